@@ -1,0 +1,4 @@
+//! The messenger: a sans-IO engine over an encrypted store, the only doors to libsignal, SQLCipher and quinn,
+//! and the public face that every front end uses.
+//!
+//! Rooms and who may lean on whom: `docs/architecture.md`.

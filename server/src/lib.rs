@@ -1,0 +1,3 @@
+//! The relay: keeps queues of ciphertext for a limited time and knows nothing else.
+//!
+//! Rooms and who may lean on whom: `docs/architecture.md`.

@@ -1,0 +1,1 @@
+//! The false world that the real cores are put into: bad lines, crashes, end-to-end runs over the real binaries.
