@@ -1,0 +1,121 @@
+//! The one HPKE suite (RFC 9180, base mode): X-Wing, HKDF-SHA256, ChaCha20-Poly1305. Sealing is the sender's,
+//! opening the relay's; what is sealed is the capsule's business.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use ::hpke::aead::ChaCha20Poly1305;
+use ::hpke::kdf::HkdfSha256;
+use ::hpke::kem::XWing;
+use ::hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
+
+use crate::codec::{DecodeError, Reader, Writer};
+use crate::id::KeyId;
+use crate::key::{EpochSecret, hash};
+use crate::label;
+use crate::rng::{HpkeRng, Random};
+
+/// Bytes of an X-Wing public key (draft-connolly-cfrg-xwing-kem-10 §5.1).
+pub const PUBLIC_LEN: usize = 1_216;
+/// Bytes of an X-Wing encapsulation.
+pub const ENC_LEN: usize = 1_120;
+/// Bytes that the AEAD adds.
+pub const TAG_LEN: usize = 16;
+
+/// The public half of a relay's epoch key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct EpochPublic(Box<[u8; PUBLIC_LEN]>);
+
+impl core::fmt::Debug for EpochPublic {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self(_) = self;
+        f.write_str("EpochPublic(..)")
+    }
+}
+
+/// Why nothing was sealed or opened. One answer for every cause: which check failed is nobody's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("HPKE refused the key or the ciphertext")]
+pub struct HpkeError;
+
+impl EpochPublic {
+    /// The id of the key: the front of its hash, so that two people who name the same id have the same key.
+    #[must_use]
+    pub fn id(&self) -> KeyId {
+        let digest = hash(label::EPOCH_KEY_ID, &[self.0.as_slice()]);
+        KeyId(core::array::from_fn(|i| digest.get(i).copied().unwrap_or_default()))
+    }
+
+    /// The key's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; PUBLIC_LEN] {
+        &self.0
+    }
+
+    pub(crate) fn encode(&self, w: &mut Writer) {
+        w.put(self.0.as_slice());
+    }
+
+    pub(crate) fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        r.array().map(|bytes| Self(Box::new(bytes)))
+    }
+}
+
+impl EpochSecret {
+    fn private(&self) -> Result<<XWing as Kem>::PrivateKey, HpkeError> {
+        <XWing as Kem>::PrivateKey::from_bytes(self.expose()).map_err(|_| HpkeError)
+    }
+
+    /// The public half.
+    ///
+    /// # Errors
+    /// [`HpkeError`] if the library refuses the seed; it takes every 32 bytes.
+    pub fn public(&self) -> Result<EpochPublic, HpkeError> {
+        let public = XWing::sk_to_pk(&self.private()?).to_bytes();
+        let mut bytes = Box::new([0; PUBLIC_LEN]);
+        if public.len() != bytes.len() {
+            return Err(HpkeError);
+        }
+        bytes.copy_from_slice(&public);
+        Ok(EpochPublic(bytes))
+    }
+
+    /// Opens `sealed` (ciphertext and tag) under the encapsulation `enc`. Costs about 0.3 ms of a core.
+    ///
+    /// # Errors
+    /// [`HpkeError`] if it was not sealed to this key with this `info` and `aad`.
+    pub fn open(&self, enc: &[u8], info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, HpkeError> {
+        let enc = <XWing as Kem>::EncappedKey::from_bytes(enc).map_err(|_| HpkeError)?;
+        let mut context = ::hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
+            &OpModeR::Base,
+            &self.private()?,
+            &enc,
+            info,
+        )
+        .map_err(|_| HpkeError)?;
+        context.open(sealed, aad).map_err(|_| HpkeError)
+    }
+}
+
+/// Seals `plaintext` to `to`: the encapsulation ([`ENC_LEN`] bytes) and the ciphertext with its tag.
+///
+/// # Errors
+/// [`HpkeError`] if `to` is no valid public key.
+pub fn seal(
+    to: &EpochPublic,
+    info: &[u8],
+    aad: &[u8],
+    plaintext: &[u8],
+    rng: &mut impl Random,
+) -> Result<(Vec<u8>, Vec<u8>), HpkeError> {
+    let public = <XWing as Kem>::PublicKey::from_bytes(to.as_bytes()).map_err(|_| HpkeError)?;
+    let (enc, mut context) = ::hpke::setup_sender_with_rng::<ChaCha20Poly1305, HkdfSha256, XWing>(
+        &OpModeS::Base,
+        &public,
+        info,
+        &mut HpkeRng(rng),
+    )
+    .map_err(|_| HpkeError)?;
+    let sealed = context.seal(plaintext, aad).map_err(|_| HpkeError)?;
+    Ok((enc.to_bytes().to_vec(), sealed))
+}
