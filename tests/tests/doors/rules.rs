@@ -44,6 +44,19 @@ pub(crate) const DOORS: &[Door] = &[
         save: &[],
     },
     Door {
+        id: "nobody calls the HPKE that comes with libsignal: deny.toml ignores its advisories for that reason",
+        watched: EVERYWHERE,
+        rooms: &[],
+        names: &[
+            "signal_crypto::HpkeError",
+            "signal_crypto::SimpleHpkeReceiver",
+            "signal_crypto::SimpleHpkeSender",
+            "hpke_rs",
+            "hpke_rs_crypto",
+        ],
+        save: &[],
+    },
+    Door {
         id: "SQLite is named in the store and in the relay's queue engines only",
         watched: EVERYWHERE,
         rooms: &["client/src/store", "server/src/queue"],
