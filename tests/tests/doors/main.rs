@@ -207,6 +207,16 @@ fn a_program_reads_the_environment_in_one_file_at_most() {
 }
 
 #[test]
+fn proto_has_no_standard_library() {
+    let text = fs::read_to_string(root().join("proto/src/lib.rs")).unwrap();
+    let declared = text.contains("#![no_std]") || text.contains("#![cfg_attr(not(test), no_std)]");
+    assert!(
+        declared,
+        "proto/src/lib.rs says no_std, so that it can't open a socket or read a clock by mistake"
+    );
+}
+
+#[test]
 fn no_source_file_is_longer_than_four_hundred_lines() {
     let mut long = Vec::new();
     for file in sources(&["proto", "server", "client", "tests"]) {
