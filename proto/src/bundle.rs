@@ -4,7 +4,9 @@
 use alloc::vec::Vec;
 
 use crate::codec::{DecodeError, Reader, Writer};
-use crate::id::Device;
+use crate::id::{AccountId, Device};
+use crate::key::hash;
+use crate::label;
 
 /// Bytes of an X25519 public key with its type byte.
 pub const EC_LEN: usize = 33;
@@ -25,6 +27,18 @@ impl core::fmt::Debug for IdentityPublic {
 }
 
 impl IdentityPublic {
+    /// The account of this identity (rule S2): a UUID of version 8 (RFC 9562 §5.8) made of the key's hash. Whoever
+    /// knows the key can tell that the id is its own.
+    #[must_use]
+    pub fn account_id(&self) -> AccountId {
+        let digest = hash(label::ACCOUNT_ID, &[&self.0]);
+        AccountId(core::array::from_fn(|i| match (i, digest.get(i).copied().unwrap_or_default()) {
+            (6, byte) => byte & 0x0f | 0x80,
+            (8, byte) => byte & 0x3f | 0x80,
+            (_, byte) => byte,
+        }))
+    }
+
     pub(crate) fn encode(&self, w: &mut Writer) {
         w.put(&self.0);
     }
