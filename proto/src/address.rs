@@ -4,11 +4,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::codec::{DecodeError, Reader, Writer};
+use crate::codec::{DecodeError, Reader, Writer, limited};
 use crate::id::{Device, RelayId, SendId};
 use crate::invite::{LinkError, decode_link, encode_link};
 use crate::key::{EnvelopeKey, SendCapability};
-use crate::limits::ADDRESSES;
+use crate::limits::{ADDRESSES, ROUTES};
 use crate::route::Route;
 
 /// A relay and how to reach it.
@@ -102,6 +102,18 @@ impl QueueAddress {
             send_id: SendId::decode(r)?,
             capability: SendCapability::decode(r)?,
             key: EnvelopeKey::decode(r)?,
+        })
+    }
+
+    /// Refuses a list that [`QueueAddress::decode_list`] would refuse.
+    pub(crate) fn check_list(list: &[Self]) -> Result<(), DecodeError> {
+        if list.is_empty() {
+            return Err(DecodeError::Invalid { what: "addresses" });
+        }
+        limited("addresses", list.len(), ADDRESSES)?;
+        list.iter().try_for_each(|one| match one.relay.routes.len() {
+            0 => Err(DecodeError::Invalid { what: "routes" }),
+            got => limited("routes", got, ROUTES),
         })
     }
 

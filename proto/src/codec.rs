@@ -52,10 +52,22 @@ pub enum DecodeError {
     Padding,
 }
 
+/// Whether a byte string or list keeps its limit: an encoder refuses what a decoder would.
+pub(crate) const fn limited(what: &'static str, got: usize, limit: usize) -> Result<(), DecodeError> {
+    if got > limit { Err(DecodeError::TooLong { what, got, limit }) } else { Ok(()) }
+}
+
 /// Reads a byte string from front to back.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+}
+
+impl core::fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { rest: _ } = self;
+        f.write_str("Reader(..)")
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -192,8 +204,8 @@ pub struct Writer {
 
 impl core::fmt::Debug for Writer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { out } = self;
-        f.debug_struct("Writer").field("len", &out.len()).finish()
+        let Self { out: _ } = self;
+        f.write_str("Writer(..)")
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Subscription {
 }
 
 /// One command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Command {
     /// Asks for the relay's descriptor and epoch keys. The only command before the descriptor is checked (rule D4).
     Descriptor,
@@ -94,6 +94,22 @@ pub enum Command {
     },
 }
 
+impl core::fmt::Debug for Command {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Descriptor => "Descriptor",
+            Self::MakeQueue { read_key: _, capability: _, credit: _ } => "MakeQueue(..)",
+            Self::Subscribe(_) => "Subscribe(..)",
+            Self::Acknowledge { queue: _, upto: _ } => "Acknowledge(..)",
+            Self::DeleteQueue { queue: _, signature: _ } => "DeleteQueue(..)",
+            Self::Send { capsule: _ } => "Send(..)",
+            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, credit: _ } => "PutBlob(..)",
+            Self::ClaimBlob { blob: _, claimant: _, signature: _ } => "ClaimBlob(..)",
+            Self::DeleteBlob { blob: _, signature: _ } => "DeleteBlob(..)",
+        })
+    }
+}
+
 mod kind {
     pub(super) const DESCRIPTOR: u8 = 0x01;
     pub(super) const MAKE_QUEUE: u8 = 0x10;
@@ -121,6 +137,13 @@ fn take_credit(r: &mut Reader<'_>) -> Result<Option<Credit>, DecodeError> {
         0 => Ok(None),
         1 => Ok(Some(Credit(r.array()?))),
         code => Err(DecodeError::Unknown { what: "credit", code: u32::from(code) }),
+    }
+}
+
+fn check_hours(hours: u16) -> Result<(), DecodeError> {
+    match hours {
+        1..=BLOB_HOURS => Ok(()),
+        _ => Err(DecodeError::Invalid { what: "blob hours" }),
     }
 }
 
@@ -167,6 +190,7 @@ impl Command {
                 if sealed.len() != BLOB {
                     return Err(DecodeError::Invalid { what: "blob size" });
                 }
+                check_hours(*hours)?;
                 blob.encode(&mut w);
                 owner.encode(&mut w);
                 w.u16(*hours);
@@ -215,9 +239,7 @@ impl Command {
                 let blob = BlobId::decode(&mut r)?;
                 let owner = VerifyingKey::decode(&mut r)?;
                 let hours = r.u16()?;
-                if hours == 0 || hours > BLOB_HOURS {
-                    return Err(DecodeError::Invalid { what: "blob hours" });
-                }
+                check_hours(hours)?;
                 let sealed = r.take(BLOB)?.to_vec();
                 Self::PutBlob { blob, owner, hours, sealed, credit: take_credit(&mut r)? }
             }

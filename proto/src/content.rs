@@ -87,7 +87,7 @@ impl core::fmt::Debug for Body {
 }
 
 /// One content.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Content {
     /// Names it in receipts.
     pub id: ContentId,
@@ -101,6 +101,13 @@ pub struct Content {
     pub seen_epoch: Option<SeenEpoch>,
     /// What is said.
     pub body: Body,
+}
+
+impl core::fmt::Debug for Content {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { id: _, route: _, sent: _, timer: _, seen_epoch: _, body } = self;
+        f.debug_struct("Content").field("body", body).finish_non_exhaustive()
+    }
 }
 
 /// Why a content was refused.

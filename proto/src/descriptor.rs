@@ -51,7 +51,7 @@ impl Policy {
 }
 
 /// A descriptor that was checked, or that we made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Descriptor {
     /// The relay's offline identity key.
     pub identity: VerifyingKey,
@@ -73,12 +73,36 @@ pub struct Descriptor {
     pub operator: String,
 }
 
+impl core::fmt::Debug for Descriptor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self {
+            identity: _,
+            sequence: _,
+            not_before: _,
+            not_after: _,
+            tls_key: _,
+            epoch_signer: _,
+            routes: _,
+            policy: _,
+            operator: _,
+        } = self;
+        f.write_str("Descriptor(..)")
+    }
+}
+
 /// A descriptor as it came from a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct UnverifiedDescriptor {
     claimed: Descriptor,
     signed: Vec<u8>,
     signature: Signature,
+}
+
+impl core::fmt::Debug for UnverifiedDescriptor {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { claimed: _, signed: _, signature: _ } = self;
+        f.write_str("UnverifiedDescriptor(..)")
+    }
 }
 
 /// Why a descriptor was refused.

@@ -68,7 +68,7 @@ impl Class {
 pub struct RequestId(pub u32);
 
 /// The parts of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Frame<'a> {
     /// What it says.
     pub kind: u8,
@@ -76,6 +76,13 @@ pub struct Frame<'a> {
     pub request: RequestId,
     /// The rest of what it says.
     pub body: &'a [u8],
+}
+
+impl core::fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { kind, request: _, body: _ } = self;
+        f.debug_struct("Frame").field("kind", kind).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Frame<'a> {

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::address::{QueueAddress, RelayAddress};
 use crate::bundle::Bundle;
-use crate::codec::{DecodeError, Reader, Writer};
+use crate::codec::{DecodeError, Reader, Writer, limited};
 use crate::id::{BlobId, ConversationId};
 use crate::key::{BlobKey, hash};
 use crate::label;
@@ -82,7 +82,7 @@ pub(crate) fn decode_link(scheme: &str, link: &str) -> Result<Zeroizing<Vec<u8>>
 }
 
 /// What an invite's link carries.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InviteLink {
     /// Where the blob lies.
     pub relay: RelayAddress,
@@ -94,6 +94,13 @@ pub struct InviteLink {
     pub hash: [u8; 16],
     /// When it ends, by its maker's clock. The relay enforces it; this is for people.
     pub expires: Timestamp,
+}
+
+impl core::fmt::Debug for InviteLink {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { relay: _, blob: _, key: _, hash: _, expires: _ } = self;
+        f.write_str("InviteLink(..)")
+    }
 }
 
 impl InviteLink {
@@ -139,7 +146,7 @@ impl InviteLink {
 }
 
 /// What a blob says inside: who invites, how to begin a session, where to answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The name that the inviter chose to show.
     pub name: String,
@@ -165,10 +172,19 @@ pub enum BlobError {
     Cipher,
 }
 
+impl core::fmt::Debug for Offer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { name: _, conversation: _, bundle: _, addresses: _ } = self;
+        f.write_str("Offer(..)")
+    }
+}
+
 const INSIDE_LEN: usize = BLOB - NONCE_LEN - TAG_LEN;
 
 impl Offer {
     fn encode(&self) -> Result<Zeroizing<Vec<u8>>, DecodeError> {
+        limited("name", self.name.len(), NAME_BYTES)?;
+        QueueAddress::check_list(&self.addresses)?;
         let mut w = Writer::with_capacity(INSIDE_LEN);
         w.u8(VERSION);
         w.bytes(self.name.as_bytes());

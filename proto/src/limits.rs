@@ -3,9 +3,9 @@
 
 /// Bytes of the smallest frame: every command and reply that carries no capsule, envelope, list or blob.
 pub const FRAME_CONTROL: usize = 256;
-/// Bytes that a frame of a bucket has beyond the bucket: kind, request and length (8), capsule (1,297), room to grow.
+/// Bytes that a frame of a bucket has beyond the bucket: kind, request and length (8), capsule (1,293), room to grow.
 pub const FRAME_MARGIN: usize = 1_536;
-/// Bytes of an envelope of bucket S: about 155 Cyrillic letters and a ratchet's overhead.
+/// Bytes of an envelope of bucket S: a text of some 500 Cyrillic letters and a ratchet's overhead.
 pub const BUCKET_S: usize = 2_048;
 /// Bytes of an envelope of bucket M: a first message with its pre-key part.
 pub const BUCKET_M: usize = 4_096;

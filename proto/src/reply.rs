@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::capsule::SealedReply;
-use crate::codec::{DecodeError, Reader, Writer};
+use crate::codec::{DecodeError, Reader, Writer, limited};
 use crate::descriptor::EpochKey;
 use crate::envelope::Envelope;
 use crate::frame::{Frame, RequestId};
@@ -64,7 +64,7 @@ pub enum Subscribed {
 }
 
 /// One reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Reply {
     /// The command was refused.
     Refused(Refusal),
@@ -92,6 +92,20 @@ pub enum Reply {
     Sent(SealedReply),
     /// A claimed blob: [`BLOB`] bytes.
     Blob(Vec<u8>),
+}
+
+impl core::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Refused(refusal) => f.debug_tuple("Refused").field(refusal).finish(),
+            Self::Done => f.write_str("Done"),
+            Self::Descriptor { descriptor: _, epoch_keys: _, clock: _ } => f.write_str("Descriptor(..)"),
+            Self::QueueMade { read_id: _, send_id: _ } => f.write_str("QueueMade(..)"),
+            Self::Subscribed(_) => f.write_str("Subscribed(..)"),
+            Self::Sent(_) => f.write_str("Sent(..)"),
+            Self::Blob(_) => f.write_str("Blob(..)"),
+        }
+    }
 }
 
 /// One push.
@@ -161,6 +175,8 @@ impl Reply {
             }
             Self::Done => kind::DONE,
             Self::Descriptor { descriptor, epoch_keys, clock } => {
+                limited("descriptor", descriptor.len(), DESCRIPTOR_BYTES)?;
+                limited("epoch keys", epoch_keys.len(), EPOCH_KEYS)?;
                 w.bytes(descriptor);
                 w.list(epoch_keys, |w, key| key.encode(w));
                 clock.encode(&mut w);
@@ -172,6 +188,7 @@ impl Reply {
                 kind::QUEUE_MADE
             }
             Self::Subscribed(results) => {
+                limited("subscriptions", results.len(), SUBSCRIPTIONS)?;
                 w.list(results, |w, one| w.u8(u8::from(*one == Subscribed::Gone)));
                 kind::SUBSCRIBED
             }
@@ -180,6 +197,9 @@ impl Reply {
                 kind::SENT
             }
             Self::Blob(sealed) => {
+                if sealed.len() != BLOB {
+                    return Err(DecodeError::Invalid { what: "blob size" });
+                }
                 w.put(sealed);
                 kind::BLOB
             }

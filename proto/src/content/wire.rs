@@ -9,7 +9,7 @@ use zeroize::Zeroize as _;
 
 use super::{Body, Content, ContentError, Route, SeenEpoch, Timer};
 use crate::address::QueueAddress;
-use crate::codec::{DecodeError, Reader, Writer};
+use crate::codec::{DecodeError, Reader, Writer, limited};
 use crate::id::{AccountId, ContentId, ConversationId, Device, KeyId};
 use crate::limits::{NAME_BYTES, RECEIPTS, TEXT_BYTES, TIMER_MAX_SECS};
 use crate::time::Timestamp;
@@ -85,8 +85,17 @@ struct WireMeeting {
     addresses: Vec<u8>,
 }
 
-fn limited(what: &'static str, got: usize, limit: usize) -> Result<(), DecodeError> {
-    if got > limit { Err(DecodeError::TooLong { what, got, limit }) } else { Ok(()) }
+/// A timer as it stands on the wire, where 0 is none: a timer of 0 seconds would come out as "stays for ever".
+fn timer_secs(seconds: Option<u32>) -> Result<u32, DecodeError> {
+    match seconds {
+        None => Ok(0),
+        Some(0) => Err(DecodeError::Invalid { what: "timer" }),
+        Some(seconds) => check_timer(seconds),
+    }
+}
+
+fn check_timer(seconds: u32) -> Result<u32, DecodeError> {
+    if seconds > TIMER_MAX_SECS { Err(DecodeError::Invalid { what: "timer" }) } else { Ok(seconds) }
 }
 
 pub(super) fn encode(content: &Content) -> Result<Vec<u8>, DecodeError> {
@@ -103,6 +112,7 @@ pub(super) fn encode(content: &Content) -> Result<Vec<u8>, DecodeError> {
         Body::Meeting { name, addresses } => {
             limited("name", name.len(), NAME_BYTES)?;
             let mut w = Writer::with_capacity(512);
+            QueueAddress::check_list(addresses)?;
             QueueAddress::encode_list(addresses, &mut w);
             WireBody::Meeting(WireMeeting { name: name.clone(), addresses: w.into_vec() })
         }
@@ -118,7 +128,7 @@ pub(super) fn encode(content: &Content) -> Result<Vec<u8>, DecodeError> {
         to_device: u32::from(route.to_device.get()),
         conversation: route.conversation.0.to_vec(),
         sent_ms: sent.0,
-        timer_secs: timer.seconds.unwrap_or(0),
+        timer_secs: timer_secs(timer.seconds)?,
         timer_version: timer.version,
         needs: 0,
         seen_epoch: seen_epoch.map(|seen| WireEpoch { day: seen.day, key: seen.key.0.to_vec() }),
@@ -154,7 +164,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Content, ContentError> {
     // A body of a number that this version does not know is skipped by the parser and so is missing here: the sender
     // is newer. A content that names no body at all looks the same, and the advice is the same.
     let body = decode_body(wire.body.take().ok_or(ContentError::NeedsNewer)?)?;
-    limited("timer", usize::try_from(wire.timer_secs).unwrap_or(usize::MAX), TIMER_MAX_SECS as usize)?;
+    check_timer(wire.timer_secs)?;
     let seen_epoch = match wire.seen_epoch {
         None => None,
         Some(seen) => Some(SeenEpoch {
