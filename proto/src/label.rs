@@ -1,5 +1,7 @@
 //! Every domain label in one place: no key and no signature made for one purpose is valid for another.
 
+/// The ALPN of a link over QUIC (rule L7). Anyone can read a QUIC Initial, so the name is that of HTTP/3 and not ours.
+pub const LINK_ALPN: &[u8] = b"h3";
 /// TLS exporter label of a link (RFC 8446 §7.5); 32 bytes of it bind a signature to one connection.
 pub const LINK_EXPORTER: &[u8] = b"EXPORTER-beresta-link-v1";
 /// Hash of a relay's identity key: its address.
