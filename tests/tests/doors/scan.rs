@@ -15,6 +15,8 @@ pub(crate) struct Named {
     pub(crate) line: usize,
     /// `use path;`, which names a module without yet naming what is in it.
     pub(crate) import: bool,
+    /// `pub use` or `pub(crate) use`: others may go on to use it without naming where it comes from.
+    pub(crate) handed_on: bool,
 }
 
 /// A macro call: its last name, and what is between its delimiters.
@@ -154,12 +156,13 @@ fn paths(tokens: &[(Tok, usize)], module: &str) -> Vec<Named> {
                 if let Some(((Tok::Ident(krate), _), (Tok::Ident(name), _))) = name
                     && krate == "crate"
                 {
-                    named.push(Named { path: name.clone(), line: *line, import: true });
+                    named.push(Named { path: name.clone(), line: *line, import: true, handed_on: false });
                     at += 2;
                 }
             }
             Tok::Ident(word) if word == "use" => {
                 let here = here(module, &modules);
+                let handed_on = is_handed_on(tokens, at);
                 let mut leaves = Vec::new();
                 at = tree(tokens, at + 1, &[], &mut leaves);
                 for leaf in leaves {
@@ -168,7 +171,7 @@ fn paths(tokens: &[(Tok, usize)], module: &str) -> Vec<Named> {
                     if let Some(name) = name.filter(|name| name != "*" && name != "_") {
                         aliases.insert(name, full.clone());
                     }
-                    named.push(Named { path: full.join("::"), line: leaf.line, import: true });
+                    named.push(Named { path: full.join("::"), line: leaf.line, import: true, handed_on });
                 }
                 continue;
             }
@@ -189,9 +192,19 @@ fn paths(tokens: &[(Tok, usize)], module: &str) -> Vec<Named> {
             Some(known) => known.iter().cloned().chain(path.into_iter().skip(1)).collect(),
             None => resolve(path, &here),
         };
-        named.push(Named { path: full.join("::"), line, import: false });
+        named.push(Named { path: full.join("::"), line, import: false, handed_on: false });
     }
     named
+}
+
+/// Whether the `use` at `at` is public to the whole package: `pub use`, `pub(crate) use`, but not `pub(super) use`.
+fn is_handed_on(tokens: &[(Tok, usize)], at: usize) -> bool {
+    let back = |steps: usize| at.checked_sub(steps).and_then(|i| tokens.get(i)).map(|(tok, _)| tok);
+    let word = |steps: usize| match back(steps) {
+        Some(Tok::Ident(name)) => name.as_str(),
+        _ => "",
+    };
+    word(1) == "pub" || (back(1) == Some(&Tok::Close(')')) && word(2) == "crate" && word(4) == "pub")
 }
 
 fn here(module: &str, inline: &[(String, usize)]) -> Vec<String> {
