@@ -2,3 +2,5 @@
 //! and the public face that every front end uses.
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
+
+pub mod store;

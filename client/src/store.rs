@@ -1,0 +1,173 @@
+//! The store: keeps all changes of a step or none, encrypted at rest, and is the only door to SQLCipher.
+//!
+//! A profile is a folder of three files: `vault.hdr` (the wrapped master key), `store.db` (SQLCipher, with its WAL
+//! beside it while open) and `lock`. What the rows mean is left to the engine and to the crypto room; each of their
+//! subjects has a row module here that adds functions to [`Tx`].
+
+mod error;
+mod kdf;
+mod key;
+mod lock;
+mod migrate;
+mod open;
+mod process;
+mod tx;
+mod vault;
+mod wipe;
+
+use std::path::Path;
+
+use rand::CryptoRng;
+use rusqlite::{Connection, TransactionBehavior};
+
+pub use error::StoreError;
+pub use kdf::KdfCost;
+pub use key::{DatabaseKey, MasterKey, Passphrase};
+pub use process::harden_process;
+pub use tx::Tx;
+
+use lock::ProfileLock;
+use vault::Vault;
+
+/// One open profile: its SQLCipher connection, its vault header and its lock.
+///
+/// Fields drop in the order written: the database closes before another process may take the lock.
+pub struct Store {
+    conn: Connection,
+    home: Option<Home>,
+}
+
+/// What a profile on disk has and a store in memory has not.
+struct Home {
+    vault: Vault,
+    _lock: ProfileLock,
+}
+
+impl Store {
+    /// Makes a new profile in `dir` (made if missing, mode 0700) and opens it.
+    ///
+    /// A crash half-way leaves a folder in which `create` or [`Store::open`] goes on: the header appears whole or not
+    /// at all, and the database that belongs to it is complete before that.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] if `dir` holds a profile, [`StoreError::InUse`] if another process works on it,
+    /// [`StoreError::Full`], [`StoreError::Denied`], [`StoreError::OutOfMemory`] from the machine.
+    pub fn create<R: CryptoRng + ?Sized>(
+        dir: &Path,
+        passphrase: &Passphrase,
+        cost: KdfCost,
+        rng: &mut R,
+    ) -> Result<Self, StoreError> {
+        let lock = ProfileLock::take_new(dir)?;
+        let (conn, vault) = open::create(dir, passphrase, cost, rng)?;
+        Ok(Self { conn, home: Some(Home { vault, _lock: lock }) })
+    }
+
+    /// Opens the profile in `dir`. A wrong passphrase changes no file.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::InUse`], [`StoreError::WrongPassphrase`] (also what a header with
+    /// damaged slots looks like), [`StoreError::DamagedHeader`], [`StoreError::Damaged`], [`StoreError::Newer`].
+    pub fn open(dir: &Path, passphrase: &Passphrase) -> Result<Self, StoreError> {
+        let lock = ProfileLock::take(dir)?;
+        let (conn, vault) = open::open(dir, passphrase)?;
+        Ok(Self { conn, home: Some(Home { vault, _lock: lock }) })
+    }
+
+    /// A store that lives in memory and is gone with the value: for tests.
+    ///
+    /// The library, the migrations and the settings are the real ones, except that SQLite has no WAL in memory and
+    /// that SQLCipher encrypts files only.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] if a setting did not take.
+    pub fn open_in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Self, StoreError> {
+        Ok(Self { conn: open::in_memory(rng)?, home: None })
+    }
+
+    /// Makes `new` the passphrase in place of `old`. The master key and the database stay as they are, so a copy of
+    /// the old header still opens with the old passphrase.
+    ///
+    /// The new slot is durable before the old one is overwritten: whenever this is interrupted, at least one of the
+    /// two passphrases opens the profile. The first one used after that becomes the only one again.
+    ///
+    /// # Errors
+    /// [`StoreError::WrongPassphrase`] if `old` does not open the profile, [`StoreError::NotFound`] for a store in
+    /// memory, and those of the machine.
+    pub fn change_passphrase<R: CryptoRng + ?Sized>(
+        &mut self,
+        old: &Passphrase,
+        new: &Passphrase,
+        rng: &mut R,
+    ) -> Result<(), StoreError> {
+        let mut seed = [0; 32];
+        rng.fill_bytes(&mut seed);
+        let home = self.home.as_ref().ok_or(StoreError::NotFound)?;
+        let change = home.vault.prepare(old, new, &seed, rng)?;
+        // Should we be interrupted, the next opening finds this and ends the change.
+        self.transaction(|tx| tx.set_meta(open::CHANGE, &seed))?;
+        let home = self.home.as_mut().ok_or(StoreError::NotFound)?;
+        home.vault.commit(&change)?;
+        self.transaction(|tx| tx.remove_meta(open::CHANGE))
+    }
+
+    /// Runs `f` in one IMMEDIATE transaction: committed and durable if it returns `Ok`, rolled back if it returns
+    /// `Err` or panics.
+    ///
+    /// # Errors
+    /// What `f` returns, and [`StoreError::Full`] and others if beginning or committing fails; nothing of `f` is kept
+    /// then.
+    pub fn transaction<T, E: From<StoreError>>(
+        &mut self,
+        f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let inner =
+            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+        let tx = Tx::new(inner);
+        let value = f(&tx)?; // dropping a transaction rolls it back
+        tx.commit()?;
+        Ok(value)
+    }
+
+    /// Moves everything into the database file and empties the WAL and the list of free pages, so that what was
+    /// deleted is in neither. To be called after each deletion that a promise rests on.
+    ///
+    /// It clears this store's files; what a file system or flash keeps of freed blocks is out of its reach.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] if the WAL could not be emptied, [`StoreError::Full`] and others of the machine.
+    pub fn checkpoint_and_truncate(&mut self) -> Result<(), StoreError> {
+        wipe::incremental_vacuum(&self.conn)?;
+        wipe::checkpoint(&self.conn)
+    }
+
+    /// Gives the pages that deletions freed back to the file system. [`Store::checkpoint_and_truncate`] does it too.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and others of the machine.
+    pub fn incremental_vacuum(&mut self) -> Result<(), StoreError> {
+        wipe::incremental_vacuum(&self.conn)
+    }
+
+    /// Empties the WAL and closes the database. Dropping a store closes it too, but cannot tell of a failure.
+    ///
+    /// # Errors
+    /// Those of the machine. Committed rows are safe all the same.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.checkpoint_and_truncate()?;
+        let Self { conn, home } = self;
+        let closed = conn.close().map_err(|(_, error)| StoreError::from(error));
+        drop(home);
+        closed
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { conn: _, home } = self;
+        f.debug_struct("Store").field("on_disk", &home.is_some()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! What can go wrong with a store. Opaque: no path, size, SQL or text of the library underneath passes through it.
+
+use rusqlite::ErrorCode;
+
+/// Why the store could not do what it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The person: no profile is there.
+    #[error("no profile is there")]
+    NotFound,
+    /// The person: a profile is there already.
+    #[error("a profile is there already")]
+    AlreadyExists,
+    /// Another process has the profile open.
+    #[error("the profile is in use")]
+    InUse,
+    /// No slot opened: the passphrase is wrong, or the slots were overwritten. The header cannot tell which, because
+    /// a slot in use looks like an unused one.
+    #[error("the passphrase opens nothing")]
+    WrongPassphrase,
+    /// The header is not one of ours: its length or its costs are impossible.
+    #[error("the vault header is damaged")]
+    DamagedHeader,
+    /// The passphrase was right, but the database does not read as ours.
+    #[error("the database is damaged")]
+    Damaged,
+    /// A newer program wrote the database; nothing was changed.
+    #[error("the database has schema {found}, this program knows up to {known}")]
+    Newer {
+        /// The schema's number in the file.
+        found: u32,
+        /// The newest that this program knows.
+        known: u32,
+    },
+    /// The disk, a quota or the database's own limit is full. Nothing that was committed is lost.
+    #[error("no space is left")]
+    Full,
+    /// The system does not let us read or write the profile.
+    #[error("the system denied access")]
+    Denied,
+    /// The caller: a cost outside of what [`KdfCost`](super::KdfCost) allows.
+    #[error("the key derivation's cost is out of range")]
+    Cost,
+    /// The machine has not the memory that the passphrase's derivation needs.
+    #[error("not enough memory")]
+    OutOfMemory,
+    /// The caller: a row breaks a rule of its table (a unique key that is there already, for instance).
+    #[error("a row breaks a rule of its table")]
+    Conflict,
+    /// A row holds what its reader cannot take.
+    #[error("a row does not read back")]
+    BadRow,
+    /// A setting that protects the store did not take; it was not opened.
+    #[error("the setting {setting} did not take")]
+    Refused {
+        /// The pragma's name.
+        setting: &'static str,
+    },
+    /// The file system failed in another way.
+    #[error("the file system failed: {kind}")]
+    Io {
+        /// The kind of failure.
+        kind: std::io::ErrorKind,
+    },
+    /// SQLite failed in another way.
+    #[error("the database failed with code {code}")]
+    Backend {
+        /// SQLite's extended result code.
+        code: i32,
+    },
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        #[expect(clippy::wildcard_enum_match_arm, reason = "ErrorKind is open-ended")]
+        match error.kind() {
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::AlreadyExists => Self::AlreadyExists,
+            ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => Self::Denied,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full,
+            ErrorKind::OutOfMemory => Self::OutOfMemory,
+            kind => Self::Io { kind },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "both enums are open-ended")]
+        match error {
+            rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
+                ErrorCode::DiskFull => Self::Full,
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::InUse,
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Self::Damaged,
+                ErrorCode::PermissionDenied | ErrorCode::ReadOnly => Self::Denied,
+                ErrorCode::OutOfMemory => Self::OutOfMemory,
+                ErrorCode::ConstraintViolation => Self::Conflict,
+                _ => Self::Backend { code: failure.extended_code },
+            },
+            rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::Utf8Error(..)
+            | rusqlite::Error::ToSqlConversionFailure(..)
+            | rusqlite::Error::QueryReturnedNoRows => Self::BadRow,
+            _ => Self::Backend { code: 0 },
+        }
+    }
+}

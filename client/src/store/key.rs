@@ -1,0 +1,138 @@
+//! The store's secrets as types: wiped when dropped, never shown.
+
+use std::fmt;
+
+use rand::CryptoRng;
+use ring::hkdf;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::StoreError;
+
+/// A passphrase, ready to be derived from.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Passphrase(Vec<u8>);
+
+impl Passphrase {
+    /// Takes a passphrase as typed and wipes what was handed in.
+    ///
+    /// It is brought into Unicode's NFC: some systems type `й` and `ё` as one code point, others as two, and who
+    /// changes keyboards must not be locked out.
+    #[must_use]
+    pub fn new(typed: String) -> Self {
+        let typed = Zeroizing::new(typed);
+        // Composing can make a text longer, at most threefold; a vector that never grows leaves no copies behind.
+        let mut bytes = Vec::with_capacity(typed.len().saturating_mul(3));
+        let mut utf8 = [0; 4];
+        for c in typed.nfc() {
+            bytes.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
+        }
+        utf8.zeroize();
+        Self(bytes)
+    }
+
+    /// Whether nothing was typed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("Passphrase(..)")
+    }
+}
+
+/// The random key, 32 bytes, from which all others of a profile are derived and which slots wrap.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct MasterKey([u8; 32]);
+
+// The labels under which keys come out of the master key. Reserved for what comes next: "beresta/1 epoch-wrap",
+// "beresta/1 attach", "beresta/1 index". A label, once used, never changes its meaning.
+const DATABASE: &[u8] = b"beresta/1 db";
+
+impl MasterKey {
+    pub(super) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        let mut key = Self([0; 32]);
+        rng.fill_bytes(&mut key.0);
+        key
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(*bytes)
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key of `store.db`.
+    ///
+    /// # Errors
+    /// [`StoreError::OutOfMemory`], which HKDF of this length has no way to cause.
+    pub(super) fn database_key(&self) -> Result<DatabaseKey, StoreError> {
+        let mut key = DatabaseKey([0; DATABASE_KEY_LEN]);
+        expand(&self.0, DATABASE, &mut key.0)?;
+        Ok(key)
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("MasterKey(..)")
+    }
+}
+
+/// 32 bytes of key and 16 of salt, as SQLCipher takes them raw.
+const DATABASE_KEY_LEN: usize = 48;
+
+/// SQLCipher's raw key and salt: 48 bytes.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct DatabaseKey([u8; DATABASE_KEY_LEN]);
+
+impl DatabaseKey {
+    /// SQLCipher's form `x'…'` of a raw key and salt, in a buffer that never grows and is wiped.
+    pub(super) fn keyspec(&self) -> Zeroizing<Vec<u8>> {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut spec = Zeroizing::new(Vec::with_capacity(3 + 2 * DATABASE_KEY_LEN));
+        spec.extend_from_slice(b"x'");
+        for byte in &self.0 {
+            spec.push(digit(byte >> 4));
+            spec.push(digit(byte & 15));
+        }
+        spec.push(b'\'');
+        spec
+    }
+}
+
+impl fmt::Debug for DatabaseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(_) = self;
+        f.write_str("DatabaseKey(..)")
+    }
+}
+
+struct Length(usize);
+
+impl hkdf::KeyType for Length {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+/// HKDF-SHA256 of `secret` without salt under `label`. Every secret handed in is uniformly random already.
+pub(super) fn expand(secret: &[u8; 32], label: &[u8], out: &mut [u8]) -> Result<(), StoreError> {
+    hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
+        .extract(secret)
+        .expand(&[label], Length(out.len()))
+        .and_then(|okm| okm.fill(out))
+        .map_err(|ring::error::Unspecified| StoreError::OutOfMemory)
+}

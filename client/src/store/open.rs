@@ -1,0 +1,191 @@
+//! A profile's files made and opened, and SQLCipher set up. Fails closed: a setting that does not read back as it was
+//! set means no store.
+
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+
+use rand::CryptoRng;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::lock::{private, sync_dir};
+use super::tx::Tx;
+use super::vault::Vault;
+use super::{DatabaseKey, KdfCost, MasterKey, Passphrase, StoreError, migrate, vault, wipe};
+
+const NAME: &str = "store.db";
+const NEW_NAME: &str = "store.db.new";
+
+/// While a change of passphrase is under way: the seed of the bytes that wipe the old slot.
+pub(super) const CHANGE: &str = "vault.change";
+
+pub(super) fn create<R: CryptoRng + ?Sized>(
+    dir: &Path,
+    passphrase: &Passphrase,
+    cost: KdfCost,
+    rng: &mut R,
+) -> Result<(Connection, Vault), StoreError> {
+    let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
+    if dir.join(vault::NAME).exists() || path.exists() {
+        return Err(StoreError::AlreadyExists);
+    }
+    // What a creation that was cut short left: no header ever held its key.
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        match std::fs::remove_file(beside(&new, suffix)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+
+    let master = MasterKey::generate(rng);
+    let key = master.database_key()?;
+    private(OpenOptions::new().write(true).create_new(true)).open(&new)?.sync_all()?;
+    let mut conn = connect(&new, &key)?;
+    migrate::migrate(&mut conn)?;
+    wipe::checkpoint(&conn)?;
+    conn.close().map_err(|(_, error)| StoreError::from(error))?;
+
+    // The database is complete before the header says that there is a profile; `finish` is the last step of both
+    // this and an opening after a crash in between.
+    let vault = Vault::create(dir, passphrase, cost, &master, rng)?;
+    finish(dir)?;
+    let mut conn = connect(&path, &key)?;
+    migrate::migrate(&mut conn)?;
+    Ok((conn, vault))
+}
+
+pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<(Connection, Vault), StoreError> {
+    let (vault, master) = Vault::open(dir, passphrase)?;
+    finish(dir)?;
+    let path = dir.join(NAME);
+    if !path.exists() {
+        return Err(StoreError::Damaged); // an empty one in its place would hide that everything is gone
+    }
+    let mut conn = connect(&path, &master.database_key()?)?;
+    migrate::migrate(&mut conn)?;
+    settle(&mut conn, &vault)?;
+    Ok((conn, vault))
+}
+
+pub(super) fn in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Connection, StoreError> {
+    let conn = Connection::open_in_memory()?;
+    unlock(&conn, &MasterKey::generate(rng).database_key()?)?;
+    set_up(&conn, "memory")?;
+    let mut conn = conn;
+    migrate::migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// Gives the database its name, if a crash came between the header's appearance and this.
+fn finish(dir: &Path) -> Result<(), StoreError> {
+    let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
+    if !path.exists() && new.exists() {
+        std::fs::rename(&new, &path)?;
+        sync_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// Ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
+fn settle(conn: &mut Connection, vault: &Vault) -> Result<(), StoreError> {
+    let tx = Tx::new(conn.transaction_with_behavior(TransactionBehavior::Immediate)?);
+    let Some(seed) = tx.meta(CHANGE)? else { return Ok(()) };
+    vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
+    tx.remove_meta(CHANGE)?;
+    tx.commit()
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
+    // Without CREATE: the file is made beforehand with mode 0600, which its WAL inherits. Without URI: a path is a path.
+    let conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    unlock(&conn, key)?;
+    set_up(&conn, "wal")?;
+    Ok(conn)
+}
+
+/// Hands SQLCipher the key and proves that it reads the first page.
+fn unlock(conn: &Connection, key: &DatabaseKey) -> Result<(), StoreError> {
+    let version: Option<String> = conn.query_row("PRAGMA cipher_version", [], |row| row.get(0)).ok();
+    if version.is_none_or(|version| version.is_empty()) {
+        return Err(StoreError::Refused { setting: "cipher_version" }); // plain SQLite would write plain text
+    }
+    // Before the key, so that every copy that the library makes of it is locked in memory and wiped.
+    conn.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    // Not by a PRAGMA, whose text would stay with the statement.
+    conn.key(None::<&str>, key.keyspec().as_slice(), false)?;
+    conn.execute_batch("PRAGMA cipher_page_size = 4096")?;
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    Ok(())
+}
+
+/// Every setting, its value, and how it reads back.
+const SETTINGS: &[(&str, &str, &str)] = &[
+    ("auto_vacuum", "INCREMENTAL", "2"), // before the first table, or it does not take
+    ("locking_mode", "EXCLUSIVE", "exclusive"), // one connection: the WAL's index stays in memory, no -shm file
+    ("synchronous", "FULL", "2"),               // a ratchet that rolls back reuses message keys
+    ("secure_delete", "ON", "1"),
+    ("wal_autocheckpoint", "200", "200"),
+    ("temp_store", "MEMORY", "2"),
+    ("mmap_size", "0", "0"),
+    ("trusted_schema", "OFF", "0"),
+    ("cell_size_check", "ON", "1"),
+    ("foreign_keys", "ON", "1"),
+];
+
+fn set_up(conn: &Connection, journal: &str) -> Result<(), StoreError> {
+    for &(setting, value, expected) in SETTINGS {
+        // Some pragmas answer with a row and some with none: prepared and stepped, both do.
+        let mut statement = conn.prepare(&format!("PRAGMA {setting} = {value}"))?;
+        let mut rows = statement.query([])?;
+        while rows.next()?.is_some() {}
+        drop(rows);
+        // SQLite has no mmap in memory and answers with no row at all.
+        let optional = setting == "mmap_size" && journal == "memory";
+        check(conn, setting, expected, optional)?;
+    }
+    let mode: String = conn.query_row(&format!("PRAGMA journal_mode = {journal}"), [], |row| row.get(0))?;
+    if mode != journal {
+        return Err(StoreError::Refused { setting: "journal_mode" });
+    }
+    check(conn, "cipher_memory_security", "1", false)?;
+    check(conn, "cipher_page_size", "4096", journal == "memory")?;
+    check(conn, "page_size", "4096", false)?;
+    // No SQL, not even a hostile file's own, may edit the schema as a table or turn the journal off.
+    for (config, on, setting) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true, "defensive"),
+        (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false, "writable_schema"),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false, "dqs_dml"),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false, "dqs_ddl"),
+    ] {
+        if conn.set_db_config(config, on)? != on {
+            return Err(StoreError::Refused { setting });
+        }
+    }
+    Ok(())
+}
+
+/// Compares a setting with what it must read back as. Extensions cannot be loaded: the library is built without.
+fn check(conn: &Connection, setting: &'static str, expected: &str, optional: bool) -> Result<(), StoreError> {
+    use rusqlite::types::Value;
+    let mut statement = conn.prepare(&format!("PRAGMA {setting}"))?;
+    let mut rows = statement.query([])?;
+    let read = match rows.next()? {
+        None if optional => return Ok(()),
+        None => String::new(),
+        Some(row) => match row.get(0)? {
+            Value::Integer(number) => number.to_string(),
+            Value::Text(text) => text,
+            Value::Null | Value::Real(_) | Value::Blob(_) => String::new(),
+        },
+    };
+    if read == expected { Ok(()) } else { Err(StoreError::Refused { setting }) }
+}

@@ -1,0 +1,94 @@
+//! One transaction, and the small tools with which row modules read and write in it.
+
+use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
+
+use super::StoreError;
+
+/// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
+pub struct Tx<'c>(Transaction<'c>);
+
+#[allow(dead_code, reason = "tools for row modules, not each of which is there yet")]
+impl<'c> Tx<'c> {
+    pub(super) fn new(inner: Transaction<'c>) -> Self {
+        Self(inner)
+    }
+
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        Ok(self.0.commit()?)
+    }
+
+    /// The connection, for row modules whose need the tools below don't meet.
+    pub(in crate::store) fn conn(&self) -> &Connection {
+        &self.0
+    }
+
+    /// Runs one statement; returns how many rows it changed.
+    pub(in crate::store) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, StoreError> {
+        Ok(self.conn().execute(sql, params)?)
+    }
+
+    /// Runs one INSERT and returns the row's id.
+    pub(in crate::store) fn insert(&self, sql: &'static str, params: impl Params) -> Result<i64, StoreError> {
+        self.conn().execute(sql, params)?;
+        Ok(self.conn().last_insert_rowid())
+    }
+
+    /// The first row of a query, if there is one.
+    pub(in crate::store) fn one<T>(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.conn().query_row(sql, params, read).optional()?)
+    }
+
+    /// Every row of a query, in its order.
+    pub(in crate::store) fn all<T>(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut statement = self.conn().prepare(sql)?;
+        let rows = statement.query_map(params, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The value of `key` in `meta`.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn meta(&self, key: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
+    }
+
+    /// Sets the value of `key` in `meta`.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] and others of the machine.
+    pub fn set_meta(&self, key: &'static str, value: &[u8]) -> Result<(), StoreError> {
+        self.run(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2)
+             ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (key, value),
+        )?;
+        Ok(())
+    }
+
+    /// Removes `key` from `meta`, if it is there.
+    ///
+    /// # Errors
+    /// Those of the machine.
+    pub fn remove_meta(&self, key: &'static str) -> Result<(), StoreError> {
+        self.run("DELETE FROM meta WHERE key = ?1", [key])?;
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(_) = self;
+        f.write_str("Tx(..)")
+    }
+}
