@@ -1,3 +1,5 @@
 //! The relay: keeps queues of ciphertext for a limited time and knows nothing else.
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
+
+pub mod queue;

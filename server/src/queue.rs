@@ -1,0 +1,296 @@
+//! Keeps queues and blobs durably and in order, for a limited time (rules Q1 to Q11, B1 to B5).
+//!
+//! An engine takes one operation and answers once. It knows no link, subscriber, clock or random number: names come
+//! from a [`Namer`], `now` comes with the operation, and who may ask was checked by the relay's core, save for the
+//! capability of an [`Op::Append`], which only the engine can compare. What to answer is decided by [`rules`], the same
+//! for every engine; engines differ in where they keep things.
+
+pub mod memory;
+pub mod name;
+pub mod rules;
+
+use beresta_proto::envelope::Envelope;
+use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::time::{Timestamp, TtlClass};
+
+pub use name::{BlobName, ClaimantName, MessageName, Namer, ReadName, SendName};
+
+/// A queue inside an engine: found by [`Op::Find`] or told by [`Op::MakeQueue`]. Stays the same across restarts, never
+/// leaves the relay, and says nothing about when the queue was made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueRef(pub(crate) i64);
+
+impl core::fmt::Debug for QueueRef {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self(_) = self;
+        f.write_str("QueueRef(..)")
+    }
+}
+
+/// What is asked of an engine. Each says which [`Answer`]s it may get; [`Answer::Failed`] may answer any of them.
+#[derive(Clone)]
+pub enum Op {
+    /// Makes a queue. [`Answer::Made`], [`Answer::Exists`] (draw other ids), [`Answer::Full`].
+    MakeQueue {
+        /// Its name for its reader.
+        read: ReadName,
+        /// Its name for its senders.
+        send: SendName,
+        /// Verifies its reader.
+        read_key: VerifyingKey,
+        /// With what messages are put in.
+        capability: CapabilityHash,
+    },
+    /// Looks a queue up, so that its reader's signature can be checked. [`Answer::Found`], [`Answer::Gone`].
+    Find {
+        /// The queue.
+        read: ReadName,
+    },
+    /// Puts a message into a queue. [`Answer::Appended`], [`Answer::Repeated`], [`Answer::QueueFull`],
+    /// [`Answer::Gone`] for an unknown queue and for a wrong capability alike, [`Answer::Full`].
+    Append {
+        /// The queue.
+        send: SendName,
+        /// What the sender showed.
+        capability: CapabilityHash,
+        /// Makes it idempotent.
+        message: MessageName,
+        /// How long it is kept.
+        ttl: TtlClass,
+        /// The message.
+        envelope: Envelope,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Reads messages, oldest first; those that ended by `now` are left out. [`Answer::Messages`] (empty too for a
+    /// queue that is gone).
+    Fetch {
+        /// The queue.
+        queue: QueueRef,
+        /// Only messages with a higher sequence number; 0 for all.
+        after: u64,
+        /// At most so many.
+        max_messages: usize,
+        /// At most so many bytes of envelopes; the first message comes whatever its size.
+        max_bytes: usize,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Deletes the messages of a queue up to a sequence number. [`Answer::Acknowledged`], [`Answer::Gone`].
+    Acknowledge {
+        /// The queue.
+        queue: QueueRef,
+        /// The last one to delete.
+        upto: u64,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Deletes a queue with all that is in it. [`Answer::Done`], [`Answer::Gone`].
+    DeleteQueue {
+        /// The queue.
+        queue: QueueRef,
+    },
+    /// Stores a blob. [`Answer::Done`] (for a repeat too), [`Answer::Exists`], [`Answer::Full`].
+    PutBlob {
+        /// Its name.
+        blob: BlobName,
+        /// Verifies its deletion.
+        owner: VerifyingKey,
+        /// Hours that it is kept.
+        hours: u16,
+        /// Its bytes, [`beresta_proto::limits::BLOB`].
+        sealed: Vec<u8>,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Looks a blob up, so that its owner's signature can be checked. [`Answer::Owner`], [`Answer::Gone`].
+    FindBlob {
+        /// The blob.
+        blob: BlobName,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Locks a blob to its first claimant and reads it. [`Answer::Blob`], [`Answer::Claimed`], [`Answer::Gone`].
+    ClaimBlob {
+        /// The blob.
+        blob: BlobName,
+        /// Who claims.
+        claimant: ClaimantName,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Deletes a blob of this owner. [`Answer::Done`], [`Answer::Gone`].
+    DeleteBlob {
+        /// The blob.
+        blob: BlobName,
+        /// The key under which the deletion verified.
+        owner: VerifyingKey,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Deletes what ended by `now`, at most `limit` rows of each kind. [`Answer::Expired`].
+    Expire {
+        /// The relay's clock.
+        now: Timestamp,
+        /// Bounds the work of one call.
+        limit: usize,
+    },
+    /// Counts what is held. [`Answer::Stats`].
+    Stats,
+}
+
+/// What an engine answers.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The queue was made.
+    Made(QueueRef),
+    /// The queue of a [`ReadName`].
+    Found(QueueRecord),
+    /// The message is stored.
+    Appended {
+        /// In this queue.
+        queue: QueueRef,
+        /// At this place: higher than any before it in the queue, never used again.
+        sequence: u64,
+        /// Given back, so that it can be pushed without reading it again.
+        envelope: Envelope,
+    },
+    /// The message was stored before (rule Q5): to be answered like [`Answer::Appended`]. Nothing new to push.
+    Repeated,
+    /// The queue is full (rule Q8). Nothing was stored but the mark that it was.
+    QueueFull,
+    /// Messages in order.
+    Messages(Vec<Stored>),
+    /// The messages are deleted.
+    Acknowledged {
+        /// How many there were.
+        deleted: usize,
+        /// The queue had refused a message and is now at half of its quotas: said once.
+        drained: bool,
+    },
+    /// Done, durably.
+    Done,
+    /// The name is taken.
+    Exists,
+    /// Verifies the deletion of the blob.
+    Owner(VerifyingKey),
+    /// The blob's bytes.
+    Blob(Vec<u8>),
+    /// The blob is locked to another claimant.
+    Claimed,
+    /// No such queue or blob, or the wrong capability.
+    Gone,
+    /// The disk or its cap is full. Nothing was stored; acknowledging, deleting and expiry still work.
+    Full,
+    /// What ended is deleted.
+    Expired {
+        /// Rows that went: messages, blobs, and remembered message ids.
+        deleted: usize,
+        /// Queues that had refused a message and are now at half of their quotas: said once.
+        drained: Vec<QueueRef>,
+        /// The limit was reached; there may be more.
+        more: bool,
+    },
+    /// What is held.
+    Stats(Stats),
+    /// The engine failed inside. Nothing of the operation is stored.
+    Failed,
+}
+
+/// What an engine knows of a queue, for checking its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueRecord {
+    /// The queue.
+    pub queue: QueueRef,
+    /// Verifies its reader.
+    pub read_key: VerifyingKey,
+}
+
+/// A message in a queue.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its place.
+    pub sequence: u64,
+    /// What was put in.
+    pub envelope: Envelope,
+}
+
+/// What an engine holds, for `what-i-hold`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Queues.
+    pub queues: u64,
+    /// Messages that wait.
+    pub messages: u64,
+    /// Remembered ids of messages that are gone.
+    pub tombstones: u64,
+    /// Blobs.
+    pub blobs: u64,
+    /// Bytes that count against the cap ([`rules::Cost`]).
+    pub used: u64,
+    /// The hour in which the first of the waiting messages ends. When a message came is not kept.
+    pub first_end: Option<Timestamp>,
+}
+
+/// Called exactly once, from any thread, perhaps before [`QueueEngine::submit`] returns. It should be quick: others wait.
+pub type Completion = Box<dyn FnOnce(Answer) + Send>;
+
+/// Where queues are kept.
+///
+/// An operation is seen by every one that is submitted after it was answered. Two that are under way at once may be
+/// carried out in either order, save that those that change one queue keep theirs.
+pub trait QueueEngine: Send + Sync + 'static {
+    /// Carries `op` out and then calls `done`: only once what it stores is durable, or has failed, and then nothing of
+    /// it is stored.
+    fn submit(&self, op: Op, done: Completion);
+}
+
+impl core::fmt::Debug for Op {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::MakeQueue { read: _, send: _, read_key: _, capability: _ } => "MakeQueue(..)",
+            Self::Find { read: _ } => "Find(..)",
+            Self::Append { send: _, capability: _, message: _, ttl: _, envelope: _, now: _ } => "Append(..)",
+            Self::Fetch { queue: _, after: _, max_messages: _, max_bytes: _, now: _ } => "Fetch(..)",
+            Self::Acknowledge { queue: _, upto: _, now: _ } => "Acknowledge(..)",
+            Self::DeleteQueue { queue: _ } => "DeleteQueue(..)",
+            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, now: _ } => "PutBlob(..)",
+            Self::FindBlob { blob: _, now: _ } => "FindBlob(..)",
+            Self::ClaimBlob { blob: _, claimant: _, now: _ } => "ClaimBlob(..)",
+            Self::DeleteBlob { blob: _, owner: _, now: _ } => "DeleteBlob(..)",
+            Self::Expire { now: _, limit: _ } => "Expire(..)",
+            Self::Stats => "Stats",
+        })
+    }
+}
+
+impl core::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Made(_) => "Made(..)",
+            Self::Found(_) => "Found(..)",
+            Self::Appended { queue: _, sequence: _, envelope: _ } => "Appended(..)",
+            Self::Repeated => "Repeated",
+            Self::QueueFull => "QueueFull",
+            Self::Messages(_) => "Messages(..)",
+            Self::Acknowledged { deleted: _, drained: _ } => "Acknowledged(..)",
+            Self::Done => "Done",
+            Self::Exists => "Exists",
+            Self::Owner(_) => "Owner(..)",
+            Self::Blob(_) => "Blob(..)",
+            Self::Claimed => "Claimed",
+            Self::Gone => "Gone",
+            Self::Full => "Full",
+            Self::Expired { deleted: _, drained: _, more: _ } => "Expired(..)",
+            Self::Stats(_) => "Stats(..)",
+            Self::Failed => "Failed",
+        })
+    }
+}
+
+impl core::fmt::Debug for Stored {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { sequence: _, envelope: _ } = self;
+        f.write_str("Stored(..)")
+    }
+}

@@ -1,0 +1,334 @@
+//! The engine that keeps everything in memory: for tests and simulations, and the plain reading of the rules. Nothing
+//! survives it. Answers come before [`QueueEngine::submit`] returns.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use beresta_proto::envelope::Envelope;
+use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::time::{Timestamp, TtlClass};
+
+use super::rules::{self, Append, Cap, Claim, Cost, Fill, Hour};
+use super::{
+    Answer, BlobName, ClaimantName, Completion, MessageName, Op, QueueEngine, QueueRecord, QueueRef,
+    ReadName, SendName, Stats, Stored,
+};
+
+/// The engine.
+pub struct MemoryEngine {
+    held: Mutex<Held>,
+}
+
+struct Held {
+    cap: Cap,
+    used: u64,
+    queues: HashMap<QueueRef, Queue>,
+    sends: HashMap<SendName, QueueRef>,
+    blobs: HashMap<BlobName, Blob>,
+}
+
+struct Queue {
+    read: ReadName,
+    send: SendName,
+    read_key: VerifyingKey,
+    capability: CapabilityHash,
+    /// The highest sequence number given so far.
+    last: u64,
+    fill: Fill,
+    messages: BTreeMap<u64, Message>,
+    tombstones: HashMap<MessageName, Hour>,
+}
+
+struct Message {
+    name: MessageName,
+    ends: Hour,
+    envelope: Envelope,
+}
+
+struct Blob {
+    owner: VerifyingKey,
+    ends: Hour,
+    claimant: Option<ClaimantName>,
+    sealed: Vec<u8>,
+}
+
+impl core::fmt::Debug for MemoryEngine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { held: _ } = self;
+        f.write_str("MemoryEngine(..)")
+    }
+}
+
+impl MemoryEngine {
+    /// An empty engine that holds at most so much.
+    #[must_use]
+    pub fn new(cap: Cap) -> Self {
+        Self {
+            held: Mutex::new(Held {
+                cap,
+                used: 0,
+                queues: HashMap::new(),
+                sends: HashMap::new(),
+                blobs: HashMap::new(),
+            }),
+        }
+    }
+}
+
+impl QueueEngine for MemoryEngine {
+    fn submit(&self, op: Op, done: Completion) {
+        // The guard is gone before `done` runs: it may submit again.
+        let answer = self.held.lock().unwrap_or_else(PoisonError::into_inner).carry_out(op);
+        done(answer);
+    }
+}
+
+impl Held {
+    fn carry_out(&mut self, op: Op) -> Answer {
+        match op {
+            Op::MakeQueue { read, send, read_key, capability } => self.make(read, send, read_key, capability),
+            Op::Find { read } => {
+                let queue = rules::queue_ref(&read);
+                match self.queues.get(&queue).filter(|held| held.read == read) {
+                    Some(held) => Answer::Found(QueueRecord { queue, read_key: held.read_key }),
+                    None => Answer::Gone,
+                }
+            }
+            Op::Append { send, capability, message, ttl, envelope, now } => {
+                self.append(send, &capability, message, ttl, envelope, now)
+            }
+            Op::Fetch { queue, after, max_messages, max_bytes, now } => {
+                self.fetch(queue, after, max_messages, max_bytes, now)
+            }
+            Op::Acknowledge { queue, upto, now } => self.acknowledge(queue, upto, now),
+            Op::DeleteQueue { queue } => self.delete_queue(queue),
+            Op::PutBlob { blob, owner, hours, sealed, now } => self.put_blob(blob, owner, hours, sealed, now),
+            Op::FindBlob { blob, now } => {
+                self.blob(&blob, now).map_or(Answer::Gone, |held| Answer::Owner(held.owner))
+            }
+            Op::ClaimBlob { blob, claimant, now } => self.claim_blob(&blob, claimant, now),
+            Op::DeleteBlob { blob, owner, now } => {
+                if self.blob(&blob, now).is_none_or(|held| held.owner != owner) {
+                    return Answer::Gone;
+                }
+                self.blobs.remove(&blob);
+                self.used = self.used.saturating_sub(Cost::BLOB);
+                Answer::Done
+            }
+            Op::Expire { now, limit } => self.expire(now, limit),
+            Op::Stats => Answer::Stats(self.stats()),
+        }
+    }
+
+    fn make(&mut self, read: ReadName, send: SendName, key: VerifyingKey, cap: CapabilityHash) -> Answer {
+        let queue = rules::queue_ref(&read);
+        if self.queues.contains_key(&queue) || self.sends.contains_key(&send) {
+            return Answer::Exists;
+        }
+        if !self.cap.admits_new(self.used, Cost::QUEUE) {
+            return Answer::Full;
+        }
+        self.used = self.used.saturating_add(Cost::QUEUE);
+        self.sends.insert(send, queue);
+        self.queues.insert(
+            queue,
+            Queue {
+                read,
+                send,
+                read_key: key,
+                capability: cap,
+                last: 0,
+                fill: Fill::default(),
+                messages: BTreeMap::new(),
+                tombstones: HashMap::new(),
+            },
+        );
+        Answer::Made(queue)
+    }
+
+    fn append(
+        &mut self,
+        send: SendName,
+        shown: &CapabilityHash,
+        name: MessageName,
+        ttl: TtlClass,
+        envelope: Envelope,
+        now: Timestamp,
+    ) -> Answer {
+        let found = self.sends.get(&send).copied();
+        let mut held = found.and_then(|queue| self.queues.get_mut(&queue));
+        if !rules::may_send(held.as_ref().map(|held| &held.capability), shown) {
+            return Answer::Gone;
+        }
+        let (Some(queue), Some(held)) = (found, held.take()) else { return Answer::Gone };
+        let known = held.messages.values().any(|message| message.name == name)
+            || held.tombstones.get(&name).is_some_and(|ends| !ends.is_over(now));
+        let bytes = envelope.as_bytes().len();
+        match rules::append(known, &held.fill, bytes, self.used, self.cap) {
+            Append::Repeated => Answer::Repeated,
+            Append::Full => Answer::Full,
+            Append::QueueFull => {
+                held.fill.was_full = true;
+                Answer::QueueFull
+            }
+            Append::Store { cost } => {
+                self.used = self.used.saturating_add(cost);
+                // One that ended and was not swept yet makes way: an id is remembered or waits, never both.
+                if held.tombstones.remove(&name).is_some() {
+                    self.used = self.used.saturating_sub(Cost::TOMBSTONE);
+                }
+                held.last = held.last.saturating_add(1);
+                held.fill.add(bytes);
+                let message =
+                    Message { name, ends: rules::message_ends(ttl, now), envelope: envelope.clone() };
+                held.messages.insert(held.last, message);
+                Answer::Appended { queue, sequence: held.last, envelope }
+            }
+        }
+    }
+
+    fn fetch(&self, queue: QueueRef, after: u64, most: usize, max_bytes: usize, now: Timestamp) -> Answer {
+        let Some(held) = self.queues.get(&queue) else { return Answer::Messages(Vec::new()) };
+        let mut bytes = 0_usize;
+        let fitting = held
+            .messages
+            .iter()
+            .filter(|(sequence, message)| **sequence > after && !message.ends.is_over(now));
+        let within = fitting.take(most).enumerate().take_while(|(place, (_, message))| {
+            bytes = bytes.saturating_add(message.envelope.as_bytes().len());
+            *place == 0 || bytes <= max_bytes
+        });
+        let stored = |(_, (sequence, message)): (usize, (&u64, &Message))| Stored {
+            sequence: *sequence,
+            envelope: message.envelope.clone(),
+        };
+        Answer::Messages(within.map(stored).collect())
+    }
+
+    fn acknowledge(&mut self, queue: QueueRef, upto: u64, now: Timestamp) -> Answer {
+        let Some(held) = self.queues.get_mut(&queue) else { return Answer::Gone };
+        let going: Vec<u64> = held.messages.range(..=upto).map(|(sequence, _)| *sequence).collect();
+        for sequence in &going {
+            held.bury(*sequence, now, &mut self.used);
+        }
+        Answer::Acknowledged { deleted: going.len(), drained: held.take_drained() }
+    }
+
+    fn delete_queue(&mut self, queue: QueueRef) -> Answer {
+        let Some(held) = self.queues.remove(&queue) else { return Answer::Gone };
+        self.sends.remove(&held.send);
+        let messages: u64 =
+            held.messages.values().map(|message| Cost::message(message.envelope.as_bytes().len())).sum();
+        let tombstones = Cost::TOMBSTONE.saturating_mul(held.tombstones.len() as u64);
+        self.used = self.used.saturating_sub(Cost::QUEUE + messages + tombstones);
+        Answer::Done
+    }
+
+    /// The blob, unless it ended.
+    fn blob(&self, blob: &BlobName, now: Timestamp) -> Option<&Blob> {
+        self.blobs.get(blob).filter(|held| !held.ends.is_over(now))
+    }
+
+    fn put_blob(
+        &mut self,
+        blob: BlobName,
+        owner: VerifyingKey,
+        hours: u16,
+        sealed: Vec<u8>,
+        now: Timestamp,
+    ) -> Answer {
+        if let Some(held) = self.blob(&blob, now) {
+            return if held.owner == owner && held.sealed == sealed { Answer::Done } else { Answer::Exists };
+        }
+        if self.blobs.remove(&blob).is_some() {
+            self.used = self.used.saturating_sub(Cost::BLOB);
+        }
+        if !self.cap.admits_new(self.used, Cost::BLOB) {
+            return Answer::Full;
+        }
+        self.used = self.used.saturating_add(Cost::BLOB);
+        self.blobs.insert(blob, Blob { owner, ends: rules::blob_ends(hours, now), claimant: None, sealed });
+        Answer::Done
+    }
+
+    fn claim_blob(&mut self, blob: &BlobName, claimant: ClaimantName, now: Timestamp) -> Answer {
+        let Some(held) = self.blobs.get_mut(blob).filter(|held| !held.ends.is_over(now)) else {
+            return Answer::Gone;
+        };
+        match rules::claim(held.claimant.as_ref(), &claimant) {
+            Claim::Claimed => return Answer::Claimed,
+            Claim::Lock => held.claimant = Some(claimant),
+            Claim::Again => {}
+        }
+        Answer::Blob(held.sealed.clone())
+    }
+
+    fn expire(&mut self, now: Timestamp, limit: usize) -> Answer {
+        let (mut messages, mut tombstones) = (0_usize, 0_usize);
+        let mut drained = Vec::new();
+        for (queue, held) in &mut self.queues {
+            let room = limit.saturating_sub(tombstones);
+            let over = held.tombstones.iter().filter(|(_, ends)| ends.is_over(now));
+            let going: Vec<MessageName> = over.map(|(name, _)| *name).take(room).collect();
+            tombstones += going.len();
+            for name in going {
+                held.tombstones.remove(&name);
+                self.used = self.used.saturating_sub(Cost::TOMBSTONE);
+            }
+            let room = limit.saturating_sub(messages);
+            let over = held.messages.iter().filter(|(_, message)| message.ends.is_over(now));
+            let going: Vec<u64> = over.map(|(sequence, _)| *sequence).take(room).collect();
+            messages += going.len();
+            for sequence in going {
+                held.bury(sequence, now, &mut self.used);
+            }
+            if held.take_drained() {
+                drained.push(*queue);
+            }
+        }
+        drained.sort_unstable();
+        let over = self.blobs.iter().filter(|(_, blob)| blob.ends.is_over(now));
+        let going: Vec<BlobName> = over.map(|(name, _)| *name).take(limit).collect();
+        for name in &going {
+            self.blobs.remove(name);
+            self.used = self.used.saturating_sub(Cost::BLOB);
+        }
+        let blobs = going.len();
+        let more = [messages, tombstones, blobs].into_iter().any(|kind| kind >= limit);
+        Answer::Expired { deleted: messages + tombstones + blobs, drained, more }
+    }
+
+    fn stats(&self) -> Stats {
+        let queues = self.queues.values();
+        Stats {
+            queues: self.queues.len() as u64,
+            messages: queues.clone().map(|held| held.messages.len() as u64).sum(),
+            tombstones: queues.clone().map(|held| held.tombstones.len() as u64).sum(),
+            blobs: self.blobs.len() as u64,
+            used: self.used,
+            first_end: queues
+                .flat_map(|held| held.messages.values())
+                .map(|message| message.ends)
+                .min()
+                .map(Hour::begins),
+        }
+    }
+}
+
+impl Queue {
+    /// A message goes; its id is remembered (rule Q5).
+    fn bury(&mut self, sequence: u64, now: Timestamp, used: &mut u64) {
+        let Some(message) = self.messages.remove(&sequence) else { return };
+        let bytes = message.envelope.as_bytes().len();
+        self.fill.remove(bytes);
+        *used = used.saturating_sub(Cost::message(bytes));
+        self.tombstones.insert(message.name, rules::tombstone_ends(now));
+        *used = used.saturating_add(Cost::TOMBSTONE);
+    }
+
+    fn take_drained(&mut self) -> bool {
+        let drained = self.fill.is_drained();
+        self.fill.was_full &= !drained;
+        drained
+    }
+}

@@ -1,0 +1,104 @@
+//! The names under which a relay keeps things (rule Q11): keyed hashes of ids, so that a copied disk shows no id to who
+//! lacks the relay's secret, and no two names that belong together look alike. What the names stand for is the
+//! business of [`super`].
+
+use beresta_proto::id::{BlobId, MessageId, ReadId, SendId};
+use beresta_proto::key::VerifyingKey;
+use ring::hmac;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                let Self(_) = self;
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+    };
+}
+
+name!(
+    /// A [`ReadId`] as the relay keeps it.
+    ReadName, 32
+);
+name!(
+    /// A [`SendId`] as the relay keeps it.
+    SendName, 32
+);
+name!(
+    /// A [`BlobId`] as the relay keeps it.
+    BlobName, 32
+);
+name!(
+    /// The key that a blob is locked to, as the relay keeps it: two claims of one person don't look alike.
+    ClaimantName, 32
+);
+name!(
+    /// A [`MessageId`] in one queue, as the relay keeps it (rule Q5). 8 bytes: it is compared with the few hundred
+    /// others of its queue only, and nobody without the secret can aim at one.
+    MessageName, 8
+);
+
+/// Makes names. Holds the relay's secret.
+#[derive(Clone)]
+pub struct Namer(hmac::Key);
+
+impl core::fmt::Debug for Namer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self(_) = self;
+        f.write_str("Namer(..)")
+    }
+}
+
+impl Namer {
+    /// Takes the relay's secret: 32 random bytes that never leave the relay and stay the same as long as its files.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
+    }
+
+    fn hash<const N: usize>(&self, label: &[u8], parts: &[&[u8]]) -> [u8; N] {
+        let mut context = hmac::Context::with_key(&self.0);
+        // Parts have fixed lengths and labels end with a zero, so that no two inputs are the same bytes.
+        context.update(label);
+        parts.iter().for_each(|part| context.update(part));
+        let tag = context.sign();
+        let mut out = [0; N];
+        out.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+        out
+    }
+
+    /// HMAC-SHA256 of a read id.
+    #[must_use]
+    pub fn read(&self, id: &ReadId) -> ReadName {
+        ReadName(self.hash(b"read\0", &[&id.0]))
+    }
+
+    /// HMAC-SHA256 of a send id.
+    #[must_use]
+    pub fn send(&self, id: &SendId) -> SendName {
+        SendName(self.hash(b"send\0", &[&id.0]))
+    }
+
+    /// HMAC-SHA256 of a blob id.
+    #[must_use]
+    pub fn blob(&self, id: &BlobId) -> BlobName {
+        BlobName(self.hash(b"blob\0", &[&id.0]))
+    }
+
+    /// HMAC-SHA256 of a claimant's key and the blob it claims.
+    #[must_use]
+    pub fn claimant(&self, blob: &BlobId, key: &VerifyingKey) -> ClaimantName {
+        ClaimantName(self.hash(b"claimant\0", &[&blob.0, &key.0]))
+    }
+
+    /// The front of the HMAC-SHA256 of a queue's send id and a message id: the same id in two queues has two names.
+    #[must_use]
+    pub fn message(&self, queue: &SendId, id: &MessageId) -> MessageName {
+        MessageName(self.hash(b"message\0", &[&queue.0, &id.0]))
+    }
+}

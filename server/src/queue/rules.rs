@@ -1,0 +1,211 @@
+//! What to answer: pure rules that every engine obeys, from what is held and what is asked to a decision (rules Q3, Q5,
+//! Q8, Q9, B1 to B4). Keeping and finding things is left to the engines.
+
+use beresta_proto::key::CapabilityHash;
+use beresta_proto::limits::{QUEUE_BYTES, QUEUE_MESSAGES, TOMBSTONE_HOURS};
+use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+
+use super::{ClaimantName, ReadName};
+
+/// A time as it is kept: whole hours since 1970, rounded up, so that what is kept says little about when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(pub(crate) i64);
+
+impl Hour {
+    /// The first hour that is not before `time`.
+    #[must_use]
+    pub fn up(time: Timestamp) -> Self {
+        Self(i64::try_from(time.0.div_ceil(HOUR_MS)).unwrap_or(i64::MAX))
+    }
+
+    /// The last hour that is not after `time`. What ends in it or earlier is over.
+    #[must_use]
+    pub fn down(time: Timestamp) -> Self {
+        Self(i64::try_from(time.0 / HOUR_MS).unwrap_or(i64::MAX))
+    }
+
+    /// Whether what ends in this hour is over at `now`.
+    #[must_use]
+    pub fn is_over(self, now: Timestamp) -> bool {
+        self <= Self::down(now)
+    }
+
+    /// When the hour begins.
+    #[must_use]
+    pub fn begins(self) -> Timestamp {
+        Timestamp(u64::try_from(self.0).unwrap_or(0).saturating_mul(HOUR_MS))
+    }
+}
+
+/// When a message that is stored at `now` ends (rule Q9): not before its class, and less than an hour after.
+#[must_use]
+pub fn message_ends(ttl: TtlClass, now: Timestamp) -> Hour {
+    Hour::up(now.plus(ttl.millis()))
+}
+
+/// Until when the id of a message that goes at `now` is remembered (rule Q5).
+#[must_use]
+pub fn tombstone_ends(now: Timestamp) -> Hour {
+    Hour::up(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
+}
+
+/// When a blob that is stored at `now` ends (rule B1).
+#[must_use]
+pub fn blob_ends(hours: u16, now: Timestamp) -> Hour {
+    Hour::up(now.plus(u64::from(hours).saturating_mul(HOUR_MS)))
+}
+
+/// The cap on the disk and what counts against it.
+///
+/// The cost of a row is its share of a page in SQLite, counted the same by every engine. So the cap holds for the
+/// file within a few percent, and does not depend on what was deleted before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cap {
+    /// Bytes that messages, queues, blobs and remembered ids may take together.
+    pub bytes: u64,
+}
+
+/// What one row counts against the [`Cap`], in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost;
+
+impl Cost {
+    /// A queue.
+    pub const QUEUE: u64 = 384;
+    /// A remembered message id. Less than any message, so that acknowledging always makes room.
+    pub const TOMBSTONE: u64 = 64;
+    /// A blob.
+    pub const BLOB: u64 = 5_120;
+
+    /// A message with an envelope of `bytes`, and its places in the indexes. A 16 KiB envelope has a page to itself.
+    #[must_use]
+    pub fn message(bytes: usize) -> u64 {
+        const INDEXES: u64 = 128;
+        match bytes {
+            0..=2_048 => 2_304 + INDEXES,
+            2_049..=4_096 => 4_736 + INDEXES,
+            _ => 32_768 + INDEXES,
+        }
+    }
+}
+
+impl Cap {
+    /// Whether a message that costs so much may be stored where `used` is held.
+    #[must_use]
+    pub fn admits_message(self, used: u64, cost: u64) -> bool {
+        used.saturating_add(cost) <= self.bytes
+    }
+
+    /// Whether a new queue or blob may be. They leave the last fifth to the messages of those who are talking.
+    #[must_use]
+    pub fn admits_new(self, used: u64, cost: u64) -> bool {
+        used.saturating_add(cost) <= self.bytes / 5 * 4
+    }
+}
+
+/// How full a queue is. Messages that ended count until they are swept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fill {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of their envelopes.
+    pub bytes: usize,
+    /// It refused a message and was not yet at half since (rule Q8).
+    pub was_full: bool,
+}
+
+impl Fill {
+    /// Whether one more envelope of `bytes` is within the quotas (rule Q8).
+    #[must_use]
+    pub fn admits(&self, bytes: usize) -> bool {
+        self.messages < QUEUE_MESSAGES && self.bytes.saturating_add(bytes) <= QUEUE_BYTES
+    }
+
+    /// Whether it refused a message and is now at half of both quotas: then the mark is to be cleared and DRAINED said.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.was_full && self.messages <= QUEUE_MESSAGES / 2 && self.bytes <= QUEUE_BYTES / 2
+    }
+
+    /// One more message.
+    pub fn add(&mut self, bytes: usize) {
+        self.messages = self.messages.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// One less.
+    pub fn remove(&mut self, bytes: usize) {
+        self.messages = self.messages.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+}
+
+/// Compares the capability that a sender showed with that of the queue, if there is one, in the same time whether there
+/// is one or not (rule Q3).
+#[must_use]
+pub fn may_send(kept: Option<&CapabilityHash>, shown: &CapabilityHash) -> bool {
+    // `CapabilityHash` compares in constant time. Nobody knows what hashes to zeros, and `is_some` decides anyway.
+    let same = *kept.unwrap_or(&CapabilityHash([0; 32])) == *shown;
+    same & kept.is_some()
+}
+
+/// What is to be done with a message for a queue that its sender may send to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Append {
+    /// Known: to be answered as stored.
+    Repeated,
+    /// The queue is full.
+    QueueFull,
+    /// The disk's cap is reached.
+    Full,
+    /// To be stored at this cost.
+    Store {
+        /// Counts against the cap.
+        cost: u64,
+    },
+}
+
+/// Decides in the order of `docs/protocol/3-capsule.md`: known, queue full, disk full, store.
+#[must_use]
+pub fn append(known: bool, fill: &Fill, bytes: usize, used: u64, cap: Cap) -> Append {
+    let cost = Cost::message(bytes);
+    if known {
+        Append::Repeated
+    } else if !fill.admits(bytes) {
+        Append::QueueFull
+    } else if !cap.admits_message(used, cost) {
+        Append::Full
+    } else {
+        Append::Store { cost }
+    }
+}
+
+/// What is to be done with a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Nobody claimed it: lock it, then answer with it.
+    Lock,
+    /// Locked to this claimant: answer with it.
+    Again,
+    /// Locked to another.
+    Claimed,
+}
+
+/// Decides on a blob that has not ended (rules B2, B3).
+#[must_use]
+pub fn claim(kept: Option<&ClaimantName>, shown: &ClaimantName) -> Claim {
+    match kept {
+        None => Claim::Lock,
+        Some(kept) if kept == shown => Claim::Again,
+        Some(_) => Claim::Claimed,
+    }
+}
+
+/// The [`super::QueueRef`] of a queue: the front of its read name. Random, so it shows neither order nor age; if two
+/// queues ever met in it, the second would be refused with [`super::Answer::Exists`] and drawn anew.
+#[must_use]
+pub fn queue_ref(read: &ReadName) -> super::QueueRef {
+    let mut front = [0; 8];
+    front.iter_mut().zip(read.0).for_each(|(to, from)| *to = from);
+    super::QueueRef(i64::from_be_bytes(front))
+}
