@@ -16,7 +16,7 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
 }
 
 pub(super) fn run(conn: &mut Connection, steps: &[&str]) -> Result<(), StoreError> {
-    let found: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let found = version(conn)?;
     let known = u32::try_from(steps.len()).unwrap_or(u32::MAX);
     if found > known {
         return Err(StoreError::Newer { found, known });
@@ -31,4 +31,9 @@ pub(super) fn run(conn: &mut Connection, steps: &[&str]) -> Result<(), StoreErro
     tx.pragma_update(None, "user_version", known)?;
     tx.commit()?;
     Ok(())
+}
+
+/// The schema's number in the file, 0 if nothing was ever made in it.
+pub(super) fn version(conn: &Connection) -> Result<u32, StoreError> {
+    Ok(conn.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }

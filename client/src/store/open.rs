@@ -58,10 +58,17 @@ pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<(Connection, V
     let (vault, master) = Vault::open(dir, passphrase)?;
     finish(dir)?;
     let path = dir.join(NAME);
-    if !path.exists() {
-        return Err(StoreError::Damaged); // an empty one in its place would hide that everything is gone
+    // Making an empty database in place of a missing or an emptied one would hide that everything is gone.
+    match std::fs::metadata(&path) {
+        Ok(file) if file.len() > 0 => {}
+        Ok(_) => return Err(StoreError::Damaged),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(StoreError::Damaged),
+        Err(error) => return Err(error.into()),
     }
     let mut conn = connect(&path, &master.database_key()?)?;
+    if migrate::version(&conn)? == 0 {
+        return Err(StoreError::Damaged);
+    }
     migrate::migrate(&mut conn)?;
     settle(&mut conn, &vault)?;
     Ok((conn, vault))
@@ -120,9 +127,13 @@ fn unlock(conn: &Connection, key: &DatabaseKey) -> Result<(), StoreError> {
     }
     // Before the key, so that every copy that the library makes of it is locked in memory and wiped.
     conn.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    // SQLCipher writes its complaints to standard error by itself; ours are typed.
+    run_pragma(conn, "cipher_log_level", "NONE")?;
     // Not by a PRAGMA, whose text would stay with the statement.
     conn.key(None::<&str>, key.keyspec().as_slice(), false)?;
     conn.execute_batch("PRAGMA cipher_page_size = 4096")?;
+    // Before the first read: one connection, so that the WAL's index stays in memory and there is no -shm file.
+    run_pragma(conn, "locking_mode", "EXCLUSIVE")?;
     conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(())
 }
@@ -130,8 +141,8 @@ fn unlock(conn: &Connection, key: &DatabaseKey) -> Result<(), StoreError> {
 /// Every setting, its value, and how it reads back.
 const SETTINGS: &[(&str, &str, &str)] = &[
     ("auto_vacuum", "INCREMENTAL", "2"), // before the first table, or it does not take
-    ("locking_mode", "EXCLUSIVE", "exclusive"), // one connection: the WAL's index stays in memory, no -shm file
-    ("synchronous", "FULL", "2"),               // a ratchet that rolls back reuses message keys
+    ("locking_mode", "EXCLUSIVE", "exclusive"),
+    ("synchronous", "FULL", "2"), // a ratchet that rolls back reuses message keys
     ("secure_delete", "ON", "1"),
     ("wal_autocheckpoint", "200", "200"),
     ("temp_store", "MEMORY", "2"),
@@ -143,11 +154,10 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 
 fn set_up(conn: &Connection, journal: &str) -> Result<(), StoreError> {
     for &(setting, value, expected) in SETTINGS {
-        // Some pragmas answer with a row and some with none: prepared and stepped, both do.
-        let mut statement = conn.prepare(&format!("PRAGMA {setting} = {value}"))?;
-        let mut rows = statement.query([])?;
-        while rows.next()?.is_some() {}
-        drop(rows);
+        // On a database that has tables, this one would not change anything but write a page at every opening.
+        if setting != "auto_vacuum" || migrate::version(conn)? == 0 {
+            run_pragma(conn, setting, value)?;
+        }
         // SQLite has no mmap in memory and answers with no row at all.
         let optional = setting == "mmap_size" && journal == "memory";
         check(conn, setting, expected, optional)?;
@@ -173,8 +183,21 @@ fn set_up(conn: &Connection, journal: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Sets a pragma. Some answer with a row and some with none: prepared and stepped, both do.
+fn run_pragma(conn: &Connection, setting: &'static str, value: &'static str) -> Result<(), StoreError> {
+    let mut statement = conn.prepare(&format!("PRAGMA {setting} = {value}"))?;
+    let mut rows = statement.query([])?;
+    while rows.next()?.is_some() {}
+    Ok(())
+}
+
 /// Compares a setting with what it must read back as. Extensions cannot be loaded: the library is built without.
-fn check(conn: &Connection, setting: &'static str, expected: &str, optional: bool) -> Result<(), StoreError> {
+pub(super) fn check(
+    conn: &Connection,
+    setting: &'static str,
+    expected: &str,
+    optional: bool,
+) -> Result<(), StoreError> {
     use rusqlite::types::Value;
     let mut statement = conn.prepare(&format!("PRAGMA {setting}"))?;
     let mut rows = statement.query([])?;

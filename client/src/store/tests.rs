@@ -6,6 +6,11 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 
+mod files;
+mod header;
+mod passphrase;
+mod traces;
+
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(7)
 }
@@ -35,6 +40,15 @@ fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
         .collect();
     all.sort();
     all
+}
+
+fn assert_unchanged(dir: &Path, before: &[(String, Vec<u8>)]) {
+    let after = files(dir);
+    let names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(before), names(&after));
+    for ((name, before), (_, after)) in before.iter().zip(&after) {
+        assert!(before == after, "{name} changed");
+    }
 }
 
 #[test]
@@ -82,7 +96,7 @@ fn a_wrong_passphrase_is_refused_and_changes_no_file() {
     for wrong in ["wrong", "", "right "] {
         assert_eq!(Store::open(dir.path(), &pass(wrong)).unwrap_err(), StoreError::WrongPassphrase);
     }
-    assert_eq!(files(dir.path()), before);
+    assert_unchanged(dir.path(), &before);
 }
 
 #[test]
@@ -96,4 +110,66 @@ fn a_second_handle_on_the_same_profile_is_refused() {
     );
     drop(store);
     Store::open(dir.path(), &pass("right")).unwrap();
+}
+
+#[test]
+fn a_full_database_is_told_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    put(&mut store, b"kept");
+    // A quota of SQLite's own stands in for the disk; client/tests/store.rs fills a real one where it may mount.
+    store.conn.query_row("PRAGMA max_page_count = 20", [], |row| row.get::<_, i64>(0)).unwrap();
+    let full = store.transaction(|tx| tx.set_meta("big", &[1; 200_000]));
+    assert_eq!(full, Err(StoreError::Full));
+    assert_eq!(get(&mut store), Some(b"kept".to_vec()));
+    put(&mut store, b"goes on");
+    drop(store);
+    assert_eq!(get(&mut Store::open(dir.path(), &pass("right")).unwrap()), Some(b"goes on".to_vec()));
+}
+
+#[test]
+fn a_setting_that_did_not_take_is_noticed() {
+    let store = Store::open_in_memory(&mut rng()).unwrap();
+    let refused = open::check(&store.conn, "synchronous", "0", false);
+    assert_eq!(refused, Err(StoreError::Refused { setting: "synchronous" }));
+}
+
+#[test]
+fn a_failed_migration_leaves_the_schema_as_it_was() {
+    let mut store = Store::open_in_memory(&mut rng()).unwrap();
+    let first = "CREATE TABLE a (x INTEGER NOT NULL) STRICT;";
+    let before = migrate::version(&store.conn).unwrap();
+    let mut steps = vec![""; usize::try_from(before).unwrap()];
+    steps.push(first);
+    migrate::run(&mut store.conn, &[&steps[..], &[first]].concat()).unwrap_err();
+    assert_eq!(migrate::version(&store.conn).unwrap(), before);
+    migrate::run(&mut store.conn, &steps).unwrap();
+    assert_eq!(migrate::version(&store.conn).unwrap(), before + 1);
+}
+
+#[test]
+fn rows_that_break_a_rule_or_do_not_read_back_are_typed_errors() {
+    let mut store = Store::open_in_memory(&mut rng()).unwrap();
+    let twice = store.transaction(|tx| {
+        tx.run("INSERT INTO meta (key, value) VALUES ('a', x'00')", [])?;
+        tx.run("INSERT INTO meta (key, value) VALUES ('a', x'01')", [])
+    });
+    assert_eq!(twice, Err(StoreError::Conflict));
+    let short = store.transaction(|tx| {
+        tx.set_meta("a", b"short")?;
+        tx.one("SELECT value FROM meta", [], |row| row.get::<_, [u8; 32]>(0))
+    });
+    assert_eq!(short, Err(StoreError::BadRow));
+}
+
+#[test]
+fn debug_output_of_secrets_shows_none() {
+    let mut store = Store::open_in_memory(&mut rng()).unwrap();
+    let master = MasterKey::generate(&mut rng());
+    assert_eq!(format!("{:?}", pass("secret")), "Passphrase(..)");
+    assert_eq!(format!("{master:?}"), "MasterKey(..)");
+    assert_eq!(format!("{:?}", master.database_key().unwrap()), "DatabaseKey(..)");
+    assert_eq!(format!("{store:?}"), "Store { on_disk: false, .. }");
+    let tx = store.transaction(|tx| Ok::<_, StoreError>(format!("{tx:?}"))).unwrap();
+    assert_eq!(tx, "Tx(..)");
 }

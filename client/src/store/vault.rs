@@ -31,7 +31,7 @@ const NEW_NAME: &str = "vault.hdr.new";
 
 /// The whole file, in bytes.
 const FILE_LEN: usize = 64 * 1024;
-const HEAD_LEN: usize = 4096;
+pub(super) const HEAD_LEN: usize = 4096;
 pub(super) const SLOT_LEN: usize = 4096;
 const SLOTS: usize = 8;
 const SALT_LEN: usize = 32;
@@ -55,8 +55,8 @@ pub(super) struct Vault {
 
 /// One slot's next bytes. Each write is made durable before the one after it begins.
 pub(super) struct SlotWrite {
-    slot: usize,
-    bytes: Vec<u8>,
+    pub(super) slot: usize,
+    pub(super) bytes: Vec<u8>,
 }
 
 /// A change of passphrase, worked out and not yet written.
@@ -137,7 +137,13 @@ impl Vault {
         self.write(&SlotWrite { slot: other_half(self.slot), bytes: noise(seed)? })
     }
 
-    pub(super) fn write(&self, write: &SlotWrite) -> Result<(), StoreError> {
+    /// Which of the eight slots opened.
+    #[cfg(test)]
+    pub(super) fn slot(&self) -> usize {
+        self.slot
+    }
+
+    fn write(&self, write: &SlotWrite) -> Result<(), StoreError> {
         let mut file = OpenOptions::new().write(true).open(&self.path)?;
         let at = u64::try_from(offset(write.slot)).map_err(|_| StoreError::DamagedHeader)?;
         file.seek(SeekFrom::Start(at))?;

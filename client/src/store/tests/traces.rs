@@ -1,0 +1,87 @@
+//! What was deleted is in no page and in no WAL.
+
+use rusqlite::MAIN_DB;
+
+use super::*;
+
+fn count(bytes: &[u8], word: &[u8]) -> usize {
+    bytes.windows(word.len()).filter(|part| *part == word).count()
+}
+
+/// Every page of the database decrypted, free ones too.
+fn pages(store: &mut Store) -> Vec<u8> {
+    let pages = store.conn.serialize(MAIN_DB).unwrap().to_vec();
+    assert!(pages.starts_with(b"SQLite format 3"), "these are not decrypted pages");
+    pages
+}
+
+fn wal_len(dir: &Path) -> u64 {
+    fs::metadata(dir.join("store.db-wal")).map_or(0, |file| file.len())
+}
+
+/// 200 rows that say `KEEP-n` and 200 that say `GONE-n`, some in pages of their own.
+fn fill(store: &mut Store) {
+    store
+        .transaction(|tx| {
+            tx.conn().execute_batch(
+                "CREATE TABLE talk (id INTEGER PRIMARY KEY, said TEXT NOT NULL, gone INTEGER NOT NULL) STRICT;
+                 CREATE INDEX talk_said ON talk (said);",
+            )
+        .map_err(StoreError::from)
+        })
+        .unwrap();
+    for n in 0..200 {
+        for (word, gone) in [("KEEP", 0), ("GONE", 1)] {
+            let said = format!("{word}-{n} ").repeat(if n % 50 == 0 { 2_000 } else { 3 });
+            store
+                .transaction(|tx| tx.run("INSERT INTO talk (said, gone) VALUES (?1, ?2)", (said, gone)))
+                .unwrap();
+        }
+    }
+}
+
+#[test]
+fn after_deletion_and_checkpoint_no_page_and_no_wal_holds_the_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    fill(&mut store);
+    let before = pages(&mut store);
+    assert!(count(&before, b"GONE") >= 200 && count(&before, b"KEEP") >= 200);
+    // Changed first, so that old versions of the rows have been written as well.
+    store.transaction(|tx| tx.run("UPDATE talk SET said = 'GONE again ' || id WHERE gone = 1", [])).unwrap();
+    store.transaction(|tx| tx.run("DELETE FROM talk WHERE gone = 1", [])).unwrap();
+    assert!(wal_len(dir.path()) > 0, "the WAL was empty before: the checkpoint shows nothing");
+
+    store.checkpoint_and_truncate().unwrap();
+
+    assert_eq!(wal_len(dir.path()), 0);
+    let after = pages(&mut store);
+    assert_eq!(count(&after, b"GONE"), 0);
+    assert!(count(&after, b"KEEP") >= 200, "the search does not find what was kept");
+    let free: i64 = store.conn.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    assert_eq!(free, 0);
+    assert!(after.len() < before.len());
+    assert_eq!(fs::metadata(dir.path().join("store.db")).unwrap().len(), after.len() as u64);
+
+    // The file itself, opened afresh, says the same.
+    store.close().unwrap();
+    assert_eq!(wal_len(dir.path()), 0);
+    let reopened = pages(&mut Store::open(dir.path(), &pass("right")).unwrap());
+    assert_eq!(count(&reopened, b"GONE"), 0);
+    assert!(count(&reopened, b"KEEP") >= 200);
+}
+
+#[test]
+fn the_search_for_traces_finds_them_where_secure_deletion_is_off() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    store.conn.query_row("PRAGMA secure_delete = OFF", [], |row| row.get::<_, i64>(0)).unwrap();
+    fill(&mut store);
+    store.transaction(|tx| tx.run("DELETE FROM talk WHERE gone = 1 AND id % 3 = 0", [])).unwrap();
+    let left = pages(&mut store);
+    let rows = store
+        .transaction(|tx| tx.all("SELECT said FROM talk WHERE gone = 1", [], |row| row.get::<_, String>(0)))
+        .unwrap();
+    let in_rows: usize = rows.iter().map(|said| count(said.as_bytes(), b"GONE")).sum();
+    assert!(count(&left, b"GONE") > 2 * in_rows, "row and index hold each once; the rest are traces");
+}
