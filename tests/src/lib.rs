@@ -1,1 +1,4 @@
 //! The false world that the real cores are put into: bad lines, crashes, end-to-end runs over the real binaries.
+
+#[cfg(feature = "world")]
+pub mod vectors;
