@@ -3,4 +3,5 @@
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
+pub mod crypto;
 pub mod store;

@@ -11,6 +11,7 @@ mod lock;
 mod migrate;
 mod open;
 mod process;
+pub mod signal;
 mod tx;
 mod vault;
 mod wipe;

@@ -5,7 +5,8 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Step N brings `user_version` from N to N + 1. Row modules append theirs here.
-const STEPS: &[&str] = &[include_str!("migrations/0001_meta.sql")];
+const STEPS: &[&str] =
+    &[include_str!("migrations/0001_meta.sql"), include_str!("migrations/0002_signal.sql")];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.
 ///

@@ -1,0 +1,1 @@
+//! The parser of the ratchet header against every cut and many changes.

@@ -1,0 +1,136 @@
+//! Sealed sender v1 with certificates that we issue ourselves (rule S3): the identity key is the root.
+//!
+//! Opening a seal proves only that its maker holds the certificate's key, not who that is. The engine looks the key
+//! up among its contacts, and [`decrypt`](super::session::decrypt) checks the rest.
+
+use beresta_proto::bundle::IdentityPublic;
+use beresta_proto::rng::Random;
+use beresta_proto::time::{DAY_MS, Timestamp};
+use libsignal_protocol::{
+    DeviceId, SenderCertificate, Timestamp as SignalTime, UnidentifiedSenderMessageContent,
+    sealed_sender_decrypt_to_usmc,
+};
+
+use super::account::{Account, uuid_text};
+use super::fault::{AccountError, DecryptError, OpenError, contain};
+use super::guard;
+use super::rng::SignalRng;
+use super::stores::{Rows, Said, ready};
+use crate::store::Tx;
+
+/// How long a sender certificate holds: mail may wait 21 days, the certificate may be 7 days old when it is used, and
+/// either clock may be wrong by a day; 5 days are left.
+pub const CERTIFICATE_LIFE_MS: u64 = 35 * DAY_MS;
+/// How old a certificate may be when it is used.
+pub const CERTIFICATE_RENEWAL_MS: u64 = 7 * DAY_MS;
+
+/// The version byte of sealed sender v1. libsignal would open v2 as well, which nobody here sends.
+const VERSION: u8 = 0x11;
+/// The largest envelope is 16 KiB: a longer seal can't have come in one.
+const MAX_SEAL: usize = 16 * 1024;
+
+/// A message as it leaves for a queue's envelope: sealed sender v1.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(_) = self;
+        f.write_str("Sealed(..)")
+    }
+}
+
+/// A seal that was opened. Its sender is claimed, not yet trusted.
+pub struct Opened {
+    pub(super) content: UnidentifiedSenderMessageContent,
+    pub(super) sender: IdentityPublic,
+}
+
+impl Opened {
+    /// The identity key that made the seal: who the message claims to be from. Look the contact up by it, never by
+    /// an account id.
+    #[must_use]
+    pub const fn sender(&self) -> &IdentityPublic {
+        &self.sender
+    }
+}
+
+impl std::fmt::Debug for Opened {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { content: _, sender: _ } = self;
+        f.write_str("Opened(..)")
+    }
+}
+
+/// Opens a seal made for us.
+///
+/// # Errors
+/// [`OpenError::NotSealed`] if it is not for us or damaged; [`OpenError::Refused`] if the key that made it is weak or
+/// our own; [`OpenError::Account`] and [`OpenError::Store`] if our side failed.
+pub fn open_seal(tx: &Tx<'_>, sealed: &[u8]) -> Result<Opened, OpenError> {
+    let own = Account::load(tx)?;
+    if sealed.first() != Some(&VERSION) || sealed.len() > MAX_SEAL {
+        return Err(OpenError::NotSealed);
+    }
+    let said = Said::default();
+    // Only our own key pair is asked for.
+    let rows = Rows { tx, own: &own, peer: own.identity(), said: &said };
+    let opened = contain(|| ready(sealed_sender_decrypt_to_usmc(sealed, &rows)));
+    let content = opened.ok().flatten().and_then(Result::ok).ok_or(OpenError::NotSealed)?;
+    let key = content.sender().and_then(SenderCertificate::key).map_err(|_| OpenError::NotSealed)?;
+    let key = key.serialize();
+    let sender = IdentityPublic(key.as_ref().try_into().map_err(|_| OpenError::NotSealed)?);
+    guard::peer_identity(&sender, own.identity())?;
+    Ok(Opened { content, sender })
+}
+
+/// Our sender certificate: the one in use, or a fresh one where that is older than a week or from a clock ahead.
+pub(super) fn certificate(
+    tx: &Tx<'_>,
+    own: &Account,
+    now: Timestamp,
+    rng: &mut SignalRng<'_, impl Random>,
+) -> Result<SenderCertificate, AccountError> {
+    let damaged = |_| AccountError::Damaged;
+    if let Some((bytes, made)) = tx.sender_certificate()? {
+        let made = Timestamp(made);
+        if made <= now && now.since(made) < CERTIFICATE_RENEWAL_MS {
+            return SenderCertificate::deserialize(&bytes).map_err(damaged);
+        }
+    }
+    let fresh = SenderCertificate::new(
+        uuid_text(own.identity().account_id()),
+        None,
+        *own.pair().public_key(),
+        DeviceId::new(1).map_err(|_| AccountError::Damaged)?,
+        SignalTime::from_epoch_millis(now.plus(CERTIFICATE_LIFE_MS).0),
+        own.server_certificate().clone(),
+        own.online_key(),
+        rng,
+    )
+    .map_err(damaged)?;
+    tx.set_sender_certificate(fresh.serialized().map_err(damaged)?, now.0)?;
+    Ok(fresh)
+}
+
+/// Checks a certificate against the pinned key: signed by it through its online key, naming the account that the key
+/// has, and not expired.
+pub(super) fn check_certificate(
+    certificate: &SenderCertificate,
+    pinned: &IdentityPublic,
+    now: Timestamp,
+) -> Result<(), DecryptError> {
+    let bad = |_| DecryptError::BadCertificate;
+    let root = guard::public_key(&pinned.0)?;
+    // The signatures first and without the time, so that an expired one has its own name: a clock may be wrong.
+    let signed = certificate.validate(&root, SignalTime::from_epoch_millis(0)).map_err(bad)?;
+    let key = certificate.key().map_err(bad)?.serialize();
+    let names_its_key = certificate.sender_uuid().map_err(bad)? == uuid_text(pinned.account_id());
+    if !signed || *key != pinned.0 || !names_its_key {
+        return Err(DecryptError::BadCertificate);
+    }
+    if certificate.expiration().map_err(bad)?.epoch_millis() < now.0 {
+        return Err(DecryptError::Expired);
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! Sessions with one peer: begun from a bundle, encrypting, decrypting. The receiving order is normative
+//! (rule S6): key, certificate, guard, inner decryption; nothing is believed before the last.
+
+use std::time::{Duration, SystemTime};
+
+use beresta_proto::bundle::{Bundle, IdentityPublic};
+use beresta_proto::id::Device;
+use beresta_proto::rng::Random;
+use beresta_proto::time::Timestamp;
+use libsignal_protocol::{
+    ContentHint, DeviceId, IdentityKey, PreKeyBundle, ProtocolAddress, SessionRecord,
+    SessionUsabilityRequirements, UnidentifiedSenderMessageContent, kem, message_decrypt_prekey,
+    message_decrypt_signal, message_encrypt, process_prekey_bundle, sealed_sender_encrypt_from_usmc,
+};
+use zeroize::Zeroizing;
+
+use super::account::Account;
+use super::fault::{DecryptError, EncryptError, MeetError, contain, undecryptable};
+use super::guard::record::Record;
+use super::guard::{self, Admitted, Refused};
+use super::rng::SignalRng;
+use super::seal::{Opened, Sealed, certificate, check_certificate};
+use super::stores::{Failure, OneSession, Rows, Said, ready};
+use super::{Handle, Peer, budget};
+use crate::store::Tx;
+
+/// Whom a message may be from.
+#[derive(Debug, Clone, Copy)]
+pub enum Expected<'p> {
+    /// The contact whose queue it came by.
+    Pinned(&'p Peer),
+    /// Whoever uses an invite first. The handle is the invite queue's, the same for every message on it: the first key
+    /// that is accepted owns it.
+    Stranger {
+        /// Under which the stranger's key and session will be kept.
+        handle: Handle,
+    },
+}
+
+/// A message that was accepted.
+pub struct Decrypted {
+    /// The content, padded. Wiped when dropped.
+    pub plaintext: Zeroizing<Vec<u8>>,
+    /// Who wrote it: the key that sealed it, that signed the certificate and that the session is with.
+    pub peer: Peer,
+}
+
+impl std::fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { plaintext: _, peer: _ } = self;
+        f.write_str("Decrypted(..)")
+    }
+}
+
+/// Begins a session with `peer` from their bundle. The peer's key is pinned to their handle.
+///
+/// # Errors
+/// [`MeetError`]; nothing was changed then.
+pub fn meet(
+    tx: &Tx<'_>,
+    peer: &Peer,
+    bundle: &Bundle,
+    now: Timestamp,
+    rng: &mut impl Random,
+) -> Result<(), MeetError> {
+    let own = Account::load(tx)?;
+    if bundle.identity != peer.identity || bundle.device != peer.device {
+        return Err(MeetError::BadBundle);
+    }
+    guard::peer_identity(&bundle.identity, own.identity())?;
+    let bundle = checked(bundle)?;
+    tx.all_or_nothing(|| {
+        if !pin(tx, peer)? {
+            return Err(MeetError::OtherIdentity);
+        }
+        let stored = tx.session(&peer.handle.0, peer.device.get())?;
+        let record = Record::read(stored.as_deref().map(Vec::as_slice)).ok_or(MeetError::BadBundle)?;
+        let said = Said::default();
+        let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
+        let mut session = OneSession::new(None).map_err(|_| MeetError::BadBundle)?;
+        let address = peer.address().ok_or(MeetError::BadBundle)?;
+        let mut rng = SignalRng(rng);
+        let met = contain(|| {
+            ready(process_prekey_bundle(
+                &address,
+                &mut session,
+                &mut rows,
+                &bundle,
+                system_time(now),
+                &mut rng,
+            ))
+        });
+        if let Some(Failure::Store(error)) = said.take() {
+            return Err(error.into());
+        }
+        met.ok().flatten().and_then(Result::ok).ok_or(MeetError::BadBundle)?;
+        let moved = session.record().filter(|record| usable(record, now)).ok_or(MeetError::BadBundle)?;
+        let record = Zeroizing::new(record.with(moved).ok_or(MeetError::BadBundle)?);
+        Ok(tx.put_session(&peer.handle.0, peer.device.get(), &record)?)
+    })
+}
+
+/// libsignal's form of a bundle, every key in it canonical. Signatures libsignal checks itself.
+fn checked(bundle: &Bundle) -> Result<PreKeyBundle, MeetError> {
+    let one_time = match &bundle.one_time {
+        Some((id, public)) => Some(((*id).into(), guard::public_key(public)?)),
+        None => None,
+    };
+    let kyber = kem::PublicKey::deserialize(&bundle.kyber.public).map_err(|_| MeetError::BadBundle)?;
+    PreKeyBundle::new(
+        bundle.registration_id,
+        DeviceId::new(bundle.device.get()).map_err(|_| MeetError::BadBundle)?,
+        one_time,
+        bundle.signed.id.into(),
+        guard::public_key(&bundle.signed.public)?,
+        bundle.signed.signature.to_vec(),
+        bundle.kyber.id.into(),
+        kyber,
+        bundle.kyber.signature.to_vec(),
+        IdentityKey::new(guard::public_key(&bundle.identity.0)?),
+    )
+    .map_err(|_| MeetError::BadBundle)
+}
+
+/// Encrypts `plaintext` for `peer` and seals it. The ratchet has moved when this returns: commit before sending.
+///
+/// # Errors
+/// [`EncryptError`]; nothing was changed then.
+pub fn encrypt(
+    tx: &Tx<'_>,
+    peer: &Peer,
+    plaintext: &[u8],
+    now: Timestamp,
+    rng: &mut impl Random,
+) -> Result<Sealed, EncryptError> {
+    let own = Account::load(tx)?;
+    let mut rng = SignalRng(rng);
+    tx.all_or_nothing(|| {
+        if tx.pinned_identity(&peer.handle.0)?.is_none_or(|pinned| pinned != peer.identity.0) {
+            return Err(EncryptError::OtherIdentity);
+        }
+        let stored = tx.session(&peer.handle.0, peer.device.get())?.ok_or(EncryptError::NoSession)?;
+        let record = Record::read(Some(&stored)).ok_or(EncryptError::Damaged)?;
+        let mut session = OneSession::new(Some(&stored)).map_err(|_| EncryptError::Damaged)?;
+        if !record.only_with(&peer.identity.0)
+            || !session.record().is_some_and(|session| usable(session, now))
+        {
+            return Err(EncryptError::NoSession);
+        }
+        let certificate = certificate(tx, &own, now, &mut rng)?;
+        let said = Said::default();
+        let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
+        let address = peer.address().ok_or(EncryptError::Damaged)?;
+        let sealed = contain(|| {
+            ready(async {
+                let message =
+                    message_encrypt(plaintext, &address, &mut session, &mut rows, system_time(now), &mut rng)
+                        .await?;
+                let content = UnidentifiedSenderMessageContent::new(
+                    message.message_type(),
+                    certificate,
+                    message.serialize().to_vec(),
+                    ContentHint::Resendable,
+                    None,
+                )?;
+                sealed_sender_encrypt_from_usmc(&address, &content, &rows, &mut rng).await
+            })
+        });
+        let sealed = sealed.ok().flatten().and_then(Result::ok).ok_or(EncryptError::Damaged)?;
+        let moved = session.record().filter(|session| usable(session, now)).ok_or(EncryptError::NoSession)?;
+        let record = Zeroizing::new(record.with(moved).ok_or(EncryptError::Damaged)?);
+        tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
+        Ok(Sealed(sealed))
+    })
+}
+
+/// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption.
+///
+/// # Errors
+/// [`DecryptError`]. Then nothing was changed but the sender's budget of failures: the caller may commit.
+pub fn decrypt(
+    tx: &Tx<'_>,
+    opened: &Opened,
+    expected: Expected<'_>,
+    now: Timestamp,
+    rng: &mut impl Random,
+) -> Result<Decrypted, DecryptError> {
+    let own = Account::load(tx)?;
+    let certificate = opened.content.sender().map_err(|_| DecryptError::BadCertificate)?;
+    let device = u8::from(certificate.sender_device_id().map_err(|_| DecryptError::BadCertificate)?);
+    let device = Device::new(device).map_err(|_| DecryptError::OtherDevice)?;
+    let peer = match expected {
+        Expected::Pinned(peer) => *peer,
+        Expected::Stranger { handle } => Peer { handle, identity: opened.sender, device },
+    };
+    if opened.sender != peer.identity {
+        return Err(DecryptError::OtherKey);
+    }
+    if device != peer.device {
+        return Err(DecryptError::OtherDevice);
+    }
+    guard::peer_identity(&opened.sender, own.identity())?;
+    check_certificate(certificate, &peer.identity, now)?;
+    if !budget::allows(tx, &peer.handle.0, now)? {
+        return Err(DecryptError::OverBudget);
+    }
+    let result = tx.all_or_nothing(|| inner(tx, &own, opened, &peer, expected, now, rng));
+    if result.as_ref().is_err_and(DecryptError::costs) {
+        budget::spend(tx, &peer.handle.0, now)?;
+    }
+    Ok(Decrypted { plaintext: result?, peer })
+}
+
+/// The inner decryption, behind the guard.
+fn inner(
+    tx: &Tx<'_>,
+    own: &Account,
+    opened: &Opened,
+    peer: &Peer,
+    expected: Expected<'_>,
+    now: Timestamp,
+    rng: &mut impl Random,
+) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+    let ours = match expected {
+        Expected::Pinned(_) => {
+            tx.pinned_identity(&peer.handle.0)?.is_some_and(|pinned| pinned == peer.identity.0)
+        }
+        Expected::Stranger { .. } => pin(tx, peer)?,
+    };
+    if !ours {
+        return Err(DecryptError::OtherKey);
+    }
+    let stored = tx.session(&peer.handle.0, peer.device.get())?;
+    let stored = stored.as_deref().map(Vec::as_slice);
+    let record = Record::read(stored).ok_or(DecryptError::Damaged)?;
+    let kind = opened.content.msg_type().map_err(|_| Refused::Malformed)?;
+    let bytes = opened.content.contents().map_err(|_| Refused::Malformed)?;
+    let admitted = guard::admit(kind, bytes, &record, &opened.sender, own.identity())?;
+
+    let said = Said::default();
+    let rows = Rows { tx, own, peer: &peer.identity, said: &said };
+    let address = peer.address().ok_or(DecryptError::Damaged)?;
+    let shown = match &admitted {
+        Admitted::First(_) => stored,
+        Admitted::Running(_, states) => Some(states.as_slice()),
+    };
+    let mut session = OneSession::new(shown).map_err(|_| DecryptError::Damaged)?;
+    let mut rng = SignalRng(rng);
+    let result = contain(|| match &admitted {
+        Admitted::First(message) => {
+            let (mut identities, mut one_time, signed, mut kyber) = (rows, rows, rows, rows);
+            ready(message_decrypt_prekey(
+                message,
+                &address,
+                &mut session,
+                &mut identities,
+                &mut one_time,
+                &signed,
+                &mut kyber,
+                &mut rng,
+            ))
+        }
+        Admitted::Running(message, _) => {
+            let mut identities = rows;
+            ready(message_decrypt_signal(message, &address, &mut session, &mut identities, &mut rng))
+        }
+    });
+    match said.take() {
+        Some(Failure::Store(error)) => return Err(error.into()),
+        Some(Failure::Replay) => return Err(DecryptError::Duplicate),
+        None => {}
+    }
+    let plaintext = match result {
+        Ok(Some(Ok(plaintext))) => Zeroizing::new(plaintext),
+        Ok(Some(Err(error))) => return Err(undecryptable(&error)),
+        Ok(None) | Err(_) => return Err(DecryptError::Undecryptable),
+    };
+    let moved = session.record().ok_or(DecryptError::Damaged)?;
+    if !usable(moved, now) {
+        return Err(Refused::NotPostQuantum.into());
+    }
+    let record = Zeroizing::new(record.with(moved).ok_or(DecryptError::Damaged)?);
+    tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
+    Ok(plaintext)
+}
+
+/// Pins the peer's key to their handle. False if either belongs to another already.
+fn pin(tx: &Tx<'_>, peer: &Peer) -> Result<bool, crate::store::StoreError> {
+    if let Some(pinned) = tx.pinned_identity(&peer.handle.0)? {
+        return Ok(pinned == peer.identity.0);
+    }
+    if tx.handle_of_identity(&peer.identity.0)?.is_some() {
+        return Ok(false);
+    }
+    tx.insert_identity(&peer.handle.0, &peer.identity.0)?;
+    Ok(true)
+}
+
+/// Whether a session may be used: answered or young, begun by PQXDH, and with the post-quantum ratchet.
+fn usable(record: &SessionRecord, now: Timestamp) -> bool {
+    record.has_usable_sender_chain(system_time(now), SessionUsabilityRequirements::all()).unwrap_or(false)
+}
+
+impl Peer {
+    /// libsignal's address for the peer: the handle, which means nothing outside this store.
+    fn address(&self) -> Option<ProtocolAddress> {
+        Some(ProtocolAddress::new(self.handle.hex(), DeviceId::new(self.device.get()).ok()?))
+    }
+}
+
+/// libsignal's time, which never reaches so far that adding a month to it overflows.
+fn system_time(now: Timestamp) -> SystemTime {
+    const YEAR_9999_MS: u64 = 253_402_300_799_000;
+    SystemTime::UNIX_EPOCH + Duration::from_millis(now.0.min(YEAR_9999_MS))
+}
+
+/// Forgets a peer: their pinned key, their sessions, their budget.
+///
+/// # Errors
+/// [`crate::store::StoreError`] if the store failed.
+pub fn forget(tx: &Tx<'_>, handle: Handle) -> Result<(), crate::store::StoreError> {
+    tx.delete_handle(&handle.0)
+}
+
+/// The key that is pinned to a handle.
+///
+/// # Errors
+/// [`crate::store::StoreError`] if the store failed.
+pub fn pinned(tx: &Tx<'_>, handle: Handle) -> Result<Option<IdentityPublic>, crate::store::StoreError> {
+    Ok(tx.pinned_identity(&handle.0)?.and_then(|key| key.as_slice().try_into().ok()).map(IdentityPublic))
+}

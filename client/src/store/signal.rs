@@ -1,0 +1,279 @@
+//! Rows for the crypto room: our keys, pinned identities, sessions, pre-keys, used first messages, failures.
+//!
+//! They are byte strings here. What they mean, and that they were checked, is `crypto`'s business.
+
+use rusqlite::params;
+use zeroize::Zeroizing;
+
+use super::{StoreError, Tx};
+
+/// Our own keys as they lie in the store.
+#[derive(Clone)]
+pub struct AccountRow {
+    /// libsignal's serialised identity key pair, private half included.
+    pub identity_pair: Zeroizing<Vec<u8>>,
+    /// libsignal's registration id, 14 bits.
+    pub registration_id: u32,
+    /// The private key that signs sender certificates, 32 bytes.
+    pub online_key: Zeroizing<Vec<u8>>,
+    /// The identity key's certificate for the online key.
+    pub server_certificate: Vec<u8>,
+}
+
+impl std::fmt::Debug for AccountRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { identity_pair: _, registration_id: _, online_key: _, server_certificate: _ } = self;
+        f.write_str("AccountRow(..)")
+    }
+}
+
+/// Which private half of a bundle a row keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreKeyKind {
+    /// The one-time X25519 pre-key.
+    OneTime,
+    /// The signed X25519 pre-key.
+    Signed,
+    /// The Kyber pre-key.
+    Kyber,
+}
+
+impl PreKeyKind {
+    const fn code(self) -> u8 {
+        match self {
+            Self::OneTime => 1,
+            Self::Signed => 2,
+            Self::Kyber => 3,
+        }
+    }
+}
+
+/// How often a sender failed of late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailuresRow {
+    /// Failed decryptions since then.
+    pub count: u32,
+    /// Unix milliseconds of the first of them.
+    pub since: u64,
+}
+
+impl Tx<'_> {
+    /// Does all of `step`, or nothing of it: what it wrote goes if it fails, and the transaction lives on. So a message
+    /// that does not open leaves no trace, while the failure itself can still be counted.
+    ///
+    /// # Errors
+    /// The error of `step`, or [`StoreError`] if the store failed.
+    pub fn all_or_nothing<T, E: From<StoreError>>(
+        &self,
+        step: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |sql: &str| self.conn().execute_batch(sql).map_err(StoreError::from);
+        run("SAVEPOINT step")?;
+        match step() {
+            Ok(value) => {
+                run("RELEASE step")?;
+                Ok(value)
+            }
+            Err(error) => {
+                run("ROLLBACK TO step; RELEASE step")?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Our own keys, once made.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn account(&self) -> Result<Option<AccountRow>, StoreError> {
+        let sql = "SELECT identity_pair, registration_id, online_key, server_certificate FROM signal_account";
+        self.one(sql, [], |row| {
+            Ok(AccountRow {
+                identity_pair: Zeroizing::new(row.get(0)?),
+                registration_id: row.get(1)?,
+                online_key: Zeroizing::new(row.get(2)?),
+                server_certificate: row.get(3)?,
+            })
+        })
+    }
+
+    /// Keeps our own keys. They are made once: a second time is the store's error.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn insert_account(&self, row: &AccountRow) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO signal_account (id, identity_pair, registration_id, online_key, server_certificate)
+                   VALUES (1, ?1, ?2, ?3, ?4)";
+        self.run(
+            sql,
+            params![
+                row.identity_pair.as_slice(),
+                row.registration_id,
+                row.online_key.as_slice(),
+                row.server_certificate
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The sender certificate in use, and when it was made (Unix milliseconds).
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn sender_certificate(&self) -> Result<Option<(Vec<u8>, u64)>, StoreError> {
+        let sql = "SELECT sender_certificate, certificate_made FROM signal_account
+                   WHERE sender_certificate IS NOT NULL AND certificate_made IS NOT NULL";
+        self.one(sql, [], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))
+    }
+
+    /// Keeps a renewed sender certificate.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn set_sender_certificate(&self, certificate: &[u8], made: u64) -> Result<(), StoreError> {
+        let sql = "UPDATE signal_account SET sender_certificate = ?1, certificate_made = ?2";
+        self.run(sql, params![certificate, signed(made)])?;
+        Ok(())
+    }
+
+    /// The identity key pinned to a handle.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn pinned_identity(&self, handle: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT identity FROM signal_identity WHERE handle = ?1";
+        self.one(sql, [handle], |row| row.get(0))
+    }
+
+    /// The handle to which an identity key is pinned.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn handle_of_identity(&self, identity: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT handle FROM signal_identity WHERE identity = ?1";
+        self.one(sql, [identity], |row| row.get(0))
+    }
+
+    /// Pins an identity key to a handle. Neither is ever pinned twice: that is the store's error.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn insert_identity(&self, handle: &[u8], identity: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signal_identity (handle, identity) VALUES (?1, ?2)";
+        self.run(sql, [handle, identity])?;
+        Ok(())
+    }
+
+    /// Forgets a handle: its identity, its sessions, its failures.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn delete_handle(&self, handle: &[u8]) -> Result<(), StoreError> {
+        for sql in [
+            "DELETE FROM signal_session WHERE handle = ?1",
+            "DELETE FROM signal_identity WHERE handle = ?1",
+            "DELETE FROM signal_failures WHERE handle = ?1",
+        ] {
+            self.run(sql, [handle])?;
+        }
+        Ok(())
+    }
+
+    /// The session record with one device of a handle.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn session(&self, handle: &[u8], device: u8) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let sql = "SELECT record FROM signal_session WHERE handle = ?1 AND device = ?2";
+        self.one(sql, params![handle, device], |row| row.get(0).map(Zeroizing::new))
+    }
+
+    /// Keeps a session record in place of the one before.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn put_session(&self, handle: &[u8], device: u8, record: &[u8]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signal_session (handle, device, record) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (handle, device) DO UPDATE SET record = excluded.record";
+        self.run(sql, params![handle, device, record])?;
+        Ok(())
+    }
+
+    /// The private half of a pre-key that we gave out.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn pre_key(&self, kind: PreKeyKind, id: u32) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        let sql = "SELECT record FROM signal_pre_key WHERE kind = ?1 AND id = ?2";
+        self.one(sql, params![kind.code(), id], |row| row.get(0).map(Zeroizing::new))
+    }
+
+    /// Keeps the private half of a pre-key of the bundle whose signed pre-key has the id `bundle`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed, also for an id that is taken.
+    pub fn insert_pre_key(
+        &self,
+        kind: PreKeyKind,
+        id: u32,
+        bundle: u32,
+        record: &[u8],
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signal_pre_key (kind, id, bundle, record) VALUES (?1, ?2, ?3, ?4)";
+        self.run(sql, params![kind.code(), id, bundle, record])?;
+        Ok(())
+    }
+
+    /// Deletes the private halves of a bundle; says how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn delete_bundle(&self, bundle: u32) -> Result<usize, StoreError> {
+        self.run("DELETE FROM signal_pre_key WHERE bundle = ?1", [bundle])
+    }
+
+    /// Notes that a first message was taken. False if it had been before: then it is a replay.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn insert_used_pre_key(
+        &self,
+        kyber_id: u32,
+        signed_id: u32,
+        base_key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "INSERT OR IGNORE INTO signal_used_pre_key (kyber_id, signed_id, base_key) VALUES (?1, ?2, ?3)";
+        Ok(self.run(sql, params![kyber_id, signed_id, base_key])? == 1)
+    }
+
+    /// How often a sender failed of late.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn failures(&self, handle: &[u8]) -> Result<Option<FailuresRow>, StoreError> {
+        let sql = "SELECT count, since FROM signal_failures WHERE handle = ?1";
+        self.one(sql, [handle], |row| Ok(FailuresRow { count: row.get(0)?, since: unsigned(row.get(1)?) }))
+    }
+
+    /// Writes how often a sender failed of late.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn put_failures(&self, handle: &[u8], row: FailuresRow) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signal_failures (handle, count, since) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (handle) DO UPDATE SET count = excluded.count, since = excluded.since";
+        self.run(sql, params![handle, row.count, signed(row.since)])?;
+        Ok(())
+    }
+}
+
+/// SQLite's integers are signed: times past the year 292,000,000 stop there.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
