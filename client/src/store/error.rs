@@ -24,10 +24,10 @@ pub enum StoreError {
     /// The passphrase was right, but the database does not read as ours.
     #[error("the database is damaged")]
     Damaged,
-    /// A newer program wrote the database; nothing was changed.
-    #[error("the database has schema {found}, this program knows up to {known}")]
+    /// A newer program wrote the database, or the slot that opened; nothing was changed.
+    #[error("the profile has version {found}, this program knows up to {known}")]
     Newer {
-        /// The schema's number in the file.
+        /// The number in the file.
         found: u32,
         /// The newest that this program knows.
         known: u32,
@@ -47,6 +47,9 @@ pub enum StoreError {
     /// The caller: a row breaks a rule of its table (a unique key that is there already, for instance).
     #[error("a row breaks a rule of its table")]
     Conflict,
+    /// The caller: an earlier failure in the same transaction ended it, and the caller went on. Nothing of it is kept.
+    #[error("the transaction was rolled back before")]
+    RolledBack,
     /// A row holds what its reader cannot take.
     #[error("a row does not read back")]
     BadRow,

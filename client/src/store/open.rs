@@ -30,8 +30,9 @@ pub(super) fn create<R: CryptoRng + ?Sized>(
         return Err(StoreError::AlreadyExists);
     }
     // What a creation that was cut short left: no header ever held its key.
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        match std::fs::remove_file(beside(&new, suffix)) {
+    let leftovers = ["", "-wal", "-shm", "-journal"].map(|suffix| beside(&new, suffix));
+    for leftover in leftovers.into_iter().chain([dir.join(vault::NEW_NAME)]) {
+        match std::fs::remove_file(leftover) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }

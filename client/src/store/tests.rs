@@ -128,6 +128,35 @@ fn a_full_database_is_told_and_loses_nothing() {
 }
 
 #[test]
+fn a_step_that_goes_on_after_its_transaction_ended_keeps_nothing() {
+    let mut store = Store::open_in_memory(&mut rng()).unwrap();
+    // What SQLite does by itself after some failures of the disk.
+    let step: Result<(), StoreError> = store.transaction(|tx| {
+        tx.set_meta("test", b"first")?;
+        tx.conn().execute_batch("ROLLBACK").unwrap();
+        assert_eq!(tx.set_meta("test", b"second"), Err(StoreError::RolledBack));
+        Ok(())
+    });
+    assert_eq!(step, Err(StoreError::RolledBack));
+    assert_eq!(get(&mut store), None);
+}
+
+#[test]
+fn where_no_profile_is_none_is_opened_and_none_is_made() {
+    let dir = tempfile::tempdir().unwrap();
+    for at in [dir.path().to_owned(), dir.path().join("missing")] {
+        assert_eq!(Store::open(&at, &pass("right")).unwrap_err(), StoreError::NotFound);
+    }
+    assert!(files(dir.path()).is_empty());
+}
+
+#[test]
+fn a_store_can_live_on_a_thread_of_its_own() {
+    fn sent<T: Send>(_: &T) {}
+    sent(&Store::open_in_memory(&mut rng()).unwrap());
+}
+
+#[test]
 fn a_setting_that_did_not_take_is_noticed() {
     let store = Store::open_in_memory(&mut rng()).unwrap();
     let refused = open::check(&store.conn, "synchronous", "0", false);

@@ -14,22 +14,25 @@ impl<'c> Tx<'c> {
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
+        self.alive()?;
         Ok(self.0.commit()?)
     }
 
-    /// The connection, for row modules whose need the tools below don't meet.
+    /// The connection, for row modules whose need the tools below don't meet. Whoever writes through it must pass on
+    /// every error: see `alive`.
     pub(in crate::store) fn conn(&self) -> &Connection {
         &self.0
     }
 
     /// Runs one statement; returns how many rows it changed.
     pub(in crate::store) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, StoreError> {
+        self.alive()?;
         Ok(self.conn().execute(sql, params)?)
     }
 
     /// Runs one INSERT and returns the row's id.
     pub(in crate::store) fn insert(&self, sql: &'static str, params: impl Params) -> Result<i64, StoreError> {
-        self.conn().execute(sql, params)?;
+        self.run(sql, params)?;
         Ok(self.conn().last_insert_rowid())
     }
 
@@ -53,6 +56,12 @@ impl<'c> Tx<'c> {
         let mut statement = self.conn().prepare(sql)?;
         let rows = statement.query_map(params, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// SQLite may roll back by itself when the disk fails. A caller that went on after such an error would write each
+    /// row for itself: half a step.
+    fn alive(&self) -> Result<(), StoreError> {
+        if self.conn().is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) }
     }
 
     /// The value of `key` in `meta`.

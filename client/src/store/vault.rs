@@ -27,7 +27,7 @@ use super::lock::{private, sync_dir};
 use super::{KdfCost, MasterKey, Passphrase, StoreError, kdf};
 
 pub(super) const NAME: &str = "vault.hdr";
-const NEW_NAME: &str = "vault.hdr.new";
+pub(super) const NEW_NAME: &str = "vault.hdr.new";
 
 /// The whole file, in bytes.
 const FILE_LEN: usize = 64 * 1024;
@@ -86,7 +86,7 @@ impl Vault {
         }
 
         let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
-        let mut out = private(OpenOptions::new().write(true).create(true).truncate(true)).open(&new)?;
+        let mut out = private(OpenOptions::new().write(true).create_new(true)).open(&new)?;
         out.write_all(&file)?;
         out.sync_all()?;
         std::fs::rename(&new, &path)?;
