@@ -106,3 +106,41 @@ fn two_headers_of_the_same_passphrase_share_no_byte_but_the_costs() {
     let runs = |from: usize, to: usize| (from..to - 4).filter(|&at| a[at..at + 4] == b[at..at + 4]).count();
     assert_eq!(runs(0, 32) + runs(44, a.len()), 0);
 }
+
+#[test]
+fn the_layout_and_the_labels_are_what_every_profile_has() {
+    // The key by HKDF-SHA256 written down from RFC 5869, in another language.
+    let key = MasterKey::from_bytes(&[7; 32]).database_key().unwrap();
+    let spec = String::from_utf8(key.keyspec().to_vec()).unwrap();
+    assert_eq!(
+        spec,
+        "x'd5d14316061a705b7a06ad4e0e837bea4fa7e80ead191070\
+         860ecd6f2a8319922c3a7215b66588fa65ec8c04ae8698f5'"
+    );
+    // The header by its hash, from seeded randomness: who changes its bytes closes every profile there is. (Only the
+    // order in which randomness is drawn may change, and the hash with it.)
+    let dir = tempfile::tempdir().unwrap();
+    Vault::create(
+        dir.path(),
+        &pass("right"),
+        KdfCost::FOR_TESTS,
+        &MasterKey::from_bytes(&[7; 32]),
+        &mut rng(),
+    )
+    .unwrap();
+    let header = fs::read(dir.path().join(vault::NAME)).unwrap();
+    let hash = ring::digest::digest(&ring::digest::SHA256, &header);
+    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "04b648227604251877f4d35533315beece016d1fbea9d9284b786620d94d3aa9");
+    let (_, master) = Vault::open(dir.path(), &pass("right")).unwrap();
+    assert_eq!(master.as_bytes(), &[7; 32]);
+}
+
+#[test]
+fn the_default_cost_works() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::create(dir.path(), &pass("right"), KdfCost::DEFAULT, &mut rng()).unwrap());
+    let header = fs::read(dir.path().join(vault::NAME)).unwrap();
+    assert_eq!(header[32..44], [0, 0, 4, 0, 3, 0, 0, 0, 4, 0, 0, 0]);
+    Store::open(dir.path(), &pass("right")).unwrap();
+}
