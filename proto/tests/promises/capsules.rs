@@ -279,6 +279,78 @@ fn the_keys_of_a_capsule_are_those_of_the_text() {
     assert_eq!(plain, expected.concat());
 }
 
+/// The two keys of a capsule, K_n and the answer's, from its bytes and the relay's secrets.
+fn keys_of(trip: &Trip, capsule: &[u8]) -> [[u8; 32]; 2] {
+    let aad = [&capsule[..2], &trip.relay.0].concat();
+    let header = trip.epoch.open(&capsule[10..1_130], label::CAPSULE, &aad, &capsule[1_130..1_186]).unwrap();
+    let info = [b"keys".as_slice(), &capsule[2..10], &header[32..]].concat();
+    let keys = hkdf(label::CAPSULE_SESSION, &header[..32], &info, 64);
+    [keys[..32].try_into().unwrap(), keys[32..].try_into().unwrap()]
+}
+
+fn sealed_by_hand(key: &[u8; 32], nonce: [u8; 12], aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
+
+    let cipher = LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key).unwrap());
+    let mut sealed = plain.to_vec();
+    cipher
+        .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut sealed)
+        .unwrap();
+    sealed
+}
+
+#[test]
+fn an_answer_that_a_relay_wrote_wrongly_is_refused() {
+    let mut trip = Trip::new(13);
+    let order = trip.order(Bucket::S);
+    let (bytes, mine) = trip.seal(&order);
+    let [_, reply_key] = keys_of(&trip, &bytes);
+    let answer = |plain: &[u8; 32]| {
+        let sealed = sealed_by_hand(&reply_key, [1; 12], &[], plain);
+        mine.open(&SealedReply([[1; 12].as_slice(), &sealed].concat().try_into().unwrap()))
+    };
+    let mut plain = [0; 32];
+    assert_eq!(answer(&plain), Ok(SendReply::Stored));
+    plain[31] = 1;
+    assert_eq!(answer(&plain), Err(CapsuleError::Malformed(DecodeError::Padding)));
+    for (status, seconds) in [(0, 1), (1, 1), (2, 1), (4, 0), (255, 0)] {
+        let mut plain = [0; 32];
+        (plain[0], plain[4]) = (status, seconds);
+        let code = u32::from(status);
+        let unknown = DecodeError::Unknown { what: "send status", code };
+        assert_eq!(answer(&plain), Err(CapsuleError::Malformed(unknown)));
+    }
+}
+
+#[test]
+fn an_order_that_its_sender_wrote_wrongly_is_refused() {
+    let mut trip = Trip::new(14);
+    let order = trip.order(Bucket::S);
+    let (bytes, _) = trip.seal(&order);
+    let [order_key, _] = keys_of(&trip, &bytes);
+    let aad = [&bytes[..10], &bytes[1_186..1_202]].concat();
+    let good = [
+        [1].as_slice(),
+        &order.queue.0,
+        order.capability.expose(),
+        &order.message.0,
+        &[3, 0],
+        order.envelope.as_bytes(),
+    ]
+    .concat();
+    let open = |plain: &[u8]| {
+        let sealed = sealed_by_hand(&order_key, [0; 12], &aad, plain);
+        trip.open(&[&bytes[..1_202], &sealed].concat())
+    };
+    assert_eq!(open(&good).unwrap().0, order);
+    // op, ttl class and flags.
+    for (at, value) in [(0, 0), (0, 2), (73, 4), (74, 1)] {
+        let mut wrong = good.clone();
+        wrong[at] = value;
+        assert!(matches!(open(&wrong), Err(CapsuleError::Malformed(_))), "byte {at}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
