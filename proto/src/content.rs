@@ -1,4 +1,4 @@
-//! Content: the end-to-end plaintext (rules E6 to E12). Protocol Buffers on the wire ([`wire`]), checked into the
+//! Content: the end-to-end plaintext (rules E6 to E12). Protocol Buffers on the wire (`wire`), checked into the
 //! types here, so that nothing behind this door meets a missing field, a wrong length or a text over its limit.
 //!
 //! Content names both accounts, both devices and the conversation, because libsignal's MAC binds identity keys and not
