@@ -39,7 +39,7 @@ pub use self::fault::{AccountError, DecryptError, EncryptError, MeetError, OpenE
 pub use self::guard::{MAX_JUMP, Refused};
 pub use self::safety_number::{SafetyNumber, SafetyNumberError, ScanError, safety_number};
 pub use self::seal::{CERTIFICATE_LIFE_MS, CERTIFICATE_RENEWAL_MS, Opened, Sealed, open_seal};
-pub use self::session::{Decrypted, Expected, decrypt, encrypt, forget, meet, pinned};
+pub use self::session::{Decrypted, Expected, decrypt, encrypt, forget, meet, pinned, sent_ahead};
 
 /// The local name of a peer: 16 random bytes that mean nothing outside this store, so that libsignal's addresses tell
 /// nothing to whoever sees one (rule S11).

@@ -4,4 +4,6 @@
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
 pub mod crypto;
+pub mod engine;
+pub mod rng;
 pub mod store;

@@ -16,6 +16,15 @@ mod tx;
 mod vault;
 mod wipe;
 
+mod column;
+pub mod contact;
+pub mod event;
+pub mod invite;
+pub mod message;
+pub mod outbox;
+pub mod profile;
+pub mod queue;
+
 use std::path::Path;
 
 use rand::CryptoRng;

@@ -314,6 +314,15 @@ fn system_time(now: Timestamp) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(now.0.min(YEAR_9999_MS))
 }
 
+/// How many messages were encrypted for a peer since the last that they surely decrypted (rule S9).
+///
+/// # Errors
+/// [`EncryptError::Store`] if the store failed, [`EncryptError::Damaged`] if the session does not read.
+pub fn sent_ahead(tx: &Tx<'_>, peer: &Peer) -> Result<u32, EncryptError> {
+    let Some(bytes) = tx.session(&peer.handle.0, peer.device.get())? else { return Ok(0) };
+    Ok(Record::read(Some(&bytes)).ok_or(EncryptError::Damaged)?.sent_ahead())
+}
+
 /// Forgets a peer: their pinned key, their sessions, their budget.
 ///
 /// # Errors

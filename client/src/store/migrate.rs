@@ -5,8 +5,11 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::StoreError;
 
 /// Step N brings `user_version` from N to N + 1. Row modules append theirs here.
-const STEPS: &[&str] =
-    &[include_str!("migrations/0001_meta.sql"), include_str!("migrations/0002_signal.sql")];
+const STEPS: &[&str] = &[
+    include_str!("migrations/0001_meta.sql"),
+    include_str!("migrations/0002_signal.sql"),
+    include_str!("migrations/0003_messaging.sql"),
+];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.
 ///

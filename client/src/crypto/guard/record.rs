@@ -26,6 +26,8 @@ struct RecordBytes {
 struct StateView {
     #[prost(bytes = "vec", tag = "3")]
     remote_identity: Vec<u8>,
+    #[prost(message, optional, tag = "6")]
+    sender_chain: Option<ChainView>,
     #[prost(message, repeated, tag = "7")]
     receiver_chains: Vec<ChainView>,
     #[prost(bytes = "vec", tag = "13")]
@@ -169,6 +171,14 @@ impl Record {
     /// Whether a session was begun with the key `identity`, and with no other.
     pub(crate) fn only_with(&self, identity: &[u8]) -> bool {
         self.has_current && self.states.iter().all(|state| state.view.remote_identity == identity)
+    }
+
+    /// How many messages were encrypted since the peer's last new ratchet key, which only a peer who decrypted one of
+    /// the chain before makes: how far we are ahead of what was delivered.
+    pub(crate) fn sent_ahead(&self) -> u32 {
+        let current = self.states.first().filter(|_| self.has_current);
+        let chain = current.and_then(|state| state.view.sender_chain.as_ref());
+        chain.and_then(|chain| chain.chain_key.as_ref()).map_or(0, |key| key.index)
     }
 
     /// Checks the numbers of a message that begins a session with `base_key`, or repeats its beginning.

@@ -1,0 +1,164 @@
+//! The sans-IO core of the client: one input, one store transaction, a list of effects.
+//!
+//! It is given bytes, the time and randomness, and says what should happen ([`Effect`]). It opens no socket, reads no
+//! clock and names no SQL; the driver performs what it says, in order, after the commit.
+//!
+//! Methods, in the order of a driver's loop:
+//! - *wishes* of a person: [`Engine::send`], [`Engine::invite_new`], [`Engine::invite_accept`], …
+//! - `handle_…`: what a link brought, or that time passed.
+//! - [`Engine::poll_effect`] until it is empty; then [`Engine::poll_timeout`] says when to call
+//!   [`Engine::handle_timeout`].
+//!
+//! Every one of them ends in `progress` (see its module), which looks at the store and at the links and asks for what is missing; it is
+//! idempotent, so what a crash or a lost line interrupted is simply asked for again.
+//!
+//! What is volatile here (links, requests in flight, capsule sessions) may be lost at any moment without loss of a
+//! message; everything else is in the store.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use beresta_proto::capsule::Session;
+use beresta_proto::id::{RelayId, SendId};
+use beresta_proto::time::Timestamp;
+
+use crate::rng::Rng;
+use crate::store::queue::{OwnQueue, OwnQueueState};
+use crate::store::{Store, StoreError, Tx};
+
+mod compose;
+mod effect;
+mod invite;
+mod line;
+mod links;
+mod meet;
+mod outbox;
+mod progress;
+mod receive;
+mod sweep;
+mod wish;
+
+pub use compose::ComposeError;
+pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
+pub use invite::{AcceptRequest, InviteRequest};
+pub use wish::{SendRefused, SentMessage};
+
+use invite::Waiting;
+use line::Line;
+
+/// The engine of one store.
+#[derive(Debug)]
+pub struct Engine {
+    rng: Rng,
+    lines: BTreeMap<RelayId, Line>,
+    sessions: BTreeMap<(RelayId, SendId), Session>,
+    waiting: Vec<Waiting>,
+    effects: VecDeque<Effect>,
+    next_number: u64,
+    /// How far a relay's clock was from ours at the last link, in milliseconds; positive if ours is behind.
+    skew_ms: Option<i64>,
+}
+
+/// A clock that differs from a relay's by more than this is told to the person: certificates and timers suffer.
+pub const CLOCK_SKEW_TOLD_MS: u64 = beresta_proto::time::HOUR_MS;
+
+impl Engine {
+    /// An engine with no links yet.
+    #[must_use]
+    pub const fn new(rng: Rng) -> Self {
+        Self {
+            rng,
+            lines: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            waiting: Vec::new(),
+            effects: VecDeque::new(),
+            next_number: 1,
+            skew_ms: None,
+        }
+    }
+
+    /// What should happen next, oldest first.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When to call [`Engine::handle_timeout`], if nothing comes before; none if only a link can bring news.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
+        let durable = store.transaction(sweep::next_due)?;
+        let lines = self.lines.values().filter_map(Line::wakes);
+        let waiting = self.waiting.iter().map(Waiting::deadline);
+        Ok(lines.chain(waiting).chain(durable).min())
+    }
+
+    /// How far the relay's clock was from ours, in milliseconds, if it is worth telling; positive if ours is behind.
+    #[must_use]
+    pub fn told_skew(&self) -> Option<i64> {
+        self.skew_ms.filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_TOLD_MS)
+    }
+
+    /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_settled(&self, store: &mut Store) -> Result<bool, StoreError> {
+        let (outgoing, queues, needing) = store.transaction(|tx| {
+            Ok::<_, StoreError>((tx.count_outgoing()?, tx.own_queues()?, tx.contacts_needing_queue()?))
+        })?;
+        let subscribed = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
+            Some(Line::Up(up)) => {
+                queue.state == OwnQueueState::Read && up.subscribed.contains(&queue.read_id)
+            }
+            Some(Line::Dialling { .. } | Line::Down { .. }) | None => false,
+        };
+        let idle = outgoing == 0 && needing.is_empty() && self.waiting.is_empty();
+        Ok(idle && queues.iter().all(subscribed))
+    }
+
+    /// Whether a relay is linked now.
+    #[must_use]
+    pub fn is_linked(&self, relay: &RelayId) -> bool {
+        matches!(self.lines.get(relay), Some(Line::Up(_)))
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number = number.wrapping_add(1);
+        number
+    }
+
+    fn effect(&mut self, effect: Effect) {
+        self.effects.push_back(effect);
+    }
+
+    /// Runs one step in one transaction. Where it fails, nothing of it is kept: every link is hung up and what was in
+    /// flight is forgotten, so that memory cannot disagree with the store.
+    fn step<T, E: From<StoreError>>(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let before = self.effects.len();
+        let outcome = store.transaction(|tx| {
+            let value = run(self, tx)?;
+            self.progress(tx, now)?;
+            Ok(value)
+        });
+        if outcome.is_err() {
+            self.effects.truncate(before);
+            self.forget_links(now);
+        }
+        outcome
+    }
+
+    fn forget_links(&mut self, now: Timestamp) {
+        let relays: Vec<RelayId> = self.lines.keys().copied().collect();
+        for relay in relays {
+            self.effect(Effect::HangUp { relay });
+            self.lines.insert(relay, Line::retry(now, 1, &mut self.rng));
+        }
+        self.sessions.clear();
+    }
+}

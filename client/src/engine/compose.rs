@@ -1,0 +1,147 @@
+//! From what is said to what is sent: content → padding → libsignal → envelope → outbox row, all inside the caller's
+//! transaction, so that no ratchet step is used without its ciphertext being kept, and none twice.
+
+use beresta_proto::content::{Body, Content, Route, SeenEpoch, Timer};
+use beresta_proto::envelope::{Envelope, SealError};
+use beresta_proto::id::{ContentId, Device, MessageId};
+use beresta_proto::limits::RECEIVER_AHEAD;
+use beresta_proto::time::{Timestamp, TtlClass};
+
+use super::Engine;
+use super::line::Line;
+use crate::crypto::{self, AccountError, EncryptError, Handle, Peer};
+use crate::store::contact::Contact;
+use crate::store::message::MessageRow;
+use crate::store::outbox::Outgoing;
+use crate::store::{StoreError, Tx};
+
+/// Nothing at all is sealed past this many undelivered messages: what a receiver's guard admits, less what may be
+/// underway in receipts (rule S9).
+const AHEAD_HARD: u32 = RECEIVER_AHEAD - 100;
+
+/// Why nothing was composed.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// We have no queue to write to.
+    #[error("no address of the contact is known")]
+    NoAddress,
+    /// The text is longer than an envelope holds.
+    #[error("too long")]
+    TooLong,
+    /// Too many messages are undelivered: the other side's guard would refuse more.
+    #[error("too many undelivered messages")]
+    TooFarAhead,
+    /// The crypto room refused.
+    #[error("the crypto room refused")]
+    Crypto(#[source] EncryptError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<EncryptError> for ComposeError {
+    fn from(error: EncryptError) -> Self {
+        match error {
+            EncryptError::Store(error) | EncryptError::Account(AccountError::Store(error)) => {
+                Self::Store(error)
+            }
+            error @ (EncryptError::Account(_)
+            | EncryptError::NoSession
+            | EncryptError::OtherIdentity
+            | EncryptError::Damaged) => Self::Crypto(error),
+        }
+    }
+}
+
+/// One content to be composed.
+pub(super) struct Draft<'a> {
+    pub(super) contact: &'a Contact,
+    pub(super) id: ContentId,
+    pub(super) body: Body,
+    pub(super) timer: Timer,
+    pub(super) ttl: TtlClass,
+    pub(super) message: Option<MessageRow>,
+}
+
+/// The crypto room's view of a contact.
+pub(crate) fn peer(contact: &Contact) -> Peer {
+    Peer { handle: Handle(contact.handle.0), identity: contact.identity, device: contact.device }
+}
+
+impl Engine {
+    /// Composes a content into the outbox; `progress` sends it.
+    pub(super) fn compose(
+        &mut self,
+        tx: &Tx<'_>,
+        draft: Draft<'_>,
+        now: Timestamp,
+    ) -> Result<(), ComposeError> {
+        let Draft { contact, id, body, timer, ttl, message } = draft;
+        let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
+        let peer = peer(contact);
+        if crypto::sent_ahead(tx, &peer)? >= AHEAD_HARD {
+            return Err(ComposeError::TooFarAhead);
+        }
+        let profile = tx.profile()?;
+        let seen_epoch = match self.lines.get(&queue.address.relay.relay) {
+            Some(Line::Up(up)) => {
+                up.epoch_key(now).map(|epoch| SeenEpoch { day: epoch.day, key: epoch.id() })
+            }
+            Some(Line::Dialling { .. } | Line::Down { .. }) | None => None,
+        };
+        let content = Content {
+            id,
+            route: Route {
+                from: profile.account,
+                from_device: Device::FIRST,
+                to: contact.identity.account_id(),
+                to_device: contact.device,
+                conversation: contact.conversation,
+            },
+            sent: now,
+            timer,
+            seen_epoch,
+            body,
+        };
+        let plain = content.encode().map_err(|_| ComposeError::TooLong)?;
+        let sealed = crypto::encrypt(tx, &peer, &plain, now, &mut self.rng)?;
+        let envelope = Envelope::seal(&queue.address.key, &sealed.0, &mut self.rng)
+            .map_err(|_: SealError| ComposeError::TooLong)?;
+        tx.insert_outgoing(&Outgoing {
+            id: crate::store::outbox::OutboxId(0),
+            contact: contact.id,
+            queue: queue.id,
+            message,
+            transport: MessageId::random(&mut self.rng),
+            envelope,
+            ttl,
+            attempts: 0,
+            due: now,
+            expires: now.plus(ttl.millis()),
+        })?;
+        Ok(())
+    }
+
+    /// Composes what no person sees. Where that is refused (no address yet, too far ahead), it is simply not said.
+    pub(super) fn compose_quietly(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        body: Body,
+        ttl: TtlClass,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let id = ContentId::random(&mut self.rng);
+        let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
+        match self.compose(tx, draft, now) {
+            Ok(()) => Ok(true),
+            Err(ComposeError::Store(error)) => Err(error),
+            Err(
+                ComposeError::NoAddress
+                | ComposeError::TooLong
+                | ComposeError::TooFarAhead
+                | ComposeError::Crypto(_),
+            ) => Ok(false),
+        }
+    }
+}

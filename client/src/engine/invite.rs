@@ -1,0 +1,387 @@
+//! Making invites, and accepting those of others (rules I1 to I7).
+//!
+//! ```text
+//! invite_new:    wait for home's line ─► MAKE_QUEUE ─► offer sealed, row kept ─► PUT_BLOB ─► link told
+//! invite_accept: wait for its relay's line ─► CLAIM ─► offer opened ─► wait for home's line ─► MAKE_QUEUE
+//!                ─► contact, session and first message kept ─► told; the outbox does the rest
+//! ```
+//! Nobody has seen the link of an invite that was interrupted; such an invite is ended at the next start. A claim that
+//! was interrupted is made again with the same key, which the relay answers alike.
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::command::Command;
+use beresta_proto::content::{Body, Timer};
+use beresta_proto::id::{BlobId, ContentId, ConversationId, ReadId, SendId};
+use beresta_proto::invite::{BlobError, InviteLink, Offer};
+use beresta_proto::key::{BlobKey, EnvelopeKey, SendCapability, SigningKey};
+use beresta_proto::limits::TIMER_DEFAULT_SECS;
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp, TtlClass};
+use zeroize::Zeroizing;
+
+use super::Engine;
+use super::compose::{Draft, peer};
+use super::effect::{Answer, AskError, AskId, Effect};
+use crate::crypto::{self, AccountError, MeetError};
+use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::invite::{BlobState, Invite, InviteId, InviteState};
+use crate::store::queue::{OwnQueue, OwnQueueId, OwnQueueState};
+use crate::store::{Store, StoreError, Tx};
+
+/// A wish that waits for a line is given up after this long. The person is told to look at the connection.
+const WISH_MS: u64 = MINUTE_MS;
+
+/// What kind of invite is wished.
+#[derive(Debug, Clone)]
+pub struct InviteRequest {
+    /// Hours until it ends, 1 to 168.
+    pub hours: u16,
+    /// What we will call who accepts; empty: as they call themselves.
+    pub name: String,
+    /// The contact who comes back with a new key.
+    pub renews: Option<ContactId>,
+}
+
+/// How an invite is to be accepted.
+#[derive(Debug, Clone)]
+pub struct AcceptRequest {
+    /// The link.
+    pub link: InviteLink,
+    /// What we will call its maker; empty: as they call themselves.
+    pub name: String,
+    /// The contact who comes back with a new key.
+    pub renews: Option<ContactId>,
+}
+
+/// A claim on its way.
+#[derive(Debug)]
+pub(super) struct Claiming {
+    ask: AskId,
+    request: AcceptRequest,
+}
+
+/// An opened offer on its way to becoming a contact.
+#[derive(Debug)]
+pub(super) struct Accepting {
+    ask: AskId,
+    request: AcceptRequest,
+    offer: Offer,
+}
+
+impl Claiming {
+    pub(super) const fn request_ask(&self) -> AskId {
+        self.ask
+    }
+}
+
+impl Accepting {
+    pub(super) const fn request_ask(&self) -> AskId {
+        self.ask
+    }
+}
+
+/// A wish that waits for a line.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) relay: RelayAddress,
+    deadline: Timestamp,
+    pub(super) what: Wish,
+}
+
+#[derive(Debug)]
+pub(super) enum Wish {
+    Invite { ask: AskId, request: InviteRequest },
+    Claim(Box<Claiming>),
+    Accept(Box<Accepting>),
+}
+
+impl Wish {
+    pub(super) const fn ask(&self) -> AskId {
+        match self {
+            Self::Invite { ask, request: _ } => *ask,
+            Self::Claim(claiming) => claiming.ask,
+            Self::Accept(accepting) => accepting.ask,
+        }
+    }
+}
+
+impl Waiting {
+    pub(super) const fn deadline(&self) -> Timestamp {
+        self.deadline
+    }
+}
+
+/// What a queue is made for, and the secrets that belong to it.
+#[derive(Debug)]
+pub(super) struct QueueFor {
+    pub(super) purpose: Purpose,
+    read_key: SigningKey,
+    capability: SendCapability,
+    envelope: EnvelopeKey,
+}
+
+#[derive(Debug)]
+pub(super) enum Purpose {
+    Invite { ask: AskId, request: InviteRequest },
+    Accept(Box<Accepting>),
+    Contact(ContactId),
+}
+
+/// A blob on its way to the relay.
+#[derive(Debug)]
+pub(super) struct PutInvite {
+    pub(super) ask: AskId,
+    pub(super) invite: InviteId,
+}
+
+impl QueueFor {
+    /// Draws the secrets of a queue, and the command that makes it.
+    pub(super) fn draw(purpose: Purpose, engine: &mut Engine) -> Option<(Self, Command)> {
+        let rng = &mut engine.rng;
+        let read_key = SigningKey::random(rng);
+        let capability = SendCapability::random(rng);
+        let envelope = EnvelopeKey::random(rng);
+        let verifying = read_key.verifying_key().ok()?;
+        let command = Command::MakeQueue { read_key: verifying, capability: capability.hash(), credit: None };
+        Some((Self { purpose, read_key, capability, envelope }, command))
+    }
+
+    pub(super) fn into_row(
+        self,
+        relay: &RelayAddress,
+        read_id: ReadId,
+        send_id: SendId,
+    ) -> (Purpose, OwnQueue) {
+        let Self { purpose, read_key, capability, envelope } = self;
+        let queue = OwnQueue {
+            id: OwnQueueId(0),
+            relay: relay.relay,
+            read_id,
+            send_id,
+            read_key,
+            capability,
+            envelope,
+            invite: None,
+            contact: None,
+            state: OwnQueueState::Read,
+            retire: None,
+        };
+        (purpose, queue)
+    }
+}
+
+impl Engine {
+    fn wait(&mut self, relay: RelayAddress, what: Wish, now: Timestamp) -> AskId {
+        let ask = what.ask();
+        self.waiting.push(Waiting { relay, deadline: now.plus(WISH_MS), what });
+        ask
+    }
+
+    pub(super) fn answer(&mut self, ask: AskId, outcome: Result<Answer, AskError>) {
+        self.effect(Effect::Answer { ask, outcome });
+    }
+
+    /// Makes an invite. The answer comes as [`Answer::Invited`].
+    ///
+    /// # Errors
+    /// [`AskError::NoRelay`] if no home relay is known yet; [`AskError::Store`].
+    pub fn invite_new(
+        &mut self,
+        store: &mut Store,
+        request: InviteRequest,
+        now: Timestamp,
+    ) -> Result<AskId, AskError> {
+        self.step(store, now, |engine, tx| {
+            let home = tx.profile()?.home.ok_or(AskError::NoRelay)?;
+            let ask = AskId(engine.number());
+            Ok(engine.wait(home, Wish::Invite { ask, request }, now))
+        })
+    }
+
+    /// Accepts an invite. The answer comes as [`Answer::Accepted`].
+    ///
+    /// # Errors
+    /// [`AskError::Store`].
+    pub fn invite_accept(
+        &mut self,
+        store: &mut Store,
+        request: AcceptRequest,
+        now: Timestamp,
+    ) -> Result<AskId, AskError> {
+        self.step(store, now, |engine, _| {
+            let ask = AskId(engine.number());
+            let relay = request.link.relay.clone();
+            Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))
+        })
+    }
+
+    /// The command that claims an invite's blob, with the key that claimed it before if there is one.
+    pub(super) fn claim_command(
+        &mut self,
+        tx: &Tx<'_>,
+        claiming: &Claiming,
+        exporter: &beresta_proto::auth::Exporter,
+    ) -> Result<Option<Command>, AskError> {
+        let link = &claiming.request.link;
+        let fresh = SigningKey::random(&mut self.rng);
+        let key = tx.claim_key(&link.blob, fresh, link.expires.plus(24 * HOUR_MS))?;
+        let text = beresta_proto::auth::claim_blob(exporter, &link.blob);
+        let Ok(claimant) = key.verifying_key() else { return Ok(None) };
+        let Ok(signature) = key.sign(&text) else { return Ok(None) };
+        Ok(Some(Command::ClaimBlob { blob: link.blob, claimant, signature }))
+    }
+
+    /// A queue for an invite is there: seals the offer and keeps everything before the blob leaves.
+    pub(super) fn offer(
+        &mut self,
+        tx: &Tx<'_>,
+        home: &RelayAddress,
+        mut queue: OwnQueue,
+        (ask, request): (AskId, InviteRequest),
+        now: Timestamp,
+    ) -> Result<(PutInvite, Command), AskError> {
+        let profile = tx.profile()?;
+        let bundle = crypto::make_bundle(tx, now, &mut self.rng)?;
+        let conversation = ConversationId::random(&mut self.rng);
+        let offer = Offer { name: profile.name, conversation, bundle, addresses: vec![queue.address(home)] };
+        let key = BlobKey::random(&mut self.rng);
+        let (sealed, hash) = offer.seal(&key, &mut self.rng).map_err(|_| AskError::BadKeys)?;
+        let blob = BlobId::random(&mut self.rng);
+        let owner = SigningKey::random(&mut self.rng);
+        let verifying = owner.verifying_key().map_err(|_| AskError::BadKeys)?;
+        let expires = now.plus(u64::from(request.hours) * HOUR_MS);
+        let link = InviteLink { relay: home.clone(), blob, key, hash, expires }.to_link();
+        let invite = tx.insert_invite(&Invite {
+            id: InviteId(0),
+            relay: home.relay,
+            blob,
+            owner,
+            conversation,
+            link,
+            stranger: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
+            name: request.name,
+            renews: request.renews,
+            state: InviteState::Putting,
+            blob_state: BlobState::There,
+            created: now,
+            expires,
+        })?;
+        queue.invite = Some(invite);
+        tx.insert_own_queue(&queue)?;
+        let command = Command::PutBlob { blob, owner: verifying, hours: request.hours, sealed, credit: None };
+        Ok((PutInvite { ask, invite }, command))
+    }
+
+    /// The blob lies at the relay: the invite is open.
+    pub(super) fn invite_put(&mut self, tx: &Tx<'_>, put: &PutInvite) -> Result<(), AskError> {
+        let mut invite = tx.invite(put.invite)?;
+        invite.state = InviteState::Open;
+        tx.update_invite(&invite)?;
+        self.answer(put.ask, Ok(Answer::Invited { invite: invite.id, link: invite.link }));
+        Ok(())
+    }
+
+    /// A claimed blob came: opens the offer and goes on to make a queue of our own.
+    pub(super) fn claimed(
+        &mut self,
+        tx: &Tx<'_>,
+        claiming: Claiming,
+        blob: &[u8],
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let Claiming { ask, request } = claiming;
+        let offer = Offer::open(&request.link, blob).map_err(|_: BlobError| AskError::InviteForged)?;
+        let profile = tx.profile()?;
+        if offer.bundle.identity.account_id() == profile.account {
+            return Err(AskError::OwnInvite);
+        }
+        if let Some(known) = tx.contact_by_identity(&offer.bundle.identity)? {
+            return Err(AskError::AlreadyContact(known.id));
+        }
+        // Whoever has no relay yet takes the inviter's: it was good enough for them.
+        let home = match profile.home {
+            Some(home) => home,
+            None => {
+                tx.set_home(&request.link.relay)?;
+                request.link.relay.clone()
+            }
+        };
+        self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);
+        Ok(())
+    }
+
+    /// Our queue for the inviter is there: keeps contact, session and first message in one go.
+    pub(super) fn accept(
+        &mut self,
+        tx: &Tx<'_>,
+        home: &RelayAddress,
+        mut queue: OwnQueue,
+        accepting: Accepting,
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let Accepting { ask, request, offer } = accepting;
+        let fresh = Contact {
+            id: ContactId(0),
+            handle: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
+            identity: offer.bundle.identity,
+            device: offer.bundle.device,
+            conversation: offer.conversation,
+            name: if request.name.is_empty() { offer.name.clone() } else { request.name.clone() },
+            state: ContactState::Meeting,
+            verified: false,
+            identity_changed: false,
+            needs_queue: false,
+            timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
+            probed: Timestamp(0),
+        };
+        let contact = self.keep_contact(tx, fresh, request.renews, now)?;
+        tx.replace_peer_queues(contact.id, &offer.addresses)?;
+        crypto::meet(tx, &peer(&contact), &offer.bundle, now, &mut self.rng)?;
+        queue.contact = Some(contact.id);
+        tx.insert_own_queue(&queue)?;
+        let profile = tx.profile()?;
+        let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(home)] };
+        let draft = Draft {
+            contact: &contact,
+            id: ContentId::random(&mut self.rng),
+            body,
+            timer: contact.timer,
+            ttl: TtlClass::ThreeWeeks,
+            message: None,
+        };
+        self.compose(tx, draft, now).map_err(|error| match error {
+            super::ComposeError::Store(error) => AskError::Store(error),
+            super::ComposeError::NoAddress
+            | super::ComposeError::TooLong
+            | super::ComposeError::TooFarAhead
+            | super::ComposeError::Crypto(_) => AskError::BadKeys,
+        })?;
+        self.answer(ask, Ok(Answer::Accepted { contact: contact.id }));
+        Ok(())
+    }
+}
+
+impl From<AccountError> for AskError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(error) => Self::Store(error),
+            AccountError::Exists | AccountError::Missing | AccountError::Damaged => {
+                Self::Store(StoreError::Damaged)
+            }
+        }
+    }
+}
+
+impl From<MeetError> for AskError {
+    fn from(error: MeetError) -> Self {
+        match error {
+            MeetError::Store(error) => Self::Store(error),
+            MeetError::Account(error) => error.into(),
+            MeetError::Refused(_) | MeetError::BadBundle | MeetError::OtherIdentity => Self::BadKeys,
+        }
+    }
+}
+
+/// The text of a link that nobody needs any more.
+pub(super) fn no_link() -> Zeroizing<String> {
+    Zeroizing::new(String::new())
+}

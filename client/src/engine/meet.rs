@@ -1,0 +1,148 @@
+//! Two people meeting: a new contact, a contact who comes back with a new key, and the move of both sides to fresh
+//! queues (rules I5 to I7).
+
+use beresta_proto::address::{QueueAddress, RelayAddress};
+use beresta_proto::content::Body;
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+
+use super::Engine;
+use crate::crypto;
+use crate::store::contact::{Contact, ContactId, ContactState};
+use crate::store::event::{EventKind, EventRow};
+use crate::store::invite::{BlobState, Invite, InviteState};
+use crate::store::queue::OwnQueue;
+use crate::store::{StoreError, Tx};
+
+/// How long an old queue is read on after the first message came on a fresh one: what was sent to it before has
+/// arrived by then, and what was not is sealed anew for the fresh one by its sender.
+const OLD_QUEUE_MS: u64 = DAY_MS;
+
+impl Engine {
+    pub(super) fn event(
+        &mut self,
+        tx: &Tx<'_>,
+        kind: EventKind,
+        contact: Option<ContactId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let event = EventRow { seq: 0, time: now, kind, contact, message: None, invite: None };
+        tx.insert_event(&event)?;
+        self.effect(super::Effect::Wake);
+        Ok(())
+    }
+
+    /// Keeps a contact. Where they renew a known one, the row, its history and its name stay; the key, the session and
+    /// every trust in them are new, and the person must decide before anything is sent.
+    pub(super) fn keep_contact(
+        &mut self,
+        tx: &Tx<'_>,
+        fresh: Contact,
+        renews: Option<ContactId>,
+        now: Timestamp,
+    ) -> Result<Contact, StoreError> {
+        let Some(known) = renews else {
+            let id = tx.insert_contact(&fresh, now)?;
+            return Ok(Contact { id, ..fresh });
+        };
+        let known = tx.contact(known)?;
+        crypto::forget(tx, super::compose::peer(&known).handle)?;
+        for mut queue in tx.own_queues()? {
+            if queue.contact == Some(known.id) && queue.invite.is_none() {
+                queue.state = crate::store::queue::OwnQueueState::Leaving;
+                tx.update_own_queue(&queue)?;
+            }
+        }
+        let renewed = Contact {
+            id: known.id,
+            name: known.name,
+            timer: known.timer,
+            verified: false,
+            identity_changed: true,
+            ..fresh
+        };
+        tx.update_contact(&renewed)?;
+        self.event(tx, EventKind::IdentityChanged, Some(renewed.id), now)?;
+        Ok(renewed)
+    }
+
+    /// A stranger who proved to hold our invite becomes a contact, and the invite is used up.
+    pub(super) fn met_by_invite(
+        &mut self,
+        tx: &Tx<'_>,
+        mut queue: OwnQueue,
+        mut invite: Invite,
+        stranger: Contact,
+        now: Timestamp,
+    ) -> Result<Contact, StoreError> {
+        let renews = invite.renews;
+        let contact = self.keep_contact(tx, stranger, renews, now)?;
+        queue.contact = Some(contact.id);
+        tx.update_own_queue(&queue)?;
+        invite.state = InviteState::Used;
+        invite.blob_state = BlobState::Leaving;
+        invite.link = super::invite::no_link();
+        tx.update_invite(&invite)?;
+        self.event(tx, EventKind::Met, Some(contact.id), now)?;
+        Ok(contact)
+    }
+
+    /// A contact said where to write to them from now on.
+    pub(super) fn moved(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &mut Contact,
+        addresses: &[QueueAddress],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tx.replace_peer_queues(contact.id, addresses)?;
+        if contact.state == ContactState::Meeting {
+            contact.state = ContactState::Active;
+            tx.update_contact(contact)?;
+            self.event(tx, EventKind::Met, Some(contact.id), now)?;
+        }
+        Ok(())
+    }
+
+    /// A fresh queue for a contact is there: tells them.
+    pub(super) fn tell_queue(
+        &mut self,
+        tx: &Tx<'_>,
+        home: &RelayAddress,
+        mut queue: OwnQueue,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut contact = match tx.contact(contact) {
+            Ok(contact) => contact,
+            Err(StoreError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        queue.contact = Some(contact.id);
+        tx.insert_own_queue(&queue)?;
+        contact.needs_queue = false;
+        tx.update_contact(&contact)?;
+        let body = Body::Meeting { name: tx.profile()?.name, addresses: vec![queue.address(home)] };
+        self.compose_quietly(tx, &contact, body, TtlClass::ThreeWeeks, now)?;
+        Ok(())
+    }
+
+    /// A message came on `queue`: older queues of the same contact are read for a while more and then left.
+    pub(super) fn retire_older(
+        &mut self,
+        tx: &Tx<'_>,
+        queue: &OwnQueue,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if queue.retire.is_some() {
+            return Ok(());
+        }
+        for mut older in tx.own_queues()? {
+            if older.contact == Some(contact) && older.id < queue.id && older.retire.is_none() {
+                older.retire = Some(now.plus(OLD_QUEUE_MS));
+                tx.update_own_queue(&older)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! From the outbox to the relay: fresh capsules, and what follows from each answer.
+
+use beresta_proto::capsule::{ReplyKey, SealedReply, SendOrder, SendReply, Session};
+use beresta_proto::command::Command;
+use beresta_proto::envelope::Envelope;
+use beresta_proto::id::RelayId;
+use beresta_proto::reply::{Refusal, Reply};
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
+
+use super::Engine;
+use super::effect::Effect;
+use super::line::{Flight, Line};
+use crate::store::event::EventKind;
+use crate::store::message::MessageState;
+use crate::store::outbox::{OutboxId, Outgoing};
+use crate::store::queue::PeerQueue;
+use crate::store::{StoreError, Tx};
+
+/// First pause before an envelope is tried again; doubles.
+const RETRY_FIRST_MS: u64 = 2 * SECOND_MS;
+/// Longest pause between tries at a relay that can be reached.
+const RETRY_LONGEST_MS: u64 = 10 * MINUTE_MS;
+/// First and longest pause where the other side's queue is full: only its reader can make room, and says so.
+const FULL_FIRST_MS: u64 = 5 * MINUTE_MS;
+const FULL_LONGEST_MS: u64 = 6 * HOUR_MS;
+/// Capsules in flight at one relay. More gain nothing on a bad line, and a crash repeats them all.
+pub(super) const IN_FLIGHT: usize = 32;
+
+impl Engine {
+    /// Seals one envelope into a fresh capsule for the relay. None if the relay's keys are not known yet.
+    pub(super) fn capsule(
+        &mut self,
+        queue: &PeerQueue,
+        outgoing: &Outgoing,
+        now: Timestamp,
+    ) -> Option<(Command, ReplyKey)> {
+        let address = &queue.address;
+        let relay = address.relay.relay;
+        let Some(Line::Up(up)) = self.lines.get(&relay) else { return None };
+        let epoch = up.epoch_key(now)?;
+        let order = SendOrder {
+            queue: address.send_id,
+            capability: address.capability.clone(),
+            message: outgoing.transport,
+            ttl: outgoing.ttl,
+            envelope: outgoing.envelope.clone(),
+        };
+        let rng = &mut self.rng;
+        let key = (relay, address.send_id);
+        let session = match self.sessions.remove(&key) {
+            Some(session) if session.key_id() == epoch.id() => session,
+            Some(_) | None => Session::new(relay, epoch.public.clone(), rng),
+        };
+        let session = self.sessions.entry(key).or_insert(session);
+        let (capsule, reply) = session.seal(&order, rng).ok()?;
+        Some((Command::Send { capsule }, reply))
+    }
+
+    /// What a relay said to a capsule. What it cannot have said so is treated as a broken try.
+    pub(super) fn sent(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        outbox: OutboxId,
+        reply_key: &ReplyKey,
+        reply: Reply,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(outgoing) = tx.outgoing(outbox)? else { return Ok(()) };
+        let answer = match reply {
+            Reply::Sent(sealed) => open(reply_key, &sealed),
+            Reply::Refused(Refusal::Unopenable) => {
+                // The relay lost the key, or we sealed to one that ended: new keys, then the same envelope again.
+                self.refresh_keys(relay);
+                None
+            }
+            Reply::Refused(_)
+            | Reply::Done
+            | Reply::Descriptor { .. }
+            | Reply::QueueMade { .. }
+            | Reply::Subscribed(_)
+            | Reply::Blob(_) => None,
+        };
+        match answer {
+            Some(SendReply::Stored) => self.stored(tx, &outgoing, now),
+            Some(SendReply::Gone) => self.queue_gone(tx, outgoing, now),
+            Some(SendReply::QueueFull) => Self::again(tx, outgoing, FULL_FIRST_MS, FULL_LONGEST_MS, now),
+            Some(SendReply::Later { seconds }) => {
+                let first =
+                    u64::from(seconds).saturating_mul(SECOND_MS).clamp(RETRY_FIRST_MS, RETRY_LONGEST_MS);
+                Self::again(tx, outgoing, first, RETRY_LONGEST_MS, now)
+            }
+            None => Self::again(tx, outgoing, RETRY_FIRST_MS, RETRY_LONGEST_MS, now),
+        }
+    }
+
+    fn stored(&mut self, tx: &Tx<'_>, outgoing: &Outgoing, now: Timestamp) -> Result<(), StoreError> {
+        tx.delete_outgoing(outgoing.id)?;
+        if let Some(row) = outgoing.message
+            && let Some(mut message) = tx.message(row)?
+            && message.state == MessageState::Queued
+        {
+            message.state = MessageState::AtRelay;
+            message.fails = Some(now.plus(outgoing.ttl.millis()));
+            tx.update_message(&message)?;
+            self.message_changed(tx, outgoing.contact, row, now)?;
+        }
+        Ok(())
+    }
+
+    /// The queue is gone. Where the contact moved meanwhile, the same inside goes to the new queue; else it failed.
+    fn queue_gone(&mut self, tx: &Tx<'_>, mut outgoing: Outgoing, now: Timestamp) -> Result<(), StoreError> {
+        let old = tx.peer_queue_by_id(outgoing.queue)?;
+        let current = tx.peer_queue(outgoing.contact)?.filter(|queue| queue.id != old.id);
+        let resealed = current.and_then(|queue| {
+            let inside = outgoing.envelope.open(&old.address.key).ok()?;
+            let envelope = Envelope::seal(&queue.address.key, &inside, &mut self.rng).ok()?;
+            Some((queue.id, envelope))
+        });
+        match resealed {
+            Some((queue, envelope)) => {
+                outgoing.queue = queue;
+                outgoing.envelope = envelope;
+                outgoing.due = now;
+                tx.update_outgoing(&outgoing)
+            }
+            None => self.give_up(tx, &outgoing, now),
+        }
+    }
+
+    /// An envelope that cannot arrive any more.
+    pub(super) fn give_up(
+        &mut self,
+        tx: &Tx<'_>,
+        outgoing: &Outgoing,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tx.delete_outgoing(outgoing.id)?;
+        if let Some(row) = outgoing.message {
+            self.message_failed(tx, row, now)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn message_failed(
+        &mut self,
+        tx: &Tx<'_>,
+        row: crate::store::message::MessageRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(mut message) = tx.message(row)? else { return Ok(()) };
+        message.fails = None;
+        if matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
+            message.state = MessageState::Failed;
+        }
+        tx.update_message(&message)?;
+        self.message_changed(tx, message.contact, row, now)
+    }
+
+    pub(super) fn message_changed(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: crate::store::contact::ContactId,
+        row: crate::store::message::MessageRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tx.insert_event(&crate::store::event::EventRow {
+            seq: 0,
+            time: now,
+            kind: EventKind::MessageChanged,
+            contact: Some(contact),
+            message: Some(row),
+            invite: None,
+        })?;
+        self.effect(Effect::Wake);
+        Ok(())
+    }
+
+    /// Tries again after a pause that doubles.
+    pub(super) fn again(
+        tx: &Tx<'_>,
+        mut outgoing: Outgoing,
+        first: u64,
+        longest: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let pause = first.saturating_mul(1 << outgoing.attempts.min(20)).min(longest);
+        outgoing.attempts = outgoing.attempts.saturating_add(1);
+        outgoing.due = now.plus(pause);
+        tx.update_outgoing(&outgoing)
+    }
+
+    /// The line broke under a capsule: the next line tries it again at once.
+    pub(super) fn unsent(tx: &Tx<'_>, outbox: OutboxId, now: Timestamp) -> Result<(), StoreError> {
+        match tx.outgoing(outbox)? {
+            Some(outgoing) => Self::again(tx, outgoing, RETRY_FIRST_MS, RETRY_LONGEST_MS, now),
+            None => Ok(()),
+        }
+    }
+
+    fn refresh_keys(&mut self, relay: RelayId) {
+        let already =
+            matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.any(|f| matches!(f, Flight::Refresh)));
+        if !already {
+            self.transmit(relay, Command::Descriptor, Flight::Refresh);
+        }
+    }
+}
+
+fn open(key: &ReplyKey, sealed: &SealedReply) -> Option<SendReply> {
+    key.open(sealed).ok()
+}

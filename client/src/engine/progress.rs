@@ -1,0 +1,214 @@
+//! Looks at the store and at the lines and asks for what is missing. Idempotent: run after every input, it does nothing
+//! where nothing is missing, so whatever a crash or a broken line interrupted is asked for again.
+
+use std::collections::BTreeMap;
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::auth;
+use beresta_proto::command::{Command, Subscription};
+use beresta_proto::id::RelayId;
+use beresta_proto::limits::SUBSCRIPTIONS;
+use beresta_proto::time::Timestamp;
+
+use super::Engine;
+use super::effect::{AskError, DialFailure, Effect};
+use super::invite::{Purpose, QueueFor, Wish};
+use super::line::{Flight, Line};
+use super::outbox::IN_FLIGHT;
+use crate::store::contact::ContactId;
+use crate::store::invite::BlobState;
+use crate::store::queue::OwnQueueState;
+use crate::store::{StoreError, Tx};
+
+impl Engine {
+    /// Asks for what is missing.
+    pub(super) fn progress(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        self.give_up_waiting(now);
+        for (relay, address) in self.wanted(tx)? {
+            match self.lines.get(&relay) {
+                Some(Line::Up(_)) => self.progress_line(tx, relay, now)?,
+                Some(Line::Dialling { .. }) => {}
+                Some(Line::Down { failures: _, until }) if *until > now => {}
+                down @ (Some(Line::Down { .. }) | None) => {
+                    let failures = down.map_or(0, Line::failures);
+                    let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);
+                    self.lines.insert(relay, Line::Dialling { failures });
+                    self.effect(Effect::Dial { relay: address, known_sequence });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn give_up_waiting(&mut self, now: Timestamp) {
+        let (late, rest) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.deadline() <= now);
+        self.waiting = rest;
+        let late: Vec<super::invite::Waiting> = late;
+        for one in late {
+            self.answer(one.what.ask(), Err(AskError::Dial(DialFailure::Unreachable)));
+        }
+    }
+
+    /// The relays that there is something to say to, and where they are.
+    fn wanted(&self, tx: &Tx<'_>) -> Result<BTreeMap<RelayId, RelayAddress>, StoreError> {
+        let mut wanted = BTreeMap::new();
+        for one in &self.waiting {
+            wanted.insert(one.relay.relay, one.relay.clone());
+        }
+        let home = tx.profile()?.home;
+        for queue in tx.own_queues()? {
+            let known = tx.relay(&queue.relay)?.map(|known| known.address);
+            let at_home = home.clone().filter(|home| home.relay == queue.relay);
+            if let Some(address) = known.or(at_home) {
+                wanted.entry(queue.relay).or_insert(address);
+            }
+        }
+        if let Some(home) = home
+            && !tx.contacts_needing_queue()?.is_empty()
+        {
+            wanted.entry(home.relay).or_insert(home);
+        }
+        for address in tx.relays_with_outgoing()? {
+            wanted.entry(address.relay).or_insert(address);
+        }
+        Ok(wanted)
+    }
+
+    fn progress_line(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
+        self.progress_wishes(tx, relay)?;
+        self.progress_queues(tx, relay)?;
+        self.progress_contacts(tx, relay)?;
+        self.progress_blobs(tx, relay)?;
+        let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+        if up.wants_refresh(now) && !up.any(|flight| matches!(flight, Flight::Refresh)) {
+            self.transmit(relay, Command::Descriptor, Flight::Refresh);
+        }
+        self.progress_outbox(tx, relay, now)
+    }
+
+    fn progress_wishes(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
+        let (ready, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.relay.relay == relay);
+        self.waiting = rest;
+        for one in ready {
+            match one.what {
+                Wish::Invite { ask, request } => self.make_queue(relay, Purpose::Invite { ask, request }),
+                Wish::Accept(accepting) => self.make_queue(relay, Purpose::Accept(accepting)),
+                Wish::Claim(claiming) => {
+                    let Some(Line::Up(up)) = self.lines.get(&relay) else { continue };
+                    let exporter = up.exporter;
+                    let ask = claiming.request_ask();
+                    match self.claim_command(tx, &claiming, &exporter) {
+                        Ok(Some(command)) => self.transmit(relay, command, Flight::Claim(claiming)),
+                        Ok(None) => self.answer(ask, Err(AskError::BadKeys)),
+                        Err(AskError::Store(error)) => return Err(error),
+                        Err(error) => self.answer(ask, Err(error)),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn make_queue(&mut self, relay: RelayId, purpose: Purpose) {
+        if let Some((queue, command)) = QueueFor::draw(purpose, self) {
+            self.transmit(relay, command, Flight::MakeQueue(queue));
+        }
+    }
+
+    fn progress_queues(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
+        let mut missing = Vec::new();
+        for queue in tx.own_queues()? {
+            let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+            if queue.relay != relay {
+                continue;
+            }
+            let exporter = up.exporter;
+            match queue.state {
+                OwnQueueState::Read => {
+                    let asked = up.any(
+                        |flight| matches!(flight, Flight::Subscribe(list) if list.contains(&queue.read_id)),
+                    );
+                    if !asked && !up.subscribed.contains(&queue.read_id) {
+                        let text = auth::subscribe(&exporter, &queue.read_id);
+                        if let Ok(signature) = queue.read_key.sign(&text) {
+                            missing.push(Subscription { queue: queue.read_id, signature });
+                        }
+                    }
+                }
+                OwnQueueState::Leaving => {
+                    let asked = up.any(|flight| matches!(flight, Flight::DeleteQueue(id) if *id == queue.id));
+                    let text = auth::delete_queue(&exporter, &queue.read_id);
+                    if !asked && let Ok(signature) = queue.read_key.sign(&text) {
+                        let command = Command::DeleteQueue { queue: queue.read_id, signature };
+                        self.transmit(relay, command, Flight::DeleteQueue(queue.id));
+                    }
+                }
+            }
+        }
+        for batch in missing.chunks(SUBSCRIPTIONS) {
+            let queues = batch.iter().map(|one| one.queue).collect();
+            self.transmit(relay, Command::Subscribe(batch.to_vec()), Flight::Subscribe(queues));
+        }
+        Ok(())
+    }
+
+    fn progress_contacts(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
+        if tx.profile()?.home.is_none_or(|home| home.relay != relay) {
+            return Ok(());
+        }
+        let needing: Vec<ContactId> = tx.contacts_needing_queue()?.into_iter().map(|one| one.id).collect();
+        for contact in needing {
+            let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+            let asked = up.any(|flight| {
+                matches!(flight, Flight::MakeQueue(QueueFor { purpose: Purpose::Contact(id), .. }) if *id == contact)
+            });
+            if !asked {
+                self.make_queue(relay, Purpose::Contact(contact));
+            }
+        }
+        Ok(())
+    }
+
+    fn progress_blobs(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
+        for invite in tx.invites()? {
+            let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+            let leaving = invite.relay == relay && invite.blob_state == BlobState::Leaving;
+            if !leaving || up.any(|flight| matches!(flight, Flight::DeleteBlob(id) if *id == invite.id)) {
+                continue;
+            }
+            let text = auth::delete_blob(&up.exporter, &invite.blob);
+            if let Ok(signature) = invite.owner.sign(&text) {
+                let command = Command::DeleteBlob { blob: invite.blob, signature };
+                self.transmit(relay, command, Flight::DeleteBlob(invite.id));
+            }
+        }
+        Ok(())
+    }
+
+    fn progress_outbox(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
+        let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+        if up.sending() >= IN_FLIGHT {
+            return Ok(());
+        }
+        let room = IN_FLIGHT.saturating_sub(up.sending());
+        let due =
+            tx.due_outgoing(&relay, now, u32::try_from(IN_FLIGHT.saturating_mul(2)).unwrap_or(u32::MAX))?;
+        let mut started = 0;
+        for outgoing in due {
+            let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+            if started >= room {
+                break;
+            }
+            if up.is_sending(outgoing.id) {
+                continue;
+            }
+            let queue = tx.peer_queue_by_id(outgoing.queue)?;
+            let Some((command, reply)) = self.capsule(&queue, &outgoing, now) else { break };
+            self.transmit(relay, command, Flight::Send { outbox: outgoing.id, reply });
+            started = started.saturating_add(1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! What time does: messages disappear, undelivered ones fail, receipts become due, invites end, old queues are left,
+//! probes go out.
+
+use beresta_proto::content::Body;
+use beresta_proto::limits::{RECEIPTS, SENDER_AHEAD};
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+
+use super::Engine;
+use super::compose::peer;
+use super::effect::Effect;
+use crate::crypto::{self, EncryptError};
+use crate::store::contact::ContactState;
+use crate::store::event::{EventKind, EventRow};
+use crate::store::invite::{BlobState, InviteState};
+use crate::store::queue::OwnQueueState;
+use crate::store::{Store, StoreError, Tx};
+
+/// A conversation at its cap is probed this often (rule S10). With mail that waits 21 days there is always one waiting.
+const PROBE_MS: u64 = DAY_MS;
+
+/// When time will change something in the store.
+pub(super) fn next_due(tx: &Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+    let dues = [
+        tx.next_message_change()?,
+        tx.next_receipt()?,
+        tx.next_outgoing()?,
+        tx.next_invite_end()?,
+        tx.next_retirement()?,
+    ];
+    Ok(dues.into_iter().flatten().min())
+}
+
+impl Engine {
+    /// The store was just opened: ends what was interrupted in a way that cannot be taken up again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn handle_start(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
+        self.step(store, now, |engine, tx| {
+            for mut invite in tx.invites()? {
+                // Nobody has seen its link.
+                if invite.state == InviteState::Putting {
+                    engine.end_invite(tx, &mut invite)?;
+                }
+            }
+            // A clock that was set back would make everything wait for it.
+            tx.clamp_dues(now)
+        })?;
+        self.handle_timeout(store, now)
+    }
+
+    /// Time passed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn handle_timeout(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
+        self.step(store, now, |engine, tx| {
+            if tx.delete_expired(now)? > 0 {
+                engine.effect(Effect::Scrub);
+                engine.effect(Effect::Wake);
+            }
+            for outgoing in tx.overdue_outgoing(now)? {
+                engine.give_up(tx, &outgoing, now)?;
+            }
+            for message in tx.overdue(now)? {
+                engine.message_failed(tx, message.id, now)?;
+            }
+            engine.end_invites(tx, now)?;
+            engine.leave_queues(tx, now)?;
+            engine.send_receipts(tx, now)?;
+            engine.probe(tx, now)?;
+            tx.forget_claims(now)?;
+            tx.forget_retired_peer_queues()
+        })
+    }
+
+    fn end_invites(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut invite in tx.invites()? {
+            if invite.state == InviteState::Open && invite.expires <= now {
+                self.end_invite(tx, &mut invite)?;
+                let event = EventRow {
+                    seq: 0,
+                    time: now,
+                    kind: EventKind::InviteEnded,
+                    contact: None,
+                    message: None,
+                    invite: Some(invite.id),
+                };
+                tx.insert_event(&event)?;
+                self.effect(Effect::Wake);
+            }
+        }
+        Ok(())
+    }
+
+    /// An invite is over: its link is forgotten, its blob and its queue go.
+    pub(super) fn end_invite(
+        &mut self,
+        tx: &Tx<'_>,
+        invite: &mut crate::store::invite::Invite,
+    ) -> Result<(), StoreError> {
+        invite.state = InviteState::Ended;
+        invite.blob_state = BlobState::Leaving;
+        invite.link = super::invite::no_link();
+        tx.update_invite(invite)?;
+        if let Some(mut queue) = tx.invite_queue(invite.id)? {
+            queue.state = OwnQueueState::Leaving;
+            tx.update_own_queue(&queue)?;
+        }
+        self.effect(Effect::Scrub);
+        Ok(())
+    }
+
+    fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut queue in tx.own_queues()? {
+            if queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now) {
+                queue.state = OwnQueueState::Leaving;
+                tx.update_own_queue(&queue)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_receipts(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let limit = u32::try_from(RECEIPTS).unwrap_or(u32::MAX);
+        while let Some((contact, contents)) = tx.take_due_receipts(now, limit)? {
+            let contact = tx.contact(contact)?;
+            if contact.state != ContactState::Blocked {
+                self.compose_quietly(tx, &contact, Body::Delivered(contents), TtlClass::Week, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks contacts whose conversation stands at the sender's cap whether they are there: the answer turns the ratchet
+    /// and frees the conversation.
+    fn probe(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut contact in tx.contacts()? {
+            let recently = now.since(contact.probed) < PROBE_MS && contact.probed <= now;
+            if contact.state != ContactState::Active || recently {
+                continue;
+            }
+            let ahead = match crypto::sent_ahead(tx, &peer(&contact)) {
+                Ok(ahead) => ahead,
+                Err(EncryptError::Store(error)) => return Err(error),
+                Err(_) => continue,
+            };
+            if ahead >= SENDER_AHEAD
+                && self.compose_quietly(tx, &contact, Body::Probe, TtlClass::ThreeWeeks, now)?
+            {
+                contact.probed = now;
+                tx.update_contact(&contact)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! Wishes of a person that need no answer of a relay: they are done when the transaction is.
+
+use beresta_proto::content::{Body, Timer};
+use beresta_proto::id::ContentId;
+use beresta_proto::limits::SENDER_AHEAD;
+use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
+
+use super::Engine;
+use super::compose::{ComposeError, Draft, peer};
+use super::effect::Effect;
+use crate::crypto;
+use crate::store::contact::{ContactId, ContactState};
+use crate::store::invite::{InviteId, InviteState};
+use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::queue::OwnQueueState;
+use crate::store::{Store, StoreError};
+
+/// A message that was kept and is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentMessage {
+    /// Its row.
+    pub row: MessageRow,
+}
+
+/// Why a message was not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum SendRefused {
+    /// The contact is blocked.
+    #[error("the contact is blocked")]
+    Blocked,
+    /// The contact's key changed, and the person has not decided about it.
+    #[error("the contact's key changed")]
+    IdentityChanged,
+    /// There is nothing to send.
+    #[error("the text is empty")]
+    Empty,
+    /// Too many messages are undelivered. The contact must come back first.
+    #[error("too many undelivered messages")]
+    TooFarAhead,
+    /// It could not be composed.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+}
+
+impl From<StoreError> for SendRefused {
+    fn from(error: StoreError) -> Self {
+        Self::Compose(ComposeError::Store(error))
+    }
+}
+
+impl Engine {
+    /// Keeps a text and its ciphertext, and sends it as soon as there is a line.
+    ///
+    /// # Errors
+    /// [`SendRefused`]: nothing was kept.
+    pub fn send(
+        &mut self,
+        store: &mut Store,
+        to: ContactId,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<SentMessage, SendRefused> {
+        self.step(store, now, |engine, tx| {
+            let contact = tx.contact(to)?;
+            if contact.state == ContactState::Blocked {
+                return Err(SendRefused::Blocked);
+            }
+            if contact.identity_changed {
+                return Err(SendRefused::IdentityChanged);
+            }
+            if text.trim().is_empty() {
+                return Err(SendRefused::Empty);
+            }
+            let ahead = crypto::sent_ahead(tx, &peer(&contact)).map_err(ComposeError::from)?;
+            if ahead >= SENDER_AHEAD {
+                return Err(SendRefused::TooFarAhead);
+            }
+            let timer_ms = contact.timer.seconds.map(|secs| u64::from(secs).saturating_mul(SECOND_MS));
+            let ttl = timer_ms.map_or(TtlClass::ThreeWeeks, TtlClass::at_least);
+            let id = ContentId::random(&mut engine.rng);
+            let row = tx
+                .insert_message(&Message {
+                    id: MessageRow(0),
+                    contact: contact.id,
+                    content: id,
+                    outgoing: true,
+                    body: text.to_owned().into(),
+                    sent: now,
+                    arrived: now,
+                    state: MessageState::Queued,
+                    timer: contact.timer.seconds,
+                    expires: timer_ms.map(|ms| now.plus(ms)),
+                    fails: None,
+                })?
+                .ok_or(StoreError::Damaged)?;
+            let body = Body::Text(text.to_owned());
+            let timer = contact.timer;
+            let draft = Draft { contact: &contact, id, body, timer, ttl, message: Some(row) };
+            engine.compose(tx, draft, now)?;
+            Ok(SentMessage { row })
+        })
+    }
+
+    /// Sets a conversation's timer and tells the other side.
+    ///
+    /// # Errors
+    /// [`SendRefused`]: nothing was changed.
+    pub fn set_timer(
+        &mut self,
+        store: &mut Store,
+        of: ContactId,
+        seconds: Option<u32>,
+        now: Timestamp,
+    ) -> Result<(), SendRefused> {
+        self.step(store, now, |engine, tx| {
+            let mut contact = tx.contact(of)?;
+            if contact.state == ContactState::Blocked {
+                return Err(SendRefused::Blocked);
+            }
+            contact.timer = Timer { seconds, version: contact.timer.version.saturating_add(1) };
+            tx.update_contact(&contact)?;
+            let draft = Draft {
+                contact: &contact,
+                id: ContentId::random(&mut engine.rng),
+                body: Body::TimerChanged,
+                timer: contact.timer,
+                ttl: TtlClass::ThreeWeeks,
+                message: None,
+            };
+            engine.compose(tx, draft, now)?;
+            Ok(())
+        })
+    }
+
+    /// The person saw these messages: their timers run from now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn shown(
+        &mut self,
+        store: &mut Store,
+        rows: &[MessageRow],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.step(store, now, |_, tx| {
+            for row in rows {
+                let Some(mut message) = tx.message(*row)? else { continue };
+                if message.state == MessageState::New {
+                    message.state = MessageState::Shown;
+                    message.expires =
+                        message.timer.map(|secs| now.plus(u64::from(secs).saturating_mul(SECOND_MS)));
+                    tx.update_message(&message)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The person compared safety numbers, or decided to write to a changed key all the same.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn decide_identity(
+        &mut self,
+        store: &mut Store,
+        of: ContactId,
+        verified: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.step(store, now, |_, tx| {
+            let mut contact = tx.contact(of)?;
+            contact.identity_changed = false;
+            contact.verified |= verified;
+            tx.update_contact(&contact)
+        })
+    }
+
+    /// Gives a contact another name, here only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn rename(
+        &mut self,
+        store: &mut Store,
+        of: ContactId,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.step(store, now, |_, tx| {
+            let mut contact = tx.contact(of)?;
+            name.clone_into(&mut contact.name);
+            tx.update_contact(&contact)
+        })
+    }
+
+    /// Blocks a contact: the queues they could write to are deleted, and nothing from them is shown.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn block(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        self.step(store, now, |_, tx| {
+            let mut contact = tx.contact(who)?;
+            contact.state = ContactState::Blocked;
+            contact.needs_queue = false;
+            tx.update_contact(&contact)?;
+            leave_queues_of(tx, who)
+        })
+    }
+
+    /// Removes a contact with everything that was said.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        self.step(store, now, |engine, tx| {
+            let contact = tx.contact(who)?;
+            leave_queues_of(tx, who)?;
+            crypto::forget(tx, peer(&contact).handle)?;
+            tx.delete_contact(who)?;
+            engine.effect(Effect::Scrub);
+            Ok(())
+        })
+    }
+
+    /// Deletes every message with a contact, here only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_history(
+        &mut self,
+        store: &mut Store,
+        with: ContactId,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
+        self.step(store, now, |engine, tx| {
+            engine.effect(Effect::Scrub);
+            tx.delete_history(with)
+        })
+    }
+
+    /// Takes an invite back.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no open invite with this number.
+    pub fn invite_revoke(
+        &mut self,
+        store: &mut Store,
+        id: InviteId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.step(store, now, |engine, tx| {
+            let mut invite = tx.invite(id)?;
+            match invite.state {
+                InviteState::Open | InviteState::Putting => engine.end_invite(tx, &mut invite),
+                InviteState::Used | InviteState::Ended => Err(StoreError::NotFound),
+            }
+        })
+    }
+}
+
+fn leave_queues_of(tx: &crate::store::Tx<'_>, who: ContactId) -> Result<(), StoreError> {
+    for mut queue in tx.own_queues()? {
+        if queue.contact == Some(who) {
+            queue.state = OwnQueueState::Leaving;
+            tx.update_own_queue(&queue)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,169 @@
+//! Rows of events: what front ends are told, in order, until they say that they have it.
+
+use beresta_proto::time::Timestamp;
+use rusqlite::params;
+
+use super::column::{code, time, to_db};
+use super::contact::ContactId;
+use super::invite::InviteId;
+use super::message::MessageRow;
+use super::{StoreError, Tx};
+
+macro_rules! codes {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            const fn to_code(self) -> i64 {
+                match self { $(Self::$variant => $code,)+ }
+            }
+
+            const fn from_code(code: i64) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+codes!(
+    /// What happened.
+    EventKind {
+        /// A message arrived.
+        MessageArrived = 1,
+        /// A message of ours came further: its row says how far.
+        MessageChanged = 2,
+        /// Somebody accepted an invite of ours, or answered after we accepted theirs.
+        Met = 3,
+        /// Somebody else tried to use an invite that was used already: the link leaked.
+        InviteUsedAgain = 4,
+        /// A contact came back with a new key.
+        IdentityChanged = 5,
+        /// The conversation's timer was changed by the other side.
+        TimerChanged = 6,
+        /// Another device reads a queue of ours: a copy of this store may be in use.
+        TakenOver = 7,
+        /// A contact needs something that this version cannot do.
+        NeedsNewer = 8,
+        /// A relay shows different keys to different people.
+        RelayForked = 9,
+        /// An invite ended unused.
+        InviteEnded = 10,
+    }
+);
+
+codes!(
+    /// Why something that came in was dropped.
+    DropReason {
+        /// Not sealed under the queue's key, or padded wrongly.
+        Envelope = 1,
+        /// The sealed sender's certificate failed a check.
+        Certificate = 2,
+        /// From somebody who may not write to this queue.
+        NotOwner = 3,
+        /// The guard or libsignal refused it.
+        Decryption = 4,
+        /// Too many that failed before it.
+        Budget = 5,
+        /// The content names other people, or another conversation.
+        Misdirected = 6,
+        /// The content is malformed or needs a newer version.
+        Content = 7,
+        /// From a blocked contact.
+        Blocked = 8,
+        /// A repeat of what was stored before.
+        Repeat = 9,
+    }
+);
+
+/// One event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventRow {
+    /// Its place in the order.
+    pub seq: u64,
+    /// When, by our clock.
+    pub time: Timestamp,
+    /// What.
+    pub kind: EventKind,
+    /// About whom.
+    pub contact: Option<ContactId>,
+    /// About which message.
+    pub message: Option<MessageRow>,
+    /// About which invite.
+    pub invite: Option<InviteId>,
+}
+
+impl Tx<'_> {
+    /// Adds an event; its `seq` is ignored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_event(&self, event: &EventRow) -> Result<(), StoreError> {
+        self.conn().execute(
+            "INSERT INTO event (time, kind, contact, message, invite) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                to_db(event.time),
+                event.kind.to_code(),
+                event.contact.map(|id| id.0),
+                event.message.map(|row| row.0),
+                event.invite.map(|id| id.0),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Up to `limit` events after `after`, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn events_after(&self, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.query_all(
+            "SELECT seq, time, kind, contact, message, invite FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            params![i64::try_from(after).unwrap_or(i64::MAX), limit],
+            |row| {
+                Ok(EventRow {
+                    seq: row.get("seq")?,
+                    time: time(row, "time")?,
+                    kind: code(row, "kind", EventKind::from_code)?,
+                    contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
+                    message: row.get::<_, Option<i64>>("message")?.map(MessageRow),
+                    invite: row.get::<_, Option<i64>>("invite")?.map(InviteId),
+                })
+            },
+        )
+    }
+
+    /// Forgets events up to `upto`: the front end has them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn acknowledge_events(&self, upto: u64) -> Result<(), StoreError> {
+        self.conn()
+            .execute("DELETE FROM event WHERE seq <= ?1", [i64::try_from(upto).unwrap_or(i64::MAX)])?;
+        Ok(())
+    }
+
+    /// Counts something that was dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_dropped(&self, reason: DropReason) -> Result<(), StoreError> {
+        self.conn().execute(
+            "INSERT INTO dropped (reason, count) VALUES (?1, 1)
+             ON CONFLICT (reason) DO UPDATE SET count = count + 1",
+            [reason.to_code()],
+        )?;
+        Ok(())
+    }
+
+    /// How often what was dropped.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn dropped(&self) -> Result<Vec<(DropReason, u64)>, StoreError> {
+        self.query_all("SELECT reason, count FROM dropped ORDER BY reason", [], |row| {
+            Ok((code(row, "reason", DropReason::from_code)?, row.get("count")?))
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! Rows of messages: what a person reads and wrote.
+
+use beresta_proto::id::ContentId;
+use beresta_proto::time::Timestamp;
+use rusqlite::{OptionalExtension as _, Row, params};
+use zeroize::Zeroizing;
+
+use super::column::{array, code, from_db, time, to_db};
+use super::contact::ContactId;
+use super::{StoreError, Tx};
+
+/// Names a message in this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageRow(pub i64);
+
+/// How far a message is. The first four are of messages that we wrote, the last two of those that we got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MessageState {
+    /// Only here.
+    Queued,
+    /// The relay has it durably.
+    AtRelay,
+    /// The other side's device stored it.
+    Delivered,
+    /// It did not arrive in its time, or cannot.
+    Failed,
+    /// It arrived, and was not shown yet.
+    New,
+    /// It was shown.
+    Shown,
+}
+
+impl MessageState {
+    const fn to_code(self) -> i64 {
+        match self {
+            Self::Queued => 1,
+            Self::AtRelay => 2,
+            Self::Delivered => 3,
+            Self::Failed => 4,
+            Self::New => 5,
+            Self::Shown => 6,
+        }
+    }
+
+    const fn from_code(code: i64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Queued),
+            2 => Some(Self::AtRelay),
+            3 => Some(Self::Delivered),
+            4 => Some(Self::Failed),
+            5 => Some(Self::New),
+            6 => Some(Self::Shown),
+            _ => None,
+        }
+    }
+}
+
+/// One message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// Names the row.
+    pub id: MessageRow,
+    /// With whom.
+    pub contact: ContactId,
+    /// Its name in receipts.
+    pub content: ContentId,
+    /// Whether we wrote it.
+    pub outgoing: bool,
+    /// The text.
+    pub body: Zeroizing<String>,
+    /// When it was sent, by the sender's clock.
+    pub sent: Timestamp,
+    /// When it came or was written, by ours.
+    pub arrived: Timestamp,
+    /// How far it is.
+    pub state: MessageState,
+    /// Seconds after which it disappears.
+    pub timer: Option<u32>,
+    /// When it disappears, once the timer runs.
+    pub expires: Option<Timestamp>,
+    /// When it counts as not delivered, if we wrote it and have no receipt.
+    pub fails: Option<Timestamp>,
+}
+
+const COLUMNS: &str = "id, contact, content, outgoing, body, sent, arrived, state, timer, expires, fails";
+
+fn read(row: &Row<'_>) -> Result<Message, StoreError> {
+    let timer: u32 = row.get("timer")?;
+    Ok(Message {
+        id: MessageRow(row.get("id")?),
+        contact: ContactId(row.get("contact")?),
+        content: ContentId(array(row, "content")?),
+        outgoing: row.get("outgoing")?,
+        body: Zeroizing::new(row.get("body")?),
+        sent: time(row, "sent")?,
+        arrived: time(row, "arrived")?,
+        state: code(row, "state", MessageState::from_code)?,
+        timer: (timer != 0).then_some(timer),
+        expires: row.get::<_, Option<i64>>("expires")?.map(from_db),
+        fails: row.get::<_, Option<i64>>("fails")?.map(from_db),
+    })
+}
+
+impl Tx<'_> {
+    /// Adds a message; its `id` is ignored. None if it is there already: a repeat.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_message(&self, message: &Message) -> Result<Option<MessageRow>, StoreError> {
+        let added = self.conn().execute(
+            "INSERT INTO message (contact, content, outgoing, body, sent, arrived, state, timer, expires, fails)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (contact, outgoing, content) DO NOTHING",
+            params![
+                message.contact.0,
+                message.content.0,
+                message.outgoing,
+                message.body.as_str(),
+                to_db(message.sent),
+                to_db(message.arrived),
+                message.state.to_code(),
+                message.timer.unwrap_or(0),
+                message.expires.map(to_db),
+                message.fails.map(to_db),
+            ],
+        )?;
+        Ok((added == 1).then(|| MessageRow(self.conn().last_insert_rowid())))
+    }
+
+    /// One message; none if it disappeared.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn message(&self, id: MessageRow) -> Result<Option<Message>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM message WHERE id = ?1");
+        Ok(self.query_all(&sql, [id.0], read)?.pop())
+    }
+
+    /// The last `limit` messages with a contact before `before`, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn history(
+        &self,
+        contact: ContactId,
+        before: Option<MessageRow>,
+        limit: u32,
+    ) -> Result<Vec<Message>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM message WHERE contact = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+        let before = before.map_or(i64::MAX, |row| row.0);
+        let mut list = self.query_all(&sql, params![contact.0, before, limit], read)?;
+        list.reverse();
+        Ok(list)
+    }
+
+    /// Messages that arrived and were not shown yet, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unshown(&self, contact: Option<ContactId>) -> Result<Vec<Message>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM message WHERE state = 5 AND (?1 IS NULL OR contact = ?1) ORDER BY id"
+        );
+        self.query_all(&sql, params![contact.map(|id| id.0)], read)
+    }
+
+    /// Writes state and times of a message back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn update_message(&self, message: &Message) -> Result<(), StoreError> {
+        self.conn().execute(
+            "UPDATE message SET state = ?2, expires = ?3, fails = ?4 WHERE id = ?1",
+            params![
+                message.id.0,
+                message.state.to_code(),
+                message.expires.map(to_db),
+                message.fails.map(to_db),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// The message that we wrote to a contact under this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn outgoing_by_content(
+        &self,
+        contact: ContactId,
+        content: &ContentId,
+    ) -> Result<Option<Message>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM message WHERE contact = ?1 AND outgoing = 1 AND content = ?2");
+        Ok(self.query_all(&sql, params![contact.0, content.0], read)?.pop())
+    }
+
+    /// Whether a content of a contact was stored before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_incoming(&self, contact: ContactId, content: &ContentId) -> Result<bool, StoreError> {
+        let found = self
+            .conn()
+            .query_row(
+                "SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 0 AND content = ?2",
+                params![contact.0, content.0],
+                |_| Ok(()),
+            )
+            .optional()?;
+        Ok(found.is_some())
+    }
+
+    /// Deletes messages whose time is over: how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
+        Ok(self.conn().execute("DELETE FROM message WHERE expires <= ?1", [to_db(now)])?)
+    }
+
+    /// Deletes every message with a contact: how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_history(&self, contact: ContactId) -> Result<usize, StoreError> {
+        Ok(self.conn().execute("DELETE FROM message WHERE contact = ?1", [contact.0])?)
+    }
+
+    /// Messages that we wrote and that count as not delivered from `now` on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn overdue(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM message WHERE fails <= ?1 ORDER BY id");
+        self.query_all(&sql, [to_db(now)], read)
+    }
+
+    /// When the next message disappears or counts as not delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_message_change(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest(
+            "SELECT min(t) FROM (SELECT min(expires) AS t FROM message UNION SELECT min(fails) FROM message)",
+        )
+    }
+}

@@ -1,0 +1,144 @@
+-- What the engine keeps: who we are, whom we know, where messages wait. Times are Unix milliseconds.
+
+-- One row: the person of this store.
+CREATE TABLE profile (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    account   BLOB NOT NULL CHECK (length(account) = 16),
+    name      TEXT NOT NULL,
+    language  TEXT NOT NULL,
+    home      BLOB,             -- the relay where own queues are made; none until one is known
+    created   INTEGER NOT NULL
+) STRICT;
+
+-- Relays that were reached at least once.
+CREATE TABLE relay (
+    relay     BLOB PRIMARY KEY NOT NULL CHECK (length(relay) = 32),
+    address   BLOB NOT NULL,    -- proto's RelayAddress: where it was reached last
+    sequence  INTEGER NOT NULL  -- of the newest descriptor seen; an older one is refused
+) STRICT;
+
+CREATE TABLE contact (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    handle           BLOB NOT NULL UNIQUE CHECK (length(handle) = 16), -- libsignal's name for the peer: random, local
+    identity         BLOB NOT NULL UNIQUE CHECK (length(identity) = 33), -- one key belongs to one contact
+    device           INTEGER NOT NULL,
+    conversation     BLOB NOT NULL CHECK (length(conversation) = 16),
+    name             TEXT NOT NULL,      -- the one we gave, else the one they chose
+    state            INTEGER NOT NULL,   -- 1 meeting, 2 active, 3 blocked
+    verified         INTEGER NOT NULL,   -- 1 if the safety number was compared
+    identity_changed INTEGER NOT NULL,   -- 1 until the person decided about a new key
+    needs_queue      INTEGER NOT NULL,   -- 1 until a fresh queue was made and told
+    timer_secs       INTEGER NOT NULL,   -- 0: messages stay
+    timer_version    INTEGER NOT NULL,
+    probed           INTEGER NOT NULL,   -- when a probe was last sent; 0 never
+    created          INTEGER NOT NULL
+) STRICT;
+
+-- Queues that we read.
+CREATE TABLE own_queue (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    relay       BLOB NOT NULL CHECK (length(relay) = 32),
+    read_id     BLOB NOT NULL CHECK (length(read_id) = 24),
+    send_id     BLOB NOT NULL CHECK (length(send_id) = 24),
+    read_key    BLOB NOT NULL CHECK (length(read_key) = 32),
+    capability  BLOB NOT NULL CHECK (length(capability) = 32),
+    envelope    BLOB NOT NULL CHECK (length(envelope) = 32),
+    invite      INTEGER,                -- the invite it was made for: who writes first owns it
+    contact     INTEGER REFERENCES contact (id) ON DELETE SET NULL,
+    state       INTEGER NOT NULL,       -- 1 read, 2 to be deleted at the relay
+    retire      INTEGER,                -- when we stop to read it, once a fresh one took its place
+    UNIQUE (relay, read_id)
+) STRICT;
+
+-- Queues that we write to.
+CREATE TABLE peer_queue (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact     INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
+    relay       BLOB NOT NULL CHECK (length(relay) = 32),
+    address     BLOB NOT NULL,          -- proto's RelayAddress
+    send_id     BLOB NOT NULL CHECK (length(send_id) = 24),
+    capability  BLOB NOT NULL CHECK (length(capability) = 32),
+    envelope    BLOB NOT NULL CHECK (length(envelope) = 32),
+    retired     INTEGER NOT NULL        -- 1: only for what was already sealed to it
+) STRICT;
+CREATE INDEX peer_queue_contact ON peer_queue (contact);
+
+-- Invites that we made.
+CREATE TABLE invite (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    relay         BLOB NOT NULL CHECK (length(relay) = 32),
+    blob          BLOB NOT NULL CHECK (length(blob) = 16),
+    owner         BLOB NOT NULL CHECK (length(owner) = 32), -- seed of the key that may delete the blob
+    conversation  BLOB NOT NULL CHECK (length(conversation) = 16),
+    link          TEXT NOT NULL,        -- emptied once it was used or ended
+    stranger      BLOB NOT NULL CHECK (length(stranger) = 16), -- libsignal's name for whoever accepts
+    name          TEXT NOT NULL,        -- what we will call who accepts; may be empty
+    renews        INTEGER REFERENCES contact (id) ON DELETE CASCADE, -- the contact who comes back with a new key
+    state         INTEGER NOT NULL,     -- 1 being put, 2 open, 3 used, 4 ended
+    blob_state    INTEGER NOT NULL,     -- 1 at the relay, 2 to be deleted there, 3 gone
+    created       INTEGER NOT NULL,
+    expires       INTEGER NOT NULL
+) STRICT;
+
+-- Keys with which we claimed invites of others: the same key may claim again after a crash.
+CREATE TABLE claim (
+    blob     BLOB PRIMARY KEY NOT NULL CHECK (length(blob) = 16),
+    key      BLOB NOT NULL CHECK (length(key) = 32),
+    expires  INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE message (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
+    content   BLOB NOT NULL CHECK (length(content) = 16),
+    outgoing  INTEGER NOT NULL,
+    body      TEXT NOT NULL,
+    sent      INTEGER NOT NULL,         -- by the sender's clock
+    arrived   INTEGER NOT NULL,         -- by ours
+    state     INTEGER NOT NULL,         -- outgoing: 1 queued, 2 at the relay, 3 delivered, 4 failed; incoming: 5 new, 6 shown
+    timer     INTEGER NOT NULL,         -- seconds; 0: stays
+    expires   INTEGER,                  -- set when the timer runs
+    fails     INTEGER,                  -- outgoing: when it counts as not delivered
+    UNIQUE (contact, outgoing, content)
+) STRICT;
+CREATE INDEX message_expires ON message (expires) WHERE expires IS NOT NULL;
+CREATE INDEX message_fails ON message (fails) WHERE fails IS NOT NULL;
+
+-- Sealed envelopes on their way to a relay.
+CREATE TABLE outbox (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
+    queue     INTEGER NOT NULL REFERENCES peer_queue (id) ON DELETE CASCADE,
+    message   INTEGER REFERENCES message (id) ON DELETE CASCADE,
+    transport BLOB NOT NULL CHECK (length(transport) = 16), -- the message id that the relay sees
+    envelope  BLOB NOT NULL,
+    ttl       INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    due       INTEGER NOT NULL,
+    expires   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX outbox_due ON outbox (due);
+
+-- Receipts that wait for their random moment.
+CREATE TABLE receipt (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    contact  INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
+    content  BLOB NOT NULL CHECK (length(content) = 16),
+    due      INTEGER NOT NULL
+) STRICT;
+
+-- What front ends are told, in order, until they say that they have it. Refers to rows, never copies a text.
+CREATE TABLE event (
+    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    time     INTEGER NOT NULL,
+    kind     INTEGER NOT NULL,
+    contact  INTEGER REFERENCES contact (id) ON DELETE CASCADE,
+    message  INTEGER REFERENCES message (id) ON DELETE CASCADE,
+    invite   INTEGER REFERENCES invite (id) ON DELETE CASCADE
+) STRICT;
+
+-- How often something was dropped, by reason: shown by `status`, never who or what.
+CREATE TABLE dropped (
+    reason  INTEGER PRIMARY KEY,
+    count   INTEGER NOT NULL
+) STRICT;

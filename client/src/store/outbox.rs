@@ -1,0 +1,261 @@
+//! Rows of what waits to leave: sealed envelopes, and receipts before they are sealed.
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::envelope::Envelope;
+use beresta_proto::id::{ContentId, MessageId, RelayId};
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use rusqlite::{Row, params};
+
+use super::column::{array, code, time, to_db};
+use super::contact::ContactId;
+use super::message::MessageRow;
+use super::queue::PeerQueueId;
+use super::{StoreError, Tx};
+
+/// Names an envelope in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutboxId(pub i64);
+
+/// A sealed envelope on its way to a relay.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Names the row.
+    pub id: OutboxId,
+    /// To whom.
+    pub contact: ContactId,
+    /// Into which queue; the envelope is sealed under its key.
+    pub queue: PeerQueueId,
+    /// The message it carries, if a person sees it.
+    pub message: Option<MessageRow>,
+    /// The id that the relay sees; the same on every try.
+    pub transport: MessageId,
+    /// What the relay will store.
+    pub envelope: Envelope,
+    /// How long it may wait there.
+    pub ttl: TtlClass,
+    /// Tries so far.
+    pub attempts: u32,
+    /// When the next try is due.
+    pub due: Timestamp,
+    /// When it is given up.
+    pub expires: Timestamp,
+}
+
+const COLUMNS: &str = "id, contact, queue, message, transport, envelope, ttl, attempts, due, expires";
+
+fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
+    Ok(Outgoing {
+        id: OutboxId(row.get("id")?),
+        contact: ContactId(row.get("contact")?),
+        queue: PeerQueueId(row.get("queue")?),
+        message: row.get::<_, Option<i64>>("message")?.map(MessageRow),
+        transport: MessageId(array(row, "transport")?),
+        envelope: Envelope::from_bytes(row.get("envelope")?).map_err(|_| StoreError::Damaged)?,
+        ttl: code(row, "ttl", |code| {
+            u8::try_from(code).ok().and_then(|code| TtlClass::from_code(code).ok())
+        })?,
+        attempts: row.get("attempts")?,
+        due: time(row, "due")?,
+        expires: time(row, "expires")?,
+    })
+}
+
+/// A receipt that waits for its moment.
+#[derive(Debug, Clone, Copy)]
+pub struct DueReceipt {
+    /// To whom.
+    pub contact: ContactId,
+    /// For which content.
+    pub content: ContentId,
+    /// From when on.
+    pub due: Timestamp,
+}
+
+impl Tx<'_> {
+    /// Adds an envelope; its `id` is ignored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_outgoing(&self, one: &Outgoing) -> Result<OutboxId, StoreError> {
+        self.conn().execute(
+            "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, due, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                one.contact.0,
+                one.queue.0,
+                one.message.map(|row| row.0),
+                one.transport.0,
+                one.envelope.as_bytes(),
+                one.ttl.code(),
+                one.attempts,
+                to_db(one.due),
+                to_db(one.expires),
+            ],
+        )?;
+        Ok(OutboxId(self.conn().last_insert_rowid()))
+    }
+
+    /// One envelope; none if it was sent or given up.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn outgoing(&self, id: OutboxId) -> Result<Option<Outgoing>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM outbox WHERE id = ?1");
+        Ok(self.query_all(&sql, [id.0], read)?.pop())
+    }
+
+    /// Envelopes for queues at a relay whose time has come, oldest first, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn due_outgoing(
+        &self,
+        relay: &RelayId,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox
+             WHERE due <= ?1 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?2) ORDER BY id LIMIT ?3"
+        );
+        self.query_all(&sql, params![to_db(now), relay.0, limit], read)
+    }
+
+    /// Relays for which an envelope waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn relays_with_outgoing(&self) -> Result<Vec<RelayAddress>, StoreError> {
+        let sql = "SELECT DISTINCT address FROM peer_queue WHERE id IN (SELECT queue FROM outbox)";
+        self.query_all(sql, [], |row| {
+            let address: Vec<u8> = row.get("address")?;
+            RelayAddress::from_bytes(&address).map_err(|_| StoreError::Damaged)
+        })
+    }
+
+    /// Writes queue, envelope, tries and times back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn update_outgoing(&self, one: &Outgoing) -> Result<(), StoreError> {
+        self.conn().execute(
+            "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5 WHERE id = ?1",
+            params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due)],
+        )?;
+        Ok(())
+    }
+
+    /// Makes everything that waits for a contact due at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hurry_outgoing(&self, contact: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        self.conn().execute(
+            "UPDATE outbox SET due = ?2 WHERE contact = ?1 AND due > ?2",
+            params![contact.0, to_db(now)],
+        )?;
+        Ok(())
+    }
+
+    /// Makes everything that waits for a relay due at once: it is reachable again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hurry_relay(&self, relay: &RelayId, now: Timestamp) -> Result<(), StoreError> {
+        self.conn().execute(
+            "UPDATE outbox SET due = ?2
+             WHERE due > ?2 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?1)",
+            params![relay.0, to_db(now)],
+        )?;
+        Ok(())
+    }
+
+    /// Removes an envelope that the relay has, or that is given up.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_outgoing(&self, id: OutboxId) -> Result<(), StoreError> {
+        self.conn().execute("DELETE FROM outbox WHERE id = ?1", [id.0])?;
+        Ok(())
+    }
+
+    /// Envelopes that are given up from `now` on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn overdue_outgoing(&self, now: Timestamp) -> Result<Vec<Outgoing>, StoreError> {
+        self.query_all(&format!("SELECT {COLUMNS} FROM outbox WHERE expires <= ?1"), [to_db(now)], read)
+    }
+
+    /// When the next try is due.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_outgoing(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(due) FROM outbox")
+    }
+
+    /// Where dues lie further ahead than any pause is long, the clock was set back: makes them due now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn clamp_dues(&self, now: Timestamp) -> Result<(), StoreError> {
+        let latest = to_db(now.plus(DAY_MS));
+        self.conn().execute("UPDATE outbox SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
+        self.conn().execute("UPDATE receipt SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
+        Ok(())
+    }
+
+    /// How many envelopes wait.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_outgoing(&self) -> Result<u64, StoreError> {
+        Ok(self.conn().query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))?)
+    }
+
+    /// Plans a receipt. One that is planned for the contact already takes it along, so that receipts come in batches.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_receipt(&self, receipt: DueReceipt) -> Result<(), StoreError> {
+        self.conn().execute(
+            "INSERT INTO receipt (contact, content, due)
+             VALUES (?1, ?2, coalesce((SELECT min(due) FROM receipt WHERE contact = ?1), ?3))",
+            params![receipt.contact.0, receipt.content.0, to_db(receipt.due)],
+        )?;
+        Ok(())
+    }
+
+    /// Takes up to `limit` receipts whose moment has come for one contact.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn take_due_receipts(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Option<(ContactId, Vec<ContentId>)>, StoreError> {
+        let first = self.query_all(
+            "SELECT contact FROM receipt WHERE due <= ?1 ORDER BY due, id LIMIT 1",
+            [to_db(now)],
+            |row| Ok(ContactId(row.get("contact")?)),
+        )?;
+        let Some(contact) = first.first().copied() else { return Ok(None) };
+        let taken = self.query_all(
+            "DELETE FROM receipt WHERE id IN (SELECT id FROM receipt WHERE contact = ?1 ORDER BY id LIMIT ?2)
+             RETURNING content",
+            params![contact.0, limit],
+            |row| Ok(ContentId(array(row, "content")?)),
+        )?;
+        Ok(Some((contact, taken)))
+    }
+
+    /// When the next receipt is due.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_receipt(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(due) FROM receipt")
+    }
+}

@@ -1,0 +1,111 @@
+//! Rows of the person themself, and of the relays that were reached.
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::id::{AccountId, RelayId};
+use beresta_proto::time::Timestamp;
+use rusqlite::{OptionalExtension as _, params};
+
+use super::column::{array, to_db};
+use super::{StoreError, Tx};
+
+/// The person of this store.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Who they are to contacts: made of the identity key.
+    pub account: AccountId,
+    /// The name that contacts see.
+    pub name: String,
+    /// The language of texts: `en` or `ru`.
+    pub language: String,
+    /// The relay where own queues are made; none until one is known.
+    pub home: Option<RelayAddress>,
+}
+
+/// A relay that was reached at least once.
+#[derive(Debug, Clone)]
+pub struct KnownRelay {
+    /// Where it was reached last.
+    pub address: RelayAddress,
+    /// Of the newest descriptor seen.
+    pub sequence: u64,
+}
+
+impl Tx<'_> {
+    /// Keeps who the person is. Once per store.
+    ///
+    /// # Errors
+    /// [`StoreError`] if there is a profile already.
+    pub fn insert_profile(&self, profile: &Profile, now: Timestamp) -> Result<(), StoreError> {
+        let home = profile.home.as_ref().map(RelayAddress::to_bytes);
+        self.conn().execute(
+            "INSERT INTO profile (one, account, name, language, home, created) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+            params![profile.account.0, profile.name, profile.language, home, to_db(now)],
+        )?;
+        Ok(())
+    }
+
+    /// Who the person is.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the row is missing.
+    pub fn profile(&self) -> Result<Profile, StoreError> {
+        let mut statement =
+            self.conn().prepare_cached("SELECT account, name, language, home FROM profile")?;
+        let mut rows = statement.query([])?;
+        let row = rows.next()?.ok_or(StoreError::Damaged)?;
+        let home: Option<Vec<u8>> = row.get("home")?;
+        Ok(Profile {
+            account: AccountId(array(row, "account")?),
+            name: row.get("name")?,
+            language: row.get("language")?,
+            home: match home {
+                None => None,
+                Some(bytes) => Some(RelayAddress::from_bytes(&bytes).map_err(|_| StoreError::Damaged)?),
+            },
+        })
+    }
+
+    /// Sets the relay where own queues are made.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_home(&self, home: &RelayAddress) -> Result<(), StoreError> {
+        self.conn().execute("UPDATE profile SET home = ?1", params![home.to_bytes()])?;
+        Ok(())
+    }
+
+    /// What is known of a relay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn relay(&self, relay: &RelayId) -> Result<Option<KnownRelay>, StoreError> {
+        let row = self
+            .conn()
+            .prepare_cached("SELECT address, sequence FROM relay WHERE relay = ?1")?
+            .query_row([relay.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))
+            .optional()?;
+        let Some((address, sequence)) = row else { return Ok(None) };
+        Ok(Some(KnownRelay {
+            address: RelayAddress::from_bytes(&address).map_err(|_| StoreError::Damaged)?,
+            sequence: u64::try_from(sequence).map_err(|_| StoreError::Damaged)?,
+        }))
+    }
+
+    /// Keeps where a relay was reached and its newest sequence number.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_relay(&self, known: &KnownRelay) -> Result<(), StoreError> {
+        self.conn().execute(
+            "INSERT INTO relay (relay, address, sequence) VALUES (?1, ?2, ?3)
+             ON CONFLICT (relay) DO UPDATE SET address = excluded.address,
+                 sequence = max(sequence, excluded.sequence)",
+            params![
+                known.address.relay.0,
+                known.address.to_bytes(),
+                i64::try_from(known.sequence).unwrap_or(i64::MAX)
+            ],
+        )?;
+        Ok(())
+    }
+}

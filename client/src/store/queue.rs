@@ -1,0 +1,267 @@
+//! Rows of queues: those that we read, and those that we write to.
+
+use beresta_proto::address::{QueueAddress, RelayAddress};
+use beresta_proto::id::{Device, ReadId, RelayId, SendId};
+use beresta_proto::key::{EnvelopeKey, SendCapability, SigningKey};
+use beresta_proto::time::Timestamp;
+use rusqlite::{Row, params};
+
+use super::column::{array, code, from_db, secret, to_db};
+use super::contact::ContactId;
+use super::invite::InviteId;
+use super::{StoreError, Tx};
+
+/// Names a queue that we read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnQueueId(pub i64);
+
+/// Names a queue that we write to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PeerQueueId(pub i64);
+
+/// Whether we still read a queue of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnQueueState {
+    /// Subscribed whenever its relay is reached.
+    Read,
+    /// To be deleted at its relay.
+    Leaving,
+}
+
+impl OwnQueueState {
+    const fn to_code(self) -> i64 {
+        match self {
+            Self::Read => 1,
+            Self::Leaving => 2,
+        }
+    }
+
+    const fn from_code(code: i64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Read),
+            2 => Some(Self::Leaving),
+            _ => None,
+        }
+    }
+}
+
+/// A queue that we read.
+#[derive(Debug, Clone)]
+pub struct OwnQueue {
+    /// Names the row.
+    pub id: OwnQueueId,
+    /// Where it is.
+    pub relay: RelayId,
+    /// Its name towards us.
+    pub read_id: ReadId,
+    /// Its name towards senders.
+    pub send_id: SendId,
+    /// Signs our commands on it.
+    pub read_key: SigningKey,
+    /// Lets its bearer write.
+    pub capability: SendCapability,
+    /// Seals its envelopes.
+    pub envelope: EnvelopeKey,
+    /// The invite it was made for.
+    pub invite: Option<InviteId>,
+    /// Who may write to it; on an invite queue the first who did.
+    pub contact: Option<ContactId>,
+    /// Whether we still read it.
+    pub state: OwnQueueState,
+    /// When we stop to: a fresh one took its place.
+    pub retire: Option<Timestamp>,
+}
+
+impl OwnQueue {
+    /// What a contact needs to write to it.
+    #[must_use]
+    pub fn address(&self, relay: &RelayAddress) -> QueueAddress {
+        QueueAddress {
+            relay: relay.clone(),
+            device: Device::FIRST,
+            send_id: self.send_id,
+            capability: self.capability.clone(),
+            key: self.envelope.clone(),
+        }
+    }
+}
+
+/// A queue that we write to.
+#[derive(Debug, Clone)]
+pub struct PeerQueue {
+    /// Names the row.
+    pub id: PeerQueueId,
+    /// Whose it is.
+    pub contact: ContactId,
+    /// Where it is and how to write to it.
+    pub address: QueueAddress,
+}
+
+fn read_own(row: &Row<'_>) -> Result<OwnQueue, StoreError> {
+    Ok(OwnQueue {
+        id: OwnQueueId(row.get("id")?),
+        relay: RelayId(array(row, "relay")?),
+        read_id: ReadId(array(row, "read_id")?),
+        send_id: SendId(array(row, "send_id")?),
+        read_key: secret(row, "read_key", SigningKey::take)?,
+        capability: secret(row, "capability", SendCapability::take)?,
+        envelope: secret(row, "envelope", EnvelopeKey::take)?,
+        invite: row.get::<_, Option<i64>>("invite")?.map(InviteId),
+        contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
+        state: code(row, "state", OwnQueueState::from_code)?,
+        retire: row.get::<_, Option<i64>>("retire")?.map(from_db),
+    })
+}
+
+fn read_peer(row: &Row<'_>) -> Result<PeerQueue, StoreError> {
+    let relay: Vec<u8> = row.get("address")?;
+    Ok(PeerQueue {
+        id: PeerQueueId(row.get("id")?),
+        contact: ContactId(row.get("contact")?),
+        address: QueueAddress {
+            relay: RelayAddress::from_bytes(&relay).map_err(|_| StoreError::Damaged)?,
+            device: Device::FIRST,
+            send_id: SendId(array(row, "send_id")?),
+            capability: secret(row, "capability", SendCapability::take)?,
+            key: secret(row, "envelope", EnvelopeKey::take)?,
+        },
+    })
+}
+
+const OWN: &str =
+    "id, relay, read_id, send_id, read_key, capability, envelope, invite, contact, state, retire";
+const PEER: &str = "id, contact, address, send_id, capability, envelope";
+
+impl Tx<'_> {
+    /// Adds a queue that we read; its `id` is ignored.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn insert_own_queue(&self, queue: &OwnQueue) -> Result<OwnQueueId, StoreError> {
+        self.conn().execute(
+            "INSERT INTO own_queue (relay, read_id, send_id, read_key, capability, envelope, invite, contact, state)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                queue.relay.0,
+                queue.read_id.0,
+                queue.send_id.0,
+                queue.read_key.expose(),
+                queue.capability.expose(),
+                queue.envelope.expose(),
+                queue.invite.map(|id| id.0),
+                queue.contact.map(|id| id.0),
+                queue.state.to_code(),
+            ],
+        )?;
+        Ok(OwnQueueId(self.conn().last_insert_rowid()))
+    }
+
+    /// Every queue of ours, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_queues(&self) -> Result<Vec<OwnQueue>, StoreError> {
+        self.query_all(&format!("SELECT {OWN} FROM own_queue ORDER BY id"), [], read_own)
+    }
+
+    /// The queue of ours with this name at this relay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_queue(&self, relay: &RelayId, read_id: &ReadId) -> Result<Option<OwnQueue>, StoreError> {
+        let sql = format!("SELECT {OWN} FROM own_queue WHERE relay = ?1 AND read_id = ?2");
+        Ok(self.query_all(&sql, params![relay.0, read_id.0], read_own)?.pop())
+    }
+
+    /// The queue that was made for an invite.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invite_queue(&self, invite: InviteId) -> Result<Option<OwnQueue>, StoreError> {
+        let sql = format!("SELECT {OWN} FROM own_queue WHERE invite = ?1");
+        Ok(self.query_all(&sql, params![invite.0], read_own)?.pop())
+    }
+
+    /// Writes owner and state of a queue back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn update_own_queue(&self, queue: &OwnQueue) -> Result<(), StoreError> {
+        self.conn().execute(
+            "UPDATE own_queue SET contact = ?2, state = ?3, retire = ?4 WHERE id = ?1",
+            params![queue.id.0, queue.contact.map(|id| id.0), queue.state.to_code(), queue.retire.map(to_db)],
+        )?;
+        Ok(())
+    }
+
+    /// When the next queue of ours is left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_retirement(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(retire) FROM own_queue WHERE state = 1")
+    }
+
+    /// Forgets a queue that is gone from its relay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_own_queue(&self, id: OwnQueueId) -> Result<(), StoreError> {
+        self.conn().execute("DELETE FROM own_queue WHERE id = ?1", [id.0])?;
+        Ok(())
+    }
+
+    /// Replaces the queues to which a contact is written. What is already sealed to an old one may still go there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn replace_peer_queues(&self, contact: ContactId, list: &[QueueAddress]) -> Result<(), StoreError> {
+        self.conn().execute("UPDATE peer_queue SET retired = 1 WHERE contact = ?1", [contact.0])?;
+        for address in list {
+            self.conn().execute(
+                "INSERT INTO peer_queue (contact, relay, address, send_id, capability, envelope, retired)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
+                params![
+                    contact.0,
+                    address.relay.relay.0,
+                    address.relay.to_bytes(),
+                    address.send_id.0,
+                    address.capability.expose(),
+                    address.key.expose(),
+                ],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The queue to which a contact is written now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn peer_queue(&self, contact: ContactId) -> Result<Option<PeerQueue>, StoreError> {
+        let sql =
+            format!("SELECT {PEER} FROM peer_queue WHERE contact = ?1 AND retired = 0 ORDER BY id LIMIT 1");
+        Ok(self.query_all(&sql, [contact.0], read_peer)?.pop())
+    }
+
+    /// One queue that we write to.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn peer_queue_by_id(&self, id: PeerQueueId) -> Result<PeerQueue, StoreError> {
+        let sql = format!("SELECT {PEER} FROM peer_queue WHERE id = ?1");
+        self.query_all(&sql, [id.0], read_peer)?.pop().ok_or(StoreError::NotFound)
+    }
+
+    /// Forgets retired queues to which nothing more waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_retired_peer_queues(&self) -> Result<(), StoreError> {
+        self.conn().execute(
+            "DELETE FROM peer_queue WHERE retired = 1 AND id NOT IN (SELECT queue FROM outbox)",
+            [],
+        )?;
+        Ok(())
+    }
+}
