@@ -35,7 +35,7 @@ mod refused;
 use refused::{Refused, Tell, dropped};
 
 /// A receipt waits at least so long, and at most so much longer: when a person's device was on is not told to the
-/// second, and receipts come in batches (rule E10).
+/// second, and receipts come in batches (rule E9).
 const RECEIPT_FIRST_MS: u64 = 2 * SECOND_MS;
 const RECEIPT_SPREAD_MS: u64 = 28 * SECOND_MS;
 
@@ -217,7 +217,7 @@ impl Engine {
         })
     }
 
-    /// The content's own words: from this contact, to us, in this conversation (rule E8).
+    /// The content's own words: from this contact, to us, in this conversation (rule E7).
     fn check_route(tx: &Tx<'_>, content: &Content, contact: &Contact) -> Result<(), Refused> {
         let route = &content.route;
         let ours = tx.profile()?.account;

@@ -15,7 +15,7 @@ use crate::store::invite::{BlobState, InviteState};
 use crate::store::queue::OwnQueueState;
 use crate::store::{Store, StoreError, Tx};
 
-/// A conversation at its cap is probed this often (rule S10). With mail that waits 21 days there is always one waiting.
+/// A conversation at its cap is probed this often (rule S9). With mail that waits 21 days there is always one waiting.
 const PROBE_MS: u64 = DAY_MS;
 
 /// When time will change something in the store.
