@@ -10,8 +10,7 @@
 //! behind but the sender's budget of failures. Queues, relays and names are not known here; who a contact is, the
 //! engine decides by the key that [`Opened::sender`] gives.
 //!
-//! The four libsignal crates are pinned exactly (docs/decisions/0001). `log` is a dependency only to be compiled out:
-//! libsignal logs addresses and identity keys.
+//! The four libsignal crates are pinned exactly (docs/decisions/0001).
 
 mod account;
 mod backend;
@@ -40,6 +39,10 @@ pub use self::guard::{MAX_JUMP, Refused};
 pub use self::safety_number::{SafetyNumber, SafetyNumberError, ScanError, safety_number};
 pub use self::seal::{CERTIFICATE_LIFE_MS, CERTIFICATE_RENEWAL_MS, Opened, Sealed, open_seal};
 pub use self::session::{Decrypted, Expected, decrypt, encrypt, forget, meet, pinned, sent_ahead};
+
+/// libsignal logs addresses and identity keys through the `log` crate, which is a dependency here for one reason: to
+/// be compiled out (rule S11). Should a feature of another crate bring it back, this stops the build.
+const _: () = assert!(matches!(log::STATIC_MAX_LEVEL, log::LevelFilter::Off));
 
 /// The local name of a peer: 16 random bytes that mean nothing outside this store, so that libsignal's addresses tell
 /// nothing to whoever sees one (rule S11).

@@ -1,7 +1,10 @@
 //! Two people with real stores in memory, and whoever else a test needs. Time and randomness are the test's.
 
+mod forgery;
 mod impersonation;
+mod loss;
 mod meeting;
+mod time;
 
 use beresta_proto::bundle::{Bundle, IdentityPublic};
 use beresta_proto::id::Device;

@@ -10,6 +10,9 @@ use super::{MAX_JUMP, Refused};
 /// How many archived states a record may keep. libsignal keeps 40, and tries a forged message on each.
 pub(crate) const MAX_ARCHIVED: usize = 3;
 
+/// How far an archived state follows a ratchet key that no state knows: as far as a sender goes (rule S9).
+const MAX_ARCHIVED_JUMP: u32 = 1_000;
+
 /// `RecordStructure`, its states left as bytes.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
@@ -127,13 +130,12 @@ impl State {
         chain.chain_key.as_ref().map(|key| key.index)
     }
 
-    /// Whether following `numbers` would cost at most [`MAX_JUMP`] steps in either ratchet.
-    fn near(&self, numbers: &Numbers<'_>) -> bool {
+    /// Whether following `numbers` would cost at most `jump` steps in either ratchet.
+    fn near(&self, numbers: &Numbers<'_>, jump: u32) -> bool {
         let reached = self.reached(numbers.ratchet_key).unwrap_or(0);
         let last = PqStateView::decode(self.view.pq_ratchet.as_slice())
             .map_or(0, |pq| pq.last_received(numbers.header.epoch.saturating_sub(1)));
-        numbers.counter <= reached.saturating_add(MAX_JUMP)
-            && numbers.header.index <= last.saturating_add(MAX_JUMP)
+        numbers.counter <= reached.saturating_add(jump) && numbers.header.index <= last.saturating_add(jump)
     }
 }
 
@@ -184,7 +186,7 @@ impl Record {
     /// Checks the numbers of a message that begins a session with `base_key`, or repeats its beginning.
     pub(super) fn check_first(&self, base_key: &[u8], numbers: &Numbers<'_>) -> Result<(), Refused> {
         let near = match self.states.iter().find(|state| state.view.base_key == base_key) {
-            Some(state) => state.near(numbers),
+            Some(state) => state.near(numbers, MAX_JUMP),
             None => numbers.counter <= MAX_JUMP && numbers.header.index <= MAX_JUMP,
         };
         if near && self.previous_near(numbers) { Ok(()) } else { Err(Refused::TooFarAhead) }
@@ -193,13 +195,19 @@ impl Record {
     /// The states that a message of a running session may be tried on, as a record for libsignal.
     ///
     /// A ratchet key that one state knows belongs to that one: on the others libsignal would count from 0 to a counter
-    /// that may be high by right. A key that none knows counts from 0 on each.
+    /// that may be high by right. A key that none knows counts from 0 on each. There an archived state follows only as
+    /// far as an honest sender goes: libsignal's work grows with the square of the jump, and all states together must
+    /// not cost more than the current one alone.
     pub(super) fn candidates(&self, numbers: &Numbers<'_>) -> Result<Vec<u8>, Refused> {
         let knows = |state: &&State| state.reached(numbers.ratchet_key).is_some();
         let known = self.states.iter().find(knows);
         let tried: Vec<_> = match known {
-            Some(state) => [state].into_iter().filter(|state| state.near(numbers)).collect(),
-            None => self.states.iter().filter(|state| state.near(numbers)).collect(),
+            Some(state) => [state].into_iter().filter(|state| state.near(numbers, MAX_JUMP)).collect(),
+            None => {
+                let jump = |at| if at == 0 { MAX_JUMP } else { MAX_ARCHIVED_JUMP };
+                let near = |(at, state): &(usize, &State)| state.near(numbers, jump(*at));
+                self.states.iter().enumerate().filter(near).map(|(_, state)| state).collect()
+            }
         };
         if tried.is_empty() || !self.previous_near(numbers) {
             return Err(Refused::TooFarAhead);
