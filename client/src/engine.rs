@@ -38,6 +38,7 @@ mod sweep;
 mod wish;
 
 pub use compose::ComposeError;
+pub(crate) use compose::peer;
 pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
 pub use invite::{AcceptRequest, InviteRequest};
 pub use wish::{SendRefused, SentMessage};

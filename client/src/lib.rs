@@ -3,7 +3,10 @@
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
+pub mod api;
 pub mod crypto;
+mod driver;
 pub mod engine;
 pub mod rng;
 pub mod store;
+pub mod transport;

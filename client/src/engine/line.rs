@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::ReplyKey;
-use beresta_proto::descriptor::EpochKey;
+use beresta_proto::descriptor::{Descriptor, EpochKey};
 use beresta_proto::id::ReadId;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
@@ -31,7 +31,7 @@ pub(super) enum Line {
         failures: u32,
     },
     /// Commands can be said.
-    Up(Up),
+    Up(Box<Up>),
     /// Waits before the next try.
     Down {
         /// Failures in a row.
@@ -44,6 +44,7 @@ pub(super) enum Line {
 /// A line that is up.
 #[derive(Debug)]
 pub(super) struct Up {
+    pub(super) descriptor: Descriptor,
     pub(super) exporter: Exporter,
     pub(super) epoch_keys: Vec<EpochKey>,
     /// The relay's clock and ours when the keys were fetched.

@@ -34,6 +34,7 @@ impl Engine {
             tx.hurry_relay(&relay, now)?;
             engine.skew_ms = Some(skew(link.clock, now));
             let up = Up {
+                descriptor: link.descriptor,
                 exporter: link.exporter,
                 epoch_keys: link.epoch_keys,
                 clock: link.clock,
@@ -42,7 +43,7 @@ impl Engine {
                 subscribed: std::collections::BTreeSet::new(),
                 flights: BTreeMap::new(),
             };
-            engine.lines.insert(relay, Line::Up(up));
+            engine.lines.insert(relay, Line::Up(Box::new(up)));
             Ok(())
         })
     }
@@ -298,10 +299,14 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.refreshed = now;
+            // A key that the relay did not sign is no key; the old ones still open.
+            if epoch_keys.is_empty() || epoch_keys.iter().any(|key| key.verify(&up.descriptor).is_err()) {
+                return Ok(());
+            }
             up.epoch_keys = epoch_keys;
             up.clock = clock;
             up.since = now;
-            up.refreshed = now;
         }
         tx.hurry_relay(&relay, now)
     }

@@ -1,0 +1,328 @@
+//! The public face: one opaque handle, records by value, one durable stream of events. Command line, JSON-RPC and later
+//! front ends use this and nothing else of the crate.
+//!
+//! Every call may be dropped at any await: the work goes on behind it, and no lock is held by a caller. Errors have
+//! stable kinds ([`Error`]); texts for people are made of them by the front end, from its catalogue.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use beresta_proto::address::RelayAddress;
+use zeroize::Zeroizing;
+
+mod client;
+mod error;
+mod open;
+mod record;
+
+pub use crate::store::{KdfCost, Passphrase, harden_process};
+pub use error::{Error, LinkFault};
+pub use record::{
+    Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,
+    InviteStatus, MessageInfo, NewInvite, RelayStatus, Status,
+};
+
+use crate::driver::Driver;
+
+/// Names a contact, as text: `c` and a number.
+pub type ContactId = String;
+/// Names a message, as text: `m` and a number.
+pub type MessageId = String;
+/// Names an invite, as text: `i` and a number.
+pub type InviteId = String;
+
+/// What a new profile needs.
+#[derive(Debug)]
+pub struct NewProfile {
+    /// The folder; made if missing.
+    pub dir: PathBuf,
+    /// Opens it from now on.
+    pub passphrase: Passphrase,
+    /// What a guess at the passphrase costs.
+    pub cost: KdfCost,
+    /// The name that contacts see.
+    pub name: String,
+    /// `en` or `ru`.
+    pub language: String,
+    /// The relay's address as its operator gave it (`beresta-relay:…`). Without one, the first accepted invite's relay
+    /// is taken.
+    pub relay: Option<String>,
+}
+
+/// Whether the network is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Network {
+    /// Relays are reached and messages flow.
+    Online,
+    /// Nothing leaves the machine: for looking things up.
+    Offline,
+}
+
+/// One open profile. Clones share it; it closes when the last one is dropped or [`Client::close`] returns.
+#[derive(Debug, Clone)]
+pub struct Client {
+    driver: Arc<Driver>,
+}
+
+/// Reads a relay's address as its operator gave it.
+///
+/// # Errors
+/// [`Error::BadLink`] if it is none.
+pub fn parse_relay(link: &str) -> Result<RelayAddress, Error> {
+    Ok(RelayAddress::from_link(link)?)
+}
+
+/// What an invite says before anything is done with it. Reaches nothing.
+///
+/// # Errors
+/// [`Error::BadLink`] if it is none.
+pub fn inspect_invite(link: &str) -> Result<InvitePreview, Error> {
+    record::preview(&beresta_proto::invite::InviteLink::from_link(link)?)
+}
+
+impl Client {
+    /// Makes a profile and opens it.
+    ///
+    /// # Errors
+    /// [`Error::ProfileExists`], [`Error::InUse`], [`Error::BadLink`] (the relay's), [`Error::BadName`],
+    /// [`Error::StoreFull`], [`Error::Store`].
+    pub async fn create(profile: NewProfile, network: Network) -> Result<Self, Error> {
+        open::create(profile, network).await
+    }
+
+    /// Opens a profile.
+    ///
+    /// # Errors
+    /// [`Error::NoProfile`], [`Error::WrongPassphrase`], [`Error::InUse`], [`Error::StoreDamaged`],
+    /// [`Error::StoreNewer`], [`Error::Backend`].
+    pub async fn open(dir: &Path, passphrase: Passphrase, network: Network) -> Result<Self, Error> {
+        open::open(dir.to_owned(), passphrase, network).await
+    }
+
+    /// Ends work in order and closes the store. What waits to be sent goes out at the next start.
+    pub async fn close(self) {
+        self.driver.close().await;
+    }
+
+    /// Changes the passphrase.
+    ///
+    /// # Errors
+    /// [`Error::WrongPassphrase`] if `old` is wrong.
+    pub async fn change_passphrase(&self, old: Passphrase, new: Passphrase) -> Result<(), Error> {
+        open::change_passphrase(self, old, new).await
+    }
+
+    /// Who this is, how the line is, what waits, what was dropped.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        open::status(self).await
+    }
+
+    /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact who
+    /// comes back with a new key.
+    ///
+    /// # Errors
+    /// [`Error::NoRelay`], [`Error::Link`], [`Error::RelayBusy`], [`Error::NotFound`] (of `renews`).
+    pub async fn invite_new(
+        &self,
+        hours: u16,
+        name: Option<String>,
+        renews: Option<ContactId>,
+    ) -> Result<NewInvite, Error> {
+        client::invite_new(self, hours, name, renews).await
+    }
+
+    /// Accepts an invite.
+    ///
+    /// # Errors
+    /// [`Error::BadLink`], [`Error::InviteGone`], [`Error::InviteUsed`], [`Error::InviteForged`], [`Error::OwnInvite`],
+    /// [`Error::AlreadyContact`], [`Error::Link`], [`Error::RelayBusy`].
+    pub async fn invite_accept(
+        &self,
+        link: &str,
+        name: Option<String>,
+        renews: Option<ContactId>,
+    ) -> Result<ContactInfo, Error> {
+        client::invite_accept(self, link, name, renews).await
+    }
+
+    /// Every invite, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn invites(&self) -> Result<Vec<InviteInfo>, Error> {
+        client::invites(self).await
+    }
+
+    /// Takes an invite back.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no open invite with this id.
+    pub async fn invite_revoke(&self, id: &InviteId) -> Result<(), Error> {
+        client::invite_revoke(self, id).await
+    }
+
+    /// Every contact, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn contacts(&self) -> Result<Vec<ContactInfo>, Error> {
+        client::contacts(self).await
+    }
+
+    /// The contact that a person means: by id (`c3`), by exact name, or by the beginning of a name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Ambiguous`] if several fit.
+    pub async fn find_contact(&self, who: &str) -> Result<ContactInfo, Error> {
+        client::find_contact(self, who).await
+    }
+
+    /// Gives a contact another name, here only.
+    ///
+    /// # Errors
+    /// [`Error::BadName`], [`Error::NotFound`].
+    pub async fn rename(&self, who: &ContactId, name: &str) -> Result<(), Error> {
+        client::rename(self, who, name).await
+    }
+
+    /// Blocks a contact: they can write no more. It cannot be undone; a new invite can.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn block(&self, who: &ContactId) -> Result<(), Error> {
+        client::block(self, who).await
+    }
+
+    /// Removes a contact with everything that was said.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn remove(&self, who: &ContactId) -> Result<(), Error> {
+        client::remove(self, who).await
+    }
+
+    /// The safety number with a contact: twelve groups of five digits, the same on both sides.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn safety_number(&self, who: &ContactId) -> Result<Vec<String>, Error> {
+        client::safety_number(self, who).await
+    }
+
+    /// The person compared the safety number: `code` is what the other side read out (spaces do not matter).
+    ///
+    /// # Errors
+    /// [`Error::CodeDiffers`] if it is another number; [`Error::NotFound`].
+    pub async fn confirm(&self, who: &ContactId, code: &str) -> Result<(), Error> {
+        client::confirm(self, who, code).await
+    }
+
+    /// The person decided to write to a contact although the key changed.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn accept_identity(&self, who: &ContactId) -> Result<(), Error> {
+        client::accept_identity(self, who).await
+    }
+
+    /// Every conversation with its last message and how many are new.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn chats(&self) -> Result<Vec<Chat>, Error> {
+        client::chats(self).await
+    }
+
+    /// The last `limit` messages before `before`, oldest first. Shows them: timers of new ones run from now if
+    /// `mark_shown`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn history(
+        &self,
+        with: &ContactId,
+        before: Option<&MessageId>,
+        limit: u32,
+        mark_shown: bool,
+    ) -> Result<Vec<MessageInfo>, Error> {
+        client::history(self, with, before, limit, mark_shown).await
+    }
+
+    /// Takes the messages that arrived and were not shown yet, oldest first, and marks them shown: their timers run.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn take_new(&self, from: Option<&ContactId>) -> Result<Vec<MessageInfo>, Error> {
+        client::take_new(self, from).await
+    }
+
+    /// One message; none if it disappeared.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the id is none.
+    pub async fn message(&self, id: &MessageId) -> Result<Option<MessageInfo>, Error> {
+        client::message(self, id).await
+    }
+
+    /// Sets when messages disappear, in seconds (1 to 4 weeks), none to keep them; the other side is told.
+    ///
+    /// # Errors
+    /// [`Error::BadTimer`], [`Error::NotFound`], [`Error::Blocked`].
+    pub async fn set_timer(&self, with: &ContactId, seconds: Option<u32>) -> Result<(), Error> {
+        client::set_timer(self, with, seconds).await
+    }
+
+    /// Deletes every message with a contact, here only: how many.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_history(&self, with: &ContactId) -> Result<u64, Error> {
+        client::delete_history(self, with).await
+    }
+
+    /// Sends a text: it is kept when this returns, and goes out as soon as there is a line.
+    ///
+    /// # Errors
+    /// [`Error::IdentityChanged`], [`Error::Blocked`], [`Error::EmptyText`], [`Error::TextTooLong`],
+    /// [`Error::TooManyUndelivered`], [`Error::NotFound`].
+    pub async fn send(&self, to: &ContactId, text: Zeroizing<String>) -> Result<MessageInfo, Error> {
+        client::send(self, to, text).await
+    }
+
+    /// Waits until a message is at the relay (or further, or failed), at most `patience`: how far it is then.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn wait_sent(&self, id: &MessageId, patience: Duration) -> Result<DeliveryState, Error> {
+        client::wait_sent(self, id, patience).await
+    }
+
+    /// Up to `max` events after `after`, in order; waits at most `patience` for the first. They stay until
+    /// [`Client::acknowledge_events`]: a front end that dies sees them again.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Closed`] once the client is closed.
+    pub async fn next_events(&self, after: u64, max: u32, patience: Duration) -> Result<Vec<Event>, Error> {
+        client::next_events(self, after, max, patience).await
+    }
+
+    /// The front end has every event up to `upto`.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn acknowledge_events(&self, upto: u64) -> Result<(), Error> {
+        client::acknowledge_events(self, upto).await
+    }
+
+    /// Waits until nothing waits to be sent and every queue is subscribed, at most `patience`: whether that is so.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn settle(&self, patience: Duration) -> Result<bool, Error> {
+        client::settle(self, patience).await
+    }
+}

@@ -1,0 +1,152 @@
+//! Making, opening and describing a profile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::limits::NAME_BYTES;
+
+use super::{Client, Dropped, Error, Network, NewProfile, RelayStatus, Status};
+use crate::crypto;
+use crate::driver::{Desk, Driver, clock};
+use crate::engine::Engine;
+use crate::rng::Rng;
+use crate::store::event::DropReason;
+use crate::store::profile::Profile;
+use crate::store::{Passphrase, Store, StoreError};
+
+/// A profile that cannot be used with this build, or whose rows are not there.
+fn opened<E>(error: E) -> Error
+where
+    Error: From<E>,
+{
+    let error = Error::from(error);
+    if error == Error::NotFound { Error::NoProfile } else { error }
+}
+
+async fn on_own_threads(
+    open: impl FnOnce() -> Result<Store, Error> + Send + 'static,
+    network: Network,
+) -> Result<Client, Error> {
+    let runtime = Driver::runtime().map_err(|_| Error::Store)?;
+    let store = runtime.spawn_blocking(open).await;
+    let store = match store {
+        Ok(Ok(store)) => store,
+        failed => {
+            runtime.shutdown_background();
+            return match failed {
+                Ok(Err(error)) => Err(error),
+                _ => Err(Error::Store),
+            };
+        }
+    };
+    let engine = Engine::new(Rng::system());
+    let driver = Driver::start(runtime, engine, store, network == Network::Online);
+    Ok(Client { driver: Arc::new(driver) })
+}
+
+pub(super) fn checked_name(name: &str) -> Result<String, Error> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
+        return Err(Error::BadName);
+    }
+    Ok(name.to_owned())
+}
+
+pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Client, Error> {
+    let home = profile.relay.as_deref().map(RelayAddress::from_link).transpose()?;
+    let name = checked_name(&profile.name)?;
+    let NewProfile { dir, passphrase, cost, name: _, language, relay: _ } = profile;
+    on_own_threads(
+        move || {
+            let mut rng = Rng::system();
+            let mut store = Store::create(&dir, &passphrase, cost, &mut rng)?;
+            store.transaction(|tx| {
+                crypto::check_backend(tx)?;
+                let account = crypto::create_account(tx, &mut rng)?;
+                tx.insert_profile(&Profile { account, name, language, home }, clock())?;
+                Ok::<_, Error>(())
+            })?;
+            Ok(store)
+        },
+        network,
+    )
+    .await
+}
+
+pub(super) async fn open(dir: PathBuf, passphrase: Passphrase, network: Network) -> Result<Client, Error> {
+    on_own_threads(
+        move || {
+            let mut store = Store::open(&dir, &passphrase).map_err(opened)?;
+            store.transaction(|tx| {
+                crypto::check_backend(tx)?;
+                // A crash in the middle of `create` leaves a store without a person.
+                tx.profile().map_err(opened)?;
+                Ok::<_, Error>(())
+            })?;
+            Ok(store)
+        },
+        network,
+    )
+    .await
+}
+
+impl From<crypto::BackendError> for Error {
+    fn from(error: crypto::BackendError) -> Self {
+        match error {
+            crypto::BackendError::Store(error) => error.into(),
+            crypto::BackendError::NotPortable | crypto::BackendError::OtherStore => Self::Backend,
+        }
+    }
+}
+
+pub(super) async fn change_passphrase(
+    client: &Client,
+    old: Passphrase,
+    new: Passphrase,
+) -> Result<(), Error> {
+    client.desk(move |desk, _| desk.store.change_passphrase(&old, &new, &mut Rng::system())).await
+}
+
+pub(super) async fn status(client: &Client) -> Result<Status, Error> {
+    let look = |desk: &mut Desk, _| {
+        let engine = &desk.engine;
+        desk.store.transaction(|tx| {
+            let profile = tx.profile()?;
+            let relay = profile
+                .home
+                .map(|home| RelayStatus { linked: engine.is_linked(&home.relay), address: home.to_link() });
+            let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+            Ok::<_, StoreError>(Status {
+                name: profile.name,
+                account: data_encoding::BASE32_NOPAD.encode(&profile.account.0),
+                language: profile.language,
+                relay,
+                contacts: count(tx.contacts()?.len()),
+                new_messages: count(tx.unshown(None)?.len()),
+                waiting: tx.count_outgoing()?,
+                clock_skew_ms: engine.told_skew(),
+                dropped: tx
+                    .dropped()?
+                    .into_iter()
+                    .map(|(reason, count)| Dropped { reason: reason_name(reason), count })
+                    .collect(),
+            })
+        })
+    };
+    client.desk(look).await
+}
+
+const fn reason_name(reason: DropReason) -> &'static str {
+    match reason {
+        DropReason::Envelope => "envelope",
+        DropReason::Certificate => "certificate",
+        DropReason::NotOwner => "not_owner",
+        DropReason::Decryption => "decryption",
+        DropReason::Budget => "budget",
+        DropReason::Misdirected => "misdirected",
+        DropReason::Content => "content",
+        DropReason::Blocked => "blocked",
+        DropReason::Repeat => "repeat",
+    }
+}

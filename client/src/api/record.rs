@@ -1,0 +1,329 @@
+//! Records by value, as front ends show them and `--json` prints them: ids as text, times as Unix milliseconds.
+
+use beresta_proto::invite::InviteLink;
+use data_encoding::BASE32_NOPAD;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::{ContactId, Error, InviteId, MessageId};
+use crate::store::contact::{self, Contact, ContactState};
+use crate::store::invite::{self, Invite, InviteState};
+use crate::store::message::{self, Message, MessageState};
+
+/// Who this is, how the line is, what waits.
+#[derive(Debug, Clone, Serialize)]
+pub struct Status {
+    /// The name that contacts see.
+    pub name: String,
+    /// The account, as text.
+    pub account: String,
+    /// `en` or `ru`.
+    pub language: String,
+    /// The home relay, once one is known.
+    pub relay: Option<RelayStatus>,
+    /// How many contacts.
+    pub contacts: u64,
+    /// Messages that arrived and were not shown.
+    pub new_messages: u64,
+    /// Envelopes that wait to be sent.
+    pub waiting: u64,
+    /// How far the relay's clock is from ours, in milliseconds, if by more than an hour; positive if ours is behind.
+    pub clock_skew_ms: Option<i64>,
+    /// What was dropped since the profile was made, by reason.
+    pub dropped: Vec<Dropped>,
+}
+
+/// The home relay.
+#[derive(Debug, Clone, Serialize)]
+pub struct RelayStatus {
+    /// Its address.
+    pub address: String,
+    /// Whether it is linked now.
+    pub linked: bool,
+}
+
+/// How often something was dropped for a reason.
+#[derive(Debug, Clone, Serialize)]
+pub struct Dropped {
+    /// The reason's stable name.
+    pub reason: &'static str,
+    /// How often.
+    pub count: u64,
+}
+
+/// What an invite says before anything is done with it.
+#[derive(Debug, Clone, Serialize)]
+pub struct InvitePreview {
+    /// The address of the relay that it leads to.
+    pub relay: String,
+    /// When it ends, by its maker's clock.
+    pub expires_ms: u64,
+}
+
+/// A fresh invite.
+#[derive(Debug, Clone, Serialize)]
+pub struct NewInvite {
+    /// Its id.
+    pub id: InviteId,
+    /// What to hand over, to one person.
+    #[serde(serialize_with = "plain")]
+    pub link: Zeroizing<String>,
+    /// When it ends.
+    pub expires_ms: u64,
+}
+
+/// An invite of ours.
+#[derive(Debug, Clone, Serialize)]
+pub struct InviteInfo {
+    /// Its id.
+    pub id: InviteId,
+    /// What we will call who accepts, if that was said.
+    pub name: Option<String>,
+    /// How far it is.
+    pub status: InviteStatus,
+    /// When it was made.
+    pub created_ms: u64,
+    /// When it ends.
+    pub expires_ms: u64,
+    /// What to hand over, as long as it is open.
+    #[serde(serialize_with = "plain_option")]
+    pub link: Option<Zeroizing<String>>,
+}
+
+/// How far an invite is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InviteStatus {
+    /// It can be accepted.
+    Open,
+    /// Somebody accepted it.
+    Used,
+    /// It expired or was revoked.
+    Ended,
+}
+
+/// How sure we are of a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ContactTrust {
+    /// They met us by an invite; the safety number was not compared.
+    Invited,
+    /// The safety number was compared.
+    Verified,
+    /// Their key changed and nobody decided about it yet.
+    IdentityChanged,
+}
+
+/// A contact.
+#[derive(Debug, Clone, Serialize)]
+pub struct ContactInfo {
+    /// Their id.
+    pub id: ContactId,
+    /// What we call them.
+    pub name: String,
+    /// A short form of their key, to tell equal names apart.
+    pub tag: String,
+    /// How sure we are of them.
+    pub trust: ContactTrust,
+    /// Whether we heard from them.
+    pub met: bool,
+    /// Whether they are blocked.
+    pub blocked: bool,
+    /// Seconds after which messages disappear; none if they stay.
+    pub timer_secs: Option<u32>,
+}
+
+/// A conversation.
+#[derive(Debug, Clone, Serialize)]
+pub struct Chat {
+    /// With whom.
+    pub contact: ContactInfo,
+    /// Messages that were not shown yet.
+    pub new_messages: u64,
+    /// The last message, if there is one. A new one is not shown by being here: show its time only.
+    pub last: Option<MessageInfo>,
+}
+
+/// How far a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryState {
+    /// Only here.
+    Queued,
+    /// The relay has it.
+    AtRelay,
+    /// The other side's device has it.
+    Delivered,
+    /// It did not arrive.
+    Failed,
+    /// It came in and is new.
+    New,
+    /// It came in and was shown.
+    Shown,
+}
+
+/// A message.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageInfo {
+    /// Its id.
+    pub id: MessageId,
+    /// With whom.
+    pub contact: ContactId,
+    /// Whether we wrote it.
+    pub outgoing: bool,
+    /// The text.
+    #[serde(serialize_with = "plain")]
+    pub text: Zeroizing<String>,
+    /// When it was sent, by the sender's clock.
+    pub sent_ms: u64,
+    /// When it came or was written, by ours.
+    pub arrived_ms: u64,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// When it disappears, once its timer runs.
+    pub expires_ms: Option<u64>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// Its place in the order.
+    pub seq: u64,
+    /// When.
+    pub time_ms: u64,
+    /// What.
+    pub kind: EventKind,
+    /// About whom.
+    pub contact: Option<ContactId>,
+    /// About which message.
+    pub message: Option<MessageId>,
+    /// About which invite.
+    pub invite: Option<InviteId>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// A message arrived.
+    MessageArrived,
+    /// A message of ours came further.
+    MessageChanged,
+    /// Somebody accepted an invite of ours, or answered after we accepted theirs.
+    Met,
+    /// Somebody else tried to use an invite that was used already: the link leaked.
+    InviteUsedAgain,
+    /// A contact came back with a new key.
+    IdentityChanged,
+    /// The other side changed the timer.
+    TimerChanged,
+    /// Something else reads a queue of ours: a copy of this profile may be in use.
+    TakenOver,
+    /// A contact needs something that this version cannot do.
+    NeedsNewer,
+    /// A relay shows different keys to different people.
+    RelayForked,
+    /// An invite ended unused.
+    InviteEnded,
+}
+
+fn plain<S: serde::Serializer>(text: &Zeroizing<String>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(text)
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn plain_option<S: serde::Serializer>(text: &Option<Zeroizing<String>>, to: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => to.serialize_some(text.as_str()),
+        None => to.serialize_none(),
+    }
+}
+
+pub(super) fn contact_id(id: contact::ContactId) -> ContactId {
+    format!("c{}", id.0)
+}
+
+pub(super) fn message_id(id: message::MessageRow) -> MessageId {
+    format!("m{}", id.0)
+}
+
+pub(super) fn invite_id(id: invite::InviteId) -> InviteId {
+    format!("i{}", id.0)
+}
+
+pub(super) fn parse_id(prefix: char, text: &str) -> Option<i64> {
+    text.strip_prefix(prefix)?.parse().ok()
+}
+
+pub(super) fn preview(link: &InviteLink) -> Result<InvitePreview, Error> {
+    Ok(InvitePreview { relay: link.relay.to_link(), expires_ms: link.expires.0 })
+}
+
+impl From<&Contact> for ContactInfo {
+    fn from(contact: &Contact) -> Self {
+        let tag = contact.identity.account_id();
+        let tag: String = BASE32_NOPAD.encode(&tag.0).chars().take(6).collect();
+        Self {
+            id: contact_id(contact.id),
+            name: contact.name.clone(),
+            tag,
+            trust: if contact.identity_changed {
+                ContactTrust::IdentityChanged
+            } else if contact.verified {
+                ContactTrust::Verified
+            } else {
+                ContactTrust::Invited
+            },
+            met: contact.state != ContactState::Meeting,
+            blocked: contact.state == ContactState::Blocked,
+            timer_secs: contact.timer.seconds,
+        }
+    }
+}
+
+impl From<Message> for MessageInfo {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message_id(message.id),
+            contact: contact_id(message.contact),
+            outgoing: message.outgoing,
+            text: message.body,
+            sent_ms: message.sent.0,
+            arrived_ms: message.arrived.0,
+            state: message.state.into(),
+            expires_ms: message.expires.map(|at| at.0),
+        }
+    }
+}
+
+impl From<MessageState> for DeliveryState {
+    fn from(state: MessageState) -> Self {
+        match state {
+            MessageState::Queued => Self::Queued,
+            MessageState::AtRelay => Self::AtRelay,
+            MessageState::Delivered => Self::Delivered,
+            MessageState::Failed => Self::Failed,
+            MessageState::New => Self::New,
+            MessageState::Shown => Self::Shown,
+        }
+    }
+}
+
+impl From<Invite> for InviteInfo {
+    fn from(invite: Invite) -> Self {
+        let status = match invite.state {
+            InviteState::Putting | InviteState::Open => InviteStatus::Open,
+            InviteState::Used => InviteStatus::Used,
+            InviteState::Ended => InviteStatus::Ended,
+        };
+        Self {
+            id: invite_id(invite.id),
+            name: (!invite.name.is_empty()).then_some(invite.name),
+            status,
+            created_ms: invite.created.0,
+            expires_ms: invite.expires.0,
+            link: (invite.state == InviteState::Open).then_some(invite.link),
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! The one loop: input, engine step, commit, effects. It owns engine and store, reads the clock, and lets the transport
+//! carry what the engine said; it makes no decision of its own.
+//!
+//! It runs on a runtime of its own, so that a front end which drops a call drops no work, and waits for the disk on
+//! threads of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use beresta_proto::id::RelayId;
+use beresta_proto::reply::{Push, Reply};
+use beresta_proto::time::Timestamp;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::engine::{Answer, AskError, AskId, DialFailure, Effect, Engine, LinkUp, Token};
+use crate::store::Store;
+
+mod lines;
+
+use lines::Lines;
+
+/// Inputs that may wait. A relay that pushes faster than we can store is slowed down by it.
+const INBOX: usize = 64;
+/// The loop looks at the clock at least this often: after a laptop slept, only the wall clock knows.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
+
+/// What the loop works on, one job at a time.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) engine: Engine,
+    pub(crate) store: Store,
+    asks: BTreeMap<AskId, oneshot::Sender<Result<Answer, AskError>>>,
+}
+
+type Job = Box<dyn FnOnce(&mut Desk, Timestamp) + Send>;
+
+/// What the loop is told.
+enum Input {
+    Job(Job),
+    LinkUp(RelayId, u64, Box<LinkUp>),
+    DialFailed(RelayId, DialFailure),
+    LinkDown(RelayId, u64),
+    Replied(RelayId, Token, Option<Reply>),
+    Pushed(RelayId, u64, Push),
+    Close(oneshot::Sender<()>),
+}
+
+/// The client is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client is closed")]
+pub(crate) struct Closed;
+
+/// The handle of a running loop.
+pub(crate) struct Driver {
+    inbox: mpsc::Sender<Input>,
+    woken: watch::Receiver<u64>,
+    runtime: Mutex<Option<Runtime>>,
+}
+
+impl std::fmt::Debug for Driver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { inbox: _, woken: _, runtime: _ } = self;
+        f.write_str("Driver(..)")
+    }
+}
+
+/// The clock of this machine. The only place in the library that reads it.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+pub(crate) fn clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Driver {
+    /// A runtime for a driver.
+    ///
+    /// # Errors
+    /// Those of the system, where it gives no thread.
+    pub(crate) fn runtime() -> std::io::Result<Runtime> {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("beresta")
+            .enable_io()
+            .enable_time()
+            .build()
+    }
+
+    /// Starts the loop on `runtime`.
+    pub(crate) fn start(runtime: Runtime, engine: Engine, store: Store, online: bool) -> Self {
+        let (inbox, inputs) = mpsc::channel(INBOX);
+        let (wake, woken) = watch::channel(0);
+        let lines = Lines::new(inbox.clone(), online);
+        let desk = Desk { engine, store, asks: BTreeMap::new() };
+        runtime.spawn(run(desk, lines, inputs, wake));
+        Self { inbox, woken, runtime: Mutex::new(Some(runtime)) }
+    }
+
+    /// Does `job` on the desk and waits for what it gives.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn on_desk<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Desk, Timestamp) -> T + Send + 'static,
+    ) -> Result<T, Closed> {
+        let (give, take) = oneshot::channel();
+        let job: Job = Box::new(move |desk, now| {
+            // A caller that went away does not want it any more; the work was done all the same.
+            let _ = give.send(job(desk, now));
+        });
+        self.inbox.send(Input::Job(job)).await.map_err(|_| Closed)?;
+        take.await.map_err(|_| Closed)
+    }
+
+    /// Starts a wish that a relay must answer, and waits for the answer.
+    ///
+    /// # Errors
+    /// The outer one is [`Closed`].
+    pub(crate) async fn wish(
+        &self,
+        wish: impl FnOnce(&mut Desk, Timestamp) -> Result<AskId, AskError> + Send + 'static,
+    ) -> Result<Result<Answer, AskError>, Closed> {
+        let (give, take) = oneshot::channel();
+        let started = self
+            .on_desk(move |desk, now| {
+                let ask = wish(desk, now)?;
+                desk.asks.insert(ask, give);
+                Ok(())
+            })
+            .await?;
+        match started {
+            Ok(()) => take.await.map_err(|_| Closed),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    /// Tells when there may be new events. Each call gives a receiver of its own.
+    pub(crate) fn woken(&self) -> watch::Receiver<u64> {
+        self.woken.clone()
+    }
+
+    /// Ends the loop and closes the store.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.inbox.send(Input::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let runtime = self.runtime.get_mut().ok().and_then(Option::take);
+        // A runtime may not be waited for from within another one.
+        if let Some(runtime) = runtime {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>, wake: watch::Sender<u64>) {
+    blocking(|| {
+        if desk.engine.handle_start(&mut desk.store, clock()).is_err() {
+            tracing::error!("the store failed at start");
+        }
+    });
+    perform(&mut desk, &mut lines, &wake);
+    loop {
+        let due = blocking(|| desk.engine.poll_timeout(&mut desk.store)).ok().flatten();
+        let wait =
+            due.map_or(LOOK_AT_CLOCK, |due| Duration::from_millis(due.since(clock())).min(LOOK_AT_CLOCK));
+        let input = tokio::select! {
+            input = inputs.recv() => match input {
+                Some(Input::Close(done)) => {
+                    lines.close().await;
+                    drop(desk);
+                    let _ = done.send(());
+                    return;
+                }
+                Some(input) => Some(input),
+                None => return,
+            },
+            () = tokio::time::sleep(wait) => None,
+        };
+        blocking(|| step(&mut desk, &mut lines, input));
+        perform(&mut desk, &mut lines, &wake);
+    }
+}
+
+/// Waits for the disk without keeping other tasks from running.
+fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+fn step(desk: &mut Desk, lines: &mut Lines, input: Option<Input>) {
+    let now = clock();
+    let (engine, store) = (&mut desk.engine, &mut desk.store);
+    let outcome = match input {
+        None => engine.handle_timeout(store, now),
+        Some(Input::Job(job)) => {
+            job(desk, now);
+            Ok(())
+        }
+        Some(Input::LinkUp(relay, link, up)) => {
+            if lines.is_current(relay, link) {
+                engine.handle_link_up(store, *up, now)
+            } else {
+                Ok(())
+            }
+        }
+        Some(Input::DialFailed(relay, failure)) => {
+            lines.dial_failed(relay);
+            engine.handle_dial_failed(store, relay, failure, now)
+        }
+        Some(Input::LinkDown(relay, link)) => {
+            if lines.dropped(relay, link) {
+                engine.handle_link_down(store, relay, now)
+            } else {
+                Ok(())
+            }
+        }
+        Some(Input::Replied(relay, token, reply)) => engine.handle_reply(store, relay, token, reply, now),
+        Some(Input::Pushed(relay, link, push)) => {
+            if lines.is_current(relay, link) {
+                engine.handle_push(store, relay, push, now)
+            } else {
+                Ok(())
+            }
+        }
+        // Handled before.
+        Some(Input::Close(_)) => Ok(()),
+    };
+    if outcome.is_err() {
+        // The engine hung up and acknowledged nothing: what came comes again once the disk has room.
+        tracing::error!("the store failed");
+    }
+}
+
+fn perform(desk: &mut Desk, lines: &mut Lines, wake: &watch::Sender<u64>) {
+    let mut scrub = false;
+    while let Some(effect) = desk.engine.poll_effect() {
+        match effect {
+            Effect::Dial { relay, known_sequence } => lines.dial(relay, known_sequence),
+            Effect::Transmit { relay, token, command } => lines.transmit(relay, token, command),
+            Effect::HangUp { relay } => lines.hang_up(relay),
+            Effect::Answer { ask, outcome } => {
+                if let Some(asker) = desk.asks.remove(&ask) {
+                    let _ = asker.send(outcome);
+                }
+            }
+            Effect::Wake => wake.send_modify(|count| *count = count.wrapping_add(1)),
+            Effect::Scrub => scrub = true,
+        }
+    }
+    if scrub && blocking(|| desk.store.checkpoint_and_truncate()).is_err() {
+        tracing::error!("the store could not be scrubbed");
+    }
+}
