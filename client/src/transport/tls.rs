@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
+use beresta_proto::label::LINK_ALPN;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
-
-/// The protocol's name in the handshake (RFC 7301).
-pub(super) const ALPN: &[u8] = b"beresta/1";
 
 /// Takes every certificate whose holder proves to have its key. Whether it is the relay's key, the descriptor says,
 /// which is checked before anything else is said.
@@ -66,7 +64,7 @@ pub(super) fn config() -> Result<ClientConfig, Error> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(ProofOfKey { provider }))
         .with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![LINK_ALPN.to_vec()];
     // A ticket would let a relay link two connections.
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
