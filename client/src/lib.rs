@@ -4,6 +4,8 @@
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
 pub mod api;
+#[cfg(test)]
+mod cpu_time;
 pub mod crypto;
 mod driver;
 pub mod engine;

@@ -84,8 +84,8 @@ pub enum OpenError {
     Refused(#[from] Refused),
 }
 
-/// An opened message was not accepted. Nothing was changed but the sender's budget, so the transaction may be
-/// committed.
+/// An opened message was not accepted. Unless our own side failed ([`DecryptError::is_ours`]), nothing was changed
+/// but the count of the sender's failures, so the transaction may be committed and the message acknowledged.
 #[derive(Debug, thiserror::Error)]
 pub enum DecryptError {
     /// The store failed: not the sender's fault, the message must be kept.
@@ -126,7 +126,21 @@ pub enum DecryptError {
     Damaged,
 }
 
+impl OpenError {
+    /// Whether our own side failed: then the message must be kept and nothing committed.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Account(_))
+    }
+}
+
 impl DecryptError {
+    /// Whether our own side failed: then the message must be kept and nothing committed.
+    #[must_use]
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Account(_) | Self::Damaged)
+    }
+
     /// Whether the failure cost us work that its sender must pay for.
     pub(super) const fn costs(&self) -> bool {
         matches!(self, Self::Undecryptable | Self::UnknownPreKey)

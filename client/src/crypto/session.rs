@@ -1,16 +1,15 @@
 //! Sessions with one peer: begun from a bundle, encrypting, decrypting. The receiving order is normative
 //! (rule S6): key, certificate, guard, inner decryption; nothing is believed before the last.
 
-use std::time::{Duration, SystemTime};
-
 use beresta_proto::bundle::{Bundle, IdentityPublic};
 use beresta_proto::id::Device;
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 use libsignal_protocol::{
     ContentHint, DeviceId, IdentityKey, PreKeyBundle, ProtocolAddress, SessionRecord,
-    SessionUsabilityRequirements, UnidentifiedSenderMessageContent, kem, message_decrypt_prekey,
-    message_decrypt_signal, message_encrypt, process_prekey_bundle, sealed_sender_encrypt_from_usmc,
+    SessionUsabilityRequirements, Timestamp as SignalTime, UnidentifiedSenderMessageContent, kem,
+    message_decrypt_prekey, message_decrypt_signal, message_encrypt, process_prekey_bundle,
+    sealed_sender_encrypt_from_usmc,
 };
 use zeroize::Zeroizing;
 
@@ -86,7 +85,7 @@ pub fn meet(
                 &mut session,
                 &mut rows,
                 &bundle,
-                system_time(now),
+                signal_time(now).into(),
                 &mut rng,
             ))
         });
@@ -153,9 +152,15 @@ pub fn encrypt(
         let address = peer.address().ok_or(EncryptError::Damaged)?;
         let sealed = contain(|| {
             ready(async {
-                let message =
-                    message_encrypt(plaintext, &address, &mut session, &mut rows, system_time(now), &mut rng)
-                        .await?;
+                let message = message_encrypt(
+                    plaintext,
+                    &address,
+                    &mut session,
+                    &mut rows,
+                    signal_time(now).into(),
+                    &mut rng,
+                )
+                .await?;
                 let content = UnidentifiedSenderMessageContent::new(
                     message.message_type(),
                     certificate,
@@ -298,7 +303,9 @@ fn pin(tx: &Tx<'_>, peer: &Peer) -> Result<bool, crate::store::StoreError> {
 
 /// Whether a session may be used: answered or young, begun by PQXDH, and with the post-quantum ratchet.
 fn usable(record: &SessionRecord, now: Timestamp) -> bool {
-    record.has_usable_sender_chain(system_time(now), SessionUsabilityRequirements::all()).unwrap_or(false)
+    record
+        .has_usable_sender_chain(signal_time(now).into(), SessionUsabilityRequirements::all())
+        .unwrap_or(false)
 }
 
 impl Peer {
@@ -309,9 +316,9 @@ impl Peer {
 }
 
 /// libsignal's time, which never reaches so far that adding a month to it overflows.
-fn system_time(now: Timestamp) -> SystemTime {
+fn signal_time(now: Timestamp) -> SignalTime {
     const YEAR_9999_MS: u64 = 253_402_300_799_000;
-    SystemTime::UNIX_EPOCH + Duration::from_millis(now.0.min(YEAR_9999_MS))
+    SignalTime::from_epoch_millis(now.0.min(YEAR_9999_MS))
 }
 
 /// How many messages were encrypted for a peer since the last that they surely decrypted (rule S9).

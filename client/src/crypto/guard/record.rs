@@ -10,7 +10,7 @@ use super::{MAX_JUMP, Refused};
 /// How many archived states a record may keep. libsignal keeps 40, and tries a forged message on each.
 pub(crate) const MAX_ARCHIVED: usize = 3;
 
-/// How far an archived state follows a ratchet key that no state knows: as far as a sender goes (rule S9).
+/// How far an archived state follows a ratchet key that no state knows: as far as a person's texts go (rule S9).
 const MAX_ARCHIVED_JUMP: u32 = 1_000;
 
 /// `RecordStructure`, its states left as bytes.

@@ -8,22 +8,18 @@ use libsignal_protocol::{
 };
 
 use super::*;
+use crate::cpu_time;
 
 /// The limit of the promise.
 const MOST: Duration = Duration::from_millis(300);
 /// The shortest header that is right.
 const HEADER: [u8; 4] = [1, 1, 0, 0];
 
-/// CPU time of this thread, so that a busy machine does not fail the test.
-fn cpu() -> Duration {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
-}
-
+/// Does a step, and fails if it took too much of a CPU.
 fn measured<T>(step: impl FnOnce() -> T) -> T {
-    let before = cpu();
+    let before = cpu_time::used();
     let value = step();
-    let spent = cpu() - before;
+    let spent = cpu_time::used() - before;
     assert!(spent < MOST, "{spent:?}");
     value
 }

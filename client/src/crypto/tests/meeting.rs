@@ -169,26 +169,3 @@ fn the_account_is_made_once() {
     assert!(matches!(again, Err(AccountError::Exists)));
     assert_eq!(anna.store.transaction(own_identity).unwrap(), anna.identity);
 }
-
-#[test]
-fn the_identity_key_is_in_no_file_in_the_clear() {
-    use crate::store::{KdfCost, Passphrase};
-    let dir = tempfile::tempdir().unwrap();
-    let mut rng = TestRng(ChaCha20Rng::seed_from_u64(7));
-    let passphrase = Passphrase::new("right".to_owned());
-    let mut store = Store::create(dir.path(), &passphrase, KdfCost::FOR_TESTS, &mut rng.0).unwrap();
-    store.transaction(|tx| create_account(tx, &mut rng)).unwrap();
-    store.transaction(|tx| make_bundle(tx, NOW, &mut rng)).unwrap();
-    let own = store.transaction(Account::load).unwrap();
-    let needles = [own.pair().private_key().serialize(), own.pair().public_key().public_key_bytes().to_vec()];
-    // With the write-ahead log beside it, and after it was emptied.
-    for _ in 0..2 {
-        for entry in std::fs::read_dir(dir.path()).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            for needle in &needles {
-                assert!(!bytes.windows(32).any(|window| window == needle.as_slice()));
-            }
-        }
-        store.checkpoint_and_truncate().unwrap();
-    }
-}
