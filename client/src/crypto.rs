@@ -38,7 +38,9 @@ pub use self::fault::{AccountError, DecryptError, EncryptError, MeetError, OpenE
 pub use self::guard::{MAX_JUMP, Refused};
 pub use self::safety_number::{SafetyNumber, SafetyNumberError, ScanError, safety_number};
 pub use self::seal::{CERTIFICATE_LIFE_MS, CERTIFICATE_RENEWAL_MS, Opened, Sealed, open_seal};
-pub use self::session::{Decrypted, Expected, decrypt, encrypt, forget, meet, pinned, sent_ahead};
+pub use self::session::{
+    Decrypted, Expected, count_failure, decrypt, encrypt, forget, meet, pinned, sent_ahead,
+};
 
 /// libsignal logs addresses and identity keys through the `log` crate, which is a dependency here for one reason: to
 /// be compiled out (rule S11). Should a feature of another crate bring it back, this stops the build.

@@ -330,6 +330,14 @@ pub fn sent_ahead(tx: &Tx<'_>, peer: &Peer) -> Result<u32, EncryptError> {
     Ok(Record::read(Some(&bytes)).ok_or(EncryptError::Damaged)?.sent_ahead())
 }
 
+/// Counts a failure of a sender whose step the caller took back as a whole, and the count with it.
+///
+/// # Errors
+/// [`crate::store::StoreError`] if the store failed.
+pub fn count_failure(tx: &Tx<'_>, handle: Handle, now: Timestamp) -> Result<(), crate::store::StoreError> {
+    budget::spend(tx, &handle.0, now)
+}
+
 /// Forgets a peer: their pinned key, their sessions, their budget.
 ///
 /// # Errors

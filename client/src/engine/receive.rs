@@ -123,7 +123,13 @@ impl Engine {
             Sender::Known(contact) => self.contact_says(tx, &own, contact, &opened, now),
             // A stranger whose words do not fit has not used the invite.
             Sender::Stranger(invite) => {
-                tx.all_or_nothing(|| self.stranger_says(tx, own, invite, &opened, now))
+                let handle = crypto::Handle(invite.stranger.0);
+                let said = tx.all_or_nothing(|| self.stranger_says(tx, own, invite, &opened, now));
+                if let Err(Refused::Drop { reason: DropReason::Decryption, .. }) = &said {
+                    // What was taken back took the count of failures along, which must stay (rule S7).
+                    crypto::count_failure(tx, handle, now)?;
+                }
+                said
             }
         }
     }

@@ -259,6 +259,33 @@ fn a_sender_who_fails_too_often_is_dropped_untried_for_the_rest_of_the_hour() {
 }
 
 #[test]
+fn a_strangers_failures_count_though_each_step_is_taken_back() {
+    let mut pair = Pair::new(445);
+    let bundle = pair.anna.bundle();
+    let message = whisper(&pair, key(1), 0, 0, &HEADER);
+    let forged = first(&bundle, &pair.boris.identity, key(2), message);
+    let sealed = pair.boris.seal(pair.anna.identity, CiphertextMessageType::PreKey, &forged, None);
+    let opened = pair.anna.open(&sealed).unwrap();
+    let handle = pair.to_boris.handle;
+    let (store, rng) = (&mut pair.anna.store, &mut pair.anna.rng);
+    let mut receive = || {
+        let step = |tx: &crate::store::Tx<'_>| {
+            let said =
+                tx.all_or_nothing(|| decrypt(tx, &opened, Expected::Stranger { handle }, NOW, rng).map(drop));
+            if matches!(said, Err(DecryptError::Undecryptable)) {
+                count_failure(tx, handle, NOW)?;
+            }
+            Ok::<_, StoreError>(said)
+        };
+        store.transaction(step).unwrap()
+    };
+    for _ in 0..FAILURES_PER_HOUR {
+        assert!(matches!(receive(), Err(DecryptError::Undecryptable)));
+    }
+    assert!(matches!(receive(), Err(DecryptError::OverBudget)));
+}
+
+#[test]
 fn a_repeat_is_not_a_failure() {
     let mut pair = Pair::talking(450);
     let message = pair.boris.send(&pair.to_anna, b"once");
