@@ -194,6 +194,12 @@ impl UnverifiedDescriptor {
         Ok(Self { claimed, signed, signature })
     }
 
+    /// When it claims to begin. A relay that reads its own, ended one to renew it has no other moment to check it at.
+    #[must_use]
+    pub const fn not_before(&self) -> Timestamp {
+        self.claimed.not_before
+    }
+
     /// Checks the descriptor against the address that was asked for, the TLS key of the link it came on, the clock and
     /// the highest sequence number known.
     ///
