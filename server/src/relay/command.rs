@@ -1,0 +1,156 @@
+//! From a frame to what is asked of the engine. Cheap checks first: rate, then form, then signatures.
+
+use beresta_proto::auth;
+use beresta_proto::command::{Command, Subscription};
+use beresta_proto::frame::{Frame, RequestId};
+use beresta_proto::id::{ReadId, SendId};
+use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::reply::{Refusal, Reply};
+use beresta_proto::rng::Random;
+use beresta_proto::time::{MINUTE_MS, Timestamp};
+
+use super::limits::cost;
+use super::output::{Claim, CloseReason, Job, LinkId};
+use super::pending::{Asked, Group, Making, Pending, Then};
+use super::{Relay, Ticket};
+use crate::queue::Op;
+
+impl<R: Random> Relay<R> {
+    /// A whole frame came on a link.
+    pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Timestamp) {
+        let Some(one) = self.links.get_mut(&link) else { return };
+        one.open = one.open.saturating_add(1);
+        if !one.rate.take(cost::PLAIN, now) {
+            one.over_rate = one.over_rate.saturating_add(1);
+            if one.over_rate > self.limits.over_rate {
+                return self.close(link, CloseReason::OverRate);
+            }
+            return match Frame::decode(frame) {
+                Ok(frame) => self.refuse(link, frame.request, Refusal::RateLimited),
+                Err(_) => self.close(link, CloseReason::Malformed),
+            };
+        }
+        match Command::decode(frame) {
+            // Zero is the number of pushes.
+            Err(_) | Ok((RequestId(0), _)) => self.close(link, CloseReason::Malformed),
+            Ok((request, command)) => self.command(Asked { link, request }, command, now),
+        }
+    }
+
+    /// Takes what a command costs beyond its frame, or refuses it.
+    fn afford(&mut self, asked: Asked, cost: u32, now: Timestamp) -> bool {
+        let Some(one) = self.links.get_mut(&asked.link) else { return false };
+        if one.rate.take(cost, now) {
+            one.over_rate = 0;
+            return true;
+        }
+        self.refuse(asked.link, asked.request, Refusal::RateLimited);
+        false
+    }
+
+    fn command(&mut self, asked: Asked, command: Command, now: Timestamp) {
+        match command {
+            Command::Descriptor => self.descriptor(asked, now),
+            Command::MakeQueue { read_key, capability, credit: _ } => {
+                if self.afford(asked, cost::ROOM, now) {
+                    self.make_queue(asked, read_key, capability, false);
+                }
+            }
+            Command::Subscribe(wanted) => self.subscribe(asked, wanted, now),
+            Command::Acknowledge { queue, upto } => self.acknowledge(asked, queue, upto, now),
+            Command::DeleteQueue { queue, signature } => {
+                if self.afford(asked, cost::SIGNATURE, now) {
+                    let read = self.namer.read(&queue);
+                    self.engine(Pending::FindToDelete(asked, queue, signature), Op::Find { read });
+                }
+            }
+            Command::Send { capsule } => self.send(asked, &capsule, now),
+            Command::PutBlob { blob, owner, hours, sealed, credit: _ } => {
+                if self.afford(asked, cost::ROOM, now) {
+                    let blob = self.namer.blob(&blob);
+                    self.engine(Pending::Plain(asked), Op::PutBlob { blob, owner, hours, sealed, now });
+                }
+            }
+            Command::ClaimBlob { blob, claimant, signature } => {
+                if self.afford(asked, cost::SIGNATURE, now) {
+                    let Some(one) = self.links.get(&asked.link) else { return };
+                    let text = auth::claim_blob(&one.exporter, &blob);
+                    let claim = Claim { key: claimant, text, signature };
+                    self.verify(asked, vec![claim], Then::ClaimBlob { blob, claimant });
+                }
+            }
+            Command::DeleteBlob { blob, signature } => {
+                if self.afford(asked, cost::SIGNATURE, now) {
+                    let op = Op::FindBlob { blob: self.namer.blob(&blob), now };
+                    self.engine(Pending::FindBlob(asked, blob, signature), op);
+                }
+            }
+        }
+    }
+
+    fn descriptor(&mut self, asked: Asked, now: Timestamp) {
+        let reply = Reply::Descriptor {
+            descriptor: self.descriptor.clone(),
+            epoch_keys: self.epochs.offered(now),
+            clock: now.floor(MINUTE_MS),
+        };
+        self.reply(asked.link, asked.request, &reply);
+    }
+
+    pub(super) fn make_queue(
+        &mut self,
+        asked: Asked,
+        read_key: VerifyingKey,
+        capability: CapabilityHash,
+        again: bool,
+    ) {
+        let read_id = ReadId::random(&mut self.rng);
+        let send_id = SendId::random(&mut self.rng);
+        let (read, send) = (self.namer.read(&read_id), self.namer.send(&send_id));
+        let making = Making { read_id, send_id, read_key, capability, again };
+        self.engine(Pending::Make(asked, making), Op::MakeQueue { read, send, read_key, capability });
+    }
+
+    fn subscribe(&mut self, asked: Asked, wanted: Vec<Subscription>, now: Timestamp) {
+        let count = u32::try_from(wanted.len()).unwrap_or(u32::MAX);
+        if !self.afford(asked, count.saturating_mul(cost::SIGNATURE), now) {
+            return;
+        }
+        let Some(one) = self.links.get(&asked.link) else { return };
+        if one.subscribed.len().saturating_add(wanted.len()) > self.limits.subscriptions {
+            return self.refuse(asked.link, asked.request, Refusal::RateLimited);
+        }
+        if wanted.is_empty() {
+            return self.reply(asked.link, asked.request, &Reply::Subscribed(Vec::new()));
+        }
+        self.tickets = self.tickets.saturating_add(1);
+        let group = Ticket(self.tickets);
+        for (at, one) in wanted.iter().enumerate() {
+            let read = self.namer.read(&one.queue);
+            self.engine(Pending::Find { group, at }, Op::Find { read });
+        }
+        let left = wanted.len();
+        let found = vec![None; left];
+        self.groups.insert(group, Group { asked, wanted, found, left, failed: false });
+    }
+
+    fn acknowledge(&mut self, asked: Asked, queue: ReadId, upto: u64, now: Timestamp) {
+        let queue = self.links.get(&asked.link).and_then(|one| one.subscribed.get(&queue).copied());
+        let Some((queue, delivery)) = queue.and_then(|queue| Some((queue, self.deliveries.get_mut(&queue)?)))
+        else {
+            return self.refuse(asked.link, asked.request, Refusal::Gone);
+        };
+        if delivery.link != asked.link || !delivery.acknowledged(upto) {
+            return self.refuse(asked.link, asked.request, Refusal::Gone);
+        }
+        self.engine(Pending::Acknowledge(asked, queue), Op::Acknowledge { queue, upto, now });
+        self.pump(queue, now);
+    }
+
+    /// Has signatures checked, and then goes on.
+    pub(super) fn verify(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
+        if let Err(refusal) = self.work(Pending::Verify(asked, then), Job::Verify(claims)) {
+            self.refuse(asked.link, asked.request, refusal);
+        }
+    }
+}

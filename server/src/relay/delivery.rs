@@ -1,0 +1,140 @@
+//! The push of one queue to its subscriber: which messages go out, how many at once, and when the engine is asked
+//! (rules Q4, Q6). In order, never twice to one subscription, and from memory where that is possible.
+//!
+//! `known` is the place up to which everything was pushed or is gone. A message that is stored at `known + 1` can be
+//! pushed straight away. Anything else is only announced, and fetched in order once there is room; so storage answers
+//! may come late or turned round without harm.
+
+use std::collections::VecDeque;
+
+use beresta_proto::id::ReadId;
+use beresta_proto::limits::{BUCKET_L, WINDOW_BYTES, WINDOW_MESSAGES};
+
+use super::output::LinkId;
+
+/// What to ask the engine for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) after: u64,
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) link: LinkId,
+    pub(super) read_id: ReadId,
+    /// Tells this subscription from an earlier one of the same queue, whose fetches may still be answered.
+    pub(super) generation: u64,
+    known: u64,
+    announced: u64,
+    /// The last place that was pushed: nobody acknowledges what it has not seen.
+    pushed: u64,
+    more: bool,
+    fetching: bool,
+    window: VecDeque<(u64, usize)>,
+    window_bytes: usize,
+}
+
+impl Delivery {
+    pub(super) fn new(link: LinkId, read_id: ReadId, generation: u64) -> Self {
+        Self {
+            link,
+            read_id,
+            generation,
+            known: 0,
+            announced: 0,
+            pushed: 0,
+            more: true,
+            fetching: false,
+            window: VecDeque::new(),
+            window_bytes: 0,
+        }
+    }
+
+    /// A message was stored. Says whether it is to be pushed at once; else it will be fetched.
+    pub(super) fn appended(&mut self, sequence: u64, bytes: usize, link_has_room: bool) -> bool {
+        let next = self.known.checked_add(1) == Some(sequence);
+        if next && !self.more && !self.fetching && link_has_room && self.fits(bytes) {
+            self.push(sequence, bytes);
+            return true;
+        }
+        if sequence > self.known {
+            self.announced = self.announced.max(sequence);
+            self.more = true;
+        }
+        false
+    }
+
+    fn fits(&self, bytes: usize) -> bool {
+        self.window.is_empty()
+            || (self.window.len() < WINDOW_MESSAGES
+                && self.window_bytes.saturating_add(bytes) <= WINDOW_BYTES)
+    }
+
+    fn push(&mut self, sequence: u64, bytes: usize) {
+        self.known = sequence;
+        self.pushed = sequence;
+        self.window.push_back((sequence, bytes));
+        self.window_bytes = self.window_bytes.saturating_add(bytes);
+    }
+
+    /// What to fetch now, if anything is worth asking for.
+    pub(super) fn wanted(&self) -> Option<Wanted> {
+        let messages = WINDOW_MESSAGES.checked_sub(self.window.len()).filter(|room| *room > 0)?;
+        let bytes = WINDOW_BYTES.saturating_sub(self.window_bytes);
+        // The engine gives one message whatever its size: ask only if any size fits.
+        let roomy = self.window.is_empty() || bytes >= BUCKET_L;
+        let wanted = Wanted { after: self.known, messages, bytes };
+        (self.more && !self.fetching && roomy).then_some(wanted)
+    }
+
+    pub(super) fn fetch_begins(&mut self) {
+        self.fetching = true;
+        self.more = false;
+    }
+
+    /// The engine could not say: ask again later.
+    pub(super) fn fetch_failed(&mut self) {
+        self.fetching = false;
+        self.more = true;
+    }
+
+    /// The engine answered with `count` messages; each goes through [`Delivery::fetched`] after this.
+    pub(super) fn fetch_ends(&mut self, count: usize, begun_at: u64) {
+        self.fetching = false;
+        if count > 0 {
+            self.more = true;
+        } else {
+            // What was announced before the fetch began and did not come is gone.
+            self.known = self.known.max(begun_at);
+            self.more = self.announced > self.known;
+        }
+    }
+
+    /// The highest place announced so far, to be handed to [`Delivery::fetch_ends`].
+    pub(super) const fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// Whether a fetched message is to be pushed.
+    pub(super) fn fetched(&mut self, sequence: u64, bytes: usize) -> bool {
+        if sequence <= self.known {
+            return false;
+        }
+        self.push(sequence, bytes);
+        true
+    }
+
+    /// The reader acknowledged. Says whether it may.
+    pub(super) fn acknowledged(&mut self, upto: u64) -> bool {
+        if upto > self.pushed {
+            return false;
+        }
+        while let Some((_, bytes)) = self.window.front().copied().filter(|(sequence, _)| *sequence <= upto) {
+            self.window.pop_front();
+            self.window_bytes = self.window_bytes.saturating_sub(bytes);
+        }
+        true
+    }
+}

@@ -1,0 +1,158 @@
+//! The relay's epoch keys: one X-Wing key per day of UTC (rules D7, D8). Made ahead, signed, handed out for a day,
+//! destroyed after two. Where the private halves are kept, is the caller's business ([`Epochs::to_bytes`]).
+
+use std::sync::Arc;
+
+use beresta_proto::descriptor::EpochKey;
+use beresta_proto::hpke::HpkeError;
+use beresta_proto::id::KeyId;
+use beresta_proto::key::{BadSigningKey, EpochSecret, SigningKey};
+use beresta_proto::rng::Random;
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
+use zeroize::Zeroizing;
+
+/// Keys that are alive at once: yesterday's, today's and tomorrow's.
+const ALIVE: usize = 3;
+/// Bytes of a key in its file: day and seed.
+const SLOT: usize = 8 + 32;
+/// Bytes of the file, the same whatever is in it, so that every write covers the one before.
+const FILE: usize = ALIVE * SLOT;
+/// Hours of a day in which yesterday's key is handed out beside today's, and tomorrow's at the other end.
+const BESIDE_HOURS: u64 = 6;
+/// Until when of a day the next day's key must exist.
+const AHEAD_MS: u64 = DAY_MS - BESIDE_HOURS * HOUR_MS;
+
+/// A key could not be made. The signing key is the relay's own, so this does not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an epoch key could not be made")]
+pub(super) struct BadEpochKey;
+
+impl From<HpkeError> for BadEpochKey {
+    fn from(_: HpkeError) -> Self {
+        Self
+    }
+}
+
+impl From<BadSigningKey> for BadEpochKey {
+    fn from(_: BadSigningKey) -> Self {
+        Self
+    }
+}
+
+#[derive(Debug)]
+struct Epoch {
+    key: EpochKey,
+    id: KeyId,
+    secret: Arc<EpochSecret>,
+}
+
+/// The keys that are alive, oldest first.
+#[derive(Debug)]
+pub(super) struct Epochs {
+    signer: SigningKey,
+    alive: Vec<Epoch>,
+}
+
+impl Epochs {
+    /// Takes up the keys of an earlier run, as far as they are of use, and makes what is missing.
+    ///
+    /// # Errors
+    /// [`BadEpochKey`], which does not happen.
+    pub(super) fn new(
+        signer: SigningKey,
+        kept: Option<&[u8]>,
+        now: Timestamp,
+        rng: &mut impl Random,
+    ) -> Result<Self, BadEpochKey> {
+        let mut epochs = Self { signer, alive: Vec::with_capacity(ALIVE) };
+        // A file of another length is no file of ours: fresh keys cost a sender one question.
+        if let Some(kept) = kept.filter(|kept| kept.len() == FILE) {
+            for slot in kept.chunks_exact(SLOT) {
+                epochs.take_up(slot)?;
+            }
+        }
+        epochs.turn(now, rng)?;
+        Ok(epochs)
+    }
+
+    fn take_up(&mut self, slot: &[u8]) -> Result<(), BadEpochKey> {
+        let (Some(day), Some(seed)) = (slot.first_chunk::<8>(), slot.last_chunk::<32>()) else {
+            return Ok(());
+        };
+        let day = u64::from_be_bytes(*day);
+        if day == 0 {
+            return Ok(());
+        }
+        let mut seed = Zeroizing::new(*seed);
+        self.add(day, EpochSecret::take(&mut seed))
+    }
+
+    fn add(&mut self, day: u64, secret: EpochSecret) -> Result<(), BadEpochKey> {
+        let key = EpochKey::sign(day, secret.public()?, &self.signer)?;
+        self.alive.push(Epoch { id: key.id(), key, secret: Arc::new(secret) });
+        self.alive.sort_by_key(|epoch| epoch.key.day);
+        Ok(())
+    }
+
+    /// Destroys what has had its time and makes what will be needed. Says whether anything changed, so that the file
+    /// is written.
+    ///
+    /// # Errors
+    /// [`BadEpochKey`], which does not happen.
+    pub(super) fn turn(&mut self, now: Timestamp, rng: &mut impl Random) -> Result<bool, BadEpochKey> {
+        let before = self.alive.len();
+        let today = now.day();
+        // A key of a later day than tomorrow comes from a clock that stood wrong; it would block the slots.
+        self.alive.retain(|epoch| now < epoch.key.destroyed() && epoch.key.day <= today.saturating_add(1));
+        let mut changed = self.alive.len() != before;
+        let ahead = u64::from(now.0 % DAY_MS >= AHEAD_MS);
+        for day in today..=today.saturating_add(ahead) {
+            if !self.alive.iter().any(|epoch| epoch.key.day == day) {
+                self.add(day, EpochSecret::random(rng))?;
+                changed = true;
+            }
+        }
+        Ok(changed)
+    }
+
+    /// When [`Epochs::turn`] has something to do again.
+    #[must_use]
+    pub(super) fn next_turn(&self, now: Timestamp) -> Timestamp {
+        let midnight = now.floor(DAY_MS);
+        let ahead = midnight.plus(AHEAD_MS);
+        if now < ahead { ahead } else { midnight.plus(DAY_MS) }
+    }
+
+    /// What is handed out now, oldest first: today's, with tomorrow's in the last hours or yesterday's in the first.
+    #[must_use]
+    pub(super) fn offered(&self, now: Timestamp) -> Vec<EpochKey> {
+        let today = now.day();
+        let hour = now.0 % DAY_MS / HOUR_MS;
+        let first = if hour < BESIDE_HOURS { today.saturating_sub(1) } else { today };
+        let last = if now.0 % DAY_MS >= AHEAD_MS { today.saturating_add(1) } else { today };
+        let offered = self.alive.iter().filter(|epoch| (first..=last).contains(&epoch.key.day));
+        offered.map(|epoch| epoch.key.clone()).collect()
+    }
+
+    /// The private half of the key with this id, while it lives.
+    #[must_use]
+    pub(super) fn secret(&self, id: KeyId, now: Timestamp) -> Option<Arc<EpochSecret>> {
+        let epoch = self.alive.iter().find(|epoch| epoch.id == id && now < epoch.key.destroyed())?;
+        Some(Arc::clone(&epoch.secret))
+    }
+
+    /// The private halves for their file: always as many bytes.
+    #[must_use]
+    pub(super) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(vec![0; FILE]);
+        for (slot, epoch) in bytes.chunks_exact_mut(SLOT).zip(&self.alive) {
+            let (day, seed) = slot.split_at_mut(8);
+            day.copy_from_slice(&epoch.key.day.to_be_bytes());
+            seed.copy_from_slice(epoch.secret.expose());
+        }
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
+use super::*;
+
+struct Seeded(ChaCha20Rng);
+
+impl Random for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        self.0.fill_bytes(out);
+    }
+}
+
+const DAY: u64 = 20_000;
+
+fn at(day: u64, hour: u64) -> Timestamp {
+    Timestamp(day * DAY_MS + hour * HOUR_MS)
+}
+
+fn begin(kept: Option<&[u8]>, now: Timestamp) -> (Epochs, Seeded) {
+    let mut rng = Seeded(ChaCha20Rng::seed_from_u64(now.0));
+    let epochs = Epochs::new(SigningKey::take(&mut [7; 32]), kept, now, &mut rng).unwrap();
+    (epochs, rng)
+}
+
+fn days(offered: &[EpochKey]) -> Vec<u64> {
+    offered.iter().map(|key| key.day).collect()
+}
+
+#[test]
+fn an_epoch_key_is_destroyed_after_48_hours() {
+    let (mut epochs, mut rng) = begin(None, at(DAY, 12));
+    let id = epochs.offered(at(DAY, 12))[0].id();
+    for hour in 13..48 {
+        epochs.turn(at(DAY, hour), &mut rng).unwrap();
+        assert!(epochs.secret(id, at(DAY, hour)).is_some());
+    }
+    let held = epochs.secret(id, at(DAY, 47)).unwrap();
+    assert!(epochs.secret(id, at(DAY, 48)).is_none(), "even before the turn");
+    assert!(epochs.turn(at(DAY, 48), &mut rng).unwrap());
+    assert_eq!(Arc::strong_count(&held), 1, "nothing but what is under way holds it");
+    assert!(!epochs.to_bytes().windows(32).any(|window| window == held.expose()));
+}
+
+#[test]
+fn tomorrows_key_is_offered_in_the_last_hours_of_a_day_and_yesterdays_in_the_first() {
+    let (mut epochs, mut rng) = begin(None, at(DAY, 12));
+    let mut seen = Vec::new();
+    for hour in 12..36 {
+        let now = at(DAY, hour);
+        if now >= epochs.next_turn(at(DAY, hour - 1)) {
+            epochs.turn(now, &mut rng).unwrap();
+        }
+        seen.push(days(&epochs.offered(now)));
+    }
+    assert_eq!(seen[..6], vec![vec![DAY]; 6]);
+    assert_eq!(seen[6..18], vec![vec![DAY, DAY + 1]; 12]);
+    assert_eq!(seen[18..], vec![vec![DAY + 1]; 6]);
+}
+
+#[test]
+fn a_restart_keeps_the_keys_that_are_of_use() {
+    let (epochs, _) = begin(None, at(DAY, 20));
+    let kept = epochs.to_bytes();
+    let ids = |epochs: &Epochs, now| epochs.offered(now).iter().map(EpochKey::id).collect::<Vec<_>>();
+    let (again, _) = begin(Some(&kept), at(DAY, 21));
+    assert_eq!(ids(&again, at(DAY, 21)), ids(&epochs, at(DAY, 21)));
+    let (later, _) = begin(Some(&kept), at(DAY + 5, 12));
+    assert_eq!(days(&later.offered(at(DAY + 5, 12))), [DAY + 5]);
+    let (damaged, _) = begin(Some(&kept[1..]), at(DAY, 12));
+    assert_eq!(days(&damaged.offered(at(DAY, 12))), [DAY]);
+}
+
+#[test]
+fn the_file_always_has_the_same_length() {
+    let (one, _) = begin(None, at(DAY, 12));
+    let (two, _) = begin(None, at(DAY, 20));
+    assert_eq!(one.to_bytes().len(), two.to_bytes().len());
+}
+
+#[test]
+fn a_clock_that_stood_wrong_leaves_no_key_of_the_future() {
+    let (future, _) = begin(None, at(DAY + 400, 12));
+    let (mut epochs, mut rng) = begin(Some(&future.to_bytes()), at(DAY, 12));
+    assert!(!epochs.turn(at(DAY, 12), &mut rng).unwrap());
+    assert_eq!(epochs.alive.len(), 1);
+}

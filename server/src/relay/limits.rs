@@ -1,0 +1,56 @@
+//! How much one link, and all together, may ask of the relay. The protocol's own sizes are in
+//! [`beresta_proto::limits`].
+
+/// The relay's limits. The defaults are what `beresta-relay run` uses.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Commands of one link that wait for an answer; at so many it is read no further (rule L6).
+    pub outstanding: usize,
+    /// Bytes for one link that are not written yet; at so many nothing is pushed and nothing more is read.
+    pub unwritten: usize,
+    /// Tokens that a link may spend at once; a plain command costs one.
+    pub burst: u32,
+    /// Tokens that come back in a second.
+    pub per_second: u32,
+    /// Slow openings and signature checks under way, of all links together.
+    pub jobs: usize,
+    /// Capsules in a row that did not open; then the link is closed.
+    pub unopenable: u32,
+    /// Commands in a row over the rate; then the link is closed.
+    pub over_rate: u32,
+    /// Queues that one link may be subscribed to.
+    pub subscriptions: usize,
+    /// Capsule sessions remembered, of all queues together: some 3 KiB each.
+    pub sessions: usize,
+    /// Capsule sessions remembered of one queue. Its one honest sender has one per device and day.
+    pub sessions_per_queue: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            outstanding: 64,
+            unwritten: 512 * 1024,
+            burst: 8_192,
+            per_second: 4_096,
+            jobs: 1_024,
+            unopenable: 32,
+            over_rate: 64,
+            subscriptions: 1_024,
+            sessions: 16_384,
+            sessions_per_queue: 4,
+        }
+    }
+}
+
+/// What commands cost in tokens.
+pub(super) mod cost {
+    /// What is answered from memory, or with one small write.
+    pub(in crate::relay) const PLAIN: u32 = 1;
+    /// Each signature that is checked.
+    pub(in crate::relay) const SIGNATURE: u32 = 2;
+    /// A header that is opened the slow way: 0.3 ms of a core.
+    pub(in crate::relay) const OPENING: u32 = 8;
+    /// What takes room on the disk for anybody who asks.
+    pub(in crate::relay) const ROOM: u32 = 64;
+}

@@ -1,0 +1,85 @@
+//! What the core knows of one link: nothing by which it could be found again once it is closed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use beresta_proto::auth::Exporter;
+use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
+use beresta_proto::frame::RequestId;
+use beresta_proto::id::{KeyId, ReadId};
+use beresta_proto::time::Timestamp;
+
+use super::bucket::Bucket;
+use super::limits::Limits;
+use super::recogniser::Recognised;
+use crate::queue::QueueRef;
+
+/// Numbers after the one just opened by which the same link's next capsules are recognised, before its session is
+/// remembered for all.
+const FRESH_AHEAD: u64 = 4;
+
+/// The session of the capsule that was opened last on a link. It serves that link alone, so no proof is asked for.
+#[derive(Debug)]
+struct Fresh {
+    session: SessionKeys,
+    key_id: KeyId,
+    last: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) exporter: Exporter,
+    pub(super) rate: Bucket,
+    pub(super) over_rate: u32,
+    pub(super) unopenable: u32,
+    /// Commands without a reply yet.
+    pub(super) open: usize,
+    /// Bytes handed out and not reported as written, and bytes asked of the engine for this link.
+    pub(super) unwritten: usize,
+    /// Whether the driver was told to wait.
+    pub(super) held: bool,
+    /// Queues with something to push once what is unwritten is gone.
+    pub(super) stalled: HashSet<QueueRef>,
+    pub(super) subscribed: HashMap<ReadId, QueueRef>,
+    /// Capsules in the order in which they came. A later one never overtakes: that would turn a queue's order round.
+    pub(super) capsules: VecDeque<(RequestId, Box<Capsule>)>,
+    /// Whether a slow opening for this link is under way: one at a time, so that a flood waits behind itself.
+    pub(super) opening: bool,
+    fresh: Option<Fresh>,
+}
+
+impl Link {
+    pub(super) fn new(exporter: Exporter, limits: &Limits, now: Timestamp) -> Self {
+        Self {
+            exporter,
+            rate: Bucket::new(limits.burst, limits.per_second, now),
+            over_rate: 0,
+            unopenable: 0,
+            open: 0,
+            unwritten: 0,
+            held: false,
+            stalled: HashSet::new(),
+            subscribed: HashMap::new(),
+            capsules: VecDeque::new(),
+            opening: false,
+            fresh: None,
+        }
+    }
+
+    pub(super) fn opened(&mut self, session: SessionKeys, key_id: KeyId, n: u64) {
+        self.fresh = Some(Fresh { session, key_id, last: n });
+    }
+
+    /// Whether a capsule is one of the next of the session that was just opened here.
+    pub(super) fn recognise(&mut self, key_id: KeyId, tag: &Tag) -> Option<Recognised> {
+        let fresh = self.fresh.as_mut().filter(|fresh| fresh.key_id == key_id)?;
+        let first = fresh.last.saturating_add(1);
+        let n = (first..first.saturating_add(FRESH_AHEAD))
+            .find(|n| fresh.session.tag(*n).is_ok_and(|one| one == *tag))?;
+        fresh.last = n;
+        Some(Recognised { session: fresh.session.clone(), n })
+    }
+
+    pub(super) const fn may_read(&self, limits: &Limits) -> bool {
+        self.open < limits.outstanding && self.unwritten < limits.unwritten
+    }
+}

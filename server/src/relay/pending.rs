@@ -1,0 +1,82 @@
+//! What the core waits for: one entry for each ticket that is out.
+
+use beresta_proto::capsule::{ReplyKey, SessionKeys};
+use beresta_proto::command::Subscription;
+use beresta_proto::frame::RequestId;
+use beresta_proto::id::{BlobId, KeyId, ReadId, SendId};
+use beresta_proto::key::{CapabilityHash, Signature, VerifyingKey};
+
+use super::output::{LinkId, Ticket};
+use crate::queue::{QueueRecord, QueueRef};
+
+/// Which command of which link is to be answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) link: LinkId,
+    pub(super) request: RequestId,
+}
+
+/// A queue that is being made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Making {
+    pub(super) read_id: ReadId,
+    pub(super) send_id: SendId,
+    pub(super) read_key: VerifyingKey,
+    pub(super) capability: CapabilityHash,
+    pub(super) again: bool,
+}
+
+/// A capsule's order that is being stored.
+#[derive(Debug)]
+pub(super) struct Sending {
+    pub(super) reply: ReplyKey,
+    pub(super) session: SessionKeys,
+    pub(super) key_id: KeyId,
+    pub(super) n: u64,
+}
+
+/// What follows when signatures were checked.
+#[derive(Debug)]
+pub(super) enum Then {
+    Subscribe(Vec<(ReadId, Option<QueueRef>)>),
+    DeleteQueue(Option<QueueRef>),
+    ClaimBlob { blob: BlobId, claimant: VerifyingKey },
+    DeleteBlob { blob: BlobId, owner: Option<VerifyingKey> },
+}
+
+#[derive(Debug)]
+pub(super) enum Pending {
+    Make(Asked, Making),
+    /// One of the queues of a subscription.
+    Find {
+        group: Ticket,
+        at: usize,
+    },
+    FindToDelete(Asked, ReadId, Signature),
+    FindBlob(Asked, BlobId, Signature),
+    Verify(Asked, Then),
+    Opening(Asked),
+    Append(Asked, Box<Sending>),
+    Fetch {
+        queue: QueueRef,
+        link: LinkId,
+        generation: u64,
+        reserved: usize,
+        announced: u64,
+    },
+    Acknowledge(Asked, QueueRef),
+    DeleteQueue(Asked, QueueRef),
+    /// A command whose answer is the reply.
+    Plain(Asked),
+    Expire,
+}
+
+/// A subscription to several queues, while they are looked up.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) asked: Asked,
+    pub(super) wanted: Vec<Subscription>,
+    pub(super) found: Vec<Option<QueueRecord>>,
+    pub(super) left: usize,
+    pub(super) failed: bool,
+}

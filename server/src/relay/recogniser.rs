@@ -1,0 +1,172 @@
+//! Recognised capsules (rules C6, C7): sessions whose header was opened once, each with a window of coming tags, so
+//! that the next capsules cost no opening.
+//!
+//! A session is remembered only after one of its orders had the right capability, and a queue has room for a few
+//! only: an attacker needs a queue of its own to hold a few places, and can push out nobody's by making up tags.
+//! Forgetting is always harmless, for every capsule stands by itself.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use beresta_proto::capsule::{SessionKeys, Tag};
+use beresta_proto::id::KeyId;
+
+/// Tags known ahead of the highest number seen, and kept behind it for capsules that come late.
+const WINDOW: u64 = 32;
+/// The number whose tag names a session here. No sender reaches it.
+const NAME: u64 = u64::MAX;
+
+/// A session by a name that says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SessionName(Tag);
+
+/// Which session and number a capsule's tag stands for.
+#[derive(Debug, Clone)]
+pub(super) struct Recognised {
+    pub(super) session: SessionKeys,
+    pub(super) n: u64,
+}
+
+#[derive(Debug)]
+struct Remembered<Q> {
+    session: SessionKeys,
+    key_id: KeyId,
+    queue: Q,
+    /// The first number whose tag was not made yet.
+    next: u64,
+    /// Tags that may still come, by number.
+    coming: VecDeque<(u64, Tag)>,
+    used: u64,
+}
+
+/// Sessions of at most so many queues; `Q` names a queue.
+#[derive(Debug)]
+pub(super) struct Recogniser<Q> {
+    most: usize,
+    most_per_queue: usize,
+    sessions: HashMap<SessionName, Remembered<Q>>,
+    tags: HashMap<Tag, (SessionName, u64)>,
+    by_use: BTreeMap<u64, SessionName>,
+    by_queue: HashMap<Q, VecDeque<SessionName>>,
+    uses: u64,
+}
+
+impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
+    pub(super) fn new(most: usize, most_per_queue: usize) -> Self {
+        Self {
+            most,
+            most_per_queue,
+            sessions: HashMap::new(),
+            tags: HashMap::new(),
+            by_use: BTreeMap::new(),
+            by_queue: HashMap::new(),
+            uses: 0,
+        }
+    }
+
+    /// What a tag stands for, if its session is remembered. Changes nothing: a stranger may have copied the tag.
+    pub(super) fn find(&self, tag: &Tag) -> Option<Recognised> {
+        let (name, n) = self.tags.get(tag)?;
+        let session = self.sessions.get(name)?.session.clone();
+        Some(Recognised { session, n: *n })
+    }
+
+    /// Remembers a session whose order `n` was good, or moves its window past `n`.
+    pub(super) fn good(&mut self, session: &SessionKeys, key_id: KeyId, n: u64, queue: Q) {
+        let Ok(name) = session.tag(NAME).map(SessionName) else { return };
+        if !self.sessions.contains_key(&name) {
+            self.make_room(queue);
+            let fresh = Remembered {
+                session: session.clone(),
+                key_id,
+                queue,
+                next: n.saturating_sub(WINDOW),
+                coming: VecDeque::new(),
+                used: 0,
+            };
+            self.sessions.insert(name, fresh);
+            self.by_queue.entry(queue).or_default().push_back(name);
+        }
+        self.advance(name, n);
+    }
+
+    fn advance(&mut self, name: SessionName, n: u64) {
+        let Some(session) = self.sessions.get_mut(&name) else { return };
+        self.by_use.remove(&session.used);
+        self.uses = self.uses.saturating_add(1);
+        session.used = self.uses;
+        self.by_use.insert(self.uses, name);
+
+        if let Some(at) = session.coming.iter().position(|(one, _)| *one == n)
+            && let Some((_, tag)) = session.coming.remove(at)
+        {
+            self.tags.remove(&tag);
+        }
+        // Numbers far behind the window are not taken back in: they are opened the slow way.
+        let end = n.saturating_add(1).saturating_add(WINDOW);
+        if session.next < end {
+            session.next = session.next.max(n.saturating_sub(WINDOW));
+            while session.next < end {
+                let number = session.next;
+                session.next = session.next.saturating_add(1);
+                if number == n {
+                    continue;
+                }
+                let Ok(tag) = session.session.tag(number) else { return };
+                session.coming.push_back((number, tag));
+                self.tags.insert(tag, (name, number));
+            }
+            let begin = n.saturating_sub(WINDOW);
+            while session.coming.front().is_some_and(|(number, _)| *number < begin) {
+                if let Some((_, tag)) = session.coming.pop_front() {
+                    self.tags.remove(&tag);
+                }
+            }
+        }
+    }
+
+    fn make_room(&mut self, queue: Q) {
+        if let Some(names) = self.by_queue.get(&queue)
+            && names.len() >= self.most_per_queue
+        {
+            let oldest = names.iter().filter_map(|name| Some((self.sessions.get(name)?.used, *name))).min();
+            if let Some((_, name)) = oldest {
+                self.forget(name);
+            }
+        }
+        while self.sessions.len() >= self.most {
+            let Some((_, name)) = self.by_use.first_key_value() else { return };
+            self.forget(*name);
+        }
+    }
+
+    fn forget(&mut self, name: SessionName) {
+        let Some(session) = self.sessions.remove(&name) else { return };
+        self.by_use.remove(&session.used);
+        for (_, tag) in session.coming {
+            self.tags.remove(&tag);
+        }
+        if let Some(names) = self.by_queue.get_mut(&session.queue) {
+            names.retain(|one| *one != name);
+            if names.is_empty() {
+                self.by_queue.remove(&session.queue);
+            }
+        }
+    }
+
+    /// Forgets the sessions of epoch keys that are destroyed (rule D8).
+    pub(super) fn keep_epochs(&mut self, alive: impl Fn(KeyId) -> bool) {
+        let dead: Vec<SessionName> =
+            self.sessions.iter().filter(|(_, one)| !alive(one.key_id)).map(|(name, _)| *name).collect();
+        for name in dead {
+            self.forget(name);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.sessions.len(), self.tags.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+use beresta_proto::key::SessionKey;
+
+use super::*;
+
+const EPOCH: KeyId = KeyId([1; 8]);
+const NEXT_EPOCH: KeyId = KeyId([2; 8]);
+
+fn session(seed: u8) -> SessionKeys {
+    SessionKeys::new(&SessionKey::take(&mut [seed; 32]), EPOCH)
+}
+
+fn knows(recogniser: &Recogniser<u8>, session: &SessionKeys, n: u64) -> bool {
+    match recogniser.find(&session.tag(n).unwrap()) {
+        Some(recognised) => {
+            assert_eq!(recognised.n, n);
+            true
+        }
+        None => false,
+    }
+}
+
+#[test]
+fn a_window_of_coming_capsules_is_recognised_and_slides() {
+    let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
+    recogniser.good(&session, EPOCH, 0, 1);
+    assert!(!knows(&recogniser, &session, 0), "what came is not taken again");
+    assert!((1..=WINDOW).all(|n| knows(&recogniser, &session, n)));
+    assert!(!knows(&recogniser, &session, WINDOW + 1));
+    recogniser.good(&session, EPOCH, 1, 1);
+    assert!(knows(&recogniser, &session, WINDOW + 1));
+}
+
+#[test]
+fn lost_and_reordered_capsules_are_recognised() {
+    let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
+    for n in [0, 3, 2, 20, 45] {
+        recogniser.good(&session, EPOCH, n, 1);
+    }
+    assert!(knows(&recogniser, &session, 21) && knows(&recogniser, &session, 44), "late ones");
+    assert!(!knows(&recogniser, &session, 2) && !knows(&recogniser, &session, 3));
+    assert!(knows(&recogniser, &session, 45 + WINDOW));
+    assert_eq!(recogniser.sizes().0, 1);
+    assert!(recogniser.sizes().1 <= 2 * 32, "a window has an end on both sides");
+}
+
+#[test]
+fn a_session_that_went_far_ahead_is_one_session_still() {
+    let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
+    recogniser.good(&session, EPOCH, 0, 1);
+    recogniser.good(&session, EPOCH, 1_000, 1);
+    recogniser.good(&session, EPOCH, 5, 1);
+    assert_eq!(recogniser.sizes().0, 1);
+    assert!(knows(&recogniser, &session, 1_001) && !knows(&recogniser, &session, 6));
+    recogniser.good(&session, EPOCH, NAME - 1, 1);
+    assert!(recogniser.sizes().1 <= 2 * 32);
+}
+
+#[test]
+fn one_queue_holds_a_few_sessions_only_and_pushes_out_none_of_another() {
+    let mut recogniser = Recogniser::new(8, 2);
+    let honest = session(200);
+    recogniser.good(&honest, EPOCH, 0, 1);
+    for seed in 0..100 {
+        recogniser.good(&session(seed), EPOCH, 0, 2);
+    }
+    assert_eq!(recogniser.sizes().0, 3);
+    assert!(knows(&recogniser, &honest, 1));
+    assert!(knows(&recogniser, &session(99), 1) && !knows(&recogniser, &session(97), 1));
+}
+
+#[test]
+fn the_session_that_was_not_used_for_longest_is_forgotten_first_and_entirely() {
+    let mut recogniser = Recogniser::new(3, 2);
+    for (seed, queue) in [(1, 1), (2, 2), (3, 3)] {
+        recogniser.good(&session(seed), EPOCH, 0, queue);
+    }
+    recogniser.good(&session(1), EPOCH, 1, 1);
+    recogniser.good(&session(4), EPOCH, 0, 4);
+    assert!(!knows(&recogniser, &session(2), 1));
+    assert!(knows(&recogniser, &session(1), 2) && knows(&recogniser, &session(3), 1));
+    assert_eq!(
+        recogniser.tags.len(),
+        recogniser.sessions.values().map(|one| one.coming.len()).sum::<usize>()
+    );
+    assert_eq!((recogniser.by_use.len(), recogniser.by_queue.len()), (3, 3));
+}
+
+#[test]
+fn sessions_end_with_their_epoch_key() {
+    let mut recogniser = Recogniser::new(8, 4);
+    let old = session(1);
+    let new = SessionKeys::new(&SessionKey::take(&mut [2; 32]), NEXT_EPOCH);
+    recogniser.good(&old, EPOCH, 0, 1);
+    recogniser.good(&new, NEXT_EPOCH, 0, 1);
+    recogniser.keep_epochs(|id| id == NEXT_EPOCH);
+    assert!(!knows(&recogniser, &old, 1) && knows(&recogniser, &new, 1));
+}

@@ -1,0 +1,144 @@
+//! From an engine's answer to a reply. Only here is anything said to be stored.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
+)]
+
+use beresta_proto::auth;
+use beresta_proto::capsule::SendReply;
+use beresta_proto::reply::{Refusal, Reply};
+use beresta_proto::rng::Random;
+use beresta_proto::time::Timestamp;
+
+use super::output::{Claim, Ticket};
+use super::pending::{Asked, Making, Pending, Sending, Then};
+use super::{Relay, SWEEP_ROWS};
+use crate::queue::{Answer, Op, Stored};
+
+/// Seconds after which a sender tries again at a relay that is full.
+const FULL_SECONDS: u32 = 300;
+/// Seconds after which a sender tries again at a relay that failed.
+const FAILED_SECONDS: u32 = 10;
+
+impl<R: Random> Relay<R> {
+    /// The queue engine answered.
+    pub fn handle_stored(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) {
+        match self.pending.remove(&ticket) {
+            None => {}
+            Some(Pending::Make(asked, making)) => self.made(asked, making, &answer),
+            Some(Pending::Find { group, at }) => self.found(group, at, &answer),
+            Some(Pending::FindToDelete(asked, read_id, signature)) => {
+                let Some(link) = self.links.get(&asked.link) else { return };
+                let record = match answer {
+                    Answer::Found(record) => Some(record),
+                    Answer::Gone => None,
+                    _ => return self.refuse(asked.link, asked.request, Refusal::Failed),
+                };
+                let key = record.map_or(self.nobody, |record| record.read_key);
+                let text = auth::delete_queue(&link.exporter, &read_id);
+                let then = Then::DeleteQueue(record.map(|record| record.queue));
+                self.verify(asked, vec![Claim { key, text, signature }], then);
+            }
+            Some(Pending::FindBlob(asked, blob, signature)) => {
+                let Some(link) = self.links.get(&asked.link) else { return };
+                let owner = match answer {
+                    Answer::Owner(owner) => Some(owner),
+                    Answer::Gone => None,
+                    _ => return self.refuse(asked.link, asked.request, Refusal::Failed),
+                };
+                let key = owner.unwrap_or(self.nobody);
+                let text = auth::delete_blob(&link.exporter, &blob);
+                self.verify(asked, vec![Claim { key, text, signature }], Then::DeleteBlob { blob, owner });
+            }
+            Some(Pending::Append(asked, sending)) => self.appended(asked, &sending, answer, now),
+            Some(Pending::Fetch { queue, link, generation, reserved, announced }) => {
+                if let Some(one) = self.links.get_mut(&link) {
+                    one.unwritten = one.unwritten.saturating_sub(reserved);
+                }
+                self.fetched(queue, generation, announced, answer, now);
+                self.room_again(link, now);
+            }
+            Some(Pending::Acknowledge(asked, queue)) => match answer {
+                Answer::Acknowledged { deleted: _, drained } => {
+                    self.reply(asked.link, asked.request, &Reply::Done);
+                    if drained {
+                        self.drained(queue);
+                    }
+                }
+                other => self.plain(asked, other),
+            },
+            Some(Pending::DeleteQueue(asked, queue)) => {
+                if matches!(answer, Answer::Done | Answer::Gone)
+                    && let Some(gone) = self.deliveries.remove(&queue)
+                    && let Some(link) = self.links.get_mut(&gone.link)
+                {
+                    link.subscribed.remove(&gone.read_id);
+                    link.stalled.remove(&queue);
+                }
+                self.plain(asked, answer);
+            }
+            Some(Pending::Plain(asked)) => self.plain(asked, answer),
+            Some(Pending::Expire) => self.expired(answer, now),
+            // These wait for a worker and not for the engine; put back, for their own answer is still to come.
+            Some(pending @ (Pending::Verify(..) | Pending::Opening(_))) => {
+                self.pending.insert(ticket, pending);
+            }
+        }
+    }
+
+    fn made(&mut self, asked: Asked, making: Making, answer: &Answer) {
+        match answer {
+            Answer::Made(_) => {
+                let reply = Reply::QueueMade { read_id: making.read_id, send_id: making.send_id };
+                self.reply(asked.link, asked.request, &reply);
+            }
+            // Ids of 24 random bytes do not meet; but if they did, others are drawn, once.
+            Answer::Exists if !making.again => {
+                self.make_queue(asked, making.read_key, making.capability, true);
+            }
+            Answer::Full => self.refuse(asked.link, asked.request, Refusal::Full),
+            _ => self.refuse(asked.link, asked.request, Refusal::Failed),
+        }
+    }
+
+    fn appended(&mut self, asked: Asked, sending: &Sending, answer: Answer, now: Timestamp) {
+        let reply = match answer {
+            Answer::Appended { queue, sequence, envelope } => {
+                // The right capability was shown, so this session is worth its place in memory.
+                self.recogniser.good(&sending.session, sending.key_id, sending.n, queue);
+                self.sent(asked, sending, SendReply::Stored);
+                return self.deliver(queue, Stored { sequence, envelope }, now);
+            }
+            Answer::Repeated => SendReply::Stored,
+            Answer::QueueFull => SendReply::QueueFull,
+            Answer::Gone => SendReply::Gone,
+            Answer::Full => SendReply::Later { seconds: FULL_SECONDS },
+            _ => SendReply::Later { seconds: FAILED_SECONDS },
+        };
+        self.sent(asked, sending, reply);
+    }
+
+    fn plain(&mut self, asked: Asked, answer: Answer) {
+        let reply = match answer {
+            Answer::Done => Reply::Done,
+            Answer::Blob(sealed) => Reply::Blob(sealed),
+            Answer::Exists => Reply::Refused(Refusal::Exists),
+            Answer::Claimed => Reply::Refused(Refusal::Claimed),
+            Answer::Gone => Reply::Refused(Refusal::Gone),
+            Answer::Full => Reply::Refused(Refusal::Full),
+            _ => Reply::Refused(Refusal::Failed),
+        };
+        self.reply(asked.link, asked.request, &reply);
+    }
+
+    fn expired(&mut self, answer: Answer, now: Timestamp) {
+        let Answer::Expired { deleted: _, drained, more } = answer else { return };
+        for queue in drained {
+            self.drained(queue);
+        }
+        if more {
+            self.engine(Pending::Expire, Op::Expire { now, limit: SWEEP_ROWS });
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Who is pushed to: subscriptions, take-over, and the push itself (rules Q3, Q4, Q6, Q7).
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
+)]
+
+use beresta_proto::auth;
+use beresta_proto::id::ReadId;
+use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
+use beresta_proto::rng::Random;
+use beresta_proto::time::Timestamp;
+
+use super::Relay;
+use super::delivery::Delivery;
+use super::output::{Claim, LinkId, Ticket};
+use super::pending::{Asked, Group, Pending, Then};
+use crate::queue::{Answer, Op, QueueRef, Stored};
+
+impl<R: Random> Relay<R> {
+    /// One of the queues of a subscription was looked up.
+    pub(super) fn found(&mut self, group: Ticket, at: usize, answer: &Answer) {
+        let Some(one) = self.groups.get_mut(&group) else { return };
+        one.left = one.left.saturating_sub(1);
+        match answer {
+            Answer::Found(record) => {
+                if let Some(place) = one.found.get_mut(at) {
+                    *place = Some(*record);
+                }
+            }
+            Answer::Gone => {}
+            // A reader that hears "gone" gives the queue up, so an engine that failed must not look like that.
+            _ => one.failed = true,
+        }
+        if one.left > 0 {
+            return;
+        }
+        let Some(Group { asked, wanted, found, left: _, failed }) = self.groups.remove(&group) else {
+            return;
+        };
+        let Some(link) = self.links.get(&asked.link) else { return };
+        if failed {
+            return self.refuse(asked.link, asked.request, Refusal::Failed);
+        }
+        let (mut claims, mut queues) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
+        for (one, record) in wanted.iter().zip(&found) {
+            claims.push(Claim {
+                key: record.map_or(self.nobody, |record| record.read_key),
+                text: auth::subscribe(&link.exporter, &one.queue),
+                signature: one.signature,
+            });
+            queues.push((one.queue, record.map(|record| record.queue)));
+        }
+        self.verify(asked, claims, Then::Subscribe(queues));
+    }
+
+    /// Signatures were checked.
+    pub(super) fn verified(&mut self, asked: Asked, then: Then, good: &[bool], now: Timestamp) {
+        let all = good.iter().all(|good| *good);
+        match then {
+            Then::Subscribe(queues) => {
+                let mut results = Vec::with_capacity(queues.len());
+                let mut begun = Vec::new();
+                for ((read_id, queue), good) in queues.into_iter().zip(good) {
+                    match queue.filter(|_| *good) {
+                        Some(queue) => {
+                            results.push(Subscribed::Ok);
+                            begun.push((read_id, queue));
+                        }
+                        None => results.push(Subscribed::Gone),
+                    }
+                }
+                self.reply(asked.link, asked.request, &Reply::Subscribed(results));
+                for (read_id, queue) in begun {
+                    self.begin(asked.link, read_id, queue, now);
+                }
+            }
+            Then::DeleteQueue(queue) => match queue.filter(|_| all) {
+                Some(queue) => self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue }),
+                None => self.refuse(asked.link, asked.request, Refusal::Gone),
+            },
+            // Who signed wrongly learns nothing: the blob was not looked for.
+            Then::ClaimBlob { blob, claimant } if all => {
+                let (blob, claimant) = (self.namer.blob(&blob), self.namer.claimant(&blob, &claimant));
+                self.engine(Pending::Plain(asked), Op::ClaimBlob { blob, claimant, now });
+            }
+            Then::ClaimBlob { .. } => self.refuse(asked.link, asked.request, Refusal::Gone),
+            Then::DeleteBlob { blob, owner } => match owner.filter(|_| all) {
+                Some(owner) => {
+                    let op = Op::DeleteBlob { blob: self.namer.blob(&blob), owner, now };
+                    self.engine(Pending::Plain(asked), op);
+                }
+                None => self.refuse(asked.link, asked.request, Refusal::Gone),
+            },
+        }
+    }
+
+    /// Pushes a queue to a link from now on, and no longer to another.
+    fn begin(&mut self, link: LinkId, read_id: ReadId, queue: QueueRef, now: Timestamp) {
+        let Some(one) = self.links.get_mut(&link) else { return };
+        one.subscribed.insert(read_id, queue);
+        match self.deliveries.get(&queue).map(|delivery| delivery.link) {
+            // A repeat on the same link: what is on its way stays on its way.
+            Some(holder) if holder == link => return,
+            Some(holder) => {
+                if let Some(old) = self.links.get_mut(&holder) {
+                    old.subscribed.remove(&read_id);
+                    old.stalled.remove(&queue);
+                }
+                self.push(holder, &Push::TakenOver { queue: read_id });
+            }
+            None => {}
+        }
+        self.tickets = self.tickets.saturating_add(1);
+        self.deliveries.insert(queue, Delivery::new(link, read_id, self.tickets));
+        self.pump(queue, now);
+    }
+
+    /// Fetches what a queue's subscriber has room for.
+    pub(super) fn pump(&mut self, queue: QueueRef, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
+        let Some(wanted) = delivery.wanted() else { return };
+        let Some(link) = self.links.get_mut(&delivery.link) else { return };
+        if link.unwritten >= self.limits.unwritten {
+            link.stalled.insert(queue);
+            return;
+        }
+        // What was asked for is on its way into memory: count it, or many queues would be read at once.
+        link.unwritten = link.unwritten.saturating_add(wanted.bytes);
+        delivery.fetch_begins();
+        let pending = Pending::Fetch {
+            queue,
+            link: delivery.link,
+            generation: delivery.generation,
+            reserved: wanted.bytes,
+            announced: delivery.announced(),
+        };
+        let op = Op::Fetch {
+            queue,
+            after: wanted.after,
+            max_messages: wanted.messages,
+            max_bytes: wanted.bytes,
+            now,
+        };
+        self.engine(pending, op);
+    }
+
+    /// A link has room again: what waited for it goes on.
+    pub(super) fn room_again(&mut self, link: LinkId, now: Timestamp) {
+        let Some(one) = self.links.get_mut(&link) else { return };
+        if one.unwritten <= self.limits.unwritten / 2 && !one.stalled.is_empty() {
+            for queue in core::mem::take(&mut one.stalled) {
+                self.pump(queue, now);
+            }
+        }
+        self.resume(link);
+    }
+
+    pub(super) fn fetched(
+        &mut self,
+        queue: QueueRef,
+        generation: u64,
+        announced: u64,
+        answer: Answer,
+        now: Timestamp,
+    ) {
+        let Some(delivery) = self.deliveries.get_mut(&queue).filter(|one| one.generation == generation)
+        else {
+            return;
+        };
+        let Answer::Messages(messages) = answer else {
+            delivery.fetch_failed();
+            self.retry.insert(queue);
+            self.retry_at = now.plus(super::RETRY_MS);
+            return;
+        };
+        delivery.fetch_ends(messages.len(), announced);
+        let (link, read_id) = (delivery.link, delivery.read_id);
+        let mut pushes = Vec::with_capacity(messages.len());
+        for Stored { sequence, envelope } in messages {
+            if delivery.fetched(sequence, envelope.as_bytes().len()) {
+                pushes.push(Push::Deliver { queue: read_id, sequence, envelope });
+            }
+        }
+        for push in &pushes {
+            self.push(link, push);
+        }
+        self.pump(queue, now);
+    }
+
+    /// A message was stored: its queue's subscriber gets it, from memory if it is the next one and there is room.
+    pub(super) fn deliver(&mut self, queue: QueueRef, stored: Stored, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
+        let Some(link) = self.links.get(&delivery.link) else { return };
+        let Stored { sequence, envelope } = stored;
+        let roomy = link.unwritten < self.limits.unwritten;
+        if delivery.appended(sequence, envelope.as_bytes().len(), roomy) {
+            let (link, queue) = (delivery.link, delivery.read_id);
+            self.push(link, &Push::Deliver { queue, sequence, envelope });
+        } else {
+            self.pump(queue, now);
+        }
+    }
+
+    /// A queue that had refused a message has room again.
+    pub(super) fn drained(&mut self, queue: QueueRef) {
+        let Some((link, queue)) = self.deliveries.get(&queue).map(|one| (one.link, one.read_id)) else {
+            return;
+        };
+        self.push(link, &Push::Drained { queue });
+    }
+}
