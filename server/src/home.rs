@@ -1,0 +1,231 @@
+//! The relay's folder: which files are in it, and how they are read and written. What is in them, [`crate::setup`]
+//! says; the queues' files belong to the queue engine.
+//!
+//! ```text
+//! relay.conf         where to listen                          relay.id       the address's hash, public
+//! descriptor         signed, public                           identity.key   signs it; belongs off the machine
+//! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
+//! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
+//! ```
+//! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` is overwritten in place, so
+//! that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+/// The longest file that is read here.
+const LONGEST: u64 = 64 * 1024;
+
+/// One of the relay's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name {
+    /// Where to listen.
+    Config,
+    /// The hash of the identity key.
+    RelayId,
+    /// The signed descriptor.
+    Descriptor,
+    /// The identity key's seed.
+    Identity,
+    /// The links' private key.
+    TlsKey,
+    /// The epoch signer's seed.
+    EpochSigner,
+    /// The private epoch keys.
+    EpochKeys,
+    /// Key of the HMACs in the queues' files.
+    QueueKey,
+    /// The queues.
+    Queues,
+}
+
+impl Name {
+    /// The file's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Config => "relay.conf",
+            Self::RelayId => "relay.id",
+            Self::Descriptor => "descriptor",
+            Self::Identity => "identity.key",
+            Self::TlsKey => "tls.key",
+            Self::EpochSigner => "epoch-signer.key",
+            Self::EpochKeys => "epoch.keys",
+            Self::QueueKey => "queue.key",
+            Self::Queues => "queues.sqlite",
+        }
+    }
+}
+
+/// What went wrong with a file. The operator's to mend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HomeError {
+    /// The folder or file is not there.
+    #[error("missing file")]
+    Missing(Option<Name>),
+    /// It is there already and must not be replaced.
+    #[error("the file exists")]
+    Exists(Option<Name>),
+    /// What is in it makes no sense.
+    #[error("damaged file")]
+    Damaged(Name),
+    /// The operating system refused.
+    #[error("input or output failed")]
+    Io(ErrorKind),
+}
+
+/// The relay's folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    dir: PathBuf,
+}
+
+fn failed(name: Option<Name>) -> impl Fn(io::Error) -> HomeError {
+    move |error| {
+        if error.kind() == ErrorKind::NotFound {
+            HomeError::Missing(name)
+        } else if error.kind() == ErrorKind::AlreadyExists {
+            HomeError::Exists(name)
+        } else {
+            HomeError::Io(error.kind())
+        }
+    }
+}
+
+impl Home {
+    /// A folder that may not be there yet.
+    #[must_use]
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf() }
+    }
+
+    /// Makes the folder if it is not there, and closes it to others.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the operating system refuses.
+    pub fn create(&self) -> Result<(), HomeError> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(failed(None))?;
+        fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed(None))
+    }
+
+    /// Where a file is.
+    #[must_use]
+    pub fn path(&self, name: Name) -> PathBuf {
+        self.dir.join(name.as_str())
+    }
+
+    /// Whether a file is there.
+    #[must_use]
+    pub fn has(&self, name: Name) -> bool {
+        self.path(name).exists()
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`HomeError::Missing`], or [`HomeError::Damaged`] if it is too long to be ours.
+    pub fn read(&self, name: Name) -> Result<Zeroizing<Vec<u8>>, HomeError> {
+        read(&self.path(name), name)
+    }
+
+    /// Reads a file of exactly `N` bytes.
+    ///
+    /// # Errors
+    /// As [`Home::read`]; [`HomeError::Damaged`] if it has another length.
+    pub fn read_array<const N: usize>(&self, name: Name) -> Result<Zeroizing<[u8; N]>, HomeError> {
+        array(&self.read(name)?, name)
+    }
+
+    /// Writes a file that is not there yet, through to the disk.
+    ///
+    /// # Errors
+    /// [`HomeError::Exists`] if it is there.
+    pub fn create_file(&self, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
+        create(&self.path(name), name, bytes)?;
+        self.sync()
+    }
+
+    /// Replaces a file that holds no secret: the old one or the new one is there, never half of one.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the operating system refuses.
+    pub fn replace(&self, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
+        let beside = self.dir.join(format!("{}.new", name.as_str()));
+        match fs::remove_file(&beside) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(Some(name))(error)),
+            _ => {}
+        }
+        create(&beside, name, bytes)?;
+        fs::rename(&beside, self.path(name)).map_err(failed(Some(name)))?;
+        self.sync()
+    }
+
+    /// Writes a secret over what was there, in place.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the operating system refuses.
+    pub fn overwrite(&self, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
+        let wrong = failed(Some(name));
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(self.path(name))
+            .map_err(&wrong)?;
+        file.rewind().map_err(&wrong)?;
+        file.write_all(bytes).map_err(&wrong)?;
+        let len = u64::try_from(bytes.len()).map_err(|_| HomeError::Damaged(name))?;
+        file.set_len(len).map_err(&wrong)?;
+        file.sync_all().map_err(&wrong)
+    }
+
+    fn sync(&self) -> Result<(), HomeError> {
+        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed(None))
+    }
+}
+
+/// Reads a secret of exactly `N` bytes from a file that may lie outside the folder.
+///
+/// # Errors
+/// As [`Home::read_array`].
+pub fn read_array_at<const N: usize>(path: &Path, name: Name) -> Result<Zeroizing<[u8; N]>, HomeError> {
+    array(&read(path, name)?, name)
+}
+
+/// Writes a secret to a file that is not there yet and may lie outside the folder.
+///
+/// # Errors
+/// As [`Home::create_file`].
+pub fn create_at(path: &Path, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
+    create(path, name, bytes)
+}
+
+fn array<const N: usize>(bytes: &[u8], name: Name) -> Result<Zeroizing<[u8; N]>, HomeError> {
+    bytes.try_into().map(Zeroizing::new).map_err(|_| HomeError::Damaged(name))
+}
+
+fn read(path: &Path, name: Name) -> Result<Zeroizing<Vec<u8>>, HomeError> {
+    let wrong = failed(Some(name));
+    let file = File::open(path).map_err(&wrong)?;
+    if file.metadata().map_err(&wrong)?.len() > LONGEST {
+        return Err(HomeError::Damaged(name));
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4_096));
+    file.take(LONGEST).read_to_end(&mut bytes).map_err(&wrong)?;
+    Ok(bytes)
+}
+
+fn create(path: &Path, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
+    let wrong = failed(Some(name));
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&wrong)?;
+    file.write_all(bytes).map_err(&wrong)?;
+    file.sync_all().map_err(&wrong)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,50 @@
+use std::os::unix::fs::PermissionsExt as _;
+
+use super::*;
+
+fn home() -> (tempfile::TempDir, Home) {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::at(&dir.path().join("relay"));
+    home.create().unwrap();
+    (dir, home)
+}
+
+#[test]
+fn nobody_else_may_read_the_folder_or_a_file_in_it() {
+    let (dir, home) = home();
+    home.create_file(Name::QueueKey, &[1; 32]).unwrap();
+    home.replace(Name::Descriptor, b"one").unwrap();
+    home.overwrite(Name::EpochKeys, b"keys").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir.path().join("relay")), 0o700);
+    for name in [Name::QueueKey, Name::Descriptor, Name::EpochKeys] {
+        assert_eq!(mode(&home.path(name)), 0o600);
+    }
+}
+
+#[test]
+fn a_key_is_never_replaced_by_accident() {
+    let (_dir, home) = home();
+    home.create_file(Name::TlsKey, b"first").unwrap();
+    assert_eq!(home.create_file(Name::TlsKey, b"second"), Err(HomeError::Exists(Some(Name::TlsKey))));
+    assert_eq!(home.read(Name::TlsKey).unwrap().as_slice(), b"first");
+}
+
+#[test]
+fn an_overwritten_secret_stays_in_the_same_file_and_leaves_no_rest() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (_dir, home) = home();
+    home.overwrite(Name::EpochKeys, b"a long secret").unwrap();
+    let before = fs::metadata(home.path(Name::EpochKeys)).unwrap().ino();
+    home.overwrite(Name::EpochKeys, b"short").unwrap();
+    assert_eq!(fs::metadata(home.path(Name::EpochKeys)).unwrap().ino(), before);
+    assert_eq!(home.read(Name::EpochKeys).unwrap().as_slice(), b"short");
+}
+
+#[test]
+fn a_file_of_the_wrong_length_is_said_to_be_damaged() {
+    let (_dir, home) = home();
+    home.create_file(Name::QueueKey, &[0; 31]).unwrap();
+    assert_eq!(home.read_array::<32>(Name::QueueKey), Err(HomeError::Damaged(Name::QueueKey)));
+    assert_eq!(home.read_array::<32>(Name::RelayId), Err(HomeError::Missing(Some(Name::RelayId))));
+}

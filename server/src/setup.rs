@@ -1,0 +1,283 @@
+//! What a relay is made of, and how it comes out of its folder: the identity that signs, the keys that stay, the
+//! descriptor that says so. Files are [`crate::home`]'s business, texts the command line's.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::descriptor::{Descriptor, DescriptorError, Policy, UnverifiedDescriptor, relay_id};
+use beresta_proto::id::RelayId;
+use beresta_proto::key::{BadSigningKey, SigningKey};
+use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES};
+use beresta_proto::rng::Random;
+use beresta_proto::route::Route;
+use beresta_proto::time::{DAY_MS, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::home::{self, Home, HomeError, Name};
+use crate::net::{BadTlsKey, TlsKey};
+
+/// What [`init`] is told.
+#[derive(Clone)]
+pub struct Wish {
+    /// The relay's folder.
+    pub dir: PathBuf,
+    /// Where to listen; kept if it is not said again.
+    pub listen: Option<SocketAddr>,
+    /// Where clients find it; kept if it is not said again.
+    pub public: Option<SocketAddr>,
+    /// Who runs it; kept if it is not said again.
+    pub operator: Option<String>,
+    /// Where the identity key lies, or is put; else in the folder.
+    pub identity: Option<PathBuf>,
+}
+
+impl core::fmt::Debug for Wish {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { dir: _, listen: _, public: _, operator: _, identity: _ } = self;
+        f.write_str("Wish(..)")
+    }
+}
+
+/// What [`init`] did.
+#[derive(Debug)]
+pub struct Made {
+    /// What to hand out.
+    pub address: RelayAddress,
+    /// Whether a relay was there and only its descriptor is new.
+    pub renewed: bool,
+    /// Where the identity key lies now.
+    pub identity: PathBuf,
+}
+
+/// Why a relay was not made or renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The operator did not say where to listen and where clients find it.
+    #[error("no address was given")]
+    NoAddress,
+    /// The operator's name is too long.
+    #[error("the operator's name is too long")]
+    LongName,
+    /// The identity key is not where it was looked for. The operator has it elsewhere.
+    #[error("the identity key is not there")]
+    NoIdentity,
+    /// This is the identity key of another relay.
+    #[error("another relay's identity key")]
+    OtherIdentity,
+    /// There is no relay in the folder.
+    #[error("no relay in this folder")]
+    NoRelay,
+    /// The descriptor has ended and must be renewed with the identity key.
+    #[error("the descriptor has ended")]
+    Ended,
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Home(HomeError),
+    /// A key could not be made or used.
+    #[error("a key was refused")]
+    Key,
+}
+
+impl From<HomeError> for SetupError {
+    fn from(error: HomeError) -> Self {
+        Self::Home(error)
+    }
+}
+
+impl From<BadSigningKey> for SetupError {
+    fn from(_: BadSigningKey) -> Self {
+        Self::Key
+    }
+}
+
+impl From<BadTlsKey> for SetupError {
+    fn from(_: BadTlsKey) -> Self {
+        Self::Home(HomeError::Damaged(Name::TlsKey))
+    }
+}
+
+/// A relay as it stands in its folder, ready to run. It needs no identity key.
+#[derive(Debug)]
+pub struct Setup {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// The hash of its identity key.
+    pub relay: RelayId,
+    /// What it says of itself.
+    pub descriptor: Descriptor,
+    /// The same, signed, as it stands on the wire.
+    pub signed: Vec<u8>,
+    /// The links' key.
+    pub tls: TlsKey,
+    /// Signs a fresh epoch key a day.
+    pub epoch_signer: SigningKey,
+    /// The private epoch keys of an earlier run.
+    pub epochs: Option<Zeroizing<Vec<u8>>>,
+    /// Hides ids and keys in the queues' files.
+    pub queue_key: Zeroizing<[u8; 32]>,
+    /// Where the queues are.
+    pub queues: PathBuf,
+}
+
+/// Makes a relay, or renews the descriptor of one that is there, with the next sequence number.
+///
+/// # Errors
+/// [`SetupError`]; what was written before it is complete and is taken up by the next call.
+pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, SetupError> {
+    if wish.operator.as_ref().is_some_and(|name| name.len() > NAME_BYTES) {
+        return Err(SetupError::LongName);
+    }
+    let home = Home::at(&wish.dir);
+    let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
+    let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
+    let (listen, public) = match &known {
+        Some((listen, old, _)) => {
+            (wish.listen.unwrap_or(*listen), wish.public.or_else(|| quic(old)).ok_or(SetupError::NoAddress)?)
+        }
+        None => wish.listen.zip(wish.public).ok_or(SetupError::NoAddress)?,
+    };
+    home.create()?;
+    let identity = match (&known, identity_at.exists()) {
+        (_, true) => read_key(&identity_at, Name::Identity)?,
+        (Some(_), false) => return Err(SetupError::NoIdentity),
+        (None, false) => {
+            let key = SigningKey::random(rng);
+            home::create_at(&identity_at, Name::Identity, key.expose())?;
+            key
+        }
+    };
+    let relay = relay_id(&identity.verifying_key()?);
+    if known.as_ref().is_some_and(|(_, _, known)| *known != relay) {
+        return Err(SetupError::OtherIdentity);
+    }
+    let tls = or_make(&home, Name::TlsKey, || Ok(Zeroizing::new(TlsKey::generate()?.pkcs8().to_vec())))?;
+    let tls = TlsKey::from_pkcs8(tls)?;
+    or_make(&home, Name::EpochSigner, || Ok(Zeroizing::new(SigningKey::random(rng).expose().to_vec())))?;
+    or_make(&home, Name::QueueKey, || Ok(Zeroizing::new(rng.array::<32>().to_vec())))?;
+    let epoch_signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
+
+    let old = known.as_ref().map(|(_, old, _)| old);
+    let descriptor = Descriptor {
+        identity: identity.verifying_key()?,
+        sequence: old.map_or(1, |old| old.sequence.saturating_add(1)),
+        not_before: now,
+        not_after: now.plus(DESCRIPTOR_DAYS * DAY_MS),
+        tls_key: tls.hash(),
+        epoch_signer: epoch_signer.verifying_key()?,
+        routes: vec![Route::Quic(public)],
+        policy: Policy::MAILBOX.and(Policy::OPEN),
+        operator: wish.operator.clone().or_else(|| old.map(|old| old.operator.clone())).unwrap_or_default(),
+    };
+    home.replace(Name::Config, config(listen).as_bytes())?;
+    home.replace(Name::RelayId, &relay.0)?;
+    home.replace(Name::Descriptor, &descriptor.sign(&identity)?)?;
+    Ok(Made { address: descriptor.address(), renewed: known.is_some(), identity: identity_at })
+}
+
+/// Reads a relay that is to run.
+///
+/// # Errors
+/// [`SetupError::NoRelay`] if none was made here, [`SetupError::Ended`] if its descriptor is no longer valid.
+pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
+    let home = Home::at(dir);
+    if !home.has(Name::Descriptor) {
+        return Err(SetupError::NoRelay);
+    }
+    let relay = RelayId(*home.read_array(Name::RelayId)?);
+    let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
+    let signed = home.read(Name::Descriptor)?.to_vec();
+    let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
+    let descriptor = UnverifiedDescriptor::decode(&signed).map_err(|_| damaged)?;
+    let descriptor = descriptor.verify(&relay, &tls.hash(), 0, now).map_err(|error| match error {
+        DescriptorError::Stale => SetupError::Ended,
+        DescriptorError::OtherRelay
+        | DescriptorError::Forged
+        | DescriptorError::OtherTlsKey
+        | DescriptorError::Superseded => damaged,
+    })?;
+    let epochs = match home.read(Name::EpochKeys) {
+        Ok(epochs) => Some(epochs),
+        Err(HomeError::Missing(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Setup {
+        listen: listen(&home)?,
+        relay,
+        descriptor,
+        signed,
+        tls,
+        epoch_signer: read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?,
+        epochs,
+        queue_key: home.read_array(Name::QueueKey)?,
+        queues: home.path(Name::Queues),
+    })
+}
+
+/// What to hand out: the relay's address.
+///
+/// # Errors
+/// [`SetupError::NoRelay`] if none was made here. A descriptor that has ended still has an address.
+pub fn address(dir: &Path) -> Result<RelayAddress, SetupError> {
+    let home = Home::at(dir);
+    if !home.has(Name::Descriptor) {
+        return Err(SetupError::NoRelay);
+    }
+    Ok(known(&home)?.1.address())
+}
+
+/// The relay that is in the folder, its signature checked at the time of its own making.
+fn known(home: &Home) -> Result<(SocketAddr, Descriptor, RelayId), SetupError> {
+    let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
+    let relay = RelayId(*home.read_array(Name::RelayId)?);
+    let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
+    let signed = home.read(Name::Descriptor)?;
+    let heard = UnverifiedDescriptor::decode(&signed).map_err(|_| damaged)?;
+    let made = heard.not_before();
+    let descriptor = heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)?;
+    Ok((listen(home)?, descriptor, relay))
+}
+
+fn quic(descriptor: &Descriptor) -> Option<SocketAddr> {
+    descriptor.routes.iter().find_map(|route| match route {
+        Route::Quic(at) => Some(*at),
+        Route::Other { .. } => None,
+    })
+}
+
+fn config(listen: SocketAddr) -> String {
+    format!("# beresta-relay\nlisten = {listen}\n")
+}
+
+fn listen(home: &Home) -> Result<SocketAddr, SetupError> {
+    let damaged = SetupError::Home(HomeError::Damaged(Name::Config));
+    let text = home.read(Name::Config)?;
+    let text = core::str::from_utf8(&text).map_err(|_| damaged)?;
+    let mut listen = None;
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("listen", value)) if listen.is_none() => listen = Some(value.parse().map_err(|_| damaged)?),
+            // A key that is not understood may be a guard that its writer counts on.
+            _ => return Err(damaged),
+        }
+    }
+    listen.ok_or(damaged)
+}
+
+fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {
+    Ok(SigningKey::take(&mut *home::read_array_at(path, name)?))
+}
+
+fn or_make(
+    home: &Home,
+    name: Name,
+    make: impl FnOnce() -> Result<Zeroizing<Vec<u8>>, SetupError>,
+) -> Result<Zeroizing<Vec<u8>>, SetupError> {
+    if !home.has(name) {
+        home.create_file(name, &make()?)?;
+    }
+    Ok(home.read(name)?)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
+
+use super::*;
+
+struct Seeded(ChaCha20Rng);
+
+impl Random for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        self.0.fill_bytes(out);
+    }
+}
+
+const NOW: Timestamp = Timestamp(1_795_512_000_000);
+
+fn rng() -> Seeded {
+    Seeded(ChaCha20Rng::seed_from_u64(1))
+}
+
+fn wish(dir: &Path) -> Wish {
+    Wish {
+        dir: dir.join("relay"),
+        listen: Some("127.0.0.1:1".parse().unwrap()),
+        public: Some("192.0.2.1:443".parse().unwrap()),
+        operator: Some("Anna".to_owned()),
+        identity: None,
+    }
+}
+
+fn renewal(dir: &Path) -> Wish {
+    Wish { listen: None, public: None, operator: None, ..wish(dir) }
+}
+
+#[test]
+fn a_relay_runs_without_its_identity_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    std::fs::remove_file(&made.identity).unwrap();
+    let setup = load(&wish(dir.path()).dir, NOW).unwrap();
+    assert_eq!(setup.descriptor.address(), made.address);
+    assert_eq!(setup.descriptor.sequence, 1);
+    assert_eq!(made.address.routes, [Route::Quic("192.0.2.1:443".parse().unwrap())]);
+}
+
+#[test]
+fn a_renewed_descriptor_has_the_next_number_and_the_same_address_and_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    let before = load(&wish(dir.path()).dir, NOW).unwrap();
+    let elsewhere = dir.path().join("safe.key");
+    std::fs::rename(&made.identity, &elsewhere).unwrap();
+    let late = NOW.plus(200 * DAY_MS);
+    assert_eq!(load(&wish(dir.path()).dir, late).unwrap_err(), SetupError::Ended);
+    assert_eq!(init(&renewal(dir.path()), late, &mut rng()).unwrap_err(), SetupError::NoIdentity);
+
+    let again = Wish { identity: Some(elsewhere), ..renewal(dir.path()) };
+    let renewed = init(&again, late, &mut rng()).unwrap();
+    assert!(renewed.renewed && !made.renewed);
+    assert_eq!(renewed.address, made.address);
+    let after = load(&wish(dir.path()).dir, late).unwrap();
+    assert_eq!((after.descriptor.sequence, after.descriptor.operator.as_str()), (2, "Anna"));
+    assert_eq!((after.descriptor.tls_key, after.listen), (before.descriptor.tls_key, before.listen));
+    assert_eq!(after.descriptor.epoch_signer, before.descriptor.epoch_signer);
+}
+
+#[test]
+fn another_relays_identity_key_signs_nothing_here() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    let mut theirs = Seeded(ChaCha20Rng::seed_from_u64(2));
+    let theirs = init(&wish(other.path()), NOW, &mut theirs).unwrap().identity;
+    let wrong = Wish { identity: Some(theirs), ..renewal(dir.path()) };
+    assert_eq!(init(&wrong, NOW, &mut rng()).unwrap_err(), SetupError::OtherIdentity);
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap().descriptor.sequence, 1);
+}
+
+#[test]
+fn what_was_not_said_is_asked_for_and_what_is_damaged_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(init(&renewal(dir.path()), NOW, &mut rng()).unwrap_err(), SetupError::NoAddress);
+    let long = Wish { operator: Some("a".repeat(65)), ..wish(dir.path()) };
+    assert_eq!(init(&long, NOW, &mut rng()).unwrap_err(), SetupError::LongName);
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), SetupError::NoRelay);
+
+    init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    let home = Home::at(&wish(dir.path()).dir);
+    home.replace(Name::Config, b"listen = 127.0.0.1:1\nlisten_too = 1\n").unwrap();
+    let damaged = |name| SetupError::Home(HomeError::Damaged(name));
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), damaged(Name::Config));
+    home.replace(Name::Descriptor, b"no").unwrap();
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), damaged(Name::Descriptor));
+}
