@@ -2,4 +2,10 @@
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
+pub mod clock;
+pub mod home;
+pub mod net;
 pub mod queue;
+pub mod random;
+pub mod relay;
+pub mod setup;

@@ -1,0 +1,20 @@
+//! Moves frames between links and the relay's core, and what the core asks for to the queue engine, the workers and
+//! the disk. It knows addresses while a link lives, and what a frame means never.
+//!
+//! ```text
+//! Incoming ─ admission ─► handshake ─► link task ─ frames ─► hub (one lock around the core) ─► engine, workers
+//!                                         ▲ outbox ◄───────────────────────┘ ▲──── answers, taken in batches
+//! ```
+
+mod admission;
+mod endpoint;
+mod hub;
+mod link;
+mod outbox;
+mod quic;
+mod socket;
+mod tls;
+mod workers;
+
+pub use endpoint::{Server, ServerError};
+pub use tls::{BadTlsKey, TlsKey};

@@ -1,0 +1,119 @@
+//! A client that trusts what it is shown and lets the tests judge.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use beresta_proto::auth::Exporter;
+use beresta_proto::command::Command;
+use beresta_proto::frame::{Class, RequestId};
+use beresta_proto::key::sha256;
+use beresta_proto::label::LINK_EXPORTER;
+use beresta_proto::reply::Heard;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+
+#[derive(Debug)]
+struct Pin {
+    provider: Arc<CryptoProvider>,
+    seen: Mutex<Option<[u8; 32]>>,
+}
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let parsed = rustls::server::ParsedCertificate::try_from(end_entity)?;
+        *self.seen.lock().unwrap() = Some(sha256(&parsed.subject_public_key_info()));
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.2".to_owned()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+pub(super) struct Client {
+    _endpoint: Endpoint,
+    connection: Connection,
+    send: SendStream,
+    recv: RecvStream,
+    pin: Arc<Pin>,
+}
+
+impl Client {
+    pub(super) async fn connect(to: SocketAddr, alpn: &[u8]) -> Result<Self, ConnectionError> {
+        let provider = Arc::new(ring::default_provider());
+        let pin = Arc::new(Pin { provider: Arc::clone(&provider), seen: Mutex::default() });
+        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&pin) as Arc<dyn ServerCertVerifier>)
+            .with_no_client_auth();
+        tls.alpn_protocols = vec![alpn.to_vec()];
+        let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+        let connection = endpoint.connect_with(config, to, "127.0.0.1").unwrap().await?;
+        let (send, recv) = connection.open_bi().await?;
+        Ok(Self { _endpoint: endpoint, connection, send, recv, pin })
+    }
+
+    pub(super) fn tls_key(&self) -> [u8; 32] {
+        self.pin.seen.lock().unwrap().unwrap()
+    }
+
+    pub(super) fn exporter(&self) -> Exporter {
+        let mut exporter = [0; 32];
+        self.connection.export_keying_material(&mut exporter, LINK_EXPORTER, b"").unwrap();
+        Exporter(exporter)
+    }
+
+    pub(super) async fn write(&mut self, bytes: &[u8]) {
+        self.send.write_all(bytes).await.unwrap();
+    }
+
+    pub(super) async fn say(&mut self, request: RequestId, command: &Command) {
+        self.write(&command.encode(request).unwrap()).await;
+    }
+
+    pub(super) async fn hear(&mut self) -> Heard {
+        let mut frame = vec![0];
+        self.recv.read_exact(&mut frame).await.unwrap();
+        frame.resize(Class::from_code(frame[0]).unwrap().size(), 0);
+        self.recv.read_exact(&mut frame[1..]).await.unwrap();
+        Heard::decode(&frame).unwrap()
+    }
+
+    /// Waits until the relay closes, and says with which number.
+    pub(super) async fn closed(&mut self) -> Option<u32> {
+        let ConnectionError::ApplicationClosed(close) = self.connection.closed().await else { return None };
+        u32::try_from(close.error_code.into_inner()).ok()
+    }
+}

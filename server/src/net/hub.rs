@@ -1,0 +1,206 @@
+//! The one lock around the core, and what goes in and out under it. Sections are short: slow work goes to the workers
+//! and the engine, and their answers are taken in batches by one task, so that a group commit wakes each link once.
+
+use std::collections::HashMap;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use beresta_proto::auth::Exporter;
+use tokio::sync::Notify;
+
+use super::outbox::Outbox;
+use super::workers::Task;
+use crate::clock;
+use crate::queue::{Answer, QueueEngine};
+use crate::random::SystemRandom;
+use crate::relay::{LinkId, Output, Relay, Ticket, Worked};
+
+/// Answers that are taken under the lock at once.
+const BATCH: usize = 256;
+/// The timer looks at the clock at least this often, because a clock may be set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+enum Done {
+    Stored(Ticket, Answer),
+    Worked(Ticket, Worked),
+}
+
+#[derive(Debug)]
+struct State {
+    relay: Relay<SystemRandom>,
+    outboxes: HashMap<LinkId, Arc<Outbox>>,
+    links: u64,
+}
+
+/// Where everything meets.
+pub(super) struct Hub {
+    state: Mutex<State>,
+    engine: Arc<dyn QueueEngine>,
+    workers: OnceLock<Sender<Task>>,
+    done: Mutex<Vec<Done>>,
+    woken: Notify,
+}
+
+impl core::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { state: _, engine: _, workers: _, done: _, woken: _ } = self;
+        f.write_str("Hub(..)")
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    pub(super) fn new(relay: Relay<SystemRandom>, engine: Arc<dyn QueueEngine>) -> Self {
+        Self {
+            state: Mutex::new(State { relay, outboxes: HashMap::new(), links: 0 }),
+            engine,
+            workers: OnceLock::new(),
+            done: Mutex::new(Vec::new()),
+            woken: Notify::new(),
+        }
+    }
+
+    /// Hands over the workers, whose reports come back by [`Hub::worked`].
+    pub(super) fn employ(&self, workers: Sender<Task>) {
+        let _ = self.workers.set(workers);
+    }
+
+    pub(super) fn worked(&self, ticket: Ticket, worked: Worked) {
+        lock(&self.done).push(Done::Worked(ticket, worked));
+        self.woken.notify_one();
+    }
+
+    fn stored(&self, ticket: Ticket, answer: Answer) {
+        lock(&self.done).push(Done::Stored(ticket, answer));
+        self.woken.notify_one();
+    }
+
+    /// Hands something to the core, and then does what it asks for.
+    fn with<T>(self: &Arc<Self>, f: impl FnOnce(&mut State) -> T) -> T {
+        let mut wakers: Vec<Waker> = Vec::new();
+        let mut state = lock(&self.state);
+        let result = f(&mut state);
+        while let Some(output) = state.relay.poll_output() {
+            wakers.extend(self.perform(&mut state, output));
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    fn perform(self: &Arc<Self>, state: &mut State, output: Output) -> Option<Waker> {
+        match output {
+            Output::Frame { link, bytes } => state.outboxes.get(&link)?.put(bytes),
+            Output::Resume { link } => state.outboxes.get(&link)?.resume(),
+            Output::Close { link, reason } => state.outboxes.remove(&link)?.close(reason),
+            Output::Engine { ticket, op } => {
+                let hub = Arc::clone(self);
+                // Under the lock, so that the engine hears what changes one queue in the core's order.
+                self.engine.submit(op, Box::new(move |answer| hub.stored(ticket, answer)));
+                None
+            }
+            Output::Work { ticket, job } => {
+                self.task(Task::Job(ticket, job));
+                None
+            }
+            Output::KeepEpochs(keys) => {
+                self.task(Task::KeepEpochs(keys));
+                None
+            }
+        }
+    }
+
+    fn task(&self, task: Task) {
+        if self.workers.get().is_none_or(|workers| workers.send(task).is_err()) {
+            tracing::error!("a worker is missing");
+        }
+    }
+
+    pub(super) fn connected(self: &Arc<Self>, exporter: Exporter) -> (LinkId, Arc<Outbox>) {
+        self.with(|state| {
+            state.links = state.links.saturating_add(1);
+            let link = LinkId(state.links);
+            let outbox = Arc::new(Outbox::default());
+            state.outboxes.insert(link, Arc::clone(&outbox));
+            state.relay.handle_connected(link, exporter, clock::now());
+            (link, outbox)
+        })
+    }
+
+    pub(super) fn closed(self: &Arc<Self>, link: LinkId) {
+        self.with(|state| {
+            state.outboxes.remove(&link);
+            state.relay.handle_closed(link);
+        });
+    }
+
+    /// Hands over the frames that `next` gives, as long as the link may be read from. Says whether it still may.
+    pub(super) fn frames<'f>(
+        self: &Arc<Self>,
+        link: LinkId,
+        mut next: impl FnMut() -> Option<&'f [u8]>,
+    ) -> bool {
+        self.with(|state| {
+            let now = clock::now();
+            loop {
+                if !state.relay.may_read(link) {
+                    return false;
+                }
+                match next() {
+                    Some(frame) => state.relay.handle_frame(link, frame, now),
+                    None => return true,
+                }
+            }
+        })
+    }
+
+    pub(super) fn written(self: &Arc<Self>, link: LinkId, bytes: usize) {
+        self.with(|state| state.relay.handle_written(link, bytes, clock::now()));
+    }
+
+    pub(super) fn stop(self: &Arc<Self>, reconnect_after: u16) {
+        self.with(|state| state.relay.handle_stop(reconnect_after));
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        lock(&self.state).relay.is_busy()
+    }
+
+    /// Takes answers of the engine and the workers, for ever.
+    pub(super) async fn run_answers(self: Arc<Self>) {
+        loop {
+            self.woken.notified().await;
+            let done = core::mem::take(&mut *lock(&self.done));
+            let mut done = done.into_iter().peekable();
+            while done.peek().is_some() {
+                self.with(|state| {
+                    let now = clock::now();
+                    for one in done.by_ref().take(BATCH) {
+                        match one {
+                            Done::Stored(ticket, answer) => state.relay.handle_stored(ticket, answer, now),
+                            Done::Worked(ticket, worked) => state.relay.handle_opened(ticket, worked, now),
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    /// Lets time pass, for ever.
+    pub(super) async fn run_timer(self: Arc<Self>) {
+        loop {
+            let due = self.with(|state| {
+                state.relay.handle_timeout(clock::now());
+                state.relay.poll_timeout()
+            });
+            let wait = Duration::from_millis(due.since(clock::now()));
+            tokio::time::sleep(wait.clamp(Duration::from_millis(50), LONGEST_SLEEP)).await;
+        }
+    }
+}

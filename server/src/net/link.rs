@@ -1,0 +1,225 @@
+//! One link's task: frames from the stream to the hub, frames from the outbox to the stream. One future and no buffer
+//! while nothing happens, because most links are idle most of the time.
+
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use beresta_proto::frame::Class;
+use bytes::Bytes;
+use quinn::{RecvStream, SendStream};
+use tokio::io::ReadBuf;
+use tokio::time::{Sleep, sleep};
+
+use super::hub::Hub;
+use super::outbox::Outbox;
+use crate::relay::{CloseReason, LinkId};
+
+/// Until the first command is whole.
+pub(super) const FIRST_COMMAND: Duration = Duration::from_secs(10);
+/// From a frame's first byte to its last.
+const WHOLE_FRAME: Duration = Duration::from_secs(5);
+/// In which what waits to be written moves by [`SLOWEST`], or the reader is too slow.
+const SLOW: Duration = Duration::from_secs(10);
+/// Bytes in [`SLOW`]: 1 KiB a second.
+const SLOWEST: usize = 10 * 1024;
+/// Bytes that are read at once.
+const SCRATCH: usize = 32 * 1024;
+/// Written bytes that are reported together, so that a frame does not cost a second lock.
+const REPORT: usize = 64 * 1024;
+
+/// Why a link's task ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// The client closed it, or it was lost.
+    Theirs,
+    /// We close it.
+    Ours(CloseReason),
+}
+
+pub(super) struct LinkTask {
+    hub: Arc<Hub>,
+    id: LinkId,
+    outbox: Arc<Outbox>,
+    send: SendStream,
+    recv: RecvStream,
+    /// Read and not handed over: part of a frame, or frames that the core does not take yet.
+    unread: Vec<u8>,
+    reading: bool,
+    /// Whether a whole command came.
+    greeted: bool,
+    patience: Option<Pin<Box<Sleep>>>,
+    writing: VecDeque<Bytes>,
+    unreported: usize,
+    slow: Option<Pin<Box<Sleep>>>,
+    moved: usize,
+}
+
+/// Bytes of the frame that begins here, if its first byte is there.
+fn frame_size(bytes: &[u8]) -> Result<Option<usize>, CloseReason> {
+    let Some(code) = bytes.first() else { return Ok(None) };
+    Class::from_code(*code).map(|class| Some(class.size())).map_err(|_| CloseReason::Malformed)
+}
+
+impl LinkTask {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        (id, outbox): (LinkId, Arc<Outbox>),
+        (send, recv): (SendStream, RecvStream),
+    ) -> Self {
+        Self {
+            hub,
+            id,
+            outbox,
+            send,
+            recv,
+            unread: Vec::new(),
+            reading: true,
+            greeted: false,
+            patience: Some(Box::pin(sleep(FIRST_COMMAND))),
+            writing: VecDeque::new(),
+            unreported: 0,
+            slow: None,
+            moved: 0,
+        }
+    }
+
+    fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let taken = self.outbox.take(&mut self.writing, cx.waker());
+        if let Some(reason) = taken.close {
+            return Poll::Ready(End::Ours(reason));
+        }
+        if taken.resume {
+            self.reading = true;
+            if let Err(reason) = self.hand_over(&[]) {
+                return Poll::Ready(End::Ours(reason));
+            }
+        }
+        let ended = self.read(cx).and_then(|()| self.write(cx)).and_then(|()| self.wait(cx));
+        match ended {
+            Ok(()) => Poll::Pending,
+            Err(end) => Poll::Ready(end),
+        }
+    }
+
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let mut scratch = [const { MaybeUninit::uninit() }; SCRATCH];
+        while self.reading {
+            let mut buffer = ReadBuf::uninit(&mut scratch);
+            match self.recv.poll_read_buf(cx, &mut buffer) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Err(_)) => return Err(End::Theirs),
+                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Err(End::Theirs),
+                Poll::Ready(Ok(())) => self.hand_over(buffer.filled()).map_err(End::Ours)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands whole frames to the core, those that waited first; keeps the rest.
+    fn hand_over(&mut self, fresh: &[u8]) -> Result<(), CloseReason> {
+        let kept = core::mem::take(&mut self.unread);
+        // Usually nothing is kept, and frames are read where they arrived.
+        let joined = if kept.is_empty() { Vec::new() } else { [kept.as_slice(), fresh].concat() };
+        let mut rest = if kept.is_empty() { fresh } else { joined.as_slice() };
+        let mut malformed = None;
+        let mut whole = 0_usize;
+        self.reading = self.hub.frames(self.id, || match frame_size(rest) {
+            Ok(size) => {
+                let (frame, after) = rest.split_at_checked(size?)?;
+                rest = after;
+                whole = whole.saturating_add(1);
+                Some(frame)
+            }
+            Err(reason) => {
+                malformed = Some(reason);
+                None
+            }
+        });
+        if let Some(reason) = malformed {
+            return Err(reason);
+        }
+        self.unread = rest.to_vec();
+        if whole > 0 {
+            self.greeted = true;
+            self.patience = None;
+        }
+        if self.greeted {
+            // Frames that wait for us are not the client's slowness.
+            match (&self.patience, self.unread.is_empty() || !self.reading) {
+                (_, true) => self.patience = None,
+                (None, false) => self.patience = Some(Box::pin(sleep(WHOLE_FRAME))),
+                (Some(_), false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        loop {
+            while !self.writing.is_empty() {
+                let chunks = self.writing.make_contiguous();
+                let written = match pin!(self.send.write_chunks(chunks)).as_mut().poll(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(Err(_)) => return Err(End::Theirs),
+                    Poll::Ready(Ok(written)) => written,
+                };
+                self.writing.drain(..written.chunks);
+                self.unreported = self.unreported.saturating_add(written.bytes);
+                self.moved = self.moved.saturating_add(written.bytes);
+            }
+            if self.writing.is_empty() {
+                self.slow = None;
+                self.writing.shrink_to(8);
+            } else if self.slow.is_none() {
+                self.slow = Some(Box::pin(sleep(SLOW)));
+                self.moved = 0;
+            }
+            if self.unreported < REPORT {
+                return Ok(());
+            }
+            // What this frees may be filled at once: look again.
+            self.hub.written(self.id, core::mem::take(&mut self.unreported));
+            let taken = self.outbox.take(&mut self.writing, cx.waker());
+            if let Some(reason) = taken.close {
+                return Err(End::Ours(reason));
+            }
+            if taken.resume {
+                self.reading = true;
+                self.hand_over(&[]).map_err(End::Ours)?;
+                // To be polled again, because what is read now was not asked for above.
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+
+    fn wait(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        if let Some(patience) = self.patience.as_mut()
+            && patience.as_mut().poll(cx).is_ready()
+        {
+            return Err(End::Ours(CloseReason::Slow));
+        }
+        while let Some(slow) = self.slow.as_mut() {
+            if slow.as_mut().poll(cx).is_pending() {
+                break;
+            }
+            if self.moved < SLOWEST {
+                return Err(End::Ours(CloseReason::Slow));
+            }
+            self.moved = 0;
+            self.slow = Some(Box::pin(sleep(SLOW)));
+        }
+        Ok(())
+    }
+}
+
+impl Future for LinkTask {
+    type Output = End;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<End> {
+        self.get_mut().poll_link(cx)
+    }
+}

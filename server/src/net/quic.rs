@@ -1,0 +1,53 @@
+//! QUIC's settings: little memory for a stranger, nothing that tells one visit from another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
+
+/// Handshakes that wait for us, at the most.
+const MAX_INCOMING: usize = 1_024;
+/// Bytes kept of one client before its handshake is accepted.
+const INCOMING_BYTES: u64 = 16 * 1024;
+/// Bytes kept of all clients before their handshakes are accepted.
+const INCOMING_BYTES_TOTAL: u64 = 4 * 1024 * 1024;
+/// Bytes that a client may send on a stream before we read.
+const STREAM_WINDOW: u32 = 128 * 1024;
+/// Bytes that a client may send on all streams before we read.
+const RECEIVE_WINDOW: u32 = 256 * 1024;
+/// Bytes sent and not yet acknowledged.
+const SEND_WINDOW: u64 = 256 * 1024;
+/// Streams that a client may hold open; one carries the frames, the rest is for what comes later.
+const BIDI_STREAMS: u32 = 4;
+/// One-way streams: none is used yet.
+const UNI_STREAMS: u32 = 1;
+/// A link without a sign of life ends. QUIC agrees on this once, in the handshake, so the shorter patience with those
+/// who have not said a good command yet is the link's own ([`super::link`]): 10 s.
+const IDLE: Duration = Duration::from_secs(120);
+
+pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_concurrent_bidi_streams(VarInt::from_u32(BIDI_STREAMS))
+        .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
+        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        .send_window(SEND_WINDOW)
+        .datagram_receive_buffer_size(None)
+        .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
+        // The spin bit shows every observer on the way the round-trip time.
+        .allow_spin(false)
+        // The last packet of a frame is as long as the others: its length would tell the frames' classes apart.
+        .pad_to_mtu(true);
+    let mut config = ServerConfig::with_crypto(tls);
+    config
+        .transport_config(Arc::new(transport))
+        .migration(true)
+        .max_incoming(MAX_INCOMING)
+        .incoming_buffer_size(INCOMING_BYTES)
+        .incoming_buffer_size_total(INCOMING_BYTES_TOTAL);
+    // No address tokens for later visits: they would link a client's visits to each other.
+    config.validation_token.sent(0);
+    config
+}

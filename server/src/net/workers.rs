@@ -1,0 +1,48 @@
+//! A few threads for what would hold everybody up: opening headers, checking signatures, writing the epoch keys.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use zeroize::Zeroizing;
+
+use crate::home::{Home, Name};
+use crate::relay::{Job, Ticket, Worked};
+
+/// What a worker does.
+#[derive(Debug)]
+pub(super) enum Task {
+    Job(Ticket, Job),
+    KeepEpochs(Zeroizing<Vec<u8>>),
+}
+
+/// Called with what a job came to, from any thread.
+pub(super) type Report = Arc<dyn Fn(Ticket, Worked) + Send + Sync>;
+
+/// Starts the workers. How much may wait for them, the core bounds. They end when the sender is dropped.
+pub(super) fn start(home: &Home, report: &Report) -> std::io::Result<Sender<Task>> {
+    let (sender, receiver) = channel();
+    let receiver = Arc::new(Mutex::new(receiver));
+    // Half of the machine: openings that strangers ask for never take it all.
+    let threads = thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2));
+    for _ in 0..threads {
+        let (receiver, home, report) = (Arc::clone(&receiver), home.clone(), Arc::clone(report));
+        thread::Builder::new().name("worker".to_owned()).spawn(move || work(&receiver, &home, &report))?;
+    }
+    Ok(sender)
+}
+
+fn work(receiver: &Mutex<Receiver<Task>>, home: &Home, report: &Report) {
+    loop {
+        let task = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match task {
+            Ok(Task::Job(ticket, job)) => report(ticket, job.run()),
+            Ok(Task::KeepEpochs(keys)) => {
+                if home.overwrite(Name::EpochKeys, &keys).is_err() {
+                    tracing::error!("the epoch keys could not be written; a restart will need fresh ones");
+                }
+            }
+            Err(_) => return,
+        }
+    }
+}
