@@ -8,6 +8,7 @@
 pub mod memory;
 pub mod name;
 pub mod rules;
+pub mod sqlite;
 
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};

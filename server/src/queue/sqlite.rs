@@ -1,0 +1,188 @@
+//! The engine that keeps everything in one SQLite file. An answer is given after the commit that it rests on was flushed
+//! to the disk (rule Q10), and what was deleted is overwritten in the file and soon gone from the write-ahead log.
+//!
+//! One [`writer`] thread carries out all that changes something, many operations to a commit; [`reader`] threads look
+//! things up beside it, so that a reader never waits for a disk. [`schema`] says what the file looks like.
+
+mod blobs;
+mod cache;
+mod reader;
+mod schema;
+mod statements;
+mod work;
+mod writer;
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use super::rules::Cap;
+use super::{Answer, Completion, Op, QueueEngine};
+
+/// Threads that look things up.
+const READERS: usize = 2;
+/// Operations that wait for a thread: with 16 KiB envelopes 64 MiB. One more is refused with [`Answer::Failed`].
+const WAITING: usize = 4_096;
+
+/// An operation and whom to tell.
+struct Job {
+    op: Op,
+    done: Completion,
+}
+
+/// Why the file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another relay has it open.
+    #[error("the queues are in use by another process")]
+    InUse,
+    /// A later version of the relay wrote it. It is never changed back.
+    #[error("the queues were written by a newer version")]
+    Newer,
+    /// Not a file of this engine, or damaged.
+    #[error("the file of the queues is damaged or is not one")]
+    Damaged,
+    /// The file or its folder can't be read or written, or the disk is full.
+    #[error("the file of the queues cannot be used: {0}")]
+    Io(std::io::Error),
+    /// SQLite refused for another reason.
+    #[error("the file of the queues cannot be opened")]
+    Sqlite,
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged,
+            Some(ErrorCode::DiskFull) => Self::Io(std::io::ErrorKind::StorageFull.into()),
+            _ => Self::Sqlite,
+        }
+    }
+}
+
+/// The engine. Dropping it finishes what was submitted, and closes the file.
+pub struct SqliteEngine {
+    writer: Option<SyncSender<Job>>,
+    readers: Vec<SyncSender<Job>>,
+    next_reader: AtomicUsize,
+    threads: Vec<JoinHandle<()>>,
+    /// Held as long as the file is open: two writers would not know of each other's changes.
+    _lock: File,
+}
+
+impl core::fmt::Debug for SqliteEngine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { writer: _, readers: _, next_reader: _, threads: _, _lock: _ } = self;
+        f.write_str("SqliteEngine(..)")
+    }
+}
+
+impl SqliteEngine {
+    /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm` and `.lock`.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use, of a newer version, damaged, or not accessible.
+    pub fn open(path: &Path, cap: Cap) -> Result<Self, OpenError> {
+        let lock = private_file(&with_suffix(path, ".lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+        }
+        // SQLite gives its other files the permissions of this one.
+        drop(private_file(path)?);
+        let mut conn = schema::open_writer(path, cap)?;
+        schema::migrate(&mut conn)?;
+
+        let mut engine = Self {
+            writer: None,
+            readers: Vec::new(),
+            next_reader: AtomicUsize::new(0),
+            threads: Vec::new(),
+            _lock: lock,
+        };
+        for _ in 0..READERS {
+            let conn = schema::open_reader(path)?;
+            let jobs = engine.spawn("queue-reader", move |jobs| reader::run(&conn, &jobs))?;
+            engine.readers.push(jobs);
+        }
+        engine.writer = Some(engine.spawn("queue-writer", move |jobs| writer::run(&conn, cap, &jobs))?);
+        Ok(engine)
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(Receiver<Job>) + Send + 'static,
+    ) -> Result<SyncSender<Job>, OpenError> {
+        let (jobs, waiting) = sync_channel(WAITING);
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        self.threads.push(thread.spawn(move || run(waiting)).map_err(OpenError::Io)?);
+        Ok(jobs)
+    }
+}
+
+impl QueueEngine for SqliteEngine {
+    fn submit(&self, op: Op, done: Completion) {
+        let thread = match op {
+            Op::Find { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => {
+                let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
+                self.readers.get(turn % READERS)
+            }
+            Op::MakeQueue { .. }
+            | Op::Append { .. }
+            | Op::Acknowledge { .. }
+            | Op::DeleteQueue { .. }
+            | Op::PutBlob { .. }
+            | Op::ClaimBlob { .. }
+            | Op::DeleteBlob { .. }
+            | Op::Expire { .. } => self.writer.as_ref(),
+        };
+        let Some(thread) = thread else { return done(Answer::Failed) };
+        // Never waits: the caller may be the thread that serves every link.
+        if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
+            thread.try_send(Job { op, done })
+        {
+            (job.done)(Answer::Failed);
+        }
+    }
+}
+
+impl Drop for SqliteEngine {
+    fn drop(&mut self) {
+        self.writer = None;
+        self.readers.clear();
+        let this_thread = std::thread::current().id();
+        for thread in self.threads.drain(..) {
+            // A completion may hold the last reference: a thread can't wait for itself.
+            if thread.thread().id() != this_thread {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Tells the answer. A completion that panics must not take the thread, and everybody's queues, with it.
+fn tell(done: Completion, answer: Answer) {
+    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || done(answer)));
+    if told.is_err() {
+        tracing::error!("a completion panicked");
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn private_file(path: &Path) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(OpenError::Io)
+}

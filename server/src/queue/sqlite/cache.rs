@@ -1,0 +1,131 @@
+//! What the writer remembers of queues, so that an append asks the file for little. Holds no envelope. Must be forgotten
+//! whenever a commit fails: then it is ahead of the file.
+
+use std::collections::{HashMap, VecDeque};
+
+use beresta_proto::envelope::Bucket;
+use beresta_proto::key::CapabilityHash;
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::statements::Statements;
+use crate::queue::rules::Fill;
+use crate::queue::{QueueRef, SendName};
+
+/// Messages and queues that are remembered, about 24 bytes each. Beyond it everything is forgotten and read again.
+const LIMIT: usize = 262_144;
+/// What a queue weighs beside its messages.
+const QUEUE_WEIGHT: usize = 8;
+
+/// Where a message stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) sequence: u64,
+    pub(super) name: i64,
+    pub(super) bucket: Bucket,
+}
+
+/// A queue, without its envelopes.
+pub(super) struct Queue {
+    pub(super) send: SendName,
+    pub(super) capability: CapabilityHash,
+    /// The highest sequence number given so far.
+    pub(super) last: u64,
+    pub(super) fill: Fill,
+    /// In order.
+    pub(super) places: VecDeque<Place>,
+}
+
+/// The queues that were asked for lately.
+#[derive(Default)]
+pub(super) struct Cache {
+    queues: HashMap<QueueRef, Queue>,
+    sends: HashMap<SendName, QueueRef>,
+    weight: usize,
+}
+
+impl Cache {
+    /// Forgets everything.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Forgets a queue that was deleted.
+    pub(super) fn remove(&mut self, queue: QueueRef) {
+        if let Some(gone) = self.queues.remove(&queue) {
+            self.sends.remove(&gone.send);
+        }
+    }
+
+    /// Says that a message was added; keeps the bound. To be called between operations.
+    pub(super) fn grew(&mut self) {
+        self.weight = self.weight.saturating_add(1);
+        if self.weight > LIMIT {
+            self.forget();
+        }
+    }
+
+    /// The queue of a send name.
+    pub(super) fn by_send(
+        &mut self,
+        send: &SendName,
+        statements: &mut Statements<'_>,
+    ) -> rusqlite::Result<Option<(QueueRef, &mut Queue)>> {
+        let queue = match self.sends.get(send) {
+            Some(queue) => *queue,
+            None => match statements.queue_by_send.query_row([&send.0], head).optional()? {
+                Some(found) => self.load(found, statements)?,
+                None => return Ok(None),
+            },
+        };
+        Ok(self.queues.get_mut(&queue).map(|held| (queue, held)))
+    }
+
+    /// A queue.
+    pub(super) fn by_ref(
+        &mut self,
+        queue: QueueRef,
+        statements: &mut Statements<'_>,
+    ) -> rusqlite::Result<Option<&mut Queue>> {
+        if !self.queues.contains_key(&queue) {
+            match statements.queue_by_id.query_row([queue.0], head).optional()? {
+                Some(found) => self.load(found, statements)?,
+                None => return Ok(None),
+            };
+        }
+        Ok(self.queues.get_mut(&queue))
+    }
+
+    fn load(&mut self, head: Head, statements: &mut Statements<'_>) -> rusqlite::Result<QueueRef> {
+        let (queue, send, capability) = head;
+        let counter = statements.counter.query_row([queue.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (last, was_full): (i64, bool) = counter.optional()?.unwrap_or_default();
+        let mut held = Queue {
+            send,
+            capability,
+            last: last.unsigned_abs(),
+            fill: Fill { messages: 0, bytes: 0, was_full },
+            places: VecDeque::new(),
+        };
+        let mut rows = statements.places.query([queue.0])?;
+        while let Some(row) = rows.next()? {
+            let sequence = row.get::<_, i64>(0)?.unsigned_abs();
+            let bucket = Bucket::from_code(row.get(2)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
+            held.places.push_back(Place { sequence, name: row.get(1)?, bucket });
+            held.fill.add(bucket.size());
+            held.last = held.last.max(sequence);
+        }
+        if self.weight > LIMIT {
+            self.forget();
+        }
+        self.weight = self.weight.saturating_add(QUEUE_WEIGHT).saturating_add(held.places.len());
+        self.sends.insert(send, queue);
+        self.queues.insert(queue, held);
+        Ok(queue)
+    }
+}
+
+type Head = (QueueRef, SendName, CapabilityHash);
+
+fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
+    Ok((QueueRef(row.get(0)?), SendName(row.get(1)?), CapabilityHash(row.get(2)?)))
+}

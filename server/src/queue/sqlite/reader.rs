@@ -1,0 +1,127 @@
+//! The threads that look things up. Each has a connection that can't write, and sees the last commit.
+
+use std::sync::mpsc::Receiver;
+
+use beresta_proto::envelope::Envelope;
+use beresta_proto::key::VerifyingKey;
+use beresta_proto::time::Timestamp;
+use rusqlite::{Connection, OptionalExtension as _, Statement};
+
+use super::schema::int;
+use super::{Job, tell};
+use crate::queue::rules::{self, Hour};
+use crate::queue::{Answer, BlobName, Op, QueueRecord, QueueRef, ReadName, Stats, Stored};
+
+struct Statements<'c> {
+    find: Statement<'c>,
+    fetch: Statement<'c>,
+    blob_owner: Statement<'c>,
+    stats: Statement<'c>,
+}
+
+/// Answers until no more can come.
+pub(super) fn run(conn: &Connection, jobs: &Receiver<Job>) {
+    let statements = Statements::prepare(conn);
+    let Ok(mut statements) = statements else {
+        tracing::error!("a reader of the queues cannot prepare its statements");
+        return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
+    };
+    for Job { op, done } in jobs {
+        let answer = statements.look_up(&op).unwrap_or_else(|_| {
+            tracing::error!("a reader of the queues failed");
+            Answer::Failed
+        });
+        tell(done, answer);
+    }
+}
+
+impl<'c> Statements<'c> {
+    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            find: conn.prepare("SELECT read, read_key FROM queue WHERE id = ?1")?,
+            fetch: conn.prepare(
+                "SELECT sequence, envelope FROM message
+                 WHERE queue = ?1 AND sequence > ?2 AND ends > ?3 ORDER BY sequence LIMIT ?4",
+            )?,
+            blob_owner: conn.prepare("SELECT owner FROM blob WHERE name = ?1 AND ends > ?2")?,
+            stats: conn.prepare(
+                "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
+                    (SELECT count(*) FROM tombstone), (SELECT count(*) FROM blob),
+                    (SELECT used FROM held), (SELECT min(ends) FROM message)",
+            )?,
+        })
+    }
+
+    fn look_up(&mut self, op: &Op) -> rusqlite::Result<Answer> {
+        match op {
+            Op::Find { read } => self.find(read),
+            Op::Fetch { queue, after, max_messages, max_bytes, now } => {
+                self.fetch(*queue, *after, *max_messages, *max_bytes, *now)
+            }
+            Op::FindBlob { blob: BlobName(name), now } => {
+                let mut rows = self.blob_owner.query(rusqlite::params![name, Hour::down(*now).0])?;
+                Ok(match rows.next()? {
+                    Some(row) => Answer::Owner(VerifyingKey(row.get(0)?)),
+                    None => Answer::Gone,
+                })
+            }
+            Op::Stats => self.stats(),
+            // Never sent to a reader.
+            Op::MakeQueue { .. }
+            | Op::Append { .. }
+            | Op::Acknowledge { .. }
+            | Op::DeleteQueue { .. }
+            | Op::PutBlob { .. }
+            | Op::ClaimBlob { .. }
+            | Op::DeleteBlob { .. }
+            | Op::Expire { .. } => Ok(Answer::Failed),
+        }
+    }
+
+    fn find(&mut self, read: &ReadName) -> rusqlite::Result<Answer> {
+        let queue = rules::queue_ref(read);
+        let row = self.find.query_row([queue.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        Ok(match row {
+            Some((kept, key)) if ReadName(kept) == *read => {
+                Answer::Found(QueueRecord { queue, read_key: VerifyingKey(key) })
+            }
+            _ => Answer::Gone,
+        })
+    }
+
+    fn fetch(
+        &mut self,
+        queue: QueueRef,
+        after: u64,
+        most: usize,
+        max_bytes: usize,
+        now: Timestamp,
+    ) -> rusqlite::Result<Answer> {
+        let mut messages = Vec::new();
+        let mut bytes = 0_usize;
+        let mut rows = self.fetch.query([queue.0, int(after), Hour::down(now).0, int(most as u64)])?;
+        while let Some(row) = rows.next()? {
+            let envelope = Envelope::from_bytes(row.get(1)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
+            bytes = bytes.saturating_add(envelope.bucket().size());
+            if !messages.is_empty() && bytes > max_bytes {
+                break;
+            }
+            messages.push(Stored { sequence: row.get::<_, i64>(0)?.unsigned_abs(), envelope });
+        }
+        Ok(Answer::Messages(messages))
+    }
+
+    fn stats(&mut self) -> rusqlite::Result<Answer> {
+        self.stats.query_row([], |row| {
+            let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+            Ok(Answer::Stats(Stats {
+                queues: count(0)?,
+                messages: count(1)?,
+                tombstones: count(2)?,
+                blobs: count(3)?,
+                used: count(4)?,
+                first_end: row.get::<_, Option<i64>>(5)?.map(|hour| Hour(hour).begins()),
+            }))
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! What the file looks like, and how connections to it are set up. Versions only go forward.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::OpenError;
+use crate::queue::rules::Cap;
+
+/// "Bere": says whose file it is.
+const APPLICATION: i32 = 0x4265_7265;
+/// The bytes of a page. Measured: 32 KiB pages and a checkpoint every 500 had the best tail.
+const PAGE: u64 = 32 * 1_024;
+/// Pages in the write-ahead log after which the commit moves them into the file.
+const CHECKPOINT: i32 = 500;
+
+/// The steps from an empty file; a file's version is how many it has taken.
+const STEPS: [&str; 1] = [include_str!("schema/0001_queues.sql")];
+
+/// Opens the one connection that writes.
+pub(super) fn open_writer(path: &Path, cap: Cap) -> Result<Connection, OpenError> {
+    let conn = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    conn.busy_timeout(Duration::from_secs(2))?;
+    conn.pragma_update(None, "page_size", int(PAGE))?;
+    // Fails here if it is no database at all.
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL flushes the log at each commit: NORMAL would lose the last ones with the power.
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    conn.pragma_update(None, "secure_delete", "ON")?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+    conn.pragma_update(None, "cache_size", -65_536)?;
+    // Rows are counted against the cap one by one; this bounds the file even if the count is off. The margin is what
+    // acknowledging may need when the cap is reached.
+    let pages = (cap.bytes / PAGE).saturating_add(cap.bytes / PAGE / 4).saturating_add(256);
+    conn.pragma_update(None, "max_page_count", int(pages.min(u64::from(u32::MAX - 1))))?;
+    Ok(conn)
+}
+
+/// Opens a connection that only reads.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(Duration::from_secs(2))?;
+    conn.pragma_update(None, "cache_size", -8_192)?;
+    Ok(conn)
+}
+
+/// Brings the file to today's version, all steps or none.
+pub(super) fn migrate(conn: &mut Connection) -> Result<(), OpenError> {
+    let application: i32 = conn.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let version: i64 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let empty = version == 0 && application == 0 && tables == 0;
+    if !empty && application != APPLICATION {
+        return Err(OpenError::Damaged);
+    }
+    let taken = usize::try_from(version).map_err(|_| OpenError::Damaged)?;
+    let steps = STEPS.get(taken..).ok_or(OpenError::Newer)?;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for step in steps {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "user_version", int(STEPS.len() as u64))?;
+    tx.commit()?;
+    Ok(())
+}
+
+/// SQLite's integers have a sign. What does not fit is beyond every limit anyway.
+pub(super) fn int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,59 @@
+-- What a relay keeps. Names are keyed hashes, `ends` are whole hours since 1970, rounded up. When a queue was made, when
+-- a message came and who asked is not kept.
+
+-- `id` is the front of `read`: random, so that the order of rows says nothing about the order of making.
+CREATE TABLE queue (
+    id         INTEGER NOT NULL PRIMARY KEY,
+    read       BLOB    NOT NULL CHECK (length(read) = 32),
+    send       BLOB    NOT NULL CHECK (length(send) = 32),
+    read_key   BLOB    NOT NULL CHECK (length(read_key) = 32),
+    capability BLOB    NOT NULL CHECK (length(capability) = 32)
+) STRICT;
+CREATE UNIQUE INDEX queue_by_send ON queue (send);
+
+-- What changes about a queue, in narrow rows of their own: a commit that touches many queues writes few pages.
+-- The last sequence number given is the greater of `last` and that of the messages that wait.
+CREATE TABLE counter (
+    queue    INTEGER NOT NULL PRIMARY KEY,
+    last     INTEGER NOT NULL,
+    was_full INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE message (
+    id       INTEGER NOT NULL PRIMARY KEY,
+    queue    INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    name     INTEGER NOT NULL,
+    bucket   INTEGER NOT NULL,
+    ends     INTEGER NOT NULL,
+    envelope BLOB    NOT NULL
+) STRICT;
+-- Has all that the writer needs to know of a queue, so that it never reads envelopes.
+CREATE UNIQUE INDEX message_by_place ON message (queue, sequence, name, bucket);
+CREATE INDEX message_by_end ON message (ends);
+
+-- Messages that are gone, for 48 hours.
+CREATE TABLE tombstone (
+    queue INTEGER NOT NULL,
+    name  INTEGER NOT NULL,
+    ends  INTEGER NOT NULL,
+    PRIMARY KEY (queue, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstone_by_end ON tombstone (ends);
+
+-- `claimant` is empty until somebody claims.
+CREATE TABLE blob (
+    name     BLOB    NOT NULL PRIMARY KEY CHECK (length(name) = 32),
+    owner    BLOB    NOT NULL CHECK (length(owner) = 32),
+    ends     INTEGER NOT NULL,
+    claimant BLOB    NOT NULL CHECK (length(claimant) IN (0, 32)),
+    sealed   BLOB    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX blob_by_end ON blob (ends);
+
+-- One row: what counts against the cap.
+CREATE TABLE held (
+    one  INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    used INTEGER NOT NULL
+) STRICT;
+INSERT INTO held (one, used) VALUES (1, 0);

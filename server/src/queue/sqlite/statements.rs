@@ -1,0 +1,60 @@
+//! The writer's statements, prepared once.
+
+use rusqlite::{Connection, Statement};
+
+macro_rules! statements {
+    ($($name:ident: $sql:literal;)*) => {
+        /// Every statement of the writer.
+        pub(super) struct Statements<'c> {
+            $(pub(super) $name: Statement<'c>,)*
+        }
+
+        impl<'c> Statements<'c> {
+            /// Prepares them.
+            pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+                Ok(Self { $($name: conn.prepare($sql)?,)* })
+            }
+        }
+    };
+}
+
+statements! {
+    begin: "BEGIN IMMEDIATE";
+    commit: "COMMIT";
+    rollback: "ROLLBACK";
+    // Moves the log into the file and empties it, so that what was deleted is not in it any more.
+    truncate: "PRAGMA wal_checkpoint(TRUNCATE)";
+    // Moves the log into the file and begins it again, but keeps its place on a full disk.
+    restart: "PRAGMA wal_checkpoint(RESTART)";
+    used: "SELECT used FROM held";
+    set_used: "UPDATE held SET used = ?1";
+
+    queue_exists: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 OR send = ?2)";
+    make_queue: "INSERT INTO queue (id, read, send, read_key, capability) VALUES (?1, ?2, ?3, ?4, ?5)";
+    queue_by_send: "SELECT id, send, capability FROM queue WHERE send = ?1";
+    queue_by_id: "SELECT id, send, capability FROM queue WHERE id = ?1";
+    delete_queue: "DELETE FROM queue WHERE id = ?1";
+    counter: "SELECT last, was_full FROM counter WHERE queue = ?1";
+    set_counter: "INSERT INTO counter (queue, last, was_full) VALUES (?1, ?2, ?3)
+        ON CONFLICT (queue) DO UPDATE SET last = excluded.last, was_full = excluded.was_full";
+    delete_counter: "DELETE FROM counter WHERE queue = ?1";
+
+    places: "SELECT sequence, name, bucket FROM message WHERE queue = ?1 ORDER BY sequence";
+    append: "INSERT INTO message (queue, sequence, name, bucket, ends, envelope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    delete_upto: "DELETE FROM message WHERE queue = ?1 AND sequence <= ?2";
+    delete_message: "DELETE FROM message WHERE id = ?1";
+    ended_messages: "SELECT id, queue, sequence FROM message WHERE ends <= ?1 LIMIT ?2";
+
+    tombstone: "SELECT ends FROM tombstone WHERE queue = ?1 AND name = ?2";
+    bury: "INSERT INTO tombstone (queue, name, ends) VALUES (?1, ?2, ?3)";
+    unbury: "DELETE FROM tombstone WHERE queue = ?1 AND name = ?2";
+    delete_tombstones: "DELETE FROM tombstone WHERE queue = ?1";
+    expire_tombstones: "DELETE FROM tombstone WHERE (queue, name) IN
+        (SELECT queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2)";
+
+    blob: "SELECT owner, ends, claimant, sealed FROM blob WHERE name = ?1";
+    put_blob: "INSERT INTO blob (name, owner, ends, claimant, sealed) VALUES (?1, ?2, ?3, x'', ?4)";
+    claim_blob: "UPDATE blob SET claimant = ?2 WHERE name = ?1";
+    delete_blob: "DELETE FROM blob WHERE name = ?1";
+    expire_blobs: "DELETE FROM blob WHERE name IN (SELECT name FROM blob WHERE ends <= ?1 LIMIT ?2)";
+}

@@ -1,0 +1,235 @@
+//! What each changing operation does to queues and messages, inside the writer's transaction. An error means that the
+//! whole transaction is to be rolled back. Blobs are in [`super::blobs`].
+
+use beresta_proto::envelope::Envelope;
+use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::time::{Timestamp, TtlClass};
+use rusqlite::{OptionalExtension as _, params};
+
+use super::cache::{Cache, Place, Queue};
+use super::schema::int;
+use super::statements::Statements;
+use crate::queue::rules::{self, Append, Cap, Cost, Hour};
+use crate::queue::{Answer, MessageName, Op, QueueRef, ReadName, SendName};
+
+/// What will be answered, once it is durable.
+pub(super) enum Decided {
+    /// This.
+    Answer(Answer),
+    /// [`Answer::Appended`], with the operation's envelope.
+    Appended { queue: QueueRef, sequence: u64 },
+}
+
+/// The writer's statements and what it remembers.
+pub(super) struct Work<'c> {
+    pub(super) statements: Statements<'c>,
+    pub(super) cache: Cache,
+    pub(super) cap: Cap,
+    /// Bytes that count against the cap.
+    pub(super) used: u64,
+}
+
+impl<'c> Work<'c> {
+    /// Begins with what the file says.
+    pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
+        let mut work = Self { statements, cache: Cache::default(), cap, used: 0 };
+        work.reload()?;
+        Ok(work)
+    }
+
+    /// Forgets all that a transaction changed which did not come about.
+    pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
+        self.cache.forget();
+        self.used = self.statements.used.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        Ok(())
+    }
+
+    /// Carries one operation out.
+    pub(super) fn carry_out(&mut self, op: &Op) -> rusqlite::Result<Decided> {
+        let answer = match op {
+            Op::Append { send, capability, message, ttl, envelope, now } => {
+                return self.append(send, capability, *message, *ttl, envelope, *now);
+            }
+            Op::MakeQueue { read, send, read_key, capability } => self.make(read, send, read_key, capability),
+            Op::Acknowledge { queue, upto, now } => self.acknowledge(*queue, *upto, *now),
+            Op::DeleteQueue { queue } => self.delete_queue(*queue),
+            Op::PutBlob { blob, owner, hours, sealed, now } => {
+                self.put_blob(blob, owner, *hours, sealed, *now)
+            }
+            Op::ClaimBlob { blob, claimant, now } => self.claim_blob(blob, claimant, *now),
+            Op::DeleteBlob { blob, owner, now } => self.delete_blob(blob, owner, *now),
+            Op::Expire { now, limit } => self.expire(*now, *limit),
+            // Never sent to the writer.
+            Op::Find { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => Ok(Answer::Failed),
+        };
+        answer.map(Decided::Answer)
+    }
+
+    fn make(
+        &mut self,
+        read: &ReadName,
+        send: &SendName,
+        key: &VerifyingKey,
+        capability: &CapabilityHash,
+    ) -> rusqlite::Result<Answer> {
+        let queue = rules::queue_ref(read);
+        if self.statements.queue_exists.query_row(params![queue.0, send.0], |row| row.get(0))? {
+            return Ok(Answer::Exists);
+        }
+        if !self.cap.admits_new(self.used, Cost::QUEUE) {
+            return Ok(Answer::Full);
+        }
+        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0])?;
+        self.used = self.used.saturating_add(Cost::QUEUE);
+        Ok(Answer::Made(queue))
+    }
+
+    fn append(
+        &mut self,
+        send: &SendName,
+        shown: &CapabilityHash,
+        name: MessageName,
+        ttl: TtlClass,
+        envelope: &Envelope,
+        now: Timestamp,
+    ) -> rusqlite::Result<Decided> {
+        let found = self.cache.by_send(send, &mut self.statements)?;
+        if !rules::may_send(found.as_ref().map(|(_, held)| &held.capability), shown) {
+            return Ok(Decided::Answer(Answer::Gone));
+        }
+        let Some((queue, held)) = found else { return Ok(Decided::Answer(Answer::Gone)) };
+
+        let name = i64::from_be_bytes(name.0);
+        let waits = held.places.iter().any(|place| place.name == name);
+        let tombstone = if waits {
+            None
+        } else {
+            let ends = self.statements.tombstone.query_row([queue.0, name], |row| row.get(0));
+            ends.optional()?.map(Hour)
+        };
+        let known = waits || tombstone.is_some_and(|ends| !ends.is_over(now));
+        let bucket = envelope.bucket();
+        match rules::append(known, &held.fill, bucket.size(), self.used, self.cap) {
+            Append::Repeated => Ok(Decided::Answer(Answer::Repeated)),
+            Append::Full => Ok(Decided::Answer(Answer::Full)),
+            Append::QueueFull => {
+                // Written once, so that knocking at a full queue costs no disk.
+                if !held.fill.was_full {
+                    held.fill.was_full = true;
+                    self.statements.set_counter.execute(params![queue.0, int(held.last), true])?;
+                }
+                Ok(Decided::Answer(Answer::QueueFull))
+            }
+            Append::Store { cost } => {
+                if tombstone.is_some() {
+                    self.statements.unbury.execute([queue.0, name])?;
+                    self.used = self.used.saturating_sub(Cost::TOMBSTONE);
+                }
+                let sequence = held.last.saturating_add(1);
+                let ends = rules::message_ends(ttl, now);
+                let code = bucket.code();
+                self.statements.append.execute(params![
+                    queue.0,
+                    int(sequence),
+                    name,
+                    code,
+                    ends.0,
+                    envelope.as_bytes()
+                ])?;
+                held.last = sequence;
+                held.fill.add(bucket.size());
+                held.places.push_back(Place { sequence, name, bucket });
+                self.used = self.used.saturating_add(cost);
+                self.cache.grew();
+                Ok(Decided::Appended { queue, sequence })
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, queue: QueueRef, upto: u64, now: Timestamp) -> rusqlite::Result<Answer> {
+        let statements = &mut self.statements;
+        let Some(held) = self.cache.by_ref(queue, statements)? else { return Ok(Answer::Gone) };
+        let going = held.places.partition_point(|place| place.sequence <= upto);
+        if going == 0 {
+            return Ok(Answer::Acknowledged { deleted: 0, drained: settle(queue, held, false, statements)? });
+        }
+        statements.delete_upto.execute([queue.0, int(upto)])?;
+        let ends = rules::tombstone_ends(now);
+        for place in held.places.drain(..going) {
+            statements.bury.execute([queue.0, place.name, ends.0])?;
+            held.fill.remove(place.bucket.size());
+            self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
+            self.used = self.used.saturating_add(Cost::TOMBSTONE);
+        }
+        Ok(Answer::Acknowledged { deleted: going, drained: settle(queue, held, true, statements)? })
+    }
+
+    fn delete_queue(&mut self, queue: QueueRef) -> rusqlite::Result<Answer> {
+        let statements = &mut self.statements;
+        let Some(held) = self.cache.by_ref(queue, statements)? else { return Ok(Answer::Gone) };
+        let messages: u64 = held.places.iter().map(|place| Cost::message(place.bucket.size())).sum();
+        statements.delete_upto.execute([queue.0, i64::MAX])?;
+        let tombstones = statements.delete_tombstones.execute([queue.0])? as u64;
+        statements.delete_counter.execute([queue.0])?;
+        statements.delete_queue.execute([queue.0])?;
+        let cost = Cost::TOMBSTONE.saturating_mul(tombstones).saturating_add(messages + Cost::QUEUE);
+        self.used = self.used.saturating_sub(cost);
+        self.cache.remove(queue);
+        Ok(Answer::Done)
+    }
+
+    fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
+        let statements = &mut self.statements;
+        let (hour, most) = (Hour::down(now).0, int(limit as u64));
+        let tombstones = statements.expire_tombstones.execute([hour, most])?;
+        self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));
+        let blobs = statements.expire_blobs.execute([hour, most])?;
+        self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
+
+        let ended = statements.ended_messages.query_map([hour, most], |row| {
+            Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
+        })?;
+        let mut ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;
+        ended.sort_unstable();
+        let ends = rules::tombstone_ends(now);
+        let mut drained = Vec::new();
+        // Queue by queue: what is remembered of one may be forgotten when the next is read.
+        for group in ended.chunk_by(|one, next| one.0 == next.0) {
+            let Some((queue, _, _)) = group.first() else { continue };
+            let Some(held) = self.cache.by_ref(*queue, statements)? else { continue };
+            for (_, sequence, id) in group {
+                statements.delete_message.execute([id])?;
+                let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
+                    continue;
+                };
+                let Some(place) = held.places.remove(at) else { continue };
+                statements.bury.execute([queue.0, place.name, ends.0])?;
+                held.fill.remove(place.bucket.size());
+                self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
+                self.used = self.used.saturating_add(Cost::TOMBSTONE);
+            }
+            if settle(*queue, held, true, statements)? {
+                drained.push(*queue);
+            }
+        }
+        let more = [tombstones, blobs, ended.len()].into_iter().any(|kind| kind >= limit);
+        Ok(Answer::Expired { deleted: tombstones + blobs + ended.len(), drained, more })
+    }
+}
+
+/// After messages went: keeps the last sequence number where no waiting message does, and takes the mark off a queue
+/// that drained. Whether it did.
+fn settle(
+    queue: QueueRef,
+    held: &mut Queue,
+    went: bool,
+    statements: &mut Statements<'_>,
+) -> rusqlite::Result<bool> {
+    let drained = held.fill.is_drained();
+    held.fill.was_full &= !drained;
+    let shown = held.places.back().map_or(0, |place| place.sequence);
+    if drained || (went && shown < held.last) {
+        statements.set_counter.execute(params![queue.0, int(held.last), held.fill.was_full])?;
+    }
+    Ok(drained)
+}

@@ -1,0 +1,164 @@
+//! The thread that changes the file: takes what waits, carries it out in one transaction, commits, then tells everybody.
+//!
+//! A commit costs one flush of the disk, however much is in it. While one is under way the next operations gather, so the
+//! batches grow with the load by themselves.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+
+use super::statements::Statements;
+use super::work::{Decided, Work};
+use super::{Job, tell};
+use crate::queue::rules::Cap;
+use crate::queue::{Answer, Op};
+
+/// Operations in one commit at the most.
+const BATCH: usize = 1_024;
+/// So long nothing must come before the log is emptied for rest.
+const REST: Duration = Duration::from_millis(500);
+
+/// Works until no more can come.
+pub(super) fn run(conn: &Connection, cap: Cap, jobs: &Receiver<Job>) {
+    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap));
+    let Ok(work) = work else {
+        tracing::error!("the writer of the queues cannot prepare its statements");
+        return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
+    };
+    let mut writer = Writer { conn, work, log_holds_something: true };
+    while let Some(batch) = writer.gather(jobs) {
+        let expiry = batch.iter().any(|job| matches!(job.op, Op::Expire { .. }));
+        writer.carry_out(batch);
+        // Expiry comes again and again: so the log is emptied under a load that never rests, too.
+        if expiry {
+            writer.empty_log();
+        }
+    }
+    writer.empty_log();
+}
+
+struct Writer<'c> {
+    conn: &'c Connection,
+    work: Work<'c>,
+    log_holds_something: bool,
+}
+
+impl Writer<'_> {
+    /// Waits for operations: all that are there, up to a batch. None when no more can come.
+    fn gather(&mut self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
+        let first = if self.log_holds_something {
+            match jobs.recv_timeout(REST) {
+                Err(RecvTimeoutError::Timeout) => {
+                    self.empty_log();
+                    jobs.recv().ok()?
+                }
+                other => other.ok()?,
+            }
+        } else {
+            jobs.recv().ok()?
+        };
+        let mut batch = vec![first];
+        while batch.len() < BATCH {
+            match jobs.try_recv() {
+                Ok(job) => batch.push(job),
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            }
+        }
+        Some(batch)
+    }
+
+    /// Carries a batch out and tells everybody.
+    fn carry_out(&mut self, batch: Vec<Job>) {
+        let decided = self.attempt(&batch, false).or_else(|error| {
+            self.undo()?;
+            if error.sqlite_error_code() != Some(ErrorCode::DiskFull) {
+                return Err(error);
+            }
+            tracing::warn!("the disk of the queues is full");
+            // What makes room must still work. The log's own place serves again once it was moved into the file.
+            checkpoint(&mut self.work.statements.restart);
+            self.attempt(&batch, true)
+        });
+        match decided {
+            Ok(decided) => {
+                for (job, decided) in batch.into_iter().zip(decided) {
+                    tell(job.done, answer(job.op, decided));
+                }
+            }
+            Err(error) => {
+                if self.undo().is_err() {
+                    tracing::error!("a failed commit could not be undone");
+                }
+                tracing::error!("a commit of the queues failed");
+                let full = error.sqlite_error_code() == Some(ErrorCode::DiskFull);
+                let answer = if full { Answer::Full } else { Answer::Failed };
+                batch.into_iter().for_each(|job| tell(job.done, answer.clone()));
+            }
+        }
+    }
+
+    /// One transaction. `only_frees`: what might store something is refused with [`Answer::Full`].
+    fn attempt(&mut self, batch: &[Job], only_frees: bool) -> rusqlite::Result<Vec<Decided>> {
+        self.work.statements.begin.execute([])?;
+        let used = self.work.used;
+        let mut decided = Vec::with_capacity(batch.len());
+        for job in batch {
+            decided.push(if only_frees && !frees(&job.op) {
+                Decided::Answer(Answer::Full)
+            } else {
+                self.work.carry_out(&job.op)?
+            });
+        }
+        if self.work.used != used {
+            self.work.statements.set_used.execute([super::schema::int(self.work.used)])?;
+        }
+        self.work.statements.commit.execute([])?;
+        self.log_holds_something = true;
+        Ok(decided)
+    }
+
+    /// Takes back a transaction that failed, and what was remembered of it.
+    fn undo(&mut self) -> rusqlite::Result<()> {
+        // Some errors end the transaction by themselves.
+        if !self.conn.is_autocommit() {
+            self.work.statements.rollback.execute([])?;
+        }
+        self.work.reload()
+    }
+
+    /// Moves the log into the file and empties it: deleted ciphertext is not kept in it.
+    fn empty_log(&mut self) {
+        // If a reader holds it or the disk fails, the next rest or expiry tries again.
+        self.log_holds_something = !checkpoint(&mut self.work.statements.truncate);
+    }
+}
+
+/// Whether the whole log was moved.
+fn checkpoint(statement: &mut rusqlite::Statement<'_>) -> bool {
+    matches!(statement.query_row([], |row| row.get::<_, i64>(0)), Ok(0))
+}
+
+/// Whether an operation only makes room, or changes a row in its place.
+fn frees(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Acknowledge { .. }
+            | Op::DeleteQueue { .. }
+            | Op::DeleteBlob { .. }
+            | Op::ClaimBlob { .. }
+            | Op::Expire { .. }
+    )
+}
+
+fn answer(op: Op, decided: Decided) -> Answer {
+    match (decided, op) {
+        (Decided::Answer(answer), _) => answer,
+        (
+            Decided::Appended { queue, sequence },
+            Op::Append { envelope, send: _, capability: _, message: _, ttl: _, now: _ },
+        ) => Answer::Appended { queue, sequence, envelope },
+        // Only an append is decided as appended.
+        (Decided::Appended { .. }, _) => Answer::Failed,
+    }
+}

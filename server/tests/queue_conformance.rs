@@ -1,0 +1,61 @@
+//! One suite over every queue engine, what only the durable one promises, and the comparison of the two.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "clippy takes helpers of a test for code outside tests; here all that is not expected fails the test"
+)]
+
+#[path = "queue_conformance/durable.rs"]
+mod durable;
+#[path = "queue_conformance/rig.rs"]
+mod rig;
+#[path = "queue_conformance/same.rs"]
+mod same;
+#[path = "queue_conformance/suite.rs"]
+mod suite;
+
+macro_rules! suite {
+    ($($test:ident $(with $cap:expr)?;)*) => {
+        mod memory {
+            $(#[test] fn $test() { crate::suite::$test(crate::rig::Rig::memory(crate::cap!($($cap)?))); })*
+        }
+        mod sqlite {
+            $(#[test] fn $test() { crate::suite::$test(crate::rig::Rig::sqlite(crate::cap!($($cap)?))); })*
+        }
+    };
+}
+
+macro_rules! cap {
+    () => {
+        crate::rig::ROOMY
+    };
+    ($cap:expr) => {
+        $cap
+    };
+}
+use cap;
+
+suite! {
+    a_queue_is_found_by_its_read_id;
+    messages_come_in_order_and_again_until_acknowledged;
+    a_fetch_keeps_its_limits_and_gives_one_at_least;
+    a_sequence_number_is_never_used_again;
+    a_repeat_of_an_acknowledged_message_is_answered_alike_and_not_delivered;
+    a_wrong_id_and_a_wrong_proof_look_alike;
+    a_message_ends_with_its_class_and_not_before;
+    a_message_that_ended_is_remembered_as_if_it_were_acknowledged;
+    expiry_keeps_its_limit_and_says_that_there_is_more;
+    a_full_queue_refuses_the_newest_and_says_when_it_drained;
+    a_full_queue_that_drains_by_expiry_says_so_too;
+    a_deleted_queue_is_gone_with_all_that_was_in_it;
+    a_cap_refuses_what_is_new_and_lets_go_of_what_is_old with crate::suite::SMALL;
+    a_blob_is_put_once_and_a_repeat_is_harmless;
+    the_same_claimant_may_claim_again;
+    a_second_claimant_is_told_that_the_invite_was_used;
+    an_expired_blob_is_gone;
+    only_its_owner_deletes_a_blob;
+    a_queue_that_never_was_is_gone;
+}
