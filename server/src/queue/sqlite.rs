@@ -7,6 +7,7 @@
 mod blobs;
 mod cache;
 mod reader;
+mod reserve;
 mod schema;
 mod statements;
 mod work;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use self::reserve::Reserve;
 use super::rules::Cap;
 use super::{Answer, Completion, Op, QueueEngine};
 
@@ -81,7 +83,8 @@ impl core::fmt::Debug for SqliteEngine {
 }
 
 impl SqliteEngine {
-    /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm` and `.lock`.
+    /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,
+    /// `.lock` and `.reserve`.
     ///
     /// # Errors
     /// [`OpenError`]: in use, of a newer version, damaged, or not accessible.
@@ -109,7 +112,9 @@ impl SqliteEngine {
             let jobs = engine.spawn("queue-reader", move |jobs| reader::run(&conn, &jobs))?;
             engine.readers.push(jobs);
         }
-        engine.writer = Some(engine.spawn("queue-writer", move |jobs| writer::run(&conn, cap, &jobs))?);
+        let reserve = Reserve::new(with_suffix(path, ".reserve"));
+        let run = move |jobs| writer::run(&conn, cap, reserve, &jobs);
+        engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
     }
 

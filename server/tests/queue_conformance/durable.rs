@@ -92,14 +92,14 @@ fn the_files_are_for_their_owner_only() {
     }
 }
 
-/// A tmpfs of 8 MiB; only root may make one.
+/// A tmpfs of 24 MiB, of which the reserve takes 16; only root may make one.
 struct Mount(tempfile::TempDir);
 
 impl Mount {
     fn new() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"]).arg(dir.path());
+        mount.args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(dir.path());
         let done = mount.stderr(Stdio::null()).status();
         done.is_ok_and(|status| status.success()).then_some(Self(dir))
     }
@@ -135,6 +135,15 @@ fn a_full_disk_refuses_and_the_engine_goes_on() {
             other => panic!("{other:?}"),
         };
     assert_eq!(fetch(), stored);
+    assert_eq!(
+        ask(Op::Acknowledge { queue, upto: stored, now: NOW }),
+        Answer::Acknowledged { deleted: usize::try_from(stored).unwrap(), drained: false }
+    );
+    // Room for new messages is looked for when the log is emptied, behind an expiry.
+    assert_eq!(append(stored + 1), Answer::Full);
+    assert!(matches!(ask(Op::Expire { now: NOW, limit: 9 }), Answer::Expired { deleted: 0, .. }));
+    assert_eq!(sequence(append(stored + 1)), stored + 1);
+    assert_eq!(fetch(), 1);
 }
 
 /// Queues of one life of the child.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
+use super::reserve::Reserve;
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell};
@@ -20,13 +21,13 @@ const BATCH: usize = 1_024;
 const REST: Duration = Duration::from_millis(500);
 
 /// Works until no more can come.
-pub(super) fn run(conn: &Connection, cap: Cap, jobs: &Receiver<Job>) {
+pub(super) fn run(conn: &Connection, cap: Cap, reserve: Reserve, jobs: &Receiver<Job>) {
     let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap));
     let Ok(work) = work else {
         tracing::error!("the writer of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
     };
-    let mut writer = Writer { conn, work, log_holds_something: true };
+    let mut writer = Writer { conn, work, reserve, log_holds_something: true };
     while let Some(batch) = writer.gather(jobs) {
         let expiry = batch.iter().any(|job| matches!(job.op, Op::Expire { .. }));
         writer.carry_out(batch);
@@ -41,6 +42,7 @@ pub(super) fn run(conn: &Connection, cap: Cap, jobs: &Receiver<Job>) {
 struct Writer<'c> {
     conn: &'c Connection,
     work: Work<'c>,
+    reserve: Reserve,
     log_holds_something: bool,
 }
 
@@ -70,13 +72,15 @@ impl Writer<'_> {
 
     /// Carries a batch out and tells everybody.
     fn carry_out(&mut self, batch: Vec<Job>) {
-        let decided = self.attempt(&batch, false).or_else(|error| {
+        let decided = self.attempt(&batch, !self.reserve.is_held()).or_else(|error| {
             self.undo()?;
             if error.sqlite_error_code() != Some(ErrorCode::DiskFull) {
                 return Err(error);
             }
             tracing::warn!("the disk of the queues is full");
-            // What makes room must still work. The log's own place serves again once it was moved into the file.
+            // What makes room must still work: it gets the reserve, and the log's own place, which serves again once
+            // the log was moved into the file.
+            self.reserve.release();
             checkpoint(&mut self.work.statements.restart);
             self.attempt(&batch, true)
         });
@@ -131,6 +135,7 @@ impl Writer<'_> {
     fn empty_log(&mut self) {
         // If a reader holds it or the disk fails, the next rest or expiry tries again.
         self.log_holds_something = !checkpoint(&mut self.work.statements.truncate);
+        self.reserve.restore();
     }
 }
 

@@ -1,0 +1,55 @@
+//! A file of zeros beside the queues, that is given up when the disk is full: deleting needs room in the log, and a full
+//! disk that nothing can be deleted from would stay full. Without it nothing new is stored.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// Bytes: what the write-ahead log holds before it is moved into the file.
+const SIZE: u64 = 16 * 1_024 * 1_024;
+
+/// The reserve.
+pub(super) struct Reserve {
+    path: PathBuf,
+    held: bool,
+}
+
+impl Reserve {
+    /// The reserve at `path`, made if there is room for it.
+    pub(super) fn new(path: PathBuf) -> Self {
+        let held = fs::metadata(&path).is_ok_and(|file| file.len() == SIZE);
+        let mut reserve = Self { path, held };
+        reserve.restore();
+        reserve
+    }
+
+    /// Whether it is there, so that new things may be stored.
+    pub(super) const fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Gives it up.
+    pub(super) fn release(&mut self) {
+        self.held = false;
+        if fs::remove_file(&self.path).is_err() {
+            tracing::warn!("the reserve of the queues cannot be given up");
+        }
+    }
+
+    /// Makes it again, if there is room.
+    pub(super) fn restore(&mut self) {
+        if self.held {
+            return;
+        }
+        // Written and not only sized: a file with a hole keeps no room.
+        let written = super::private_file(&self.path).is_ok_and(|mut file| {
+            let zeros = vec![0; 1 << 16];
+            (0..SIZE / (1 << 16)).all(|_| file.write_all(&zeros).is_ok()) && file.sync_data().is_ok()
+        });
+        if written {
+            self.held = true;
+        } else {
+            self.release();
+        }
+    }
+}
