@@ -21,7 +21,7 @@ use std::thread::JoinHandle;
 
 use self::reserve::Reserve;
 use super::rules::Cap;
-use super::{Answer, Completion, Op, QueueEngine};
+use super::{Answer, Completion, Op, QueueEngine, Stats};
 
 /// Threads that look things up.
 const READERS: usize = 2;
@@ -116,6 +116,24 @@ impl SqliteEngine {
         let run = move |jobs| writer::run(&conn, cap, reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
+    }
+
+    /// Counts what the file at `path` holds, also while a relay runs on it. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`] if it is no file of this engine, or can't be read.
+    pub fn peek(path: &Path) -> Result<Stats, OpenError> {
+        let conn = schema::open_reader(path)?;
+        let (ask, asked) = sync_channel(1);
+        let (tell, told) = sync_channel(1);
+        let done: Completion = Box::new(move |answer| drop(tell.send(answer)));
+        ask.send(Job { op: Op::Stats, done }).map_err(|_| OpenError::Sqlite)?;
+        drop(ask);
+        reader::run(&conn, &asked);
+        match told.recv() {
+            Ok(Answer::Stats(stats)) => Ok(stats),
+            Ok(_) | Err(_) => Err(OpenError::Damaged),
+        }
     }
 
     fn spawn(
