@@ -10,7 +10,6 @@ use crate::home::{Home, Name};
 use crate::relay::{Job, Ticket, Worked};
 
 /// What a worker does.
-#[derive(Debug)]
 pub(super) enum Task {
     Job(Ticket, Job),
     KeepEpochs(Zeroizing<Vec<u8>>),

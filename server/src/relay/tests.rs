@@ -1,1 +1,8 @@
+//! What the core promises, in a world without sockets or disks: the clock stands still unless it is moved, and answers
+//! of the engine come when and as a test wants.
 
+mod blobs;
+mod capsules;
+mod delivery;
+mod links;
+mod world;

@@ -1,0 +1,264 @@
+use beresta_proto::capsule::SendReply;
+use beresta_proto::command::Command;
+use beresta_proto::limits::QUEUE_MESSAGES;
+use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
+use beresta_proto::time::SECOND_MS;
+
+use super::world::{World, subscription};
+use crate::queue::Answer;
+
+fn subscribed() -> Reply {
+    Reply::Subscribed(vec![Subscribed::Ok])
+}
+
+fn texts(delivered: &[(u64, u32)]) -> Vec<u32> {
+    delivered.iter().map(|(_, text)| *text).collect()
+}
+
+#[test]
+fn messages_come_in_order_and_again_until_acknowledged() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    for text in 0..3 {
+        assert_eq!(world.send(anna, &sender.capsule(text)), SendReply::Stored);
+    }
+    assert_eq!(world.subscribe(boris, &queue), subscribed());
+    for text in 3..5 {
+        world.send(anna, &sender.capsule(text));
+    }
+    let first = world.delivered(boris);
+    assert_eq!(texts(&first), [0, 1, 2, 3, 4]);
+    assert!(first.windows(2).all(|two| two[0].0 < two[1].0));
+
+    assert_eq!(world.acknowledge(boris, &queue, first[1].0), Reply::Done);
+    world.close(boris);
+    let again = world.connect();
+    world.subscribe(again, &queue);
+    assert_eq!(world.delivered(again), first[2..]);
+}
+
+#[test]
+fn a_message_for_a_reader_who_is_there_is_pushed_without_reading_it_again() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(boris, &queue);
+    for text in 0..5 {
+        let (capsule, _) = sender.capsule(text);
+        world.say(anna, &Command::Send { capsule });
+        while world.work() {}
+        while let Some((ticket, answer)) = world.carry_out() {
+            assert!(!matches!(answer, Answer::Messages(_)) || text == 0);
+            world.answer(ticket, answer);
+        }
+    }
+    assert_eq!(texts(&world.delivered(boris)), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_reader_that_does_not_acknowledge_gets_one_window() {
+    for (size, window) in [(10, 32), (10_000, 16)] {
+        let mut world = World::new();
+        let queue = world.make_queue();
+        let (anna, boris) = (world.connect(), world.connect());
+        let mut sender = world.sender(&queue);
+        sender.size = size;
+        world.subscribe(boris, &queue);
+        for text in 0..80 {
+            assert_eq!(world.send(anna, &sender.capsule(text)), SendReply::Stored);
+        }
+        let mut got = world.delivered(boris);
+        assert_eq!(got.len(), window);
+        world.acknowledge(boris, &queue, got[2].0);
+        let more = world.delivered(boris);
+        assert_eq!(more.len(), 3, "as many as were acknowledged");
+        got.extend(more);
+        while got.len() < 80 {
+            world.acknowledge(boris, &queue, got.last().unwrap().0);
+            got.extend(world.delivered(boris));
+        }
+        assert_eq!(texts(&got), (0..80).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_second_subscriber_takes_over_and_the_first_is_told() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(first, &queue);
+    world.send(anna, &sender.capsule(0));
+    assert_eq!(world.subscribe(second, &queue), subscribed());
+    let last = world.hear(first).pop();
+    assert_eq!(last, Some(Heard::Push(Push::TakenOver { queue: queue.read_id })));
+    world.send(anna, &sender.capsule(1));
+    assert_eq!(texts(&world.delivered(second)), [0, 1]);
+    assert_eq!(world.hear(first), []);
+    assert_eq!(world.acknowledge(first, &queue, 1), Reply::Refused(Refusal::Gone));
+    // The first link's end does not end what the second one has.
+    world.close(first);
+    world.send(anna, &sender.capsule(2));
+    assert_eq!(texts(&world.delivered(second)), [2]);
+}
+
+#[test]
+fn a_repeated_subscription_pushes_nothing_again() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(boris, &queue);
+    world.send(anna, &sender.capsule(0));
+    assert_eq!(world.delivered(boris).len(), 1);
+    assert_eq!(world.subscribe(boris, &queue), subscribed());
+    assert_eq!(world.hear(boris), []);
+}
+
+#[test]
+fn a_fetch_for_who_was_taken_over_goes_to_nobody() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.send(anna, &sender.capsule(0));
+    // The first one's fetch is under way while the second one subscribes.
+    world.say(first, &Command::Subscribe(vec![subscription(first, &queue)]));
+    let (ticket, found) = world.carry_out().unwrap();
+    world.answer(ticket, found);
+    assert!(world.work());
+    let late = world.carry_out().unwrap();
+    assert!(matches!(late.1, Answer::Messages(_)));
+    world.subscribe(second, &queue);
+    world.answer(late.0, late.1);
+    world.settle();
+    assert_eq!(texts(&world.delivered(second)), [0]);
+    assert_eq!(world.delivered(first), []);
+}
+
+#[test]
+fn answers_of_the_engine_in_any_order_keep_the_queues_order() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(boris, &queue);
+    world.send(anna, &sender.capsule(0));
+    for text in 1..10 {
+        let (capsule, _) = sender.capsule(text);
+        world.say(anna, &Command::Send { capsule });
+    }
+    let mut answers = Vec::new();
+    while let Some(one) = world.carry_out() {
+        answers.push(one);
+    }
+    assert_eq!(answers.len(), 9);
+    for (ticket, answer) in answers.into_iter().rev() {
+        world.answer(ticket, answer);
+        // What the answer led to may come at any time between two others.
+        world.settle();
+    }
+    assert_eq!(texts(&world.delivered(boris)), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn nothing_is_said_to_be_stored_or_pushed_before_it_is_durable() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(boris, &queue);
+    let (capsule, key) = sender.capsule(0);
+    world.say(anna, &Command::Send { capsule });
+    assert!(world.work());
+    let (ticket, answer) = world.carry_out().unwrap();
+    assert_eq!((world.hear(anna), world.hear(boris)), (vec![], vec![]));
+    world.answer(ticket, answer);
+    let Some(Heard::Reply(_, Reply::Sent(sealed))) = world.hear(anna).pop() else { panic!("not sent") };
+    assert_eq!(key.open(&sealed), Ok(SendReply::Stored));
+}
+
+#[test]
+fn an_engine_that_failed_is_never_taken_for_an_answer() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    let (capsule, key) = sender.capsule(0);
+    world.say(anna, &Command::Send { capsule });
+    assert!(world.work());
+    let (ticket, _) = world.asked.pop_front().unwrap();
+    world.answer(ticket, Answer::Failed);
+    let Some(Heard::Reply(_, Reply::Sent(sealed))) = world.hear(anna).pop() else { panic!("not sent") };
+    assert!(matches!(key.open(&sealed), Ok(SendReply::Later { .. })));
+
+    // A reader who heard "gone" would give its queue up.
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    let (ticket, _) = world.asked.pop_front().unwrap();
+    world.answer(ticket, Answer::Failed);
+    assert!(matches!(world.hear(boris)[..], [Heard::Reply(_, Reply::Refused(Refusal::Failed))]));
+
+    // A fetch that failed is tried again.
+    world.send(anna, &sender.capsule(1));
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    let (ticket, found) = world.carry_out().unwrap();
+    world.answer(ticket, found);
+    assert!(world.work());
+    let (ticket, _) = world.asked.pop_front().unwrap();
+    world.answer(ticket, Answer::Failed);
+    assert_eq!(world.delivered(boris), []);
+    world.pass(2 * SECOND_MS);
+    world.settle();
+    assert_eq!(texts(&world.delivered(boris)), [1]);
+}
+
+#[test]
+fn a_full_queue_refuses_the_newest_and_its_reader_hears_when_it_drained() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    let many = u32::try_from(QUEUE_MESSAGES).unwrap();
+    for text in 0..many {
+        assert_eq!(world.send(anna, &sender.capsule(text)), SendReply::Stored);
+    }
+    let refused = sender.order(many);
+    assert_eq!(world.send(anna, &sender.seal(&refused)), SendReply::QueueFull);
+    world.subscribe(boris, &queue);
+    let (mut got, mut drained) = (Vec::new(), 0);
+    while got.len() < QUEUE_MESSAGES {
+        for heard in world.hear(boris) {
+            match heard {
+                Heard::Push(Push::Deliver { sequence, .. }) => got.push(sequence),
+                Heard::Push(Push::Drained { queue: one }) => {
+                    assert_eq!(one, queue.read_id);
+                    drained += 1;
+                }
+                Heard::Push(Push::TakenOver { .. } | Push::GoAway { .. }) | Heard::Reply(..) => panic!(),
+            }
+        }
+        world.acknowledge(boris, &queue, *got.last().unwrap());
+    }
+    assert_eq!(drained, 1);
+    assert_eq!(world.send(anna, &sender.seal(&refused)), SendReply::Stored);
+    assert_eq!(texts(&world.delivered(boris)), [many]);
+}
+
+#[test]
+fn nobody_acknowledges_what_it_has_not_seen() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.send(anna, &sender.capsule(0));
+    assert_eq!(world.acknowledge(boris, &queue, 1), Reply::Refused(Refusal::Gone), "not subscribed");
+    world.subscribe(boris, &queue);
+    let (sequence, _) = world.delivered(boris)[0];
+    assert_eq!(world.acknowledge(boris, &queue, sequence + 1), Reply::Refused(Refusal::Gone));
+    assert_eq!(world.acknowledge(boris, &queue, u64::MAX), Reply::Refused(Refusal::Gone));
+    assert_eq!(world.acknowledge(boris, &queue, sequence), Reply::Done);
+    assert_eq!(world.acknowledge(boris, &queue, sequence), Reply::Done, "a repeat");
+}

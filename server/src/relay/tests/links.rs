@@ -1,0 +1,166 @@
+use beresta_proto::command::Command;
+use beresta_proto::frame::{Frame, RequestId};
+use beresta_proto::reply::{Heard, Push, Refusal, Reply};
+use beresta_proto::time::{MINUTE_MS, SECOND_MS};
+
+use super::super::*;
+use super::world::World;
+
+#[test]
+fn a_malformed_frame_closes_its_link_and_no_other() {
+    let good = Command::Descriptor.encode(RequestId(1)).unwrap();
+    let mut padded = good.clone();
+    padded[200] = 1;
+    let unknown = Frame { kind: 0x7f, request: RequestId(1), body: &[] }.encode().unwrap();
+    let ours = Reply::Done.encode(RequestId(1)).unwrap();
+    let zero = Command::Descriptor.encode(RequestId(0)).unwrap();
+    let short = Command::Send { capsule: vec![1; 100] }.encode(RequestId(1)).unwrap();
+    for frame in [&[][..], &good[..100], &padded, &unknown, &ours, &zero, &short] {
+        let mut world = World::new();
+        let (one, other) = (world.connect(), world.connect());
+        world.frame(one, frame);
+        assert_eq!(world.closed.get(&one), Some(&CloseReason::Malformed));
+        world.frame(one, &good);
+        assert_eq!(world.hear(one), [], "a closed link is not served");
+        world.frame(other, &good);
+        assert_eq!(world.hear(other).len(), 1);
+    }
+}
+
+#[test]
+fn a_link_with_64_open_commands_is_read_no_further_until_one_is_answered() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let link = world.connect();
+    let delete =
+        Command::DeleteQueue { queue: queue.read_id, signature: beresta_proto::key::Signature([0; 64]) };
+    for _ in 0..64 {
+        assert!(world.relay.may_read(link));
+        world.say(link, &delete);
+    }
+    assert!(!world.relay.may_read(link));
+    assert_eq!(world.resumed, 0);
+    world.settle();
+    assert_eq!(world.resumed, 1);
+    assert!(world.relay.may_read(link));
+    assert_eq!(world.hear(link).len(), 64, "each has one answer");
+}
+
+#[test]
+fn a_client_that_never_reads_is_not_read_from_either() {
+    let mut world = World::new();
+    let (reader, other) = (world.connect(), world.connect());
+    let mut asked = 0;
+    while world.relay.may_read(reader) {
+        world.say(reader, &Command::Descriptor);
+        asked += 1;
+        assert!(asked < 1_000);
+    }
+    assert!(world.relay.may_read(other));
+    world.write_out(reader);
+    assert_eq!(world.resumed, 1);
+    assert!(world.relay.may_read(reader));
+}
+
+#[test]
+fn a_reader_of_many_full_queues_gets_them_as_it_takes_them() {
+    let mut world = World::new();
+    let queues: Vec<_> = (0..6).map(|_| world.make_queue()).collect();
+    for queue in &queues {
+        let mut sender = world.sender(queue);
+        sender.size = 10_000;
+        let link = world.connect();
+        for text in 0..16 {
+            world.send(link, &sender.capsule(text));
+        }
+    }
+    let reader = world.connect();
+    for queue in &queues {
+        world.subscribe(reader, queue);
+    }
+    let first = world.delivered(reader).len();
+    assert!((16..=3 * 16).contains(&first), "{first} messages for who took none yet");
+    let mut got = first;
+    for _ in 0..20 {
+        world.write_out(reader);
+        world.settle();
+        got += world.delivered(reader).len();
+    }
+    assert_eq!(got, 6 * 16);
+}
+
+#[test]
+fn who_asks_too_fast_is_refused_and_who_goes_on_is_closed() {
+    let limits = Limits { burst: 10, per_second: 2, over_rate: 5, ..Limits::default() };
+    let mut world = World::with(limits);
+    let (fast, slow) = (world.connect(), world.connect());
+    for _ in 0..12 {
+        world.say(fast, &Command::Descriptor);
+    }
+    let refused = world
+        .hear(fast)
+        .into_iter()
+        .filter(|heard| matches!(heard, Heard::Reply(_, Reply::Refused(Refusal::RateLimited))));
+    assert_eq!(refused.count(), 2);
+    world.pass(SECOND_MS);
+    assert!(matches!(world.ask(fast, &Command::Descriptor), Reply::Descriptor { .. }));
+    for _ in 0..10 {
+        world.say(fast, &Command::Descriptor);
+    }
+    assert_eq!(world.closed.get(&fast), Some(&CloseReason::OverRate));
+    assert!(matches!(world.ask(slow, &Command::Descriptor), Reply::Descriptor { .. }));
+}
+
+#[test]
+fn the_descriptor_comes_with_the_relays_clock_to_the_minute() {
+    let mut world = World::new();
+    world.pass(59 * SECOND_MS);
+    let link = world.connect();
+    let Reply::Descriptor { clock, descriptor, epoch_keys } = world.ask(link, &Command::Descriptor) else {
+        panic!("no descriptor")
+    };
+    assert_eq!((clock.0 % MINUTE_MS, descriptor, epoch_keys.len()), (0, vec![1; 200], 1));
+}
+
+#[test]
+fn a_link_that_ends_leaves_nothing_and_what_it_began_is_finished() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let mut sender = world.sender(&queue);
+    let (anna, boris) = (world.connect(), world.connect());
+    world.subscribe(boris, &queue);
+    let (capsule, _) = sender.capsule(7);
+    world.say(anna, &Command::Send { capsule });
+    assert!(world.work());
+    world.close(anna);
+    world.settle();
+    assert_eq!(world.delivered(boris).len(), 1);
+    assert_eq!(world.hear(anna), []);
+    world.close(boris);
+    assert!(world.relay.links.is_empty() && world.relay.deliveries.is_empty());
+    assert!(world.relay.pending.is_empty() && world.relay.groups.is_empty());
+    assert_eq!(world.relay.jobs, 0);
+    assert!(!world.relay.is_busy());
+}
+
+#[test]
+fn everybody_is_told_when_the_relay_stops() {
+    let mut world = World::new();
+    let links = [world.connect(), world.connect()];
+    world.relay.handle_stop(5);
+    for link in links {
+        world.settle();
+        world.write_out(link);
+        assert_eq!(world.hear(link), [Heard::Push(Push::GoAway { reconnect_after: 5 })]);
+    }
+}
+
+#[test]
+fn what_the_core_asks_for_shows_no_byte_of_it() {
+    let mut world = World::new();
+    let link = world.connect();
+    world.relay.handle_frame(link, &Command::Descriptor.encode(RequestId(1)).unwrap(), world.now);
+    let output = world.relay.poll_output().unwrap();
+    assert_eq!(format!("{output:?}"), "Frame(..)");
+    assert_eq!(format!("{:?}", Output::KeepEpochs(Zeroizing::new(vec![1; 8]))), "KeepEpochs(..)");
+}
