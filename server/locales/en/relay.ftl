@@ -1,0 +1,53 @@
+about = beresta-relay keeps queues of ciphertext for a limited time and knows nothing else.
+about-init = Makes a relay in a folder, or renews its descriptor for 90 days.
+about-run = Runs the relay until it is stopped.
+about-address = Prints the relay's address, which clients ask for.
+about-hold = Counts what the relay holds: for its operator, and for a lawyer.
+help-dir = The relay's folder.
+help-listen = Where to listen, as IP:PORT.
+help-public = Where clients find it, as IP:PORT.
+help-operator = Who runs it, as people are to see it. At most 64 bytes.
+help-identity = Where the identity key lies, if not in the folder.
+help-qr = Also prints the address as a QR code.
+help-json = Prints one JSON object instead of sentences.
+help-lang = Language of the texts: en or ru.
+help-help = Prints this help.
+help-version = Prints the version.
+heading-usage = Usage:
+heading-commands = Commands
+heading-options = Options
+
+init-made = A relay was made. Its address, to be handed out:
+init-renewed = The descriptor was renewed for 90 days. The address stays:
+init-identity = The identity key is in { $file }. Move it to a safe place off this machine: “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
+init-next = Start the relay by: beresta-relay run --dir { $dir }
+
+run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
+run-ending-soon = The descriptor ends in less than two weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
+
+hold-queues = Queues: { $count }
+hold-messages = Messages waiting: { $count }
+hold-tombstones = Ids of messages that are gone, as keyed hashes: { $count }
+hold-blobs = Sealed invites: { $count }
+hold-bytes = Bytes used: { $count }
+hold-first-end = The oldest class of waiting messages ends in the hour of { $hour } UTC.
+hold-nothing-waits = No message waits.
+hold-explain = Messages are ciphertext whose keys this relay never had. It keeps no addresses of people, no names, no accounts and no log of who connected. Ids of queues are kept as keyed hashes.
+
+error-usage = { $program }: this command line was not understood. See --help.
+error-unknown = Unknown option or command: { $what }. See --help.
+error-missing = Something is missing: { $what }. See --help.
+error-value = “{ $what }” does not fit { $option }. See --help.
+error-internal = The relay failed inside. This is a fault of the program; please report what you did.
+error-no-address = Say where to listen and where clients find the relay: --listen IP:PORT --public IP:PORT
+error-long-name = The operator's name is too long: at most 64 bytes.
+error-no-identity = The identity key is not there. Say where it lies: --identity FILE
+error-other-identity = This is the identity key of another relay. Say where this relay's lies: --identity FILE
+error-no-relay = There is no relay in this folder. Make one by: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT
+error-ended = The relay's descriptor has ended, and clients would refuse it. Renew it with the identity key: beresta-relay init --dir DIR --identity FILE
+error-missing-file = The file { $file } is missing from the relay's folder. Restore it from a copy, or make a new relay.
+error-exists-file = The file { $file } exists already and is not replaced.
+error-damaged-file = The file { $file } is damaged. Restore it from a copy, or make a new relay.
+error-file = A file in the relay's folder could not be read or written. Check who owns the folder, and whether the disk is full.
+error-bind = The relay can't listen there: the address is taken, not this machine's, or not allowed. Check --listen of “init”.
+error-queues = The queues can't be opened. Another relay may be running in this folder, or the disk is full or damaged.

@@ -1,0 +1,150 @@
+//! What the commands do, seen from a terminal: data on standard output, talk on standard error.
+
+mod args;
+mod fault;
+mod hold;
+mod locale;
+mod text;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use beresta_proto::time::DAY_MS;
+use beresta_server::clock;
+use beresta_server::home::Home;
+use beresta_server::net::Server;
+use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::queue::{Namer, rules::Cap};
+use beresta_server::random::SystemRandom;
+use beresta_server::relay::{Identity, Limits, Relay};
+use beresta_server::setup::{self, SetupError, Wish};
+use clap::ArgMatches;
+use clap::error::ErrorKind;
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use tokio::signal::unix::{SignalKind, signal};
+
+use args::value;
+use fault::Fault;
+use locale::Language;
+use text::Text;
+
+/// Bytes of the disk that queues may take. A smaller disk is noticed when it is full.
+const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
+/// Before its end by which the operator is reminded to renew the descriptor.
+const REMIND_MS: u64 = 14 * DAY_MS;
+/// Said on standard error once the relay can be reached. For programs that start it, so it is in no language.
+const LISTENING: &str = "listening";
+
+/// Runs the command line.
+pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
+    let text = Text::new(Language::choose(&args));
+    let done = match args::command(&text).try_get_matches_from(args) {
+        Ok(found) => command(&found, &text),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            print!("{error}");
+            Ok(())
+        }
+        Err(error) => Err(Fault::Usage(Box::new(error))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("{}", fault.words(&text));
+            fault.code()
+        }
+    }
+}
+
+fn command(found: &ArgMatches, text: &Text) -> Result<(), Fault> {
+    let (name, found) = found.subcommand().ok_or(Fault::Internal)?;
+    let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
+    match name {
+        "init" => init(found, dir, text),
+        "run" => relay(&dir, text),
+        "address" => address(found, &dir),
+        "what-i-hold" => what_i_hold(found, &dir, text),
+        _ => Err(Fault::Internal),
+    }
+}
+
+fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
+    let wish = Wish {
+        listen: value(found, "listen"),
+        public: value(found, "public"),
+        operator: value(found, "operator"),
+        identity: value(found, "identity"),
+        dir,
+    };
+    let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
+    let made = setup::init(&wish, clock::now(), &mut rng)?;
+    eprintln!("{}", text.say(if made.renewed { "init-renewed" } else { "init-made" }));
+    println!("{}", made.address.to_link());
+    eprintln!("{}", text.say_with("init-identity", &[("file", &made.identity.display().to_string())]));
+    if !made.renewed {
+        eprintln!("{}", text.say_with("init-next", &[("dir", &wish.dir.display().to_string())]));
+    }
+    Ok(())
+}
+
+fn address(found: &ArgMatches, dir: &Path) -> Result<(), Fault> {
+    let link = setup::address(dir)?.to_link();
+    if found.get_flag("qr") {
+        let code = QrCode::new(link.as_bytes()).map_err(|_| Fault::Internal)?;
+        // Light on dark, as terminals are; the quiet zone makes it readable on the others too.
+        let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
+        println!("{drawn}");
+    }
+    println!("{link}");
+    Ok(())
+}
+
+fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let home = Home::at(dir);
+    setup::address(dir)?;
+    let queues = home.path(beresta_server::home::Name::Queues);
+    let stats = if queues.exists() {
+        SqliteEngine::peek(&queues).map_err(|_| Fault::Queues)?
+    } else {
+        Default::default()
+    };
+    println!("{}", if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) });
+    Ok(())
+}
+
+fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
+    let now = clock::now();
+    let setup = setup::load(dir, now)?;
+    if setup.descriptor.not_after.since(now) < REMIND_MS {
+        eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
+    }
+    let engine = Arc::new(SqliteEngine::open(&setup.queues, CAP).map_err(|_| Fault::Queues)?);
+    let identity = Identity {
+        relay: setup.relay,
+        descriptor: setup.signed,
+        epoch_signer: setup.epoch_signer,
+        epochs: setup.epochs,
+        namer: Namer::new(&setup.queue_key),
+    };
+    let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
+    let relay =
+        Relay::new(identity, Limits::default(), now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
+        let server = Server::start(setup.listen, &setup.tls, relay, engine, &Home::at(dir))?;
+        if !server.has_roomy_buffers() {
+            eprintln!("{}", text.say("run-small-buffers"));
+        }
+        eprintln!("{LISTENING}");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        server.stop().await;
+        Ok(())
+    })
+}

@@ -1,0 +1,99 @@
+//! The command line: what there is, in the language of who reads it.
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+
+use super::text::Text;
+
+/// The program's name.
+pub(crate) const PROGRAM: &str = "beresta-relay";
+
+/// The whole command line.
+pub(crate) fn command(text: &Text) -> Command {
+    let sub = |name: &'static str, about: &str, usage: &'static str| {
+        base(Command::new(name), text).about(text.say(about)).override_usage(usage).arg(
+            Arg::new("dir")
+                .long("dir")
+                .value_name("DIR")
+                .required(true)
+                .value_parser(value_parser!(std::path::PathBuf))
+                .help(text.say("help-dir"))
+                .help_heading(text.say("heading-options")),
+        )
+    };
+    let option = |name: &'static str, value: &'static str, help: &str| {
+        Arg::new(name)
+            .long(name)
+            .value_name(value)
+            .help(text.say(help))
+            .help_heading(text.say("heading-options"))
+    };
+    let flag = |name: &'static str, help: &str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::SetTrue)
+            .help(text.say(help))
+            .help_heading(text.say("heading-options"))
+    };
+    let address = || value_parser!(std::net::SocketAddr);
+    let init = sub(
+        "init",
+        "about-init",
+        "beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT [--operator NAME] [--identity FILE]",
+    )
+    .arg(option("listen", "IP:PORT", "help-listen").value_parser(address()))
+    .arg(option("public", "IP:PORT", "help-public").value_parser(address()))
+    .arg(option("operator", "NAME", "help-operator"))
+    .arg(option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)));
+    let run = sub("run", "about-run", "beresta-relay run --dir DIR");
+    let address =
+        sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
+    let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
+        .arg(flag("json", "help-json"));
+    let version = Arg::new("version")
+        .long("version")
+        .action(ArgAction::Version)
+        .help(text.say("help-version"))
+        .help_heading(text.say("heading-options"));
+    base(Command::new(PROGRAM), text)
+        .about(text.say("about"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_version_flag(true)
+        .arg(version)
+        .override_usage("beresta-relay init | run | address | what-i-hold")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading(text.say("heading-commands"))
+        .subcommands([init, run, address, hold])
+}
+
+fn base(command: Command, text: &Text) -> Command {
+    let heading = text.say("heading-options");
+    command
+        .disable_help_flag(true)
+        .help_template(format!(
+            "{{about-with-newline}}\n{} {{usage}}\n\n{{all-args}}\n",
+            text.say("heading-usage")
+        ))
+        .arg(
+            Arg::new("lang")
+                .long("lang")
+                .value_name("LANG")
+                .value_parser(["en", "ru"])
+                .hide_possible_values(true)
+                .help(text.say("help-lang"))
+                .help_heading(heading.clone()),
+        )
+        .arg(
+            Arg::new("help")
+                .short('h')
+                .long("help")
+                .action(ArgAction::Help)
+                .help(text.say("help-help"))
+                .help_heading(heading),
+        )
+}
+
+/// The value of an option that clap has parsed as `T`.
+pub(crate) fn value<T: Clone + Send + Sync + 'static>(found: &ArgMatches, name: &str) -> Option<T> {
+    found.try_get_one::<T>(name).ok().flatten().cloned()
+}

@@ -1,0 +1,116 @@
+//! What went wrong, in words that say what to do, and the exit code for it.
+
+use std::process::ExitCode;
+
+use beresta_server::home::HomeError;
+use beresta_server::net::ServerError;
+use beresta_server::setup::SetupError;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::args::PROGRAM;
+use super::text::Text;
+
+/// A failure that a person hears of.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Usage(Box<clap::Error>),
+    Setup(SetupError),
+    Server(ServerError),
+    Queues,
+    Internal,
+}
+
+const INTERNAL: u8 = 1;
+const USAGE: u8 = 2;
+const NETWORK: u8 = 3;
+const NOT_FOUND: u8 = 7;
+
+impl From<SetupError> for Fault {
+    fn from(error: SetupError) -> Self {
+        Self::Setup(error)
+    }
+}
+
+impl From<ServerError> for Fault {
+    fn from(error: ServerError) -> Self {
+        Self::Server(error)
+    }
+}
+
+impl Fault {
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => USAGE,
+            Self::Setup(SetupError::NoRelay | SetupError::NoIdentity) => NOT_FOUND,
+            Self::Setup(SetupError::NoAddress | SetupError::LongName | SetupError::OtherIdentity) => USAGE,
+            Self::Setup(SetupError::Ended | SetupError::Home(_) | SetupError::Key) => INTERNAL,
+            Self::Server(ServerError::Bind(_)) => NETWORK,
+            Self::Server(ServerError::Tls(_) | ServerError::Threads(_)) | Self::Queues | Self::Internal => {
+                INTERNAL
+            }
+        })
+    }
+
+    pub(crate) fn words(&self, text: &Text) -> String {
+        match self {
+            Self::Usage(error) => usage(error, text),
+            Self::Setup(error) => setup(*error, text),
+            Self::Server(ServerError::Bind(_)) => text.say("error-bind"),
+            Self::Server(ServerError::Tls(_)) => text.say_with("error-damaged-file", &[("file", "tls.key")]),
+            Self::Server(ServerError::Threads(_)) | Self::Internal => text.say("error-internal"),
+            Self::Queues => text.say("error-queues"),
+        }
+    }
+}
+
+fn setup(error: SetupError, text: &Text) -> String {
+    match error {
+        SetupError::NoAddress => text.say("error-no-address"),
+        SetupError::LongName => text.say("error-long-name"),
+        SetupError::NoIdentity => text.say("error-no-identity"),
+        SetupError::OtherIdentity => text.say("error-other-identity"),
+        SetupError::NoRelay => text.say("error-no-relay"),
+        SetupError::Ended => text.say("error-ended"),
+        SetupError::Key => text.say("error-internal"),
+        SetupError::Home(HomeError::Missing(Some(name))) => {
+            text.say_with("error-missing-file", &[("file", name.as_str())])
+        }
+        SetupError::Home(HomeError::Exists(Some(name))) => {
+            text.say_with("error-exists-file", &[("file", name.as_str())])
+        }
+        SetupError::Home(HomeError::Damaged(name)) => {
+            text.say_with("error-damaged-file", &[("file", name.as_str())])
+        }
+        SetupError::Home(HomeError::Missing(None) | HomeError::Exists(None) | HomeError::Io(_)) => {
+            text.say("error-file")
+        }
+    }
+}
+
+fn usage(error: &clap::Error, text: &Text) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(one)) => Some(harmless(one)),
+        Some(ContextValue::Strings(many)) => Some(harmless(&many.join(", "))),
+        Some(_) | None => None,
+    };
+    let arg = context(ContextKind::InvalidArg);
+    let value = context(ContextKind::InvalidValue);
+    let sub = context(ContextKind::InvalidSubcommand);
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(what) = arg
+    {
+        return text.say_with("error-missing", &[("what", &what)]);
+    }
+    if let (Some(option), Some(what)) = (&arg, value) {
+        return text.say_with("error-value", &[("what", &what), ("option", option)]);
+    }
+    if let Some(what) = arg.or(sub) {
+        return text.say_with("error-unknown", &[("what", &what)]);
+    }
+    text.say_with("error-usage", &[("program", PROGRAM)])
+}
+
+/// What somebody typed may have been pasted: nothing in it may steer the terminal.
+fn harmless(typed: &str) -> String {
+    typed.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
+}

@@ -1,0 +1,79 @@
+//! `what-i-hold`: what a seizure of this machine would give, in numbers.
+
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
+use beresta_server::queue::Stats;
+
+use super::text::Text;
+
+pub(crate) fn sentences(stats: &Stats, text: &Text) -> String {
+    let Stats { queues, messages, tombstones, blobs, used, first_end } = *stats;
+    let count = |key: &str, count: u64| text.say_with(key, &[("count", &count.to_string())]);
+    let ends = first_end.map_or_else(
+        || text.say("hold-nothing-waits"),
+        |end| text.say_with("hold-first-end", &[("hour", &hour(end))]),
+    );
+    [
+        count("hold-queues", queues),
+        count("hold-messages", messages),
+        ends,
+        count("hold-tombstones", tombstones),
+        count("hold-blobs", blobs),
+        count("hold-bytes", used),
+        text.say("hold-explain"),
+    ]
+    .join("\n")
+}
+
+pub(crate) fn json(stats: &Stats) -> String {
+    let Stats { queues, messages, tombstones, blobs, used, first_end } = *stats;
+    let end = first_end.map_or_else(|| "null".to_owned(), |end| format!("\"{}\"", hour(end)));
+    format!(
+        "{{\"queues\":{queues},\"messages\":{messages},\"tombstones\":{tombstones},\"blobs\":{blobs},\"used\":{used},\"first_end\":{end}}}"
+    )
+}
+
+/// The hour as `2026-11-24T09Z`.
+fn hour(at: Timestamp) -> String {
+    let (year, month, day) = date(at.0 / DAY_MS);
+    format!("{year:04}-{month:02}-{day:02}T{:02}Z", at.0 % DAY_MS / HOUR_MS)
+}
+
+/// The date of a day since 1970: counted by hand, since nothing else here needs a calendar.
+fn date(mut days: u64) -> (u64, u64, u64) {
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let mut year = 1970;
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let mut month = 1;
+    for length in [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    (year, month, days + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_hour_is_written_as_people_do() {
+        assert_eq!(hour(Timestamp(0)), "1970-01-01T00Z");
+        assert_eq!(hour(Timestamp(951_782_400_000)), "2000-02-29T00Z");
+        assert_eq!(hour(Timestamp(1_795_512_000_000)), "2026-11-24T09Z");
+    }
+
+    #[test]
+    fn numbers_are_given_as_json_for_programs() {
+        let stats = Stats { queues: 2, first_end: Some(Timestamp(0)), ..Stats::default() };
+        assert_eq!(
+            json(&stats),
+            r#"{"queues":2,"messages":0,"tombstones":0,"blobs":0,"used":0,"first_end":"1970-01-01T00Z"}"#
+        );
+    }
+}

@@ -1,0 +1,55 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+
+/// Every message with its variables.
+fn messages(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut all: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in source.lines().filter(|line| !line.starts_with('#')) {
+        let Some((key, text)) = line.split_once(" = ") else {
+            assert!(line.is_empty(), "each message stands on one line");
+            continue;
+        };
+        let variables = text.split("{ $").skip(1).map(|rest| rest.split(' ').next().unwrap().to_owned());
+        assert!(all.insert(key.to_owned(), variables.collect()).is_none(), "{key} stands there twice");
+    }
+    all
+}
+
+#[test]
+fn both_catalogues_say_the_same_things_with_the_same_variables() {
+    assert_eq!(messages(ENGLISH), messages(RUSSIAN));
+    for source in [ENGLISH, RUSSIAN] {
+        assert!(FluentResource::try_new(source.to_owned()).is_ok());
+    }
+}
+
+#[test]
+fn every_text_that_is_asked_for_is_in_the_catalogues_and_none_is_left_over() {
+    let source = [
+        include_str!("../../cli.rs"),
+        include_str!("../args.rs"),
+        include_str!("../fault.rs"),
+        include_str!("../hold.rs"),
+    ]
+    .concat();
+    let mut asked = BTreeSet::new();
+    for (key, _) in messages(ENGLISH) {
+        if source.contains(&format!("\"{key}\"")) {
+            asked.insert(key);
+        }
+    }
+    assert_eq!(asked, messages(ENGLISH).into_keys().collect());
+    for call in ["say(\"", "say_with(\""] {
+        for rest in source.split(call).skip(1) {
+            let key = rest.split('"').next().unwrap();
+            assert!(messages(ENGLISH).contains_key(key), "{key} is asked for");
+        }
+    }
+}
+
+#[test]
+fn both_languages_speak() {
+    assert!(Text::new(Language::Russian).say("about-run").contains("релей"));
+    assert_eq!(Text::new(Language::English).say_with("hold-queues", &[("count", "3")]), "Queues: 3");
+}
