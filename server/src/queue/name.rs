@@ -102,3 +102,27 @@ impl Namer {
         MessageName(self.hash(b"message\0", &[&queue.0, &id.0]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_show_nothing_in_common() {
+        let (one, other) = (Namer::new(&[1; 32]), Namer::new(&[2; 32]));
+        let (read, send) = (ReadId([5; 24]), SendId([5; 24]));
+        assert_eq!(one.read(&read), one.read(&read));
+        assert_ne!(one.read(&read), other.read(&read), "without the secret nobody can guess");
+        assert_ne!(one.read(&read).0, one.send(&send).0);
+        let id = MessageId([6; 16]);
+        assert_ne!(one.message(&send, &id), one.message(&SendId([7; 24]), &id));
+        let key = VerifyingKey([8; 32]);
+        assert_ne!(one.claimant(&BlobId([1; 16]), &key), one.claimant(&BlobId([2; 16]), &key));
+    }
+
+    #[test]
+    fn debug_shows_no_byte_of_a_name() {
+        let namer = Namer::new(&[0xab; 32]);
+        assert_eq!(format!("{namer:?} {:?}", namer.read(&ReadId([5; 24]))), "Namer(..) ReadName(..)");
+    }
+}

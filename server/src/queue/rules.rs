@@ -209,3 +209,38 @@ pub fn queue_ref(read: &ReadName) -> super::QueueRef {
     front.iter_mut().zip(read.0).for_each(|(to, from)| *to = from);
     super::QueueRef(i64::from_be_bytes(front))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_round_up_and_nothing_ends_early() {
+        let ends = message_ends(TtlClass::Hour, Timestamp(1));
+        assert_eq!(ends.begins(), Timestamp(2 * HOUR_MS));
+        assert!(!ends.is_over(Timestamp(2 * HOUR_MS - 1)));
+        assert!(ends.is_over(Timestamp(2 * HOUR_MS)));
+        assert_eq!(Hour::up(Timestamp(HOUR_MS)), Hour(1));
+        assert!(!message_ends(TtlClass::ThreeWeeks, Timestamp(u64::MAX)).is_over(Timestamp(0)));
+    }
+
+    #[test]
+    fn a_message_always_costs_more_than_the_memory_of_it() {
+        assert!([0, 2_048, 4_096, 16_384].into_iter().all(|bytes| Cost::message(bytes) > Cost::TOMBSTONE));
+    }
+
+    #[test]
+    fn new_queues_leave_room_for_messages() {
+        let cap = Cap { bytes: 1_000 };
+        assert!(cap.admits_new(0, 800) && !cap.admits_new(1, 800));
+        assert!(cap.admits_message(200, 800) && !cap.admits_message(201, 800));
+        assert!(!cap.admits_message(u64::MAX, 1));
+    }
+
+    #[test]
+    fn nothing_may_be_sent_to_no_queue() {
+        assert!(!may_send(None, &CapabilityHash([0; 32])));
+        assert!(!may_send(Some(&CapabilityHash([1; 32])), &CapabilityHash([0; 32])));
+        assert!(may_send(Some(&CapabilityHash([1; 32])), &CapabilityHash([1; 32])));
+    }
+}
