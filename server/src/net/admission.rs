@@ -19,6 +19,8 @@ const HANDSHAKE_MS: u64 = 50;
 const BURST_MS: u64 = 1_000;
 /// Handshakes under way, of all together, above which everybody shows first that it receives at its address.
 const HALF_OPEN: u32 = 256;
+/// Connections of all together: some 52 KiB each.
+const ALL: u32 = 16_384;
 /// Neighbourhoods kept before the idle ones are dropped.
 const KEPT: usize = 4_096;
 
@@ -33,6 +35,7 @@ struct Neighbourhood {
 struct State {
     neighbourhoods: HashMap<u64, Neighbourhood>,
     half_open: u32,
+    all: u32,
 }
 
 /// Counts connections.
@@ -66,7 +69,10 @@ impl Admission {
     pub(super) fn arrive(self: &Arc<Self>, from: IpAddr, receives_there: bool, now: Timestamp) -> Verdict {
         let from = from.to_canonical();
         let neighbourhood = (!from.is_loopback()).then(|| self.secret.hash_one(prefix(from)));
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        if state.all >= ALL {
+            return Verdict::Refuse;
+        }
         let crowded = state.half_open >= HALF_OPEN;
         if let Some(key) = neighbourhood {
             if state.neighbourhoods.len() >= KEPT {
@@ -87,6 +93,7 @@ impl Admission {
             return Verdict::Retry;
         }
         state.half_open = state.half_open.saturating_add(1);
+        state.all = state.all.saturating_add(1);
         Verdict::Enter(Pass { admission: Arc::clone(self), neighbourhood, half_open: true })
     }
 
@@ -108,8 +115,9 @@ impl Pass {
 impl Drop for Pass {
     fn drop(&mut self) {
         self.shaken();
-        let Some(key) = self.neighbourhood else { return };
         let mut state = self.admission.lock();
+        state.all = state.all.saturating_sub(1);
+        let Some(key) = self.neighbourhood else { return };
         if let Some(one) = state.neighbourhoods.get_mut(&key) {
             one.connections = one.connections.saturating_sub(1);
         }

@@ -88,20 +88,27 @@ impl LinkTask {
     }
 
     fn poll_link(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        let taken = self.outbox.take(&mut self.writing, cx.waker());
-        if let Some(reason) = taken.close {
-            return Poll::Ready(End::Ours(reason));
-        }
-        if taken.resume {
-            self.reading = true;
-            if let Err(reason) = self.hand_over(&[]) {
-                return Poll::Ready(End::Ours(reason));
-            }
-        }
-        let ended = self.read(cx).and_then(|()| self.write(cx)).and_then(|()| self.wait(cx));
-        match ended {
+        match self.run(cx) {
             Ok(()) => Poll::Pending,
             Err(end) => Poll::Ready(end),
+        }
+    }
+
+    fn run(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
+        let mut taken = self.outbox.hush();
+        loop {
+            if let Some(reason) = taken.close {
+                return Err(End::Ours(reason));
+            }
+            if taken.resume {
+                self.reading = true;
+                self.hand_over(&[]).map_err(End::Ours)?;
+            }
+            self.read(cx)?;
+            taken = self.outbox.take(&mut self.writing, cx.waker());
+            if !taken.resume && taken.close.is_none() && !self.write(cx)? {
+                return self.wait(cx);
+            }
         }
     }
 
@@ -158,42 +165,31 @@ impl LinkTask {
         Ok(())
     }
 
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        loop {
-            while !self.writing.is_empty() {
-                let chunks = self.writing.make_contiguous();
-                let written = match pin!(self.send.write_chunks(chunks)).as_mut().poll(cx) {
-                    Poll::Pending => break,
-                    Poll::Ready(Err(_)) => return Err(End::Theirs),
-                    Poll::Ready(Ok(written)) => written,
-                };
-                self.writing.drain(..written.chunks);
-                self.unreported = self.unreported.saturating_add(written.bytes);
-                self.moved = self.moved.saturating_add(written.bytes);
-            }
-            if self.writing.is_empty() {
-                self.slow = None;
-                self.writing.shrink_to(8);
-            } else if self.slow.is_none() {
-                self.slow = Some(Box::pin(sleep(SLOW)));
-                self.moved = 0;
-            }
-            if self.unreported < REPORT {
-                return Ok(());
-            }
-            // What this frees may be filled at once: look again.
-            self.hub.written(self.id, core::mem::take(&mut self.unreported));
-            let taken = self.outbox.take(&mut self.writing, cx.waker());
-            if let Some(reason) = taken.close {
-                return Err(End::Ours(reason));
-            }
-            if taken.resume {
-                self.reading = true;
-                self.hand_over(&[]).map_err(End::Ours)?;
-                // To be polled again, because what is read now was not asked for above.
-                cx.waker().wake_by_ref();
-            }
+    /// Writes what waits. Says whether that made room for more, which may be there at once.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, End> {
+        while !self.writing.is_empty() {
+            let chunks = self.writing.make_contiguous();
+            let written = match pin!(self.send.write_chunks(chunks)).as_mut().poll(cx) {
+                Poll::Pending => break,
+                Poll::Ready(Err(_)) => return Err(End::Theirs),
+                Poll::Ready(Ok(written)) => written,
+            };
+            self.writing.drain(..written.chunks);
+            self.unreported = self.unreported.saturating_add(written.bytes);
+            self.moved = self.moved.saturating_add(written.bytes);
         }
+        if self.writing.is_empty() {
+            self.slow = None;
+            self.writing.shrink_to(8);
+        } else if self.slow.is_none() {
+            self.slow = Some(Box::pin(sleep(SLOW)));
+            self.moved = 0;
+        }
+        if self.unreported < REPORT {
+            return Ok(false);
+        }
+        self.hub.written(self.id, core::mem::take(&mut self.unreported));
+        Ok(true)
     }
 
     fn wait(&mut self, cx: &mut Context<'_>) -> Result<(), End> {

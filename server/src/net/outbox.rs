@@ -52,6 +52,13 @@ impl Outbox {
         waiting.waker.take()
     }
 
+    /// Until the next [`Outbox::take`] nobody is woken: what a task brings about itself, it sees by itself.
+    pub(super) fn hush(&self) -> Taken {
+        let mut waiting = self.lock();
+        waiting.waker = None;
+        Taken { resume: core::mem::take(&mut waiting.resume), close: waiting.close }
+    }
+
     /// Moves all frames behind those in `frames`; `waker` is woken by what comes next.
     pub(super) fn take(&self, frames: &mut VecDeque<Bytes>, waker: &Waker) -> Taken {
         let mut waiting = self.lock();

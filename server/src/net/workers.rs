@@ -1,5 +1,6 @@
 //! A few threads for what would hold everybody up: opening headers, checking signatures, writing the epoch keys.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -35,7 +36,11 @@ fn work(receiver: &Mutex<Receiver<Task>>, home: &Home, report: &Report) {
     loop {
         let task = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match task {
-            Ok(Task::Job(ticket, job)) => report(ticket, job.run()),
+            Ok(Task::Job(ticket, job)) => {
+                // A panic must not take the thread, and every later opening, with it.
+                let worked = catch_unwind(AssertUnwindSafe(|| job.run()));
+                report(ticket, worked.unwrap_or(Worked::Failed));
+            }
             Ok(Task::KeepEpochs(keys)) => {
                 if home.overwrite(Name::EpochKeys, &keys).is_err() {
                     tracing::error!("the epoch keys could not be written; a restart will need fresh ones");

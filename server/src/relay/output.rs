@@ -142,6 +142,8 @@ pub enum Worked {
     },
     /// Whether each signature holds.
     Verified(Vec<bool>),
+    /// The work could not be done.
+    Failed,
 }
 
 impl Job {

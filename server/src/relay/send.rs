@@ -80,8 +80,18 @@ impl<R: Random> Relay<R> {
             (Some(Pending::Verify(asked, then)), Worked::Verified(good)) => {
                 self.verified(asked, then, &good, now);
             }
-            // A ticket that nobody waits for, or an answer to another question: the driver's mistake, harmless here.
-            (_, Worked::Opened { .. } | Worked::Verified(_)) => {}
+            (Some(Pending::Opening(asked)), Worked::Verified(_) | Worked::Failed) => {
+                if let Some(one) = self.links.get_mut(&asked.link) {
+                    one.opening = false;
+                }
+                self.refuse(asked.link, asked.request, Refusal::Failed);
+                self.advance(asked.link, now);
+            }
+            (Some(Pending::Verify(asked, _)), Worked::Opened { .. } | Worked::Failed) => {
+                self.refuse(asked.link, asked.request, Refusal::Failed);
+            }
+            // A ticket that nobody waits for: the driver's mistake, harmless here.
+            (_, Worked::Opened { .. } | Worked::Verified(_) | Worked::Failed) => {}
         }
     }
 

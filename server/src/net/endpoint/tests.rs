@@ -183,3 +183,26 @@ async fn a_relay_that_stops_says_so_and_closes() {
     assert_eq!(client.closed().await, Some(0));
     stopped.await.unwrap();
 }
+
+/// Half of a command, and then silence: time passes by itself once nobody has anything else to do.
+async fn falls_silent(client: &mut Client) -> Option<u32> {
+    let frame = Command::Descriptor.encode(RequestId(2)).unwrap();
+    client.write(&frame[..100]).await;
+    tokio::time::pause();
+    client.closed().await
+}
+
+#[tokio::test]
+async fn who_says_no_whole_command_in_time_is_closed() {
+    let relay = start();
+    let mut client = relay.client().await;
+    assert_eq!(falls_silent(&mut client).await, Some(CloseReason::Slow.code()));
+}
+
+#[tokio::test]
+async fn a_frame_that_does_not_come_to_its_end_is_not_waited_for() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    assert_eq!(falls_silent(&mut client).await, Some(CloseReason::Slow.code()));
+}

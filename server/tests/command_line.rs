@@ -1,0 +1,118 @@
+//! `beresta-relay` as its operator meets it.
+
+#![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn relay(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    command.env_clear().args(args).stdin(Stdio::null()).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn init(dir: &Path) -> Output {
+    let dir = dir.to_str().unwrap();
+    relay(&["init", "--dir", dir, "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"])
+}
+
+#[test]
+fn a_relay_is_made_and_its_address_is_the_only_thing_on_standard_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("relay");
+    let made = init(&at);
+    assert_eq!(made.status.code(), Some(0));
+    let link = out(&made);
+    assert!(link.starts_with("beresta-relay:") && link.lines().count() == 1);
+    assert!(err(&made).contains("identity.key"), "says what to do with the identity key");
+
+    let shown = relay(&["address", "--dir", at.to_str().unwrap()]);
+    assert_eq!(out(&shown), link);
+    let drawn = relay(&["address", "--qr", "--dir", at.to_str().unwrap()]);
+    assert!(out(&drawn).ends_with(&link) && out(&drawn).contains('▀'));
+}
+
+#[test]
+fn a_relay_says_listening_answers_what_it_holds_and_stops_when_told() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let mut running = Command::new(env!("CARGO_BIN_EXE_beresta-relay"))
+        .env_clear()
+        .args(["run", "--dir", at])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(running.stderr.take().unwrap());
+    assert!(said.lines().any(|line| line.unwrap() == "listening"));
+
+    let second = relay(&["run", "--dir", at]);
+    assert_eq!((second.status.code(), second.stdout.len()), (Some(1), 0));
+    let held = relay(&["what-i-hold", "--json", "--dir", at]);
+    assert!(out(&held).starts_with("{\"queues\":0,"));
+
+    let id = running.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    let held = relay(&["what-i-hold", "--dir", at, "--lang", "ru"]);
+    assert!(out(&held).contains("Очередей: 0"));
+}
+
+#[test]
+fn a_mistake_gets_a_sentence_in_the_readers_language_and_the_documented_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let nowhere = dir.path().join("nowhere");
+    let nowhere = nowhere.to_str().unwrap();
+    for (args, code, says) in [
+        (&["run"][..], 2, "--dir"),
+        (&["run", "--dir", nowhere, "--verbose"], 2, "--verbose"),
+        (&["init", "--dir", nowhere, "--listen", "somewhere"], 2, "somewhere"),
+        (&["init", "--dir", nowhere], 2, "--listen"),
+        (&["dance"], 2, "dance"),
+        (&["run", "--dir", nowhere], 7, "init"),
+        (&["what-i-hold", "--dir", nowhere], 7, "init"),
+    ] {
+        for language in ["en", "ru"] {
+            let args = [args, &["--lang", language]].concat();
+            let output = relay(&args);
+            assert_eq!(output.status.code(), Some(code), "{args:?}");
+            let said = err(&output);
+            assert!(said.contains(says), "{args:?}: {said}");
+            assert_eq!(said.chars().any(|one| ('а'..='я').contains(&one)), language == "ru");
+            assert!(output.stdout.is_empty());
+        }
+    }
+}
+
+#[test]
+fn what_was_typed_cannot_steer_the_terminal() {
+    let output = relay(&["run", "--dir", "x", "\u{1b}[31m"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!err(&output).contains('\u{1b}'));
+}
+
+#[test]
+fn help_is_in_the_readers_language() {
+    let english = out(&relay(&["--help"]));
+    let russian = out(&relay(&["init", "--help", "--lang=ru"]));
+    assert!(english.contains("Usage: beresta-relay") && english.contains("Commands:"));
+    assert!(russian.contains("Вызов: beresta-relay init") && !russian.contains("Options"));
+}
+
+#[test]
+fn a_damaged_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    std::fs::write(dir.path().join("tls.key"), b"no key").unwrap();
+    let output = relay(&["run", "--dir", dir.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(err(&output).contains("tls.key"));
+}
