@@ -4,6 +4,7 @@ mod args;
 mod fault;
 mod hold;
 mod locale;
+mod log;
 mod text;
 
 use std::ffi::OsString;
@@ -16,7 +17,7 @@ use beresta_server::clock;
 use beresta_server::home::Home;
 use beresta_server::net::Server;
 use beresta_server::queue::sqlite::SqliteEngine;
-use beresta_server::queue::{Namer, rules::Cap};
+use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
 use beresta_server::setup::{self, SetupError, Wish};
@@ -37,6 +38,12 @@ const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
 const REMIND_MS: u64 = 14 * DAY_MS;
 /// Said on standard error once the relay can be reached. For programs that start it, so it is in no language.
 const LISTENING: &str = "listening";
+
+/// Writes log lines to standard error from now on.
+pub(crate) fn keep_log() {
+    // There is one log, set once; a second one would be refused and change nothing.
+    let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr));
+}
 
 /// Runs the command line.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
@@ -132,10 +139,11 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let relay =
         Relay::new(identity, Limits::default(), now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
-        let server = Server::start(setup.listen, &setup.tls, relay, engine, &Home::at(dir))?;
+        let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
+        let server = Server::start(setup.listen, &setup.tls, relay, queues, &Home::at(dir))?;
         if !server.has_roomy_buffers() {
             eprintln!("{}", text.say("run-small-buffers"));
         }
@@ -146,5 +154,9 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         }
         server.stop().await;
         Ok(())
-    })
+    });
+    // The tasks first, then the engine: its end empties the write-ahead log of what was deleted.
+    drop(runtime);
+    drop(engine);
+    ended
 }

@@ -8,12 +8,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     // A panic's message may carry what was being handled, so nothing of it is said.
     std::panic::set_hook(Box::new(|_| tracing::error!("the relay failed inside (panic)")));
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(false)
-        .without_time()
-        .with_max_level(tracing::Level::INFO)
-        .init();
+    cli::keep_log();
     cli::run(std::env::args_os().collect())
 }

@@ -72,8 +72,13 @@ impl Server {
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), bound.socket, runtime)
             .map_err(|error| ServerError::Bind(error.kind()))?;
         let hub = Arc::new(Hub::new(relay, engine));
-        let reports = Arc::clone(&hub);
-        let report: workers::Report = Arc::new(move |ticket, worked| reports.worked(ticket, worked));
+        // Weak, or the workers would keep the hub, which keeps them.
+        let reports = Arc::downgrade(&hub);
+        let report: workers::Report = Arc::new(move |ticket, worked| {
+            if let Some(hub) = reports.upgrade() {
+                hub.worked(ticket, worked);
+            }
+        });
         hub.employ(workers::start(home, &report).map_err(|error| ServerError::Threads(error.kind()))?);
         let tasks = vec![
             tokio::spawn(Arc::clone(&hub).run_answers()),
