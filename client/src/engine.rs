@@ -57,6 +57,8 @@ pub struct Engine {
     next_number: u64,
     /// How far a relay's clock was from ours at the last link, in milliseconds; positive if ours is behind.
     skew_ms: Option<i64>,
+    /// When the last step was: what was due by then was done, or waits for a line.
+    last: Timestamp,
 }
 
 /// A clock that differs from a relay's by more than this is told to the person: certificates and timers suffer.
@@ -74,6 +76,7 @@ impl Engine {
             effects: VecDeque::new(),
             next_number: 1,
             skew_ms: None,
+            last: Timestamp(0),
         }
     }
 
@@ -87,7 +90,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
-        let durable = store.transaction(sweep::next_due)?;
+        let durable = store.transaction(|tx| sweep::next_due(tx, self.last))?;
         let lines = self.lines.values().filter_map(Line::wakes);
         let waiting = self.waiting.iter().map(Waiting::deadline);
         Ok(lines.chain(waiting).chain(durable).min())
@@ -141,6 +144,7 @@ impl Engine {
         now: Timestamp,
         run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.last = now;
         let before = self.effects.len();
         let outcome = store.transaction(|tx| {
             let value = run(self, tx)?;

@@ -87,6 +87,15 @@ impl Line {
         }
     }
 
+    /// Whether the line waits before it is dialled again. A pause longer than any that is drawn means that the clock
+    /// was set back: it is over.
+    pub(super) fn rests(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Down { failures: _, until } => *until > now && until.since(now) <= 2 * RETRY_LONGEST_MS,
+            Self::Dialling { .. } | Self::Up(_) => false,
+        }
+    }
+
     pub(super) const fn failures(&self) -> u32 {
         match self {
             Self::Dialling { failures } | Self::Down { failures, until: _ } => *failures,

@@ -28,7 +28,7 @@ impl Engine {
             match self.lines.get(&relay) {
                 Some(Line::Up(_)) => self.progress_line(tx, relay, now)?,
                 Some(Line::Dialling { .. }) => {}
-                Some(Line::Down { failures: _, until }) if *until > now => {}
+                Some(line) if line.rests(now) => {}
                 down @ (Some(Line::Down { .. }) | None) => {
                     let failures = down.map_or(0, Line::failures);
                     let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);

@@ -18,14 +18,16 @@ use crate::store::{Store, StoreError, Tx};
 /// A conversation at its cap is probed this often (rule S9). With mail that waits 21 days there is always one waiting.
 const PROBE_MS: u64 = DAY_MS;
 
-/// When time will change something in the store.
-pub(super) fn next_due(tx: &Tx<'_>) -> Result<Option<Timestamp>, StoreError> {
+/// When time will change something in the store. An envelope that was due at the `last` step waits for a line, or for
+/// an answer, and not for time.
+pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let dues = [
         tx.next_message_change()?,
         tx.next_receipt()?,
-        tx.next_outgoing()?,
+        tx.next_outgoing(last)?,
         tx.next_invite_end()?,
         tx.next_retirement()?,
+        tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
     Ok(dues.into_iter().flatten().min())
 }
@@ -54,7 +56,12 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn handle_timeout(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
+        let set_back = now < self.last;
         self.step(store, now, |engine, tx| {
+            if set_back {
+                // What waits for a time that lies far ahead now would wait for days.
+                tx.clamp_dues(now)?;
+            }
             if tx.delete_expired(now)? > 0 {
                 engine.effect(Effect::Scrub);
                 engine.effect(Effect::Wake);
@@ -145,10 +152,12 @@ impl Engine {
                 Err(EncryptError::Store(error)) => return Err(error),
                 Err(_) => continue,
             };
-            if ahead >= SENDER_AHEAD
-                && self.compose_quietly(tx, &contact, Body::Probe, TtlClass::ThreeWeeks, now)?
-            {
+            if ahead >= SENDER_AHEAD {
+                self.compose_quietly(tx, &contact, Body::Probe, TtlClass::ThreeWeeks, now)?;
                 contact.probed = now;
+                tx.update_contact(&contact)?;
+            } else if contact.probed != Timestamp(0) {
+                contact.probed = Timestamp(0);
                 tx.update_contact(&contact)?;
             }
         }

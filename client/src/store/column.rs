@@ -67,8 +67,12 @@ impl Tx<'_> {
     }
 
     /// The one time that a query gives, if it gives any.
-    pub(super) fn earliest(&self, sql: &str) -> Result<Option<Timestamp>, StoreError> {
-        let time: Option<i64> = self.conn().prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+    pub(super) fn earliest(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let time: Option<i64> = self.conn().prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
         Ok(time.map(from_db))
     }
 }

@@ -139,6 +139,14 @@ impl Tx<'_> {
         Ok(self.contacts_where("identity = ?1", [identity.0])?.pop())
     }
 
+    /// When a conversation that still stands at its cap was probed, the longest ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_probed(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(probed) FROM contact WHERE probed > 0 AND state = 2", [])
+    }
+
     /// Adds a contact; its `id` is ignored.
     ///
     /// # Errors

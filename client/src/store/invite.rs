@@ -192,7 +192,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_invite_end(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(expires) FROM invite WHERE state = 2")
+        self.earliest("SELECT min(expires) FROM invite WHERE state = 2", [])
     }
 
     /// The key with which a blob was claimed before, or is now.

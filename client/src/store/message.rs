@@ -244,6 +244,7 @@ impl Tx<'_> {
     pub fn next_message_change(&self) -> Result<Option<Timestamp>, StoreError> {
         self.earliest(
             "SELECT min(t) FROM (SELECT min(expires) AS t FROM message UNION SELECT min(fails) FROM message)",
+            [],
         )
     }
 }

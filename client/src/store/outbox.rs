@@ -187,12 +187,14 @@ impl Tx<'_> {
         self.query_all(&format!("SELECT {COLUMNS} FROM outbox WHERE expires <= ?1"), [to_db(now)], read)
     }
 
-    /// When the next try is due.
+    /// When the next try after `last` is due, or the next envelope is given up.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn next_outgoing(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(due) FROM outbox")
+    pub fn next_outgoing(&self, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT min(t) FROM (SELECT min(due) AS t FROM outbox WHERE due > ?1
+                   UNION SELECT min(expires) FROM outbox)";
+        self.earliest(sql, [to_db(last)])
     }
 
     /// Where dues lie further ahead than any pause is long, the clock was set back: makes them due now.
@@ -256,6 +258,6 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_receipt(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(due) FROM receipt")
+        self.earliest("SELECT min(due) FROM receipt", [])
     }
 }

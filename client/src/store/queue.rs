@@ -199,7 +199,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_retirement(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(retire) FROM own_queue WHERE state = 1")
+        self.earliest("SELECT min(retire) FROM own_queue WHERE state = 1", [])
     }
 
     /// Forgets a queue that is gone from its relay.
