@@ -2,3 +2,5 @@
 
 #[cfg(feature = "world")]
 pub mod vectors;
+#[cfg(feature = "world")]
+pub mod world;

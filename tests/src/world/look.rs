@@ -1,0 +1,142 @@
+//! Short ways to let people of the world meet and talk, and to look at what they see.
+
+use beresta_client::engine::{AcceptRequest, Answer, AskError, InviteRequest, SendRefused};
+use beresta_client::store::contact::{Contact, ContactId};
+use beresta_client::store::event::{DropReason, EventKind};
+use beresta_client::store::message::{Message, MessageRow, MessageState};
+use beresta_proto::invite::InviteLink;
+use beresta_proto::time::SECOND_MS;
+
+use super::{Who, World};
+
+/// What a person sees of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// Whether they wrote it.
+    pub outgoing: bool,
+    /// The text.
+    pub text: String,
+    /// How far it is.
+    pub state: MessageState,
+}
+
+impl From<Message> for Shown {
+    fn from(message: Message) -> Self {
+        Self { outgoing: message.outgoing, text: message.body.to_string(), state: message.state }
+    }
+}
+
+impl World {
+    /// Makes an invite and waits for its link.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn invite(&mut self, who: Who) -> Result<InviteLink, AskError> {
+        let request = InviteRequest { hours: 24, name: String::new(), renews: None };
+        self.invite_with(who, request)
+    }
+
+    /// Makes an invite of a kind and waits for its link.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn invite_with(&mut self, who: Who, request: InviteRequest) -> Result<InviteLink, AskError> {
+        let ask = self.wish(who, |engine, store, now| engine.invite_new(store, request, now))?;
+        self.run(5 * SECOND_MS);
+        match self.answer(who, ask).expect("an answer")? {
+            Answer::Invited { invite: _, link } => Ok(InviteLink::from_link(&link).expect("our own link")),
+            Answer::Accepted { contact: _ } => unreachable!("an invite was asked for"),
+        }
+    }
+
+    /// Accepts an invite and waits for its contact.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn accept(&mut self, who: Who, link: InviteLink) -> Result<ContactId, AskError> {
+        self.accept_with(who, AcceptRequest { link, name: String::new(), renews: None })
+    }
+
+    /// Accepts an invite in a certain way and waits for its contact.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn accept_with(&mut self, who: Who, request: AcceptRequest) -> Result<ContactId, AskError> {
+        let ask = self.wish(who, |engine, store, now| engine.invite_accept(store, request, now))?;
+        self.run(5 * SECOND_MS);
+        match self.answer(who, ask).expect("an answer")? {
+            Answer::Accepted { contact } => Ok(contact),
+            Answer::Invited { invite: _, link: _ } => unreachable!("an invite was accepted"),
+        }
+    }
+
+    /// Two people meet: what each calls the other.
+    pub fn meet(&mut self, inviter: Who, joiner: Who) -> (ContactId, ContactId) {
+        let link = self.invite(inviter).expect("an invite");
+        let theirs = self.accept(joiner, link).expect("a contact");
+        self.run(10 * SECOND_MS);
+        let ours = self.contacts(inviter).last().expect("a contact").id;
+        (ours, theirs)
+    }
+
+    /// Every contact of a person.
+    pub fn contacts(&mut self, who: Who) -> Vec<Contact> {
+        self.get(who).store.transaction(|tx| tx.contacts()).expect("contacts")
+    }
+
+    /// Sends a text.
+    ///
+    /// # Errors
+    /// As the engine says.
+    pub fn say(&mut self, who: Who, to: ContactId, text: &str) -> Result<MessageRow, SendRefused> {
+        Ok(self.wish(who, |engine, store, now| engine.send(store, to, text, now))?.row)
+    }
+
+    /// Sets a conversation's timer, in seconds.
+    pub fn set_timer(&mut self, who: Who, with: ContactId, seconds: Option<u32>) {
+        self.wish(who, |engine, store, now| engine.set_timer(store, with, seconds, now)).expect("a timer");
+    }
+
+    /// The whole conversation as a person sees it.
+    pub fn chat(&mut self, who: Who, with: ContactId) -> Vec<Shown> {
+        let list = self.get(who).store.transaction(|tx| tx.history(with, None, u32::MAX)).expect("history");
+        list.into_iter().map(Shown::from).collect()
+    }
+
+    /// The texts that came to a person from a contact, in the order of their coming.
+    pub fn heard_texts(&mut self, who: Who, from: ContactId) -> Vec<String> {
+        let chat = self.chat(who, from).into_iter();
+        chat.filter(|one| !one.outgoing).map(|one| one.text).collect()
+    }
+
+    /// How far a message is.
+    pub fn state(&mut self, who: Who, row: MessageRow) -> Option<MessageState> {
+        let message = self.get(who).store.transaction(|tx| tx.message(row)).expect("message");
+        message.map(|message| message.state)
+    }
+
+    /// Everything new was looked at: timers run.
+    pub fn read_all(&mut self, who: Who) {
+        let rows: Vec<MessageRow> = self
+            .get(who)
+            .store
+            .transaction(|tx| tx.unshown(None))
+            .expect("unshown")
+            .into_iter()
+            .map(|message| message.id)
+            .collect();
+        self.wish(who, |engine, store, now| engine.shown(store, &rows, now)).expect("shown");
+    }
+
+    /// What a person was told, in order.
+    pub fn events(&mut self, who: Who) -> Vec<EventKind> {
+        let rows = self.get(who).store.transaction(|tx| tx.events_after(0, u32::MAX)).expect("events");
+        rows.into_iter().map(|row| row.kind).collect()
+    }
+
+    /// How often something was dropped for a reason.
+    pub fn dropped(&mut self, who: Who, reason: DropReason) -> u64 {
+        let rows = self.get(who).store.transaction(|tx| tx.dropped()).expect("dropped");
+        rows.into_iter().find(|(one, _)| *one == reason).map_or(0, |(_, count)| count)
+    }
+}
