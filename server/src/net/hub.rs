@@ -176,6 +176,8 @@ impl Hub {
     pub(super) async fn run_answers(self: Arc<Self>) {
         loop {
             self.woken.notified().await;
+            // Whoever else is ready goes first: meanwhile the other answers of the same commit come in.
+            tokio::task::yield_now().await;
             let done = core::mem::take(&mut *lock(&self.done));
             let mut done = done.into_iter().peekable();
             while done.peek().is_some() {

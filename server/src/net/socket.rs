@@ -9,6 +9,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// Bytes asked for, each way.
 const BUFFER: usize = 8 * 1024 * 1024;
 
+/// What a kernel says that gave them: Linux counts its own bookkeeping in, and says twice as much.
+const READ_BACK: usize = if cfg!(target_os = "linux") { 2 * BUFFER } else { BUFFER };
+
 /// A bound socket, and whether the kernel gave the buffers that were asked for.
 #[derive(Debug)]
 pub(super) struct Bound {
@@ -22,7 +25,7 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<Bound> {
     // The kernel clamps silently instead of failing, so the answer is read back.
     let _ = socket.set_recv_buffer_size(BUFFER);
     let _ = socket.set_send_buffer_size(BUFFER);
-    let roomy = socket.recv_buffer_size()? >= BUFFER && socket.send_buffer_size()? >= BUFFER;
+    let roomy = socket.recv_buffer_size()? >= READ_BACK && socket.send_buffer_size()? >= READ_BACK;
     socket.set_nonblocking(true)?;
     socket.bind(&at.into())?;
     Ok(Bound { socket: socket.into(), roomy })
