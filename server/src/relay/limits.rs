@@ -12,7 +12,7 @@ pub struct Limits {
     pub burst: u32,
     /// Tokens that come back in a second.
     pub per_second: u32,
-    /// Slow openings and signature checks under way, of all links together.
+    /// Slow openings and signature checks under way, of all links together; openings take at most half.
     pub jobs: usize,
     /// Capsules in a row that did not open; then the link is closed.
     pub unopenable: u32,

@@ -47,8 +47,10 @@ impl<R: Random> Relay<R> {
         let Some(epoch) = self.epochs.secret(capsule.key_id(), now) else {
             return self.refuse(asked.link, asked.request, Refusal::Unopenable);
         };
+        // Anybody may ask for openings; the other half of the places is for readers' signatures.
+        let crowded = self.jobs >= self.limits.jobs / 2;
         let Some(one) = self.links.get_mut(&asked.link) else { return };
-        if !one.rate.take(cost::OPENING, now) {
+        if crowded || !one.rate.take(cost::OPENING, now) {
             return self.refuse(asked.link, asked.request, Refusal::RateLimited);
         }
         one.opening = true;

@@ -2,7 +2,7 @@ use beresta_proto::capsule::{SendReply, Session};
 use beresta_proto::command::Command;
 use beresta_proto::id::KeyId;
 use beresta_proto::key::SendCapability;
-use beresta_proto::reply::{Heard, Refusal, Reply};
+use beresta_proto::reply::{Heard, Refusal, Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, HOUR_MS};
 
 use super::super::*;
@@ -247,4 +247,19 @@ fn all_capsules_of_a_bucket_have_the_same_size_and_form_whoever_knows_the_sessio
     // After the public front nothing is shared: a byte is equal by chance only.
     let equal = first[10..].iter().zip(&recognised[10..]).filter(|(one, other)| one == other).count();
     assert!(equal < first.len() / 64, "{equal}");
+}
+
+#[test]
+fn openings_that_strangers_ask_for_leave_room_for_readers() {
+    let mut world = World::with(Limits { jobs: 8, ..Limits::default() });
+    let queue = world.make_queue();
+    let mut attacker = world.sender(&queue);
+    let mallory: Vec<LinkId> = (0..6).map(|_| world.connect()).collect();
+    flood(&mut world, &mut attacker, &mallory, 1);
+    assert_eq!(world.jobs.len(), 4);
+    let refused: usize = mallory.iter().map(|link| world.hear(*link).len()).sum();
+    assert_eq!(refused, 2);
+    let boris = world.connect();
+    let reply = world.subscribe(boris, &queue);
+    assert_eq!(reply, Reply::Subscribed(vec![Subscribed::Ok]));
 }
