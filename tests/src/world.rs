@@ -14,30 +14,29 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use beresta_client::crypto;
-use beresta_client::engine::{Answer, AskError, AskId, DialFailure, Effect, Engine, LinkUp, Token};
+use beresta_client::engine::{Answer, AskError, AskId, Engine, Token};
 use beresta_client::rng::Rng;
 use beresta_client::store::Store;
 use beresta_client::store::profile::Profile;
 use beresta_proto::address::RelayAddress;
-use beresta_proto::auth::Exporter;
-use beresta_proto::command::Command;
-use beresta_proto::descriptor::{Descriptor, Policy, UnverifiedDescriptor};
 use beresta_proto::frame::RequestId;
 use beresta_proto::key::SigningKey;
-use beresta_proto::reply::{Heard, Reply};
 use beresta_proto::rng::Random;
-use beresta_proto::route::Route;
-use beresta_proto::time::{DAY_MS, SECOND_MS, Timestamp};
+use beresta_proto::time::Timestamp;
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::{Answer as EngineAnswer, Namer, QueueEngine as _};
-use beresta_server::relay::{Identity, Limits, LinkId, Output, Relay, Ticket, Worked};
+use beresta_server::queue::Answer as EngineAnswer;
+use beresta_server::relay::{LinkId, Relay, Ticket};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
+mod line;
 mod look;
+mod relay;
 
 pub use look::Shown;
+
+use relay::{descriptor, relay};
 
 /// One way of a line, in milliseconds.
 const LATENCY_MS: u64 = 40;
@@ -274,260 +273,4 @@ impl World {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.settle_relay();
     }
-
-    /// Lets `ms` milliseconds pass.
-    pub fn run(&mut self, ms: u64) {
-        let end = self.now.plus(ms);
-        while let Some(next) = self.next_moment().filter(|next| *next <= end) {
-            self.now = self.now.max(next);
-            while let Some(entry) = self.parcels.first_entry().filter(|one| one.key().0 <= self.now) {
-                let parcel = entry.remove();
-                self.deliver(parcel);
-            }
-            if self.relay.poll_timeout() <= self.now {
-                self.relay.handle_timeout(self.now);
-                self.settle_relay();
-            }
-            for who in (0..self.people.len()).map(Who) {
-                let clock = self.clock_of(who);
-                let person = &mut self.people[who.0];
-                let due = person.engine.poll_timeout(&mut person.store).unwrap();
-                if due.is_some_and(|due| due <= clock) {
-                    person.engine.handle_timeout(&mut person.store, clock).unwrap();
-                    self.perform(who);
-                }
-            }
-        }
-        self.now = end;
-    }
-
-    fn next_moment(&mut self) -> Option<Timestamp> {
-        let parcel = self.parcels.keys().next().map(|(at, _)| *at);
-        let now = self.now;
-        let mut moments: Vec<Timestamp> = parcel.into_iter().collect();
-        moments.push(self.relay.poll_timeout());
-        for person in &mut self.people {
-            if let Some(due) = person.engine.poll_timeout(&mut person.store).unwrap() {
-                let due = Timestamp(due.0.saturating_add_signed(-person.clock_off_ms));
-                // What is due and cannot be done (offline) is looked at again, but the world moves on.
-                moments.push(due.max(now.plus(1)));
-            }
-        }
-        moments.into_iter().min()
-    }
-
-    fn post(&mut self, parcel: Parcel) {
-        self.next += 1;
-        self.parcels.insert((self.now.plus(LATENCY_MS), self.next), parcel);
-    }
-
-    fn deliver(&mut self, parcel: Parcel) {
-        match parcel {
-            Parcel::ToRelay(link, frame) => {
-                if self.people.iter().any(|person| person.link == Some(link)) {
-                    self.tap.push((true, frame.clone()));
-                    self.relay.handle_frame(link, &frame, self.now);
-                    self.settle_relay();
-                }
-            }
-            Parcel::ToPerson(who, link, frame) => {
-                if self.people[who.0].link == Some(link) {
-                    self.tap.push((false, frame.clone()));
-                    self.heard(who, link, &frame);
-                }
-            }
-            Parcel::Broken(who, link) => {
-                let clock = self.clock_of(who);
-                let person = &mut self.people[who.0];
-                if person.link.is_none() || person.link == Some(link) {
-                    person.link = None;
-                    person.requests.clear();
-                    let relay = beresta_proto::descriptor::relay_id(&self.identity.verifying_key().unwrap());
-                    person.engine.handle_link_down(&mut person.store, relay, clock).unwrap();
-                    self.perform(who);
-                }
-            }
-            Parcel::DialFailed(who) => {
-                let clock = self.clock_of(who);
-                let relay = self.relay_address().relay;
-                let person = &mut self.people[who.0];
-                person
-                    .engine
-                    .handle_dial_failed(&mut person.store, relay, DialFailure::Unreachable, clock)
-                    .unwrap();
-                self.perform(who);
-            }
-        }
-    }
-
-    /// A frame of the relay's reaches a person. Request 0xffff_ffff is the DESCRIPTOR that the transport says.
-    fn heard(&mut self, who: Who, link: LinkId, frame: &[u8]) {
-        let clock = self.clock_of(who);
-        let relay = self.relay_address();
-        let person = &mut self.people[who.0];
-        match Heard::decode(frame).unwrap() {
-            Heard::Reply(
-                RequestId(u32::MAX),
-                Reply::Descriptor { descriptor, epoch_keys, clock: theirs },
-            ) => {
-                let known = person.store.transaction(|tx| tx.relay(&relay.relay)).unwrap();
-                let sequence = known.map_or(0, |known| known.sequence);
-                let descriptor = UnverifiedDescriptor::decode(&descriptor)
-                    .unwrap()
-                    .verify(&relay.relay, &TLS_KEY, sequence, self.now)
-                    .unwrap();
-                let exporter = exporter(link);
-                let up = LinkUp { address: relay, descriptor, epoch_keys, clock: theirs, exporter };
-                person.engine.handle_link_up(&mut person.store, up, clock).unwrap();
-            }
-            Heard::Reply(request, reply) => {
-                let token = person.requests.remove(&request).unwrap();
-                let (engine, store) = (&mut person.engine, &mut person.store);
-                engine.handle_reply(store, relay.relay, token, Some(reply), clock).unwrap();
-            }
-            Heard::Push(push) => {
-                person.engine.handle_push(&mut person.store, relay.relay, push, clock).unwrap();
-            }
-        }
-        self.perform(who);
-    }
-
-    /// Performs a person's effects, as the driver does.
-    fn perform(&mut self, who: Who) {
-        while let Some(effect) = self.people[who.0].engine.poll_effect() {
-            match effect {
-                Effect::Dial { relay: _, known_sequence: _ } => self.dial(who),
-                Effect::Transmit { relay: _, token, command } => {
-                    let person = &mut self.people[who.0];
-                    let Some(link) = person.link else { continue };
-                    let request = RequestId(person.next_request);
-                    person.next_request += 1;
-                    person.requests.insert(request, token);
-                    let frame = command.encode(request).unwrap();
-                    self.post(Parcel::ToRelay(link, frame));
-                }
-                Effect::HangUp { relay: _ } => {
-                    if let Some(link) = self.people[who.0].link.take() {
-                        self.relay.handle_closed(link);
-                        self.settle_relay();
-                    }
-                }
-                Effect::Answer { ask, outcome } => {
-                    self.people[who.0].answers.insert(ask, outcome);
-                }
-                Effect::Wake => {}
-                Effect::Scrub => self.people[who.0].store.checkpoint_and_truncate().unwrap(),
-            }
-        }
-    }
-
-    fn dial(&mut self, who: Who) {
-        if !self.people[who.0].online || !self.relay_up {
-            self.post(Parcel::DialFailed(who));
-            return;
-        }
-        self.next += 1;
-        let link = LinkId(self.next);
-        self.people[who.0].link = Some(link);
-        self.people[who.0].requests.clear();
-        self.relay.handle_connected(link, exporter(link), self.now);
-        self.settle_relay();
-        let frame = Command::Descriptor.encode(RequestId(u32::MAX)).unwrap();
-        self.post(Parcel::ToRelay(link, frame));
-    }
-
-    /// Performs the relay's outputs until it rests.
-    fn settle_relay(&mut self) {
-        loop {
-            let mut idle = true;
-            while let Some(output) = self.relay.poll_output() {
-                idle = false;
-                self.relay_output(output);
-            }
-            let answers = std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
-            for (ticket, answer) in answers {
-                idle = false;
-                self.relay.handle_stored(ticket, answer, self.now);
-            }
-            if idle {
-                return;
-            }
-        }
-    }
-
-    fn relay_output(&mut self, output: Output) {
-        match output {
-            Output::Frame { link, bytes } => {
-                self.relay.handle_written(link, bytes.len(), self.now);
-                let to = self.people.iter().position(|person| person.link == Some(link));
-                if let Some(to) = to {
-                    self.post(Parcel::ToPerson(Who(to), link, bytes));
-                }
-            }
-            Output::Close { link, reason: _ } => {
-                let to = self.people.iter().position(|person| person.link == Some(link));
-                if let Some(to) = to {
-                    self.post(Parcel::Broken(Who(to), link));
-                }
-            }
-            Output::Resume { link: _ } => {}
-            Output::Engine { ticket, op } => {
-                let answers = Arc::clone(&self.answers);
-                self.queues.submit(
-                    op,
-                    Box::new(move |answer| {
-                        answers.lock().unwrap_or_else(PoisonError::into_inner).push((ticket, answer));
-                    }),
-                );
-            }
-            Output::Work { ticket, job } => {
-                let worked: Worked = job.run();
-                self.relay.handle_opened(ticket, worked, self.now);
-            }
-            Output::KeepEpochs(bytes) => self.epochs = bytes.to_vec(),
-        }
-    }
-}
-
-fn exporter(link: LinkId) -> Exporter {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&link.0.to_be_bytes());
-    Exporter(bytes)
-}
-
-/// The descriptor of a relay that renews it every month it is started in.
-fn descriptor(identity: &SigningKey, epoch_signer: &SigningKey, now: Timestamp) -> Descriptor {
-    let month = now.since(BEGIN) / (30 * DAY_MS);
-    let begins = BEGIN.plus(month * 30 * DAY_MS);
-    let at = std::net::SocketAddr::from(([192, 0, 2, 1], 443));
-    Descriptor {
-        identity: identity.verifying_key().unwrap(),
-        sequence: month + 1,
-        not_before: begins.minus(SECOND_MS),
-        not_after: begins.plus(89 * DAY_MS),
-        tls_key: TLS_KEY,
-        epoch_signer: epoch_signer.verifying_key().unwrap(),
-        routes: vec![Route::Quic(at)],
-        policy: Policy::MAILBOX.and(Policy::OPEN),
-        operator: String::new(),
-    }
-}
-
-fn relay(
-    identity: &SigningKey,
-    epoch_signer: &SigningKey,
-    namer_secret: &[u8; 32],
-    epochs: Option<Vec<u8>>,
-    now: Timestamp,
-    seed: u64,
-) -> Relay<Seeded> {
-    let described = descriptor(identity, epoch_signer, now);
-    let identity = Identity {
-        relay: described.address().relay,
-        descriptor: described.sign(identity).unwrap(),
-        epoch_signer: epoch_signer.clone(),
-        epochs: epochs.map(Into::into),
-        namer: Namer::new(namer_secret),
-    };
-    Relay::new(identity, Limits::default(), now, Seeded::new(seed ^ 0x5eed)).unwrap()
 }
