@@ -1,8 +1,8 @@
 //! The engine that keeps everything in one SQLite file. An answer is given after the commit that it rests on was flushed
 //! to the disk (rule Q10), and what was deleted is overwritten in the file and soon gone from the write-ahead log.
 //!
-//! One [`writer`] thread carries out all that changes something, many operations to a commit; [`reader`] threads look
-//! things up beside it, so that a reader never waits for a disk. [`schema`] says what the file looks like.
+//! One `writer` thread carries out all that changes something, many operations to a commit; `reader` threads look
+//! things up beside it, so that a reader never waits for a disk. `schema` says what the file looks like.
 
 mod blobs;
 mod cache;
