@@ -125,6 +125,20 @@ pub enum DescriptorError {
     Superseded,
 }
 
+/// Why what a relay says of its clock and epoch keys was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EpochError {
+    /// The descriptor's epoch signer did not sign a key.
+    #[error("an epoch key's signature is wrong")]
+    Forged,
+    /// The relay's clock is outside of its own descriptor, by more than a clock may be wrong.
+    #[error("the relay's clock is not in its descriptor's time")]
+    WrongClock,
+    /// No key has begun by the relay's clock and is not yet destroyed.
+    #[error("no epoch key of the relay's day")]
+    NoneOfToday,
+}
+
 /// The address of the relay with this identity key.
 #[must_use]
 pub fn relay_id(identity: &VerifyingKey) -> RelayId {
@@ -156,6 +170,25 @@ impl Descriptor {
         let signature = identity.sign(&[label::DESCRIPTOR, &bytes].concat())?;
         bytes.extend_from_slice(&signature.0);
         Ok(bytes)
+    }
+
+    /// Checks the epoch keys that the relay handed out together with its `clock`, and gives those that are near that
+    /// clock. It is the relay's and not ours, because ours may be wrong by days and mail goes on (rules D7 and D8).
+    ///
+    /// # Errors
+    /// [`EpochError`]: the relay misbehaved, and nothing of what it handed out may be used.
+    pub fn epoch_keys(&self, keys: Vec<EpochKey>, clock: Timestamp) -> Result<Vec<EpochKey>, EpochError> {
+        if clock.plus(CLOCK_TOLERANCE_MS) < self.not_before || clock > self.not_after.plus(CLOCK_TOLERANCE_MS)
+        {
+            return Err(EpochError::WrongClock);
+        }
+        if keys.iter().any(|key| key.verify(self).is_err()) {
+            return Err(EpochError::Forged);
+        }
+        let near =
+            |key: &EpochKey| clock.plus(CLOCK_TOLERANCE_MS) >= key.begins() && clock <= key.destroyed();
+        let near: Vec<EpochKey> = keys.into_iter().filter(near).collect();
+        if near.iter().any(|key| key.begins() <= clock) { Ok(near) } else { Err(EpochError::NoneOfToday) }
     }
 
     /// Where this relay is.

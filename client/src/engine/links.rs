@@ -300,8 +300,11 @@ impl Engine {
     ) -> Result<(), StoreError> {
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
             up.refreshed = now;
-            // A key that the relay did not sign is no key; the old ones still open.
-            if epoch_keys.is_empty() || epoch_keys.iter().any(|key| key.verify(&up.descriptor).is_err()) {
+            // What the relay may not say is not taken; the old keys still open.
+            let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
+            // A relay that is seized today must not bring senders back to a day whose key was copied before.
+            let begun = epoch_keys.iter().filter(|key| key.begins() <= clock).map(|key| key.day).max();
+            if begun < up.epoch_key(now).map(|key| key.day) {
                 return Ok(());
             }
             up.epoch_keys = epoch_keys;

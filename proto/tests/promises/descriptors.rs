@@ -2,7 +2,7 @@
 
 use beresta_proto::codec::{Reader, Writer};
 use beresta_proto::descriptor::{
-    Descriptor, DescriptorError, EpochKey, Policy, UnverifiedDescriptor, relay_id,
+    Descriptor, DescriptorError, EpochError, EpochKey, Policy, UnverifiedDescriptor, relay_id,
 };
 use beresta_proto::id::RelayId;
 use beresta_proto::key::{EpochSecret, SigningKey};
@@ -120,6 +120,30 @@ fn an_epoch_key_of_another_signer_is_refused() {
     let other = EpochSecret::random(&mut rng).public().unwrap();
     assert_ne!(other.id(), key.id());
     assert_eq!(EpochKey { public: other, ..key }.verify(&descriptor), Err(DescriptorError::Forged));
+}
+
+#[test]
+fn epoch_keys_are_taken_by_the_relays_clock_and_all_or_none() {
+    let mut rng = Seeded::new(11);
+    let (identity, signer, descriptor) = values::descriptor(&mut rng);
+    let mut key = |day, signer: &SigningKey| {
+        EpochKey::sign(day, EpochSecret::random(&mut rng).public().unwrap(), signer).unwrap()
+    };
+    let (yesterday, today, tomorrow) = (key(149, &signer), key(150, &signer), key(151, &signer));
+    let (old, late, forged) = (key(147, &signer), key(152, &signer), key(150, &identity));
+    let check =
+        |keys: &[&EpochKey], clock| descriptor.epoch_keys(keys.iter().copied().cloned().collect(), clock);
+    assert_eq!(check(&[&yesterday, &today], NOON), Ok(vec![yesterday, today.clone()]));
+    assert_eq!(check(&[&today, &tomorrow], NOON), Ok(vec![today.clone(), tomorrow.clone()]));
+    assert_eq!(check(&[&old, &today, &late], NOON), Ok(vec![today.clone()]));
+    assert_eq!(check(&[&today, &forged], NOON), Err(EpochError::Forged));
+    assert_eq!(check(&[&old, &forged], NOON), Err(EpochError::Forged), "one that is not used");
+    assert_eq!(check(&[&tomorrow], NOON), Err(EpochError::NoneOfToday));
+    assert_eq!(check(&[&old], NOON), Err(EpochError::NoneOfToday));
+    assert_eq!(check(&[], NOON), Err(EpochError::NoneOfToday));
+    for clock in [0, 99 * DAY_MS - 1, 191 * DAY_MS + 1, u64::MAX] {
+        assert_eq!(check(&[&today], Timestamp(clock)), Err(EpochError::WrongClock));
+    }
 }
 
 #[test]
