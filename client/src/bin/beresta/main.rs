@@ -1,2 +1,18 @@
-//! Command line.
-fn main() {}
+//! `beresta`: parses, runs, maps the result to an exit code. It names nothing of the library but its public face.
+
+mod args;
+mod fault;
+mod locale;
+mod passphrase;
+mod print;
+mod run;
+mod sanitize;
+mod span;
+mod text;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    beresta_client::api::harden_process();
+    run::run(std::env::args_os().collect())
+}

@@ -1,0 +1,268 @@
+## Help
+
+help = Beresta: letters that only you two can read.
+help-init = Makes your profile on this machine.
+help-status = Says who you are, how the line is, and what waits.
+help-invite = Invites: how two people meet.
+help-invite-new = Makes a one-time invite to hand to one person.
+help-invite-inspect = Says what an invite is, without using it.
+help-invite-accept = Accepts an invite that somebody gave you.
+help-invite-list = Lists your invites.
+help-invite-revoke = Takes an invite back.
+help-contact = The people you know.
+help-contact-list = Lists your contacts.
+help-contact-show = Shows one contact.
+help-contact-rename = Calls a contact something else, on this machine only.
+help-contact-block = Blocks a contact for good: they can write to you no more.
+help-contact-remove = Removes a contact with everything that was said.
+help-verify = Making sure that nobody sits in between.
+help-verify-show = Shows the safety number with a contact.
+help-verify-confirm = Confirms the safety number that the other side read out.
+help-chat = Conversations.
+help-chat-list = Lists your conversations.
+help-chat-open = Opens a conversation: shows what arrives and sends what you type.
+help-chat-history = Shows earlier messages.
+help-chat-timer = Shows or sets when messages disappear.
+help-chat-delete = Deletes the messages of a conversation, on this machine only.
+help-send = Sends a message.
+help-receive = Fetches and shows new messages.
+help-passwd = Changes your passphrase.
+help-completions = Prints completions for a shell: bash, elvish, fish, powershell or zsh.
+
+help--dir = Folder of the profile.
+help--json = Prints JSON, one object a line.
+help--lang = Language of the texts: en or ru.
+help--passphrase-fd = Reads the passphrase from this open file descriptor instead of asking.
+help--quiet = Says only what is wrong, and prints data.
+help--help = Prints this help.
+help--version = Prints the version.
+help--name = The name to call them by.
+help-init--name = The name that your contacts will see. A pseudonym is wise.
+help-init--relay = The address of the relay where your letters wait. Without one, your first invite brings one.
+help--relay = The address of a relay.
+help--kdf-memory-mib = Memory that a guess at the passphrase costs, in MiB. Lower it only for tests: a lower value makes guessing cheaper.
+help--expires = How long the invite lives: 1h to 7d. 24h unless you say otherwise.
+help--for = The contact who comes back with a new key, after losing a device for example.
+help--no-qr = Prints no QR code.
+help--link = The invite, or - to read it from standard input. What stands on a command line can be seen by other users of this machine.
+help--id = The id that a list shows.
+help--contact = The contact's name, its beginning, or the id that a list shows.
+help-contact-rename--name = The new name.
+help--yes = Does not ask.
+help--code = The safety number as the other side read it out. Asked for if not given.
+help--before = Shows messages before this one.
+help--limit = Shows at most so many.
+help--span = off, or a time such as 30s, 5m, 1h, 1d, 1w; at most 4w. Without it, the timer is shown.
+help--message = The text. Other users of this machine can see command lines: without this option the text is read from standard input.
+help--stdin = Reads the text from standard input, as without -m.
+help--send-anyway = Sends although the contact's key changed.
+help--wait = How long to wait for the relay. 15s unless you say otherwise.
+help--follow = Goes on until Ctrl-C.
+help--timeout = Seconds to wait for the relay, and for more messages.
+help--max = Ends after so many messages.
+help--shell = The shell.
+help-exit-codes = Exit codes: 0 done, 1 failed inside, 2 not understood, 3 no line to the relay, 4 keys changed or were refused, 5 busy or too much, 6 locked (passphrase, or in use), 7 not found, 8 kept but not yet sent.
+heading-usage = Usage:
+heading-commands = Commands
+heading-options = Options
+
+## Asking
+
+ask-passphrase = Passphrase:{" "}
+ask-new-passphrase = New passphrase:{" "}
+ask-again = Once more:{" "}
+ask-name = What name shall your contacts see? A pseudonym is wise.
+ask-code = Type the safety number that { $name } reads out:
+sure-remove = Remove { $name } with everything that was said? Type yes:
+sure-delete = Delete every message with { $name } on this machine? Type yes:
+
+## Progress
+
+opening = Opening the profile…
+making = Making the profile…
+reaching = Reaching the relay…
+following = Waiting for messages. Ctrl-C ends it.
+
+## Profile
+
+init-advice = Choose a passphrase: six random words are better than a clever one. There is no way to get in without it, for anybody.
+init-made = Your profile is in { $dir }.
+init-next-accept = Next: accept an invite by “beresta invite accept -” and paste it.
+init-next-invite = Next: invite somebody by “beresta invite new”, or accept an invite by “beresta invite accept -”.
+status-name = Name: { $value }
+status-no-relay = No relay yet: accept an invite, or make a new profile with --relay.
+status-linked = Relay: reached
+status-not-linked = Relay: not reached. Check your connection; the relay may be down or blocked.
+status-contacts = Contacts: { $n }
+status-new = New messages: { $n }
+status-waiting = Waiting to be sent: { $n }
+status-dropped = { $n ->
+    [one] Dropped as not genuine: { $n } item. A few are harmless; many may be an attack.
+   *[other] Dropped as not genuine: { $n } items. A few are harmless; many may be an attack.
+}
+passwd-done = The passphrase was changed. A copy of the profile that somebody made before still opens with the old one.
+clock-behind = Your clock is behind the relay's by { $by }. Set it: messages may disappear late, and letters may be refused.
+clock-ahead = Your clock is ahead of the relay's by { $by }. Set it: messages may disappear early, and letters may be refused.
+span-weeks = { $n ->
+    [one] { $n } week
+   *[other] { $n } weeks
+}
+span-days = { $n ->
+    [one] { $n } day
+   *[other] { $n } days
+}
+span-hours = { $n ->
+    [one] { $n } hour
+   *[other] { $n } hours
+}
+span-minutes = { $n ->
+    [one] { $n } minute
+   *[other] { $n } minutes
+}
+span-seconds = { $n ->
+    [one] { $n } second
+   *[other] { $n } seconds
+}
+
+## Invites
+
+invite-made = Hand this invite to one person, over a way that you trust. It works once, until { $until } UTC:
+invite-advice = Whoever accepts it becomes your contact. If somebody else gets it first, your friend is told.
+inspect-until = Valid until { $value } UTC, by its maker's clock
+inspect-relay = Leads to the relay { $value }
+inspect-advice = Accepting it tells this relay your internet address, and its maker where to write to you.
+accepted = { $name } is your contact now. Compare safety numbers when you can: “beresta verify show”.
+invite-open = open
+invite-used = used
+invite-ended = ended
+no-invites = You have made no invites. Make one by “beresta invite new”.
+revoked = The invite was taken back.
+revoked-later = The invite was taken back here. The relay could not be reached: it forgets the invite when it is reached again. Until then, it may still be accepted, and whoever does will not reach you.
+
+## Contacts
+
+trust-blocked = blocked
+trust-invited = met by invite, number not compared
+trust-verified = safety number compared
+trust-changed = KEY CHANGED
+timer-off = messages stay
+timer-weeks = { $n ->
+    [one] messages disappear after { $n } week
+   *[other] messages disappear after { $n } weeks
+}
+timer-days = { $n ->
+    [one] messages disappear after { $n } day
+   *[other] messages disappear after { $n } days
+}
+timer-hours = { $n ->
+    [one] messages disappear after { $n } hour
+   *[other] messages disappear after { $n } hours
+}
+timer-minutes = { $n ->
+    [one] messages disappear after { $n } minute
+   *[other] messages disappear after { $n } minutes
+}
+timer-seconds = { $n ->
+    [one] messages disappear after { $n } second
+   *[other] messages disappear after { $n } seconds
+}
+no-contacts = You have no contacts yet. Invite somebody by “beresta invite new”, or accept an invite by “beresta invite accept -”.
+not-met-yet = They have not answered yet. You can write already.
+renamed = Called { $name } from now on.
+blocked = { $name } is blocked and can write to you no more.
+removed = { $name } was removed with everything that was said.
+verify-advice = Call or meet { $name } and read the number out, half each. If it is the same, type “beresta verify confirm”. If not, somebody sits in between: do not write.
+verified = The number is the same. You are talking to { $name } and to nobody else.
+
+## Talking
+
+me = me
+state-queued = kept here
+state-at-relay = at the relay
+state-delivered = delivered
+state-failed = not delivered
+state-new = new
+state-shown = shown
+sent = The relay has your message for { $name }.
+kept-not-sent = Kept, and not sent yet: the relay could not be reached. It goes out as soon as Beresta runs and has a line.
+send-failed = Not delivered: { $name } cannot be reached any more. They may have blocked or removed you.
+came-further = { $state }: { $text }
+chat-opened = Conversation with { $name } ({ $trust }). Type and press Enter. /help shows more, Ctrl-D ends it.
+chat-timer = Here { $timer }. Nothing protects from a photo of the screen.
+chat-help = /timer 1h sets when messages disappear (off keeps them) · /anyway writes to a changed key · /quit ends · // begins a text with a stroke
+chat-unknown = There is no { $what }. /help shows what there is; // begins a text with a stroke.
+chat-others = Others wrote to you, too: see “beresta chat list”.
+chat-new = { $n ->
+    [one] { $n } new
+   *[other] { $n } new
+}
+no-messages = Nothing was said yet, or it has disappeared.
+timer-advice = The other side is told. It holds for messages from now on; nothing protects from a photo of the screen.
+deleted = { $n ->
+    [one] { $n } message was deleted on this machine.
+   *[other] { $n } messages were deleted on this machine.
+}
+
+## Events
+
+event-met = { $name } is there: you can talk.
+event-invite-used-again = SOMEBODY ELSE tried to use the invite that { $name } accepted: the link was seen by others. They were refused. Compare safety numbers with { $name }.
+event-identity-changed = THE KEY OF { $name } CHANGED. They may have a new device, or somebody poses as them. Nothing is sent until you decide: compare safety numbers by “beresta verify show”, or send with --send-anyway.
+event-timer-changed = { $name } changed the timer: { $timer }.
+event-taken-over = SOMETHING ELSE reads your letters from { $name } at the relay. If you have not opened this profile elsewhere, somebody has a copy of it: warn your contacts over another way and make a new profile.
+event-needs-newer = { $name } sent something that this version does not understand. Get a newer Beresta.
+event-relay-forked = The relay shows you and { $name } different keys. It may be spying on who writes when. The letters stay unreadable to it; consider another relay.
+event-invite-ended = An invite of yours ended unused.
+
+## Errors
+
+error-usage = This command line was not understood. See --help.
+error-unknown = Unknown option or command: { $what }. See --help.
+error-unknown-like = Unknown option or command: { $what }. Did you mean { $like }? See --help.
+error-missing = Something is missing: { $what }. See --help.
+error-value = “{ $what }” does not fit { $option }. See --help.
+error-bad-span = This time was not understood. Write it as 30s, 5m, 24h, 7d or 1w; an invite lives from 1h to 7d.
+error-no-profile = There is no profile here. Make one by “beresta init”, or name its folder with --dir.
+error-profile-exists = There is a profile here already. Use it, or name another folder with --dir.
+error-in-use = Another Beresta has this profile open. End it first; two at once would break your conversations.
+error-wrong-passphrase = The passphrase is wrong. Check the keyboard layout and Caps Lock and try again.
+error-store-damaged = The profile's files are damaged. Keep a copy, check the disk, and restore a copy that opens.
+error-store-newer = A newer Beresta wrote this profile. Use that version.
+error-store-full = The disk is full. Nothing was lost: make room and try again.
+error-denied = This profile's files may not be read or written. Check who owns the folder and its rights.
+error-backend = This program was built for other processors than the one that made the profile, and would break its conversations. Use the program that you used before, or an official build.
+error-store = The profile could not be read or written. Check the disk and the memory, and try again.
+error-damaged-link = The link is damaged: letters are missing or changed. Copy it whole and try again.
+error-bad-link = This is not such a link. An invite begins with beresta: and a relay's address with beresta-relay:
+error-bad-name = This name does not do: it must not be empty, and have at most 64 bytes (32 Cyrillic letters) and no control characters.
+error-bad-timer = This timer does not do: from 1s to 4w, or off.
+error-not-found = There is no such contact, message or invite. See “beresta contact list” or “beresta invite list”.
+error-ambiguous = Several fit: { $names }. Name the id.
+error-no-relay = No relay is known yet. Accept an invite first, or make a profile with --relay.
+error-unreachable = The relay could not be reached. Check your connection and try again; it may be down, or blocked where you are.
+error-not-the-relay = Somebody else answers at the relay's address. Nothing was said to them. If this goes on, ask the relay's operator over another way.
+error-stale = The relay's papers are not valid now: your clock is wrong, or its operator forgot to renew them. Check your clock.
+error-no-route = This relay is reached in ways that this version does not know. Get a newer Beresta.
+error-broke = The line broke before the relay answered. Try again.
+error-relay-busy = The relay is full or busy. Try again later.
+error-relay-misbehaved = The relay gave an answer that no honest relay gives. Ask for an invite over another relay.
+error-invite-gone = The invite is not there any more: it expired, was taken back, or was used. Ask for a new one.
+error-invite-used = SOMEBODY ELSE used this invite before you. Tell who gave it to you, over another way, and ask for a new one.
+error-invite-forged = What lies at the relay is not what the invite names. Somebody changed it: do not use it, and ask for a new one over another way.
+error-own-invite = This is your own invite. Hand it to somebody else.
+error-already-contact = Whoever made this invite is your contact already: { $id }.
+error-identity-changed = THE KEY OF THIS CONTACT CHANGED. They may have a new device, or somebody poses as them. Nothing was sent. Compare safety numbers: “beresta verify show”, then “beresta verify confirm”. To write all the same: --send-anyway (in a chat: /anyway).
+error-blocked = This contact is blocked.
+error-code-differs = THE NUMBERS DIFFER. Read them once more. If they still differ, somebody sits in between: do not write, and meet in person.
+error-empty-text = There is nothing to send: the text is empty.
+error-text-too-long = The text is too long: at most 13,000 bytes (6,500 Cyrillic letters). Send it in parts.
+error-too-many-undelivered = A thousand messages wait undelivered for this contact. More can be sent once they have come back.
+error-session = There is no working session with this contact, or they cannot be written to yet. Meet anew: “beresta invite new --for …”.
+error-no-home = The system names no home folder. Name the profile's folder with --dir.
+error-no-terminal = There is no terminal to ask for the passphrase. Run Beresta in one, or use --passphrase-fd.
+error-no-descriptor = No passphrase could be read from --passphrase-fd. Give the number of an open descriptor with the passphrase on its first line (for passwd: the old one, then the new one).
+error-short-passphrase = The passphrase is too short: at least 8 characters, and six random words are better.
+error-passphrases-differ = The two were not the same. Try again.
+error-unconfirmed = Nothing was done: it was not confirmed. Type yes, or use --yes.
+error-input = Standard input could not be read as text.
+error-internal = Beresta failed inside. This is a fault of the program; please report what you did.

@@ -1,0 +1,148 @@
+//! What goes to the terminal: data to standard output (one JSON object a line with `--json`), talk to standard error.
+
+use std::io::{IsTerminal as _, stderr};
+
+use beresta_client::api::{ContactInfo, ContactTrust, DeliveryState, Event, EventKind, MessageInfo};
+use qrcode::QrCode;
+use qrcode::render::unicode::Dense1x2;
+use serde::Serialize;
+
+use super::sanitize::{harmless, harmless_line};
+use super::span::utc;
+use super::text::{Put, Text};
+
+/// How this run speaks.
+pub(crate) struct Printer {
+    pub(crate) text: Text,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+impl Printer {
+    /// A line of data.
+    pub(crate) fn line(&self, line: &str) {
+        println!("{line}");
+    }
+
+    /// One JSON object on a line.
+    pub(crate) fn object(&self, value: &impl Serialize) {
+        // Records of the public face have no maps with odd keys: they always serialise.
+        if let Ok(line) = serde_json::to_string(value) {
+            println!("{line}");
+        }
+    }
+
+    /// Talk: for a person, not for a program.
+    pub(crate) fn talk<const N: usize>(&self, key: &str, values: [(&str, Put); N]) {
+        if !self.quiet {
+            eprintln!("{}", self.text.say_with(key, values));
+        }
+    }
+
+    /// Talk that no `--quiet` silences: something is wrong.
+    pub(crate) fn warn<const N: usize>(&self, key: &str, values: [(&str, Put); N]) {
+        eprintln!("{}", self.text.say_with(key, values));
+    }
+
+    /// A QR code on standard error, where that is a terminal. Light on dark with its quiet zone, so that it is readable
+    /// on dark and light terminals.
+    pub(crate) fn qr(&self, link: &str) {
+        if self.quiet || !stderr().is_terminal() {
+            return;
+        }
+        if let Ok(code) = QrCode::new(link.as_bytes()) {
+            let mut drawn = code.render::<Dense1x2>();
+            eprintln!("{}", drawn.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build());
+        }
+    }
+
+    /// How sure we are of a contact, in words.
+    pub(crate) fn trust(&self, contact: &ContactInfo) -> String {
+        self.text.say(match contact.trust {
+            _ if contact.blocked => "trust-blocked",
+            ContactTrust::Invited => "trust-invited",
+            ContactTrust::Verified => "trust-verified",
+            ContactTrust::IdentityChanged => "trust-changed",
+        })
+    }
+
+    /// When messages disappear, in words.
+    pub(crate) fn timer(&self, seconds: Option<u32>) -> String {
+        let Some(seconds) = seconds.map(u64::from) else { return self.text.say("timer-off") };
+        self.span("timer", seconds)
+    }
+
+    /// A span of time in the largest unit that it is a multiple of, or nearly.
+    pub(crate) fn span(&self, key: &str, seconds: u64) -> String {
+        let (unit, count) = match seconds {
+            s if s >= 604_800 && s.is_multiple_of(604_800) => ("weeks", s / 604_800),
+            s if s >= 86_400 => ("days", s / 86_400),
+            s if s >= 3_600 => ("hours", s / 3_600),
+            s if s >= 60 => ("minutes", s / 60),
+            s => ("seconds", s),
+        };
+        self.text.say_with(&format!("{key}-{unit}"), [("n", count.into())])
+    }
+
+    /// A contact on one line.
+    pub(crate) fn contact(&self, contact: &ContactInfo) -> String {
+        format!(
+            "{}  {}  [{}]  {}  {}",
+            contact.id,
+            harmless_line(&contact.name),
+            contact.tag,
+            self.trust(contact),
+            self.timer(contact.timer_secs)
+        )
+    }
+
+    fn state(&self, state: DeliveryState) -> String {
+        self.text.say(match state {
+            DeliveryState::Queued => "state-queued",
+            DeliveryState::AtRelay => "state-at-relay",
+            DeliveryState::Delivered => "state-delivered",
+            DeliveryState::Failed => "state-failed",
+            DeliveryState::New => "state-new",
+            DeliveryState::Shown => "state-shown",
+        })
+    }
+
+    /// A message on its lines.
+    pub(crate) fn message(&self, message: &MessageInfo, from: &str) -> String {
+        let who = if message.outgoing { self.text.say("me") } else { harmless_line(from) };
+        let state =
+            if message.outgoing { format!("  · {}", self.state(message.state)) } else { String::new() };
+        format!("{}  {who}: {}{state}", utc(message.sent_ms), harmless(&message.text))
+    }
+
+    /// What became of a message of ours, for who watches.
+    pub(crate) fn came_further(&self, message: &MessageInfo) {
+        let text: String = harmless_line(&message.text).chars().take(24).collect();
+        self.talk("came-further", [("state", self.state(message.state).into()), ("text", text.into())]);
+    }
+
+    /// Tells an event other than that of a message.
+    pub(crate) fn event(&self, event: &Event, contact: Option<&ContactInfo>) {
+        let name = contact.map_or_else(String::new, |contact| harmless_line(&contact.name));
+        let key = match event.kind {
+            EventKind::Met => "event-met",
+            EventKind::InviteUsedAgain => "event-invite-used-again",
+            EventKind::IdentityChanged => "event-identity-changed",
+            EventKind::TimerChanged => "event-timer-changed",
+            EventKind::TakenOver => "event-taken-over",
+            EventKind::NeedsNewer => "event-needs-newer",
+            EventKind::RelayForked => "event-relay-forked",
+            EventKind::InviteEnded => "event-invite-ended",
+            EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
+        };
+        let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));
+        self.warn(key, [("name", name.into()), ("timer", timer.into())]);
+    }
+
+    /// Tells that the clock is wrong, and what that means.
+    pub(crate) fn skew(&self, skew_ms: Option<i64>) {
+        let Some(skew) = skew_ms else { return };
+        let by = self.span("span", skew.unsigned_abs() / 1_000);
+        self.warn(if skew > 0 { "clock-behind" } else { "clock-ahead" }, [("by", by.into())]);
+    }
+}

@@ -1,0 +1,143 @@
+//! What each command does.
+
+mod chat;
+mod contact;
+mod invite;
+mod profile;
+mod talk;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use beresta_client::api::{Client, ContactInfo, Network};
+use clap::ArgMatches;
+use clap::error::ErrorKind;
+
+use super::args;
+use super::fault::{Fault, code};
+use super::locale::{Language, default_dir};
+use super::passphrase::Source;
+use super::print::Printer;
+use super::text::Text;
+
+/// How a command ended well.
+pub(crate) enum Done {
+    Fully,
+    /// Kept, but not yet where it should be.
+    Partly,
+}
+
+/// What every command has at hand.
+pub(crate) struct Shell {
+    pub(crate) print: Printer,
+    pub(crate) language: Language,
+    dir: Option<PathBuf>,
+    source: Source,
+}
+
+impl Shell {
+    pub(crate) fn dir(&self) -> Result<PathBuf, Fault> {
+        self.dir.clone().or_else(default_dir).ok_or(Fault::NoHome)
+    }
+
+    /// A new passphrase.
+    pub(crate) fn new_passphrase(&mut self) -> Result<beresta_client::api::Passphrase, Fault> {
+        self.source.ask_new(&self.print.text)
+    }
+
+    /// The passphrase of the profile.
+    pub(crate) fn passphrase(&mut self) -> Result<beresta_client::api::Passphrase, Fault> {
+        self.source.ask(&self.print.text)
+    }
+
+    /// Asks for the passphrase and opens the profile.
+    pub(crate) async fn open(&mut self, network: Network) -> Result<Client, Fault> {
+        let dir = self.dir()?;
+        if !dir.exists() {
+            return Err(beresta_client::api::Error::NoProfile.into());
+        }
+        let passphrase = self.passphrase()?;
+        self.print.talk("opening", []);
+        Ok(Client::open(&dir, passphrase, network).await?)
+    }
+}
+
+/// The contact that the command line names.
+pub(crate) async fn contact_of(client: &Client, found: &ArgMatches) -> Result<ContactInfo, Fault> {
+    let who = args::string(found, "contact").ok_or(Fault::Internal)?;
+    Ok(client.find_contact(&who).await?)
+}
+
+/// Runs the command line.
+pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
+    let language = Language::choose(&typed);
+    let text = Text::new(language);
+    let json = typed.iter().any(|one| one == "--json");
+    let found = match args::command(&text).try_get_matches_from(typed) {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            print!("{error}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return told(&Fault::Usage(Box::new(error)), &text, json),
+    };
+    let print = Printer { text, json, quiet: args::is_set(&found, "quiet") };
+    let outcome = Source::new(args::value(&found, "passphrase-fd")).and_then(|source| {
+        let dir = args::value(&found, "dir");
+        let mut shell = Shell { print, language, dir, source };
+        // The client has a runtime of its own; this one only waits for it and for the terminal.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|_| Fault::Internal)?;
+        let done = runtime.block_on(command(&mut shell, &found));
+        // A read of the terminal may still wait for a line that nobody types.
+        runtime.shutdown_background();
+        done
+    });
+    match outcome {
+        Ok(Done::Fully) => ExitCode::SUCCESS,
+        Ok(Done::Partly) => ExitCode::from(code::PARTLY),
+        Err(fault) => told(&fault, &Text::new(language), json),
+    }
+}
+
+fn told(fault: &Fault, text: &Text, json: bool) -> ExitCode {
+    if json {
+        println!("{}", serde_json::json!({ "error": { "kind": fault.kind() } }));
+    }
+    eprintln!("{}", fault.words(text));
+    fault.code()
+}
+
+async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let (noun, found) = found.subcommand().ok_or(Fault::Internal)?;
+    let verb = found.subcommand();
+    match (noun, verb) {
+        ("init", _) => profile::init(shell, found).await,
+        ("status", _) => profile::status(shell).await,
+        ("passwd", _) => profile::passwd(shell).await,
+        ("completions", _) => profile::completions(shell, found),
+        ("invite", Some(("new", found))) => invite::new(shell, found).await,
+        ("invite", Some(("inspect", found))) => invite::inspect(shell, found),
+        ("invite", Some(("accept", found))) => invite::accept(shell, found).await,
+        ("invite", Some(("list", _))) => invite::list(shell).await,
+        ("invite", Some(("revoke", found))) => invite::revoke(shell, found).await,
+        ("contact", Some(("list", _))) => contact::list(shell).await,
+        ("contact", Some(("show", found))) => contact::show(shell, found).await,
+        ("contact", Some(("rename", found))) => contact::rename(shell, found).await,
+        ("contact", Some(("block", found))) => contact::block(shell, found).await,
+        ("contact", Some(("remove", found))) => contact::remove(shell, found).await,
+        ("verify", Some(("show", found))) => contact::verify_show(shell, found).await,
+        ("verify", Some(("confirm", found))) => contact::verify_confirm(shell, found).await,
+        ("chat", Some(("list", _))) => talk::chats(shell).await,
+        ("chat", Some(("open", found))) => chat::open(shell, found).await,
+        ("chat", Some(("history", found))) => talk::history(shell, found).await,
+        ("chat", Some(("timer", found))) => talk::timer(shell, found).await,
+        ("chat", Some(("delete", found))) => talk::delete(shell, found).await,
+        ("send", _) => talk::send(shell, found).await,
+        ("receive", _) => talk::receive(shell, found).await,
+        _ => Err(Fault::Internal),
+    }
+}

@@ -1,0 +1,143 @@
+//! `chat open`: shows what arrives and sends the lines typed, so that two people in two terminals simply talk.
+
+use std::io::BufRead as _;
+use std::time::Duration;
+
+use beresta_client::api::{Client, ContactInfo, Event, EventKind, Network};
+use clap::ArgMatches;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use super::super::fault::Fault;
+use super::super::sanitize::harmless_line;
+use super::talk::{span, tell};
+use super::{Done, Shell, contact_of};
+
+/// Messages of before that are shown at the start.
+const RECENT: u32 = 20;
+/// How long the end waits for what was typed last to leave.
+const LAST: Duration = Duration::from_secs(5);
+/// Bytes of a line: more is told to be too long, and does not fill the memory.
+const LINE: u64 = 64 * 1024;
+
+pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let client = shell.open(Network::Online).await?;
+    let contact = contact_of(&client, found).await?;
+    let name = harmless_line(&contact.name);
+    let timer = shell.print.timer(contact.timer_secs);
+    shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
+    shell.print.talk("chat-timer", [("timer", timer.into())]);
+    for message in client.history(&contact.id, None, RECENT, true).await? {
+        shell.print.line(&shell.print.message(&message, &contact.name));
+    }
+    let talked = tokio::select! {
+        talked = talk(shell, &client, contact) => talked,
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    };
+    let sent = client.settle(LAST).await?;
+    client.close().await;
+    talked?;
+    if sent {
+        return Ok(Done::Fully);
+    }
+    shell.print.warn("kept-not-sent", []);
+    Ok(Done::Partly)
+}
+
+/// Lines of standard input, read on a thread of their own: a terminal cannot be waited for otherwise.
+fn lines() -> mpsc::Receiver<Zeroizing<String>> {
+    let (give, take) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        loop {
+            let mut line = Zeroizing::new(String::new());
+            let read = std::io::Read::take(&mut input, LINE).read_line(&mut line);
+            let ended = !matches!(read, Ok(1..));
+            if ended || give.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    take
+}
+
+async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo) -> Result<(), Fault> {
+    let mut typed = lines();
+    let mut after = 0;
+    let mut told_skew = false;
+    loop {
+        tokio::select! {
+            line = typed.recv() => match line {
+                None => return Ok(()),
+                Some(line) => {
+                    if !say(shell, client, &mut contact, &line).await? {
+                        return Ok(());
+                    }
+                }
+            },
+            events = client.next_events(after, 64, Duration::from_secs(60)) => {
+                let events = events?;
+                after = events.last().map_or(after, |event| event.seq);
+                hear(shell, client, &contact, &events).await?;
+                if !told_skew {
+                    let skew = client.status().await?.clock_skew_ms;
+                    shell.print.skew(skew);
+                    told_skew = skew.is_some();
+                }
+            }
+        }
+    }
+}
+
+/// Shows new messages of this contact; says that there are some of others.
+async fn hear(shell: &Shell, client: &Client, contact: &ContactInfo, events: &[Event]) -> Result<(), Fault> {
+    for message in client.take_new(Some(&contact.id)).await? {
+        shell.print.line(&shell.print.message(&message, &contact.name));
+    }
+    let others = |event: &&Event| {
+        event.kind == EventKind::MessageArrived && event.contact.as_ref() != Some(&contact.id)
+    };
+    if events.iter().any(|event| others(&event)) {
+        shell.print.talk("chat-others", []);
+    }
+    tell(shell, client, events).await
+}
+
+/// A line that was typed: a text, or a command. False if the chat ends.
+async fn say(
+    shell: &Shell,
+    client: &Client,
+    contact: &mut ContactInfo,
+    line: &Zeroizing<String>,
+) -> Result<bool, Fault> {
+    let line = line.trim_end_matches(['\n', '\r']);
+    let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let done = match command {
+        "" => Ok(()),
+        "/quit" | "/выход" => return Ok(false),
+        "/help" | "/помощь" => {
+            shell.print.warn("chat-help", []);
+            Ok(())
+        }
+        "/timer" | "/таймер" => match span(rest) {
+            Ok(seconds) => client.set_timer(&contact.id, seconds).await.map_err(Fault::from),
+            Err(fault) => Err(fault),
+        },
+        "/anyway" | "/всё-равно" => client.accept_identity(&contact.id).await.map_err(Fault::from),
+        _ if line.starts_with('/') && !line.starts_with("//") => {
+            shell.print.warn("chat-unknown", [("what", harmless_line(command).into())]);
+            Ok(())
+        }
+        _ => {
+            // Two strokes begin a text that begins with one.
+            let text = line.strip_prefix('/').filter(|_| line.starts_with("//")).unwrap_or(line);
+            client.send(&contact.id, Zeroizing::new(text.to_owned())).await.map(drop).map_err(Fault::from)
+        }
+    };
+    // What is refused is told, and the talk goes on.
+    if let Err(fault) = done {
+        eprintln!("{}", fault.words(&shell.print.text));
+    }
+    *contact = client.find_contact(&contact.id).await?;
+    Ok(true)
+}

@@ -1,0 +1,111 @@
+//! The profile itself: making, describing, its passphrase; and completions for shells.
+
+use std::io::{BufRead as _, IsTerminal as _, stdin};
+use std::time::Duration;
+
+use beresta_client::api::{Client, KdfCost, Network, NewProfile, parse_relay};
+use clap::ArgMatches;
+
+use super::super::args::{self, PROGRAM};
+use super::super::fault::Fault;
+use super::super::sanitize::harmless_line;
+use super::{Done, Shell};
+
+/// How long `status` waits for the line before it says how it is.
+const LOOK: Duration = Duration::from_secs(4);
+
+pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let dir = shell.dir()?;
+    let relay = args::string(found, "relay");
+    if let Some(relay) = &relay {
+        parse_relay(relay)?;
+    }
+    let name = match args::string(found, "name") {
+        Some(name) => name,
+        None => ask_name(shell)?,
+    };
+    let cost = match args::value::<u32>(found, "kdf-memory-mib") {
+        None => KdfCost::DEFAULT,
+        Some(mib) => KdfCost::new(mib.saturating_mul(1_024), 1, 1).map_err(|_| Fault::Internal)?,
+    };
+    shell.print.talk("init-advice", []);
+    let passphrase = shell.new_passphrase()?;
+    shell.print.talk("making", []);
+    let language = shell.language.name().to_owned();
+    let without_relay = relay.is_none();
+    let profile = NewProfile { dir: dir.clone(), passphrase, cost, name, language, relay };
+    let client = Client::create(profile, Network::Offline).await?;
+    let status = client.status().await?;
+    client.close().await;
+    if shell.print.json {
+        shell.print.object(&status);
+    }
+    shell.print.talk("init-made", [("dir", dir.display().to_string().into())]);
+    shell.print.talk(if without_relay { "init-next-accept" } else { "init-next-invite" }, []);
+    Ok(Done::Fully)
+}
+
+fn ask_name(shell: &Shell) -> Result<String, Fault> {
+    if !stdin().is_terminal() {
+        return Err(beresta_client::api::Error::BadName.into());
+    }
+    shell.print.warn("ask-name", []);
+    let mut name = String::new();
+    stdin().lock().read_line(&mut name).map_err(|_| Fault::Input)?;
+    Ok(name)
+}
+
+pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
+    let client = shell.open(Network::Online).await?;
+    client.settle(LOOK).await?;
+    let status = client.status().await?;
+    client.close().await;
+    if shell.print.json {
+        shell.print.object(&status);
+        return Ok(Done::Fully);
+    }
+    let say = |key: &str, value: String| {
+        shell.print.line(&shell.print.text.say_with(key, [("value", value.into())]));
+    };
+    say("status-name", harmless_line(&status.name));
+    match &status.relay {
+        None => shell.print.line(&shell.print.text.say("status-no-relay")),
+        Some(relay) => {
+            let key = if relay.linked { "status-linked" } else { "status-not-linked" };
+            shell.print.line(&shell.print.text.say(key));
+        }
+    }
+    let count = |key: &str, n: u64| {
+        shell.print.line(&shell.print.text.say_with(key, [("n", n.into())]));
+    };
+    count("status-contacts", status.contacts);
+    count("status-new", status.new_messages);
+    count("status-waiting", status.waiting);
+    let dropped: u64 = status.dropped.iter().filter(|one| one.reason != "repeat").map(|one| one.count).sum();
+    if dropped > 0 {
+        count("status-dropped", dropped);
+    }
+    shell.print.skew(status.clock_skew_ms);
+    Ok(Done::Fully)
+}
+
+pub(super) async fn passwd(shell: &mut Shell) -> Result<Done, Fault> {
+    let old = shell.passphrase()?;
+    let dir = shell.dir()?;
+    shell.print.talk("opening", []);
+    // Opened first, so that a wrong passphrase is told before a new one is thought of.
+    let again = old.clone();
+    let client = Client::open(&dir, old, Network::Offline).await?;
+    let new = shell.new_passphrase()?;
+    client.change_passphrase(again, new).await?;
+    client.close().await;
+    shell.print.talk("passwd-done", []);
+    Ok(Done::Fully)
+}
+
+pub(super) fn completions(shell: &Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let kind: clap_complete::Shell = args::value(found, "shell").ok_or(Fault::Internal)?;
+    let mut command = args::command(&shell.print.text);
+    clap_complete::generate(kind, &mut command, PROGRAM, &mut std::io::stdout());
+    Ok(Done::Fully)
+}

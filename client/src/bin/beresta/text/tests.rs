@@ -1,0 +1,146 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use fluent_bundle::FluentResource;
+
+use super::*;
+use crate::args;
+use crate::fault::Fault;
+
+const LANGUAGES: [(Language, &str); 2] = [(Language::English, ENGLISH), (Language::Russian, RUSSIAN)];
+
+/// Each key of a catalogue with the names of the values that its text takes.
+fn keys(source: &str) -> BTreeMap<String, BTreeSet<String>> {
+    FluentResource::try_new(source.to_owned()).expect("the catalogue parses");
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut key = String::new();
+    for line in source.lines() {
+        if let Some((name, _)) = line.split_once(" =")
+            && name.starts_with(|one: char| one.is_ascii_lowercase())
+        {
+            key = name.to_owned();
+            assert!(!found.contains_key(&key), "{key} stands twice");
+            found.insert(key.clone(), BTreeSet::new());
+        }
+        for rest in line.split('$').skip(1) {
+            let name: String =
+                rest.chars().take_while(|one| one.is_ascii_alphanumeric() || *one == '_').collect();
+            found.get_mut(&key).expect("a key").insert(name);
+        }
+    }
+    found
+}
+
+#[test]
+fn both_languages_have_the_same_keys_and_values() {
+    assert_eq!(keys(ENGLISH), keys(RUSSIAN));
+}
+
+#[test]
+fn every_command_and_option_has_its_help_in_both_languages() {
+    fn look(command: &clap::Command) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(!about.is_empty() && !about.starts_with("help"), "{} has no help", command.get_name());
+        for arg in command.get_arguments() {
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!help.is_empty() && !help.starts_with("help-"), "{} has no help", arg.get_id());
+        }
+        command.get_subcommands().for_each(look);
+    }
+    for (language, _) in LANGUAGES {
+        let command = args::command(&Text::new(language));
+        look(&command);
+        command.debug_assert();
+    }
+}
+
+#[test]
+fn every_error_says_something_in_both_languages() {
+    use beresta_client::api::{Error, LinkFault};
+    let errors = [
+        Error::NoProfile,
+        Error::ProfileExists,
+        Error::InUse,
+        Error::WrongPassphrase,
+        Error::StoreDamaged,
+        Error::StoreNewer,
+        Error::StoreFull,
+        Error::Denied,
+        Error::Backend,
+        Error::Store,
+        Error::BadLink { damaged: true },
+        Error::BadLink { damaged: false },
+        Error::BadName,
+        Error::BadTimer,
+        Error::NotFound,
+        Error::Ambiguous(vec![String::from("Anna")]),
+        Error::NoRelay,
+        Error::Link(LinkFault::Unreachable),
+        Error::Link(LinkFault::NotTheRelay),
+        Error::Link(LinkFault::Stale),
+        Error::Link(LinkFault::NoRoute),
+        Error::Link(LinkFault::Broke),
+        Error::RelayBusy,
+        Error::RelayMisbehaved,
+        Error::InviteGone,
+        Error::InviteUsed,
+        Error::InviteForged,
+        Error::OwnInvite,
+        Error::AlreadyContact(String::from("c1")),
+        Error::IdentityChanged,
+        Error::Blocked,
+        Error::CodeDiffers,
+        Error::EmptyText,
+        Error::TextTooLong,
+        Error::TooManyUndelivered,
+        Error::Session,
+        Error::Closed,
+    ];
+    let own = [
+        Fault::BadSpan,
+        Fault::NoHome,
+        Fault::NoTerminal,
+        Fault::NoDescriptor,
+        Fault::ShortPassphrase,
+        Fault::PassphrasesDiffer,
+        Fault::Unconfirmed,
+        Fault::Input,
+        Fault::Internal,
+    ];
+    let faults: Vec<Fault> = errors.into_iter().map(Fault::Api).chain(own).collect();
+    for (language, _) in LANGUAGES {
+        let text = Text::new(language);
+        for fault in &faults {
+            let words = fault.words(&text);
+            assert!(!words.starts_with("error-") && words.len() > 20, "{fault:?}: {words}");
+        }
+    }
+}
+
+#[test]
+fn russian_counts_as_russian_does() {
+    let text = Text::new(Language::Russian);
+    let words = |n: u64| text.say_with("span-hours", [("n", n.into())]);
+    let forms = [
+        (0, "часов"),
+        (1, "час"),
+        (2, "часа"),
+        (5, "часов"),
+        (11, "часов"),
+        (21, "час"),
+        (22, "часа"),
+        (25, "часов"),
+        (111, "часов"),
+    ];
+    for (n, form) in forms {
+        assert_eq!(words(n), format!("{n} {form}"));
+    }
+}
+
+#[test]
+fn no_english_is_left_in_the_russian_help() {
+    let mut command = args::command(&Text::new(Language::Russian));
+    let help = command.render_long_help().to_string();
+    for word in ["Usage", "Options", "Commands", "Print", "Possible"] {
+        assert!(!help.contains(word), "{word} in: {help}");
+    }
+}
