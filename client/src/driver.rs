@@ -136,7 +136,7 @@ impl Driver {
         }
     }
 
-    /// Tells when there may be new events. Each call gives a receiver of its own.
+    /// Tells when something may have changed: events, states, the line. Each call gives a receiver of its own.
     pub(crate) fn woken(&self) -> watch::Receiver<u64> {
         self.woken.clone()
     }
@@ -166,7 +166,7 @@ async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>
             tracing::error!("the store failed at start");
         }
     });
-    perform(&mut desk, &mut lines, &wake);
+    perform(&mut desk, &mut lines);
     loop {
         let due = blocking(|| desk.engine.poll_timeout(&mut desk.store)).ok().flatten();
         let wait =
@@ -184,8 +184,12 @@ async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>
             },
             () = tokio::time::sleep(wait) => None,
         };
+        // A call that only looked changes nothing: waking for it would make who waits look for ever.
+        let looked = matches!(input, Some(Input::Job(_)));
         blocking(|| step(&mut desk, &mut lines, input));
-        perform(&mut desk, &mut lines, &wake);
+        if perform(&mut desk, &mut lines) || !looked {
+            wake.send_modify(|count| *count = count.wrapping_add(1));
+        }
     }
 }
 
@@ -238,9 +242,11 @@ fn step(desk: &mut Desk, lines: &mut Lines, input: Option<Input>) {
     }
 }
 
-fn perform(desk: &mut Desk, lines: &mut Lines, wake: &watch::Sender<u64>) {
-    let mut scrub = false;
+/// Performs the effects of a step: whether there were any.
+fn perform(desk: &mut Desk, lines: &mut Lines) -> bool {
+    let (mut any, mut scrub) = (false, false);
     while let Some(effect) = desk.engine.poll_effect() {
+        any = true;
         match effect {
             Effect::Dial { relay, known_sequence } => lines.dial(relay, known_sequence),
             Effect::Transmit { relay, token, command } => lines.transmit(relay, token, command),
@@ -250,11 +256,11 @@ fn perform(desk: &mut Desk, lines: &mut Lines, wake: &watch::Sender<u64>) {
                     let _ = asker.send(outcome);
                 }
             }
-            Effect::Wake => wake.send_modify(|count| *count = count.wrapping_add(1)),
             Effect::Scrub => scrub = true,
         }
     }
     if scrub && blocking(|| desk.store.checkpoint_and_truncate()).is_err() {
         tracing::error!("the store could not be scrubbed");
     }
+    any
 }

@@ -51,8 +51,6 @@ pub enum Effect {
         /// How it ended.
         outcome: Result<Answer, AskError>,
     },
-    /// There are new events in the store.
-    Wake,
     /// Rows were deleted: leave nothing of them in the store's files.
     Scrub,
 }

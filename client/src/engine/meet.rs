@@ -27,7 +27,6 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let event = EventRow { seq: 0, time: now, kind, contact, message: None, invite: None };
         tx.insert_event(&event)?;
-        self.effect(super::Effect::Wake);
         Ok(())
     }
 

@@ -8,7 +8,6 @@ use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
-use super::effect::Effect;
 use super::line::{Flight, Line};
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
@@ -172,7 +171,6 @@ impl Engine {
             message: Some(row),
             invite: None,
         })?;
-        self.effect(Effect::Wake);
         Ok(())
     }
 

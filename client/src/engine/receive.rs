@@ -19,7 +19,6 @@ use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
-use super::effect::Effect;
 use super::line::{Flight, Line};
 use crate::crypto::{self, Expected, Opened};
 use crate::store::contact::{Contact, ContactId, ContactState};
@@ -288,7 +287,6 @@ impl Engine {
                     let kind = EventKind::MessageArrived;
                     let (contact, message) = (Some(contact.id), Some(row));
                     tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message, invite: None })?;
-                    self.effect(Effect::Wake);
                 }
                 self.plan_receipt(tx, contact.id, id, now)
             }

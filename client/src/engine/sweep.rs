@@ -64,7 +64,6 @@ impl Engine {
             }
             if tx.delete_expired(now)? > 0 {
                 engine.effect(Effect::Scrub);
-                engine.effect(Effect::Wake);
             }
             for outgoing in tx.overdue_outgoing(now)? {
                 engine.give_up(tx, &outgoing, now)?;
@@ -94,7 +93,6 @@ impl Engine {
                     invite: Some(invite.id),
                 };
                 tx.insert_event(&event)?;
-                self.effect(Effect::Wake);
             }
         }
         Ok(())

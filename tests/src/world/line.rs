@@ -152,7 +152,6 @@ impl World {
                 Effect::Answer { ask, outcome } => {
                     self.people[who.0].answers.insert(ask, outcome);
                 }
-                Effect::Wake => {}
                 Effect::Scrub => self.people[who.0].store.checkpoint_and_truncate().unwrap(),
             }
         }
