@@ -2,7 +2,7 @@
 //! test reads them both ways, and whoever writes another client can do the same. A change of these files is a
 //! change of the protocol.
 //!
-//! The certificate's vector is not here: it needs libsignal, which only the client's crypto room may name.
+//! The certificate's vector is made and read in `client/src/crypto/tests/vector.rs`: it needs libsignal.
 
 #![expect(clippy::unwrap_used, reason = "values made here are within their limits; if not, nobody is harmed")]
 

@@ -5,6 +5,7 @@ mod impersonation;
 mod loss;
 mod meeting;
 mod time;
+mod vector;
 
 use beresta_proto::bundle::{Bundle, IdentityPublic};
 use beresta_proto::id::Device;
