@@ -1,0 +1,62 @@
+//! The fuzz targets without a fuzzer: over the committed corpus and over changes of it, the same at every run.
+
+#[cfg(test)]
+mod corpus {
+    use std::fs;
+    use std::path::Path;
+
+    use beresta_tests::fuzz::TARGETS;
+    use rand::{RngCore as _, SeedableRng as _};
+    use rand_chacha::ChaCha20Rng;
+
+    /// Changes made of each file.
+    const CHANGES: u64 = 64;
+
+    /// The corpus of a target.
+    fn files(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+        let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        paths.iter().map(|path| fs::read(path).unwrap()).collect()
+    }
+
+    /// A few bytes changed, and the length now and then.
+    fn changed(bytes: &[u8], dice: &mut ChaCha20Rng) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..=dice.next_u32() % 4 {
+            let at = dice.next_u32() as usize % bytes.len().max(1);
+            match dice.next_u32() % 4 {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at.min(bytes.len()), dice.next_u32().to_be_bytes()[0]),
+                _ => {
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 1 << (dice.next_u32() % 8);
+                    }
+                }
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn no_target_fails_over_its_corpus_or_over_changes_of_it() {
+        for (target, body) in TARGETS {
+            let files = files(target);
+            assert!(!files.is_empty(), "{target} has no corpus");
+            for (seed, bytes) in (0..).zip(&files) {
+                body(bytes);
+                let mut dice = ChaCha20Rng::seed_from_u64(seed);
+                (0..CHANGES).for_each(|_| body(&changed(bytes, &mut dice)));
+            }
+        }
+    }
+
+    #[test]
+    fn every_corpus_has_a_target() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+        for entry in fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(TARGETS.iter().any(|(target, _)| *target == name), "{name}");
+        }
+    }
+}
