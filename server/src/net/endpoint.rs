@@ -20,7 +20,7 @@ use crate::clock;
 use crate::home::Home;
 use crate::queue::QueueEngine;
 use crate::random::SystemRandom;
-use crate::relay::Relay;
+use crate::relay::{CloseReason, Relay};
 
 /// Seconds after which clients come back when we stop.
 const RECONNECT_SECONDS: u16 = 5;
@@ -139,13 +139,15 @@ async fn accept(endpoint: Endpoint, hub: Arc<Hub>) {
 async fn shake(incoming: Incoming, mut pass: Pass, hub: Arc<Hub>) {
     let Ok(connecting) = incoming.accept() else { return };
     let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return };
-    pass.shaken();
+    if !pass.shaken(clock::now()) {
+        return connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
+    }
     let mut exporter = [0; 32];
     if connection.export_keying_material(&mut exporter, LINK_EXPORTER, b"").is_err() {
         return;
     }
     let Ok(Ok(streams)) = timeout(FIRST_COMMAND, connection.accept_bi()).await else {
-        return connection.close(VarInt::from_u32(crate::relay::CloseReason::Slow.code()), b"");
+        return connection.close(VarInt::from_u32(CloseReason::Slow.code()), b"");
     };
     // A task of its own: what the handshake's future needed is given back while the link lives.
     tokio::spawn(run(connection, streams, Exporter(exporter), pass, hub));

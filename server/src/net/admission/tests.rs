@@ -6,14 +6,17 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// Arrives after it has shown that it receives at its address.
 fn enter(admission: &Arc<Admission>, from: &str, now: Timestamp) -> Option<Pass> {
     match admission.arrive(ip(from), true, now) {
-        Verdict::Enter(mut pass) => {
-            pass.shaken();
-            Some(pass)
-        }
+        Verdict::Enter(pass) => Some(pass),
         Verdict::Retry | Verdict::Refuse => None,
     }
+}
+
+/// Arrives under an address that may be forged.
+fn claim(admission: &Arc<Admission>, from: &str, now: Timestamp) -> Verdict {
+    admission.arrive(ip(from), false, now)
 }
 
 #[test]
@@ -21,7 +24,7 @@ fn a_neighbourhood_gets_so_many_handshakes_a_second_and_others_are_not_held_up()
     let admission = Arc::new(Admission::default());
     let passes: Vec<_> = (0..40).filter_map(|_| enter(&admission, "192.0.2.7", NOW)).collect();
     assert_eq!(passes.len(), 20);
-    assert!(matches!(admission.arrive(ip("192.0.2.200"), false, NOW), Verdict::Retry));
+    assert!(matches!(claim(&admission, "192.0.2.200", NOW), Verdict::Retry));
     assert!(enter(&admission, "192.0.3.7", NOW).is_some());
     assert!(enter(&admission, "192.0.2.7", NOW.plus(HANDSHAKE_MS)).is_some());
 }
@@ -43,17 +46,98 @@ fn a_neighbourhood_holds_so_many_connections_until_one_closes() {
 }
 
 #[test]
+fn one_owner_of_many_neighbourhoods_does_not_take_every_place() {
+    for (neighbours, stranger) in [("2001:db8:0:", "2001:db8:1::1"), ("10.1.", "10.2.0.1")] {
+        let admission = Arc::new(Admission::default());
+        let near = |number: u32| match neighbours {
+            "10.1." => format!("{neighbours}{}.1", number % 256),
+            _ => format!("{neighbours}{:x}00::1", number % 256),
+        };
+        let passes: Vec<_> = (0..2_000).filter_map(|number| enter(&admission, &near(number), NOW)).collect();
+        assert_eq!(passes.len(), usize::try_from(CONNECTIONS_OF_OWNER).unwrap());
+        assert!(enter(&admission, stranger, NOW).is_some());
+    }
+}
+
+#[test]
+fn forged_addresses_lock_nobody_out_of_its_neighbourhood() {
+    let admission = Arc::new(Admission::default());
+    let mut now = NOW;
+    let (mut forged, mut retries) = (Vec::new(), 0);
+    for number in 0..1_000 {
+        now = now.plus(1);
+        match claim(&admission, "192.0.2.66", now) {
+            Verdict::Enter(pass) => forged.push(pass),
+            Verdict::Retry => retries += 1,
+            Verdict::Refuse => panic!("a forged address is no reason to send its owner away"),
+        }
+        // Some of them are given up, as handshakes that nobody answers are.
+        if number % 10 == 0 {
+            forged.remove(0);
+        }
+    }
+    assert!(retries > 0, "a flood begins to be asked for proof");
+    for _ in 0..20 {
+        assert!(
+            enter(&admission, "192.0.2.7", now).is_some(),
+            "the honest neighbours have all of their share"
+        );
+    }
+}
+
+#[test]
+fn a_handshake_that_ends_well_is_charged_then() {
+    let admission = Arc::new(Admission::default());
+    let mut passes = Vec::new();
+    for _ in 0..20 {
+        let Verdict::Enter(mut pass) = claim(&admission, "192.0.2.7", NOW) else { panic!("no flood yet") };
+        assert!(pass.shaken(NOW));
+        passes.push(pass);
+    }
+    assert!(enter(&admission, "192.0.2.7", NOW).is_none());
+    // Begun while there was room, ended when there is none.
+    let later = NOW.plus(HANDSHAKE_MS);
+    let Verdict::Enter(mut slow) = claim(&admission, "192.0.2.7", later) else { panic!("room for one") };
+    assert!(enter(&admission, "192.0.2.8", later).is_some());
+    assert!(!slow.shaken(later));
+    drop((slow, passes));
+    let state = admission.lock();
+    assert_eq!((state.all, state.unproven), (0, 0));
+    assert!(state.neighbourhoods.values().all(|one| one.connections == 0 && one.unproven == 0));
+}
+
+#[test]
 fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
     let admission = Arc::new(Admission::default());
     let mut passes = Vec::new();
-    for third in 0..HALF_OPEN {
-        match admission.arrive(ip(&format!("10.{}.{}.1", third / 200, third % 200)), false, NOW) {
+    for third in 0..UNPROVEN {
+        match claim(&admission, &format!("10.{}.{}.1", third / 200, third % 200), NOW) {
             Verdict::Enter(pass) => passes.push(pass),
             Verdict::Retry | Verdict::Refuse => panic!("too early"),
         }
     }
-    assert!(matches!(admission.arrive(ip("198.51.100.1"), false, NOW), Verdict::Retry));
-    assert!(matches!(admission.arrive(ip("198.51.100.1"), true, NOW), Verdict::Enter(_)));
+    assert!(matches!(claim(&admission, "198.51.100.1", NOW), Verdict::Retry));
+    assert!(matches!(claim(&admission, "127.0.0.1", NOW), Verdict::Retry));
+    assert!(enter(&admission, "198.51.100.1", NOW).is_some());
     passes.clear();
-    assert!(matches!(admission.arrive(ip("198.51.100.1"), false, NOW), Verdict::Enter(_)));
+    assert!(matches!(claim(&admission, "198.51.100.1", NOW), Verdict::Enter(_)));
+}
+
+#[test]
+fn a_clock_that_is_set_back_locks_no_neighbourhood_out() {
+    let admission = Arc::new(Admission::default());
+    let _passes: Vec<_> = (0..20).filter_map(|_| enter(&admission, "192.0.2.7", NOW)).collect();
+    let back = NOW.minus(500_000);
+    assert!(enter(&admission, "192.0.2.7", back).is_none());
+    assert!(enter(&admission, "192.0.2.7", back.plus(2 * HANDSHAKE_MS)).is_some());
+}
+
+#[test]
+fn neighbourhoods_that_no_longer_matter_are_forgotten() {
+    let admission = Arc::new(Admission::default());
+    for number in 0..20_000_u32 {
+        let now = NOW.plus(u64::from(number) * HANDSHAKE_MS);
+        enter(&admission, &format!("10.{}.{}.1", number / 250 % 250, number % 250), now).unwrap();
+    }
+    assert!(admission.lock().neighbourhoods.len() <= 2 * KEPT);
 }

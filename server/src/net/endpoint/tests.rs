@@ -16,7 +16,7 @@ use beresta_proto::time::TtlClass;
 use super::*;
 use crate::queue::memory::MemoryEngine;
 use crate::queue::{Namer, rules::Cap};
-use crate::relay::{CloseReason, Identity, Limits};
+use crate::relay::{Identity, Limits};
 use crate::setup::{self, Wish};
 use client::Client;
 
