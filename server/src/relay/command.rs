@@ -149,8 +149,25 @@ impl<R: Random> Relay<R> {
 
     /// Has signatures checked, and then goes on.
     pub(super) fn verify(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
-        if let Err(refusal) = self.work(Pending::Verify(asked, then), Job::Verify(claims)) {
-            self.refuse(asked.link, asked.request, refusal);
+        let Some(one) = self.links.get_mut(&asked.link) else { return };
+        one.checks.push_back((asked.request, claims, then));
+        self.check(asked.link);
+    }
+
+    /// Hands a link's next signatures to a worker, unless some of it are there or all together have too many.
+    pub(super) fn check(&mut self, link: LinkId) {
+        loop {
+            let Some(one) = self.links.get_mut(&link).filter(|one| !one.checking) else { return };
+            let Some((request, claims, then)) = one.checks.pop_front() else { return };
+            let under_check = self.signatures.saturating_add(claims.len());
+            if under_check > self.limits.signatures {
+                self.refuse(link, request, Refusal::RateLimited);
+                continue;
+            }
+            one.checking = true;
+            self.signatures = under_check;
+            let pending = Pending::Verify(Asked { link, request }, then, claims.len());
+            self.work(pending, Job::Verify(claims));
         }
     }
 }

@@ -12,8 +12,10 @@ pub struct Limits {
     pub burst: u32,
     /// Tokens that come back in a second.
     pub per_second: u32,
-    /// Slow openings and signature checks under way, of all links together; openings take at most half.
-    pub jobs: usize,
+    /// Slow openings under way, of all links together, one of each link: a sixth of a second for one core.
+    pub openings: usize,
+    /// Signatures under check, of all links together, one command's of each link: a fifth of a second for one core.
+    pub signatures: usize,
     /// Capsules in a row that did not open; then the link is closed.
     pub unopenable: u32,
     /// Commands in a row over the rate; then the link is closed.
@@ -33,7 +35,8 @@ impl Default for Limits {
             unwritten: 512 * 1024,
             burst: 8_192,
             per_second: 4_096,
-            jobs: 1_024,
+            openings: 512,
+            signatures: 4_096,
             unopenable: 32,
             over_rate: 64,
             subscriptions: 1_024,

@@ -10,6 +10,8 @@ use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
 use super::limits::Limits;
+use super::output::Claim;
+use super::pending::Then;
 use super::recogniser::Recognised;
 use crate::queue::QueueRef;
 
@@ -44,6 +46,10 @@ pub(super) struct Link {
     pub(super) capsules: VecDeque<(RequestId, Box<Capsule>)>,
     /// Whether a slow opening for this link is under way: one at a time, so that a flood waits behind itself.
     pub(super) opening: bool,
+    /// Signatures that wait for a worker, by command.
+    pub(super) checks: VecDeque<(RequestId, Vec<Claim>, Then)>,
+    /// Whether those of one command are with a worker: one at a time, for the same reason.
+    pub(super) checking: bool,
     fresh: Option<Fresh>,
 }
 
@@ -61,6 +67,8 @@ impl Link {
             subscribed: HashMap::new(),
             capsules: VecDeque::new(),
             opening: false,
+            checks: VecDeque::new(),
+            checking: false,
             fresh: None,
         }
     }

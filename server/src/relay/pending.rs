@@ -54,7 +54,8 @@ pub(super) enum Pending {
     },
     FindToDelete(Asked, ReadId, Signature),
     FindBlob(Asked, BlobId, Signature),
-    Verify(Asked, Then),
+    /// And how many signatures there are.
+    Verify(Asked, Then, usize),
     Opening(Asked),
     Append(Asked, Box<Sending>),
     Fetch {

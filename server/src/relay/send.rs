@@ -47,53 +47,52 @@ impl<R: Random> Relay<R> {
         let Some(epoch) = self.epochs.secret(capsule.key_id(), now) else {
             return self.refuse(asked.link, asked.request, Refusal::Unopenable);
         };
-        // Anybody may ask for openings; the other half of the places is for readers' signatures.
-        let crowded = self.jobs >= self.limits.jobs / 2;
         let Some(one) = self.links.get_mut(&asked.link) else { return };
-        if crowded || !one.rate.take(cost::OPENING, now) {
+        if self.openings >= self.limits.openings || !one.rate.take(cost::OPENING, now) {
             return self.refuse(asked.link, asked.request, Refusal::RateLimited);
         }
         one.opening = true;
-        let job = Job::Open { capsule, epoch, relay: self.relay };
-        if let Err(refusal) = self.work(Pending::Opening(asked), job) {
-            if let Some(one) = self.links.get_mut(&asked.link) {
-                one.opening = false;
-            }
-            self.refuse(asked.link, asked.request, refusal);
-        }
+        self.openings = self.openings.saturating_add(1);
+        self.work(Pending::Opening(asked), Job::Open { capsule, epoch, relay: self.relay });
     }
 
     /// A [`Job`] is done.
     pub fn handle_opened(&mut self, ticket: super::Ticket, worked: Worked, now: Timestamp) {
-        self.jobs = self.jobs.saturating_sub(1);
-        match (self.pending.remove(&ticket), worked) {
-            (Some(Pending::Opening(asked)), Worked::Opened { capsule, header }) => {
+        match self.pending.remove(&ticket) {
+            Some(Pending::Opening(asked)) => {
+                self.openings = self.openings.saturating_sub(1);
                 let Some(one) = self.links.get_mut(&asked.link) else { return };
                 one.opening = false;
-                match header {
-                    Ok(header) => {
+                match worked {
+                    Worked::Opened { capsule, header: Ok(header) } => {
                         one.opened(header.session.clone(), capsule.key_id(), header.n);
                         self.order(asked, *capsule, header.session, header.n, now);
                     }
-                    Err(_) => self.unopenable(asked),
+                    Worked::Opened { capsule: _, header: Err(_) } => self.unopenable(asked),
+                    Worked::Verified(_) | Worked::Failed => {
+                        self.refuse(asked.link, asked.request, Refusal::Failed);
+                    }
                 }
                 self.advance(asked.link, now);
             }
-            (Some(Pending::Verify(asked, then)), Worked::Verified(good)) => {
-                self.verified(asked, then, &good, now);
-            }
-            (Some(Pending::Opening(asked)), Worked::Verified(_) | Worked::Failed) => {
-                if let Some(one) = self.links.get_mut(&asked.link) {
-                    one.opening = false;
+            Some(Pending::Verify(asked, then, signatures)) => {
+                self.signatures = self.signatures.saturating_sub(signatures);
+                let Some(one) = self.links.get_mut(&asked.link) else { return };
+                one.checking = false;
+                match worked {
+                    Worked::Verified(good) => self.verified(asked, then, &good, now),
+                    Worked::Opened { .. } | Worked::Failed => {
+                        self.refuse(asked.link, asked.request, Refusal::Failed);
+                    }
                 }
-                self.refuse(asked.link, asked.request, Refusal::Failed);
-                self.advance(asked.link, now);
+                self.check(asked.link);
             }
-            (Some(Pending::Verify(asked, _)), Worked::Opened { .. } | Worked::Failed) => {
-                self.refuse(asked.link, asked.request, Refusal::Failed);
+            // It waits for the engine: put back, for its own answer is still to come.
+            Some(other) => {
+                self.pending.insert(ticket, other);
             }
             // A ticket that nobody waits for: the driver's mistake, harmless here.
-            (_, Worked::Opened { .. } | Worked::Verified(_) | Worked::Failed) => {}
+            None => {}
         }
     }
 

@@ -6,7 +6,7 @@ use beresta_proto::reply::{Heard, Refusal, Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, HOUR_MS};
 
 use super::super::*;
-use super::world::{RELAY, Sender, World, seeded};
+use super::world::{RELAY, Sender, World, seeded, subscription};
 
 fn refusal(world: &mut World, link: LinkId, capsule: Vec<u8>) -> Option<Refusal> {
     let Reply::Refused(refusal) = world.ask(link, &Command::Send { capsule }) else { return None };
@@ -250,16 +250,48 @@ fn all_capsules_of_a_bucket_have_the_same_size_and_form_whoever_knows_the_sessio
 }
 
 #[test]
-fn openings_that_strangers_ask_for_leave_room_for_readers() {
-    let mut world = World::with(Limits { jobs: 8, ..Limits::default() });
+fn openings_and_signatures_that_strangers_ask_for_leave_each_other_room() {
+    let limits = Limits { openings: 4, signatures: 8, ..Limits::default() };
+    let mut world = World::with(limits);
     let queue = world.make_queue();
-    let mut attacker = world.sender(&queue);
+    let (mut sender, mut attacker) = (world.sender(&queue), world.sender(&queue));
     let mallory: Vec<LinkId> = (0..6).map(|_| world.connect()).collect();
     flood(&mut world, &mut attacker, &mallory, 1);
     assert_eq!(world.jobs.len(), 4);
     let refused: usize = mallory.iter().map(|link| world.hear(*link).len()).sum();
     assert_eq!(refused, 2);
-    let boris = world.connect();
+    let (anna, boris) = (world.connect(), world.connect());
     let reply = world.subscribe(boris, &queue);
     assert_eq!(reply, Reply::Subscribed(vec![Subscribed::Ok]));
+
+    // Two signatures each, and eight may be under check: the last two links are refused.
+    for link in &mallory {
+        let wanted = vec![subscription(*link, &queue); 2];
+        world.say(*link, &Command::Subscribe(wanted));
+        while let Some((ticket, answer)) = world.carry_out() {
+            world.answer(ticket, answer);
+        }
+    }
+    assert_eq!(world.jobs.len(), 4);
+    let (capsule, _) = sender.capsule(0);
+    world.say(anna, &Command::Send { capsule });
+    assert_eq!(world.jobs.len(), 5, "who is not known yet is opened beside them");
+    world.settle();
+    assert!(matches!(world.hear(anna)[..], [Heard::Reply(_, Reply::Sent(_))]));
+}
+
+#[test]
+fn one_link_has_the_signatures_of_one_command_under_check_however_many_it_sends() {
+    let mut world = World::new();
+    let queues: Vec<_> = (0..20).map(|_| world.make_queue()).collect();
+    let boris = world.connect();
+    for queue in &queues {
+        world.say(boris, &Command::Subscribe(vec![subscription(boris, queue)]));
+    }
+    while let Some((ticket, answer)) = world.carry_out() {
+        world.answer(ticket, answer);
+    }
+    assert_eq!(world.jobs.len(), 1);
+    world.settle();
+    assert_eq!(world.hear(boris).len(), 20, "and each is answered");
 }
