@@ -186,8 +186,10 @@ impl<R: Random> Relay<R> {
             if self.epochs.turn(now, &mut self.rng).unwrap_or(false) {
                 self.outputs.push_back(Output::KeepEpochs(self.epochs.to_bytes()));
             }
-            let Self { recogniser, epochs, .. } = self;
-            recogniser.keep_epochs(|id| epochs.secret(id, now).is_some());
+            let Self { recogniser, links, epochs, .. } = self;
+            let alive = |id| epochs.secret(id, now).is_some();
+            recogniser.keep_epochs(alive);
+            links.values_mut().for_each(|link| link.keep_epochs(alive));
             self.turn_at = self.epochs.next_turn(now);
         }
         if now >= self.sweep_at {

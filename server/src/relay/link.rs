@@ -21,7 +21,7 @@ const FRESH_AHEAD: u64 = 4;
 
 /// The session of the capsule that was opened last on a link. It serves that link alone, so no proof is asked for.
 #[derive(Debug)]
-struct Fresh {
+pub(super) struct Fresh {
     session: SessionKeys,
     key_id: KeyId,
     last: u64,
@@ -50,7 +50,7 @@ pub(super) struct Link {
     pub(super) checks: VecDeque<(RequestId, Vec<Claim>, Then)>,
     /// Whether those of one command are with a worker: one at a time, for the same reason.
     pub(super) checking: bool,
-    fresh: Option<Fresh>,
+    pub(super) fresh: Option<Fresh>,
 }
 
 impl Link {
@@ -75,6 +75,11 @@ impl Link {
 
     pub(super) fn opened(&mut self, session: SessionKeys, key_id: KeyId, n: u64) {
         self.fresh = Some(Fresh { session, key_id, last: n });
+    }
+
+    /// Forgets the session if its epoch key is destroyed (rule D8).
+    pub(super) fn keep_epochs(&mut self, alive: impl Fn(KeyId) -> bool) {
+        self.fresh.take_if(|fresh| !alive(fresh.key_id));
     }
 
     /// Whether a capsule is one of the next of the session that was just opened here.

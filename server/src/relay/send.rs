@@ -1,6 +1,9 @@
 //! Capsules: recognised, or opened the slow way, in the order in which a link sent them (rules C5 to C9).
 
+use std::sync::Arc;
+
 use beresta_proto::capsule::{Capsule, SendReply, SessionKeys};
+use beresta_proto::key::EpochSecret;
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
@@ -31,22 +34,24 @@ impl<R: Random> Relay<R> {
             }
             let Some((request, capsule)) = one.capsules.pop_front() else { return };
             let asked = Asked { link, request };
+            // First of all, for the session of a destroyed key is not to be used any more (rule D8), wherever it is
+            // remembered. A key that is gone is no attack: the sender asks for the keys and seals anew.
+            let Some(epoch) = self.epochs.secret(capsule.key_id(), now) else {
+                self.refuse(link, request, Refusal::Unopenable);
+                continue;
+            };
             let recognised = match self.recogniser.find(&capsule.tag()) {
                 Some(recognised) => Some(recognised),
                 None => one.recognise(capsule.key_id(), &capsule.tag()),
             };
             match recognised {
                 Some(recognised) => self.order(asked, *capsule, recognised.session, recognised.n, now),
-                None => self.open(asked, capsule, now),
+                None => self.open(asked, capsule, epoch, now),
             }
         }
     }
 
-    fn open(&mut self, asked: Asked, capsule: Box<Capsule>, now: Timestamp) {
-        // A key that is gone is no attack: the sender asks for the keys and seals anew.
-        let Some(epoch) = self.epochs.secret(capsule.key_id(), now) else {
-            return self.refuse(asked.link, asked.request, Refusal::Unopenable);
-        };
+    fn open(&mut self, asked: Asked, capsule: Box<Capsule>, epoch: Arc<EpochSecret>, now: Timestamp) {
         let Some(one) = self.links.get_mut(&asked.link) else { return };
         if self.openings >= self.limits.openings || !one.rate.take(cost::OPENING, now) {
             return self.refuse(asked.link, asked.request, Refusal::RateLimited);

@@ -100,6 +100,7 @@ fn at_an_epochs_turn_mail_is_delivered_once_without_a_further_round_trip() {
         world.pass(8 * HOUR_MS);
     }
     assert_eq!(world.openings, 1);
+    assert!(world.relay.links[&anna].fresh.is_some());
     // A new session to the key of the day.
     let mut today = world.sender(&queue);
     assert_eq!(world.send(anna, &today.capsule(4)), SendReply::Stored);
@@ -110,6 +111,26 @@ fn at_an_epochs_turn_mail_is_delivered_once_without_a_further_round_trip() {
     let (late, _) = sender.capsule(5);
     assert_eq!(refusal(&mut world, anna, late), Some(Refusal::Unopenable));
     assert!(world.closed.is_empty());
+}
+
+#[test]
+fn a_session_ends_with_its_epoch_key_also_on_the_link_that_opened_it() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let mut wrong = queue.clone();
+    wrong.capability = SendCapability::random(&mut world.rng);
+    // With a wrong capability, so that the link alone remembers the session.
+    let mut sender = world.sender(&wrong);
+    let link = world.connect();
+    assert_eq!(world.send(link, &sender.capsule(0)), SendReply::Gone);
+    assert_eq!(world.send(link, &sender.capsule(1)), SendReply::Gone);
+    assert_eq!((world.openings, world.relay.recogniser.sizes()), (1, (0, 0)));
+    // Not even before the turn, which a busy relay may be late for.
+    world.now = world.now.plus(2 * DAY_MS);
+    let (late, _) = sender.capsule(2);
+    assert_eq!(refusal(&mut world, link, late), Some(Refusal::Unopenable));
+    world.pass(0);
+    assert!(world.relay.links[&link].fresh.is_none());
 }
 
 #[test]
