@@ -113,6 +113,10 @@ pub struct Relay<R> {
     turn_at: Timestamp,
     retry: HashSet<QueueRef>,
     retry_at: Timestamp,
+    /// Whether the epoch keys are being written.
+    keeping: bool,
+    /// When that is tried again, if it failed.
+    keep_at: Timestamp,
 }
 
 impl<R: Random> Relay<R> {
@@ -125,8 +129,7 @@ impl<R: Random> Relay<R> {
         let kept = epochs;
         let epochs = Epochs::new(epoch_signer, kept.as_ref().map(|kept| kept.as_slice()), now, &mut rng)?;
         let nobody = SigningKey::random(&mut rng).verifying_key()?;
-        let keep = Output::KeepEpochs(epochs.to_bytes());
-        Ok(Self {
+        let mut relay = Self {
             rng,
             limits,
             relay,
@@ -143,11 +146,15 @@ impl<R: Random> Relay<R> {
             tickets: 0,
             openings: 0,
             signatures: 0,
-            outputs: VecDeque::from([keep]),
+            outputs: VecDeque::new(),
             sweep_at: now,
             retry: HashSet::new(),
             retry_at: now,
-        })
+            keeping: false,
+            keep_at: now,
+        };
+        relay.keep_epochs();
+        Ok(relay)
     }
 
     /// A link begins; `exporter` is what signatures on it are bound to.
@@ -183,14 +190,16 @@ impl<R: Random> Relay<R> {
     pub fn handle_timeout(&mut self, now: Timestamp) {
         if now >= self.turn_at || self.epochs.next_turn(now) < self.turn_at {
             // A key that can't be made leaves the ones that are there, and is tried again at the next turn.
-            if self.epochs.turn(now, &mut self.rng).unwrap_or(false) {
-                self.outputs.push_back(Output::KeepEpochs(self.epochs.to_bytes()));
-            }
+            let _ = self.epochs.turn(now, &mut self.rng);
+            self.keep_epochs();
             let Self { recogniser, links, epochs, .. } = self;
             let alive = |id| epochs.secret(id, now).is_some();
             recogniser.keep_epochs(alive);
             links.values_mut().for_each(|link| link.keep_epochs(alive));
             self.turn_at = self.epochs.next_turn(now);
+        }
+        if now >= self.keep_at {
+            self.keep_epochs();
         }
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);
@@ -206,8 +215,10 @@ impl<R: Random> Relay<R> {
     /// When [`Relay::handle_timeout`] has something to do.
     #[must_use]
     pub fn poll_timeout(&self) -> Timestamp {
-        let next = self.turn_at.min(self.sweep_at);
-        if self.retry.is_empty() { next } else { next.min(self.retry_at) }
+        let unkept = !self.keeping && self.epochs.unkept().is_some();
+        let keep = unkept.then_some(self.keep_at);
+        let retry = (!self.retry.is_empty()).then_some(self.retry_at);
+        [keep, retry].into_iter().flatten().fold(self.turn_at.min(self.sweep_at), Timestamp::min)
     }
 
     /// The relay stops: everybody is told to come back after so many seconds.
@@ -227,6 +238,37 @@ impl<R: Random> Relay<R> {
     /// What to do next, until there is nothing.
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
+    }
+
+    /// Has the epoch keys written if they are not on the disk: one write at a time.
+    fn keep_epochs(&mut self) {
+        if self.keeping {
+            return;
+        }
+        let Some(state) = self.epochs.unkept() else { return };
+        self.keeping = true;
+        let ticket = self.ticket(Pending::KeepEpochs(state));
+        self.outputs.push_back(Output::KeepEpochs { ticket, keys: self.epochs.to_bytes() });
+    }
+
+    /// The epoch keys are on the disk, or could not be written and are written again in a minute.
+    pub fn handle_kept(&mut self, ticket: Ticket, kept: bool, now: Timestamp) {
+        match self.pending.remove(&ticket) {
+            Some(Pending::KeepEpochs(state)) => {
+                self.keeping = false;
+                if kept {
+                    self.epochs.keep(state);
+                    self.keep_epochs();
+                } else {
+                    self.keep_at = now.plus(MINUTE_MS);
+                }
+            }
+            // It waits for another answer: put back.
+            Some(other) => {
+                self.pending.insert(ticket, other);
+            }
+            None => {}
+        }
     }
 
     fn ticket(&mut self, pending: Pending) -> Ticket {

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::home::Home;
 use crate::queue::QueueEngine;
 use crate::random::SystemRandom;
-use crate::relay::{CloseReason, Relay};
+use crate::relay::{CloseReason, Output, Relay};
 
 /// Seconds after which clients come back when we stop.
 const RECONNECT_SECONDS: u16 = 5;
@@ -62,7 +62,7 @@ impl Server {
     pub fn start(
         listen: SocketAddr,
         tls: &TlsKey,
-        relay: Relay<SystemRandom>,
+        mut relay: Relay<SystemRandom>,
         engine: Arc<dyn QueueEngine>,
         home: &Home,
     ) -> Result<Self, ServerError> {
@@ -71,12 +71,16 @@ impl Server {
         let runtime = Arc::new(TokioRuntime);
         let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), bound.socket, runtime)
             .map_err(|error| ServerError::Bind(error.kind()))?;
+        // Before anybody asks: a key is handed out once it is on the disk, and nothing else is asked for yet.
+        while let Some(Output::KeepEpochs { ticket, keys }) = relay.poll_output() {
+            relay.handle_kept(ticket, workers::keep_epochs(home, &keys), clock::now());
+        }
         let hub = Arc::new(Hub::new(relay, engine));
         // Weak, or the workers would keep the hub, which keeps them.
         let reports = Arc::downgrade(&hub);
-        let report: workers::Report = Arc::new(move |ticket, worked| {
+        let report: workers::Report = Arc::new(move |done| {
             if let Some(hub) = reports.upgrade() {
-                hub.worked(ticket, worked);
+                hub.worked(done);
             }
         });
         hub.employ(workers::start(home, &report).map_err(|error| ServerError::Threads(error.kind()))?);

@@ -11,11 +11,11 @@ use beresta_proto::auth::Exporter;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
-use super::workers::Task;
+use super::workers::{Done, Task};
 use crate::clock;
 use crate::queue::{Answer, QueueEngine};
 use crate::random::SystemRandom;
-use crate::relay::{LinkId, Output, Relay, Ticket, Worked};
+use crate::relay::{LinkId, Output, Relay, Ticket};
 
 /// Answers that are taken under the lock at once.
 const BATCH: usize = 256;
@@ -23,9 +23,9 @@ const BATCH: usize = 256;
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-enum Done {
+enum Heard {
     Stored(Ticket, Answer),
-    Worked(Ticket, Worked),
+    Done(Done),
 }
 
 #[derive(Debug)]
@@ -40,13 +40,13 @@ pub(super) struct Hub {
     state: Mutex<State>,
     engine: Arc<dyn QueueEngine>,
     workers: OnceLock<Sender<Task>>,
-    done: Mutex<Vec<Done>>,
+    heard: Mutex<Vec<Heard>>,
     woken: Notify,
 }
 
 impl core::fmt::Debug for Hub {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { state: _, engine: _, workers: _, done: _, woken: _ } = self;
+        let Self { state: _, engine: _, workers: _, heard: _, woken: _ } = self;
         f.write_str("Hub(..)")
     }
 }
@@ -61,7 +61,7 @@ impl Hub {
             state: Mutex::new(State { relay, outboxes: HashMap::new(), links: 0 }),
             engine,
             workers: OnceLock::new(),
-            done: Mutex::new(Vec::new()),
+            heard: Mutex::new(Vec::new()),
             woken: Notify::new(),
         }
     }
@@ -71,13 +71,13 @@ impl Hub {
         let _ = self.workers.set(workers);
     }
 
-    pub(super) fn worked(&self, ticket: Ticket, worked: Worked) {
-        lock(&self.done).push(Done::Worked(ticket, worked));
+    pub(super) fn worked(&self, done: Done) {
+        lock(&self.heard).push(Heard::Done(done));
         self.woken.notify_one();
     }
 
     fn stored(&self, ticket: Ticket, answer: Answer) {
-        lock(&self.done).push(Done::Stored(ticket, answer));
+        lock(&self.heard).push(Heard::Stored(ticket, answer));
         self.woken.notify_one();
     }
 
@@ -109,8 +109,8 @@ impl Hub {
                 self.task(Task::Job(ticket, job));
                 None
             }
-            Output::KeepEpochs(keys) => {
-                self.task(Task::KeepEpochs(keys));
+            Output::KeepEpochs { ticket, keys } => {
+                self.task(Task::KeepEpochs(ticket, keys));
                 None
             }
         }
@@ -178,15 +178,20 @@ impl Hub {
             self.woken.notified().await;
             // Whoever else is ready goes first: meanwhile the other answers of the same commit come in.
             tokio::task::yield_now().await;
-            let done = core::mem::take(&mut *lock(&self.done));
-            let mut done = done.into_iter().peekable();
-            while done.peek().is_some() {
+            let heard = core::mem::take(&mut *lock(&self.heard));
+            let mut heard = heard.into_iter().peekable();
+            while heard.peek().is_some() {
                 self.with(|state| {
                     let now = clock::now();
-                    for one in done.by_ref().take(BATCH) {
+                    for one in heard.by_ref().take(BATCH) {
                         match one {
-                            Done::Stored(ticket, answer) => state.relay.handle_stored(ticket, answer, now),
-                            Done::Worked(ticket, worked) => state.relay.handle_opened(ticket, worked, now),
+                            Heard::Stored(ticket, answer) => state.relay.handle_stored(ticket, answer, now),
+                            Heard::Done(Done::Worked(ticket, worked)) => {
+                                state.relay.handle_opened(ticket, worked, now);
+                            }
+                            Heard::Done(Done::Kept(ticket, kept)) => {
+                                state.relay.handle_kept(ticket, kept, now);
+                            }
                         }
                     }
                 });

@@ -13,11 +13,19 @@ use crate::relay::{Job, Ticket, Worked};
 /// What a worker does.
 pub(super) enum Task {
     Job(Ticket, Job),
-    KeepEpochs(Zeroizing<Vec<u8>>),
+    KeepEpochs(Ticket, Zeroizing<Vec<u8>>),
 }
 
-/// Called with what a job came to, from any thread.
-pub(super) type Report = Arc<dyn Fn(Ticket, Worked) + Send + Sync>;
+/// What became of a task.
+#[derive(Debug)]
+pub(super) enum Done {
+    Worked(Ticket, Worked),
+    /// Whether the epoch keys are on the disk.
+    Kept(Ticket, bool),
+}
+
+/// Called with what a task came to, from any thread.
+pub(super) type Report = Arc<dyn Fn(Done) + Send + Sync>;
 
 /// Starts the workers. How much may wait for them, the core bounds. They end when the sender is dropped.
 pub(super) fn start(home: &Home, report: &Report) -> std::io::Result<Sender<Task>> {
@@ -39,14 +47,19 @@ fn work(receiver: &Mutex<Receiver<Task>>, home: &Home, report: &Report) {
             Ok(Task::Job(ticket, job)) => {
                 // A panic must not take the thread, and every later opening, with it.
                 let worked = catch_unwind(AssertUnwindSafe(|| job.run()));
-                report(ticket, worked.unwrap_or(Worked::Failed));
+                report(Done::Worked(ticket, worked.unwrap_or(Worked::Failed)));
             }
-            Ok(Task::KeepEpochs(keys)) => {
-                if home.overwrite(Name::EpochKeys, &keys).is_err() {
-                    tracing::error!("the epoch keys could not be written; a restart will need fresh ones");
-                }
-            }
+            Ok(Task::KeepEpochs(ticket, keys)) => report(Done::Kept(ticket, keep_epochs(home, &keys))),
             Err(_) => return,
         }
     }
+}
+
+/// Writes the epoch keys. Says whether they are on the disk.
+pub(super) fn keep_epochs(home: &Home, keys: &[u8]) -> bool {
+    let kept = home.overwrite(Name::EpochKeys, keys).is_ok();
+    if !kept {
+        tracing::error!("the epoch keys could not be written, and fresh ones are not handed out");
+    }
+    kept
 }

@@ -44,6 +44,8 @@ struct Epoch {
     key: EpochKey,
     id: KeyId,
     secret: Arc<EpochSecret>,
+    /// The state of the file with which it came.
+    since: u64,
 }
 
 /// The keys that are alive, oldest first.
@@ -51,6 +53,10 @@ struct Epoch {
 pub(super) struct Epochs {
     signer: SigningKey,
     alive: Vec<Epoch>,
+    /// Rises with every change of what is alive.
+    state: u64,
+    /// The last state that is known to be on the disk.
+    kept: u64,
 }
 
 impl Epochs {
@@ -64,7 +70,7 @@ impl Epochs {
         now: Timestamp,
         rng: &mut impl Random,
     ) -> Result<Self, BadEpochKey> {
-        let mut epochs = Self { signer, alive: Vec::with_capacity(ALIVE) };
+        let mut epochs = Self { signer, alive: Vec::with_capacity(ALIVE), state: 0, kept: 0 };
         // A file of another length is no file of ours: fresh keys cost a sender one question.
         if let Some(kept) = kept.filter(|kept| kept.len() == FILE) {
             for slot in kept.chunks_exact(SLOT) {
@@ -89,30 +95,42 @@ impl Epochs {
 
     fn add(&mut self, day: u64, secret: EpochSecret) -> Result<(), BadEpochKey> {
         let key = EpochKey::sign(day, secret.public()?, &self.signer)?;
-        self.alive.push(Epoch { id: key.id(), key, secret: Arc::new(secret) });
+        self.alive.push(Epoch { id: key.id(), key, secret: Arc::new(secret), since: self.state });
         self.alive.sort_by_key(|epoch| epoch.key.day);
         Ok(())
     }
 
-    /// Destroys what has had its time and makes what will be needed. Says whether anything changed, so that the file
-    /// is written.
+    /// Destroys what has had its time and makes what will be needed: [`Epochs::unkept`] from then on.
     ///
     /// # Errors
     /// [`BadEpochKey`], which does not happen.
-    pub(super) fn turn(&mut self, now: Timestamp, rng: &mut impl Random) -> Result<bool, BadEpochKey> {
+    pub(super) fn turn(&mut self, now: Timestamp, rng: &mut impl Random) -> Result<(), BadEpochKey> {
         let before = self.alive.len();
         let today = now.day();
         // A key of a later day than tomorrow comes from a clock that stood wrong; it would block the slots.
         self.alive.retain(|epoch| now < epoch.key.destroyed() && epoch.key.day <= today.saturating_add(1));
-        let mut changed = self.alive.len() != before;
+        let fewer = self.alive.len() != before;
+        let next = self.state.saturating_add(1);
+        self.state = if fewer { next } else { self.state };
         let ahead = u64::from(now.0 % DAY_MS >= AHEAD_MS);
         for day in today..=today.saturating_add(ahead) {
             if !self.alive.iter().any(|epoch| epoch.key.day == day) {
+                self.state = next;
                 self.add(day, EpochSecret::random(rng))?;
-                changed = true;
             }
         }
-        Ok(changed)
+        Ok(())
+    }
+
+    /// The state that is to be written, if it is not known to be on the disk.
+    #[must_use]
+    pub(super) fn unkept(&self) -> Option<u64> {
+        (self.state > self.kept).then_some(self.state)
+    }
+
+    /// That state is on the disk.
+    pub(super) fn keep(&mut self, state: u64) {
+        self.kept = self.kept.max(state);
     }
 
     /// When [`Epochs::turn`] has something to do again.
@@ -123,14 +141,18 @@ impl Epochs {
         if now < ahead { ahead } else { midnight.plus(DAY_MS) }
     }
 
-    /// What is handed out now, oldest first: today's, with tomorrow's in the last hours or yesterday's in the first.
+    /// What is handed out now, oldest first: today's, with tomorrow's in the last hours or yesterday's in the first. Only
+    /// what is on the disk: after a crash there would be another key for the day, which looks like an attack (rule D9).
+    /// While the fresh key can't be written, the newest that is there serves on; none, if that is destroyed.
     #[must_use]
     pub(super) fn offered(&self, now: Timestamp) -> Vec<EpochKey> {
         let today = now.day();
         let hour = now.0 % DAY_MS / HOUR_MS;
         let first = if hour < BESIDE_HOURS { today.saturating_sub(1) } else { today };
         let last = if now.0 % DAY_MS >= AHEAD_MS { today.saturating_add(1) } else { today };
-        let offered = self.alive.iter().filter(|epoch| (first..=last).contains(&epoch.key.day));
+        let kept = || self.alive.iter().filter(|one| one.since <= self.kept && now < one.key.destroyed());
+        let newest = kept().map(|epoch| epoch.key.day).filter(|day| *day <= last).max().unwrap_or(first);
+        let offered = kept().filter(|epoch| (first.min(newest)..=last).contains(&epoch.key.day));
         offered.map(|epoch| epoch.key.clone()).collect()
     }
 

@@ -82,8 +82,14 @@ pub enum Output {
         /// What is to be computed.
         job: Job,
     },
-    /// Write the private epoch keys over those of before, in place.
-    KeepEpochs(Zeroizing<Vec<u8>>),
+    /// Write the private epoch keys over those of before, in place, and say to [`super::Relay::handle_kept`] whether
+    /// they are on the disk. Until that was said no other write is asked for, so none overtakes another.
+    KeepEpochs {
+        /// For the answer.
+        ticket: Ticket,
+        /// The file.
+        keys: Zeroizing<Vec<u8>>,
+    },
 }
 
 /// A computation that is too slow for the core: 0.1 to 2 ms of a core.
@@ -110,7 +116,7 @@ impl core::fmt::Debug for Output {
             Self::Resume { link: _ } => f.write_str("Resume"),
             Self::Engine { ticket: _, op } => f.debug_tuple("Engine").field(op).finish(),
             Self::Work { ticket: _, job } => f.debug_tuple("Work").field(job).finish(),
-            Self::KeepEpochs(_) => f.write_str("KeepEpochs(..)"),
+            Self::KeepEpochs { ticket: _, keys: _ } => f.write_str("KeepEpochs(..)"),
         }
     }
 }

@@ -70,6 +70,8 @@ pub(super) enum Pending {
     /// A command whose answer is the reply.
     Plain(Asked),
     Expire,
+    /// The epoch keys of this state are being written.
+    KeepEpochs(u64),
 }
 
 /// A subscription to several queues, while they are looked up.

@@ -80,8 +80,8 @@ impl<R: Random> Relay<R> {
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
             Some(Pending::Expire) => self.expired(answer, now),
-            // These wait for a worker and not for the engine; put back, for their own answer is still to come.
-            Some(pending @ (Pending::Verify(..) | Pending::Opening(_))) => {
+            // These do not wait for the engine; put back, for their own answer is still to come.
+            Some(pending @ (Pending::Verify(..) | Pending::Opening(_) | Pending::KeepEpochs(_))) => {
                 self.pending.insert(ticket, pending);
             }
         }

@@ -60,7 +60,10 @@ impl World {
                 let worked: Worked = job.run();
                 self.relay.handle_opened(ticket, worked, self.now);
             }
-            Output::KeepEpochs(bytes) => self.epochs = bytes.to_vec(),
+            Output::KeepEpochs { ticket, keys } => {
+                self.epochs = keys.to_vec();
+                self.relay.handle_kept(ticket, true, self.now);
+            }
         }
     }
 }

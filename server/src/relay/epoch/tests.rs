@@ -19,8 +19,16 @@ fn at(day: u64, hour: u64) -> Timestamp {
 
 fn begin(kept: Option<&[u8]>, now: Timestamp) -> (Epochs, Seeded) {
     let mut rng = Seeded(ChaCha20Rng::seed_from_u64(now.0));
-    let epochs = Epochs::new(SigningKey::take(&mut [7; 32]), kept, now, &mut rng).unwrap();
+    let mut epochs = Epochs::new(SigningKey::take(&mut [7; 32]), kept, now, &mut rng).unwrap();
+    write(&mut epochs);
     (epochs, rng)
+}
+
+/// Everything comes to the disk. Says whether anything was to be written.
+fn write(epochs: &mut Epochs) -> bool {
+    let unkept = epochs.unkept();
+    unkept.into_iter().for_each(|state| epochs.keep(state));
+    unkept.is_some()
 }
 
 fn days(offered: &[EpochKey]) -> Vec<u64> {
@@ -37,7 +45,9 @@ fn an_epoch_key_is_destroyed_after_48_hours() {
     }
     let held = epochs.secret(id, at(DAY, 47)).unwrap();
     assert!(epochs.secret(id, at(DAY, 48)).is_none(), "even before the turn");
-    assert!(epochs.turn(at(DAY, 48), &mut rng).unwrap());
+    write(&mut epochs);
+    epochs.turn(at(DAY, 48), &mut rng).unwrap();
+    assert!(write(&mut epochs));
     assert_eq!(Arc::strong_count(&held), 1, "nothing but what is under way holds it");
     assert!(!epochs.to_bytes().windows(32).any(|window| window == held.expose()));
 }
@@ -50,6 +60,7 @@ fn tomorrows_key_is_offered_in_the_last_hours_of_a_day_and_yesterdays_in_the_fir
         let now = at(DAY, hour);
         if now >= epochs.next_turn(at(DAY, hour - 1)) {
             epochs.turn(now, &mut rng).unwrap();
+            write(&mut epochs);
         }
         seen.push(days(&epochs.offered(now)));
     }
@@ -82,6 +93,26 @@ fn the_file_always_has_the_same_length() {
 fn a_clock_that_stood_wrong_leaves_no_key_of_the_future() {
     let (future, _) = begin(None, at(DAY + 400, 12));
     let (mut epochs, mut rng) = begin(Some(&future.to_bytes()), at(DAY, 12));
-    assert!(!epochs.turn(at(DAY, 12), &mut rng).unwrap());
+    epochs.turn(at(DAY, 12), &mut rng).unwrap();
+    assert!(!write(&mut epochs));
     assert_eq!(epochs.alive.len(), 1);
+}
+
+#[test]
+fn no_key_is_handed_out_before_it_is_on_the_disk() {
+    let (mut epochs, mut rng) = begin(None, at(DAY, 12));
+    let (evening, next) = (at(DAY, 19), at(DAY + 1, 12));
+    epochs.turn(evening, &mut rng).unwrap();
+    let state = epochs.unkept().unwrap();
+    assert_eq!(days(&epochs.offered(evening)), [DAY]);
+    // The disk goes on refusing: the newest that is there serves as long as it lives.
+    epochs.turn(next, &mut rng).unwrap();
+    assert_eq!(days(&epochs.offered(next)), [DAY]);
+    assert_eq!(days(&epochs.offered(at(DAY + 2, 0))), []);
+    // What came after a write began is not on the disk by its end.
+    epochs.turn(at(DAY + 1, 19), &mut rng).unwrap();
+    epochs.keep(state);
+    assert_eq!(days(&epochs.offered(at(DAY + 1, 19))), [DAY + 1]);
+    assert!(write(&mut epochs));
+    assert_eq!(days(&epochs.offered(at(DAY + 1, 19))), [DAY + 1, DAY + 2]);
 }

@@ -1,10 +1,10 @@
 use beresta_proto::command::Command;
 use beresta_proto::frame::{Frame, RequestId};
 use beresta_proto::reply::{Heard, Push, Refusal, Reply};
-use beresta_proto::time::{MINUTE_MS, SECOND_MS};
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
 use super::super::*;
-use super::world::World;
+use super::world::{NOON, World};
 
 #[test]
 fn a_malformed_frame_closes_its_link_and_no_other() {
@@ -162,5 +162,55 @@ fn what_the_core_asks_for_shows_no_byte_of_it() {
     world.relay.handle_frame(link, &Command::Descriptor.encode(RequestId(1)).unwrap(), world.now);
     let output = world.relay.poll_output().unwrap();
     assert_eq!(format!("{output:?}"), "Frame(..)");
-    assert_eq!(format!("{:?}", Output::KeepEpochs(Zeroizing::new(vec![1; 8]))), "KeepEpochs(..)");
+    assert_eq!(
+        format!("{:?}", Output::KeepEpochs { ticket: Ticket(1), keys: Zeroizing::new(vec![1; 8]) }),
+        "KeepEpochs(..)"
+    );
+}
+
+#[test]
+fn epoch_keys_that_could_not_be_written_are_written_again_and_not_handed_out_before() {
+    let mut world = World::new();
+    let offered = |world: &mut World| {
+        let link = world.connect();
+        let Reply::Descriptor { epoch_keys, .. } = world.ask(link, &Command::Descriptor) else { panic!() };
+        epoch_keys.iter().map(|key| key.day).collect::<Vec<_>>()
+    };
+    let today = NOON.day();
+    world.disk_is_full = true;
+    world.pass(7 * HOUR_MS);
+    let writes = world.writes;
+    assert_eq!(offered(&mut world), [today]);
+    assert!(world.relay.poll_timeout() <= world.now.plus(MINUTE_MS));
+    world.pass(MINUTE_MS);
+    assert_eq!((world.writes, offered(&mut world)), (writes + 1, vec![today]));
+    world.disk_is_full = false;
+    world.pass(MINUTE_MS);
+    assert_eq!((world.writes, offered(&mut world)), (writes + 2, vec![today, today + 1]));
+    world.pass(MINUTE_MS);
+    assert_eq!(world.writes, writes + 2);
+}
+
+#[test]
+fn one_write_of_the_epoch_keys_is_under_way_at_a_time_and_a_stop_waits_for_it() {
+    let mut relay = World::new().relay;
+    let kept = |relay: &mut Relay<_>| match relay.poll_output() {
+        Some(Output::KeepEpochs { ticket, keys: _ }) => Some(ticket),
+        _ => None,
+    };
+    let (evening, morning) = (NOON.plus(7 * HOUR_MS), NOON.plus(40 * HOUR_MS));
+    relay.handle_timeout(evening);
+    let outputs = core::iter::from_fn(|| relay.poll_output());
+    let tickets: Vec<_> = outputs
+        .filter_map(|output| match output {
+            Output::KeepEpochs { ticket, keys: _ } => Some(ticket),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tickets.len(), 1);
+    assert!(relay.is_busy());
+    relay.handle_timeout(morning);
+    while relay.poll_output().is_some() {}
+    relay.handle_kept(tickets[0], true, morning);
+    assert!(kept(&mut relay).is_some(), "what changed meanwhile is written next");
 }

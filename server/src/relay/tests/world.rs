@@ -60,6 +60,9 @@ pub(super) struct World {
     pub(super) openings: usize,
     pub(super) closed: BTreeMap<LinkId, CloseReason>,
     pub(super) resumed: usize,
+    /// Whether epoch keys can't be written, and how often that was asked for.
+    pub(super) disk_is_full: bool,
+    pub(super) writes: usize,
     epochs: Option<Zeroizing<Vec<u8>>>,
     heard: BTreeMap<LinkId, VecDeque<Heard>>,
     written: BTreeMap<LinkId, usize>,
@@ -94,6 +97,8 @@ impl World {
             openings: 0,
             closed: BTreeMap::new(),
             resumed: 0,
+            disk_is_full: false,
+            writes: 0,
             epochs: None,
             heard: BTreeMap::new(),
             written: BTreeMap::new(),
@@ -126,7 +131,14 @@ impl World {
                     self.openings += usize::from(matches!(job, Job::Open { .. }));
                     self.jobs.push_back((ticket, job));
                 }
-                Output::KeepEpochs(keys) => self.epochs = Some(keys),
+                Output::KeepEpochs { ticket, keys } => {
+                    let kept = !self.disk_is_full;
+                    self.writes += 1;
+                    if kept {
+                        self.epochs = Some(keys);
+                    }
+                    self.relay.handle_kept(ticket, kept, self.now);
+                }
             }
         }
     }
