@@ -11,8 +11,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use beresta_proto::time::DAY_MS;
 use beresta_server::clock;
 use beresta_server::home::Home;
 use beresta_server::net::Server;
@@ -20,7 +20,7 @@ use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
-use beresta_server::setup::{self, SetupError, Wish};
+use beresta_server::setup::{self, Renewal, SetupError, Wish};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use qrcode::QrCode;
@@ -34,8 +34,8 @@ use text::Text;
 
 /// Bytes of the disk that queues may take. A smaller disk is noticed when it is full.
 const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
-/// Before its end by which the operator is reminded to renew the descriptor.
-const REMIND_MS: u64 = 14 * DAY_MS;
+/// Between two looks at whether the descriptor was renewed.
+const LOOK: Duration = Duration::from_secs(60);
 /// Said on standard error once the relay can be reached. For programs that start it, so it is in no language.
 const LISTENING: &str = "listening";
 
@@ -124,7 +124,8 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
 fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let setup = setup::load(dir, now)?;
-    if setup.descriptor.not_after.since(now) < REMIND_MS {
+    let mut renewal = Renewal::new(dir, setup.descriptor);
+    if renewal.is_due(now) {
         eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
     }
     let engine = Arc::new(SqliteEngine::open(&setup.queues, CAP).map_err(|_| Fault::Queues)?);
@@ -148,9 +149,13 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
             eprintln!("{}", text.say("run-small-buffers"));
         }
         eprintln!("{LISTENING}");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let mut looks = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                _ = looks.tick() => look(&mut renewal, &server),
+            }
         }
         server.stop().await;
         Ok(())
@@ -159,4 +164,16 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     drop(runtime);
     drop(engine);
     ended
+}
+
+/// Takes up a descriptor that was renewed, and reminds of one that was not.
+fn look(renewal: &mut Renewal, server: &Server) {
+    let now = clock::now();
+    if let Some(descriptor) = renewal.look(now) {
+        server.renew(descriptor);
+        tracing::info!("the descriptor was renewed");
+    }
+    if renewal.is_due(now) {
+        tracing::warn!("the descriptor ends in less than two weeks: renew it by init, with the identity key");
+    }
 }

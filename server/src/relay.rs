@@ -221,6 +221,11 @@ impl<R: Random> Relay<R> {
         [keep, retry].into_iter().flatten().fold(self.turn_at.min(self.sweep_at), Timestamp::min)
     }
 
+    /// The descriptor was renewed: who asks from now on gets this one, signed, as it stands on the wire.
+    pub fn handle_renewed(&mut self, descriptor: Vec<u8>) {
+        self.descriptor = descriptor;
+    }
+
     /// The relay stops: everybody is told to come back after so many seconds.
     pub fn handle_stop(&mut self, reconnect_after: u16) {
         let links: Vec<LinkId> = self.links.keys().copied().collect();

@@ -1,6 +1,8 @@
 //! What a relay is made of, and how it comes out of its folder: the identity that signs, the keys that stay, the
 //! descriptor that says so. Files are [`crate::home`]'s business, texts the command line's.
 
+mod renewal;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +18,8 @@ use zeroize::Zeroizing;
 
 use crate::home::{self, Home, HomeError, Name};
 use crate::net::{BadTlsKey, TlsKey};
+
+pub use renewal::Renewal;
 
 /// What [`init`] is told.
 #[derive(Clone)]

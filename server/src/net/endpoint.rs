@@ -104,6 +104,11 @@ impl Server {
         self.roomy
     }
 
+    /// Hands out another descriptor, signed, as it stands on the wire, from now on.
+    pub fn renew(&self, descriptor: Vec<u8>) {
+        self.hub.renew(descriptor);
+    }
+
     /// Stops: accepts nobody new, tells everybody, finishes what was begun, closes.
     pub async fn stop(self) {
         self.endpoint.set_server_config(None);

@@ -164,6 +164,10 @@ impl Hub {
         self.with(|state| state.relay.handle_written(link, bytes, clock::now()));
     }
 
+    pub(super) fn renew(self: &Arc<Self>, descriptor: Vec<u8>) {
+        self.with(|state| state.relay.handle_renewed(descriptor));
+    }
+
     pub(super) fn stop(self: &Arc<Self>, reconnect_after: u16) {
         self.with(|state| state.relay.handle_stop(reconnect_after));
     }

@@ -123,6 +123,15 @@ fn the_descriptor_comes_with_the_relays_clock_to_the_minute() {
 }
 
 #[test]
+fn a_renewed_descriptor_is_what_the_next_one_hears() {
+    let mut world = World::new();
+    let link = world.connect();
+    world.relay.handle_renewed(vec![2; 300]);
+    let reply = world.ask(link, &Command::Descriptor);
+    assert!(matches!(reply, Reply::Descriptor { descriptor, .. } if descriptor == [2; 300]));
+}
+
+#[test]
 fn a_link_that_ends_leaves_nothing_and_what_it_began_is_finished() {
     let mut world = World::new();
     let queue = world.make_queue();

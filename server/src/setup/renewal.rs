@@ -1,0 +1,124 @@
+//! The descriptor while the relay runs: `init` writes a renewed one beside it, and a relay that went on with the old
+//! one would be refused by every client once that ended.
+
+use std::path::Path;
+
+use beresta_proto::descriptor::{Descriptor, UnverifiedDescriptor, relay_id};
+use beresta_proto::time::{DAY_MS, Timestamp};
+
+use crate::home::{Home, Name};
+
+/// Before its end from which on the operator is reminded to renew a descriptor.
+const REMIND_MS: u64 = 14 * DAY_MS;
+
+/// The descriptor that runs, and the file in which a renewed one appears.
+#[derive(Debug)]
+pub struct Renewal {
+    home: Home,
+    running: Descriptor,
+    /// The day of the last reminder.
+    reminded: u64,
+}
+
+impl Renewal {
+    /// Looks into the folder `dir` of the relay that runs with this descriptor.
+    #[must_use]
+    pub fn new(dir: &Path, running: Descriptor) -> Self {
+        Self { home: Home::at(dir), running, reminded: 0 }
+    }
+
+    /// The signed descriptor in the folder, if it is newer than the one that runs, valid, and of the same keys. It
+    /// counts as running from then on. Anything else is left alone: half of a relay must not be taken up.
+    pub fn look(&mut self, now: Timestamp) -> Option<Vec<u8>> {
+        let signed = self.home.read(Name::Descriptor).ok()?.to_vec();
+        let next = self.running.sequence.saturating_add(1);
+        let heard = UnverifiedDescriptor::decode(&signed).ok()?;
+        let relay = relay_id(&self.running.identity);
+        let renewed = heard.verify(&relay, &self.running.tls_key, next, now).ok()?;
+        if renewed.epoch_signer != self.running.epoch_signer {
+            return None;
+        }
+        self.running = renewed;
+        Some(signed)
+    }
+
+    /// Whether the operator should hear that the descriptor ends soon: at most once a day.
+    pub fn is_due(&mut self, now: Timestamp) -> bool {
+        let due = self.running.not_after.since(now) < REMIND_MS && self.reminded != now.day();
+        if due {
+            self.reminded = now.day();
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use beresta_proto::key::SigningKey;
+
+    use super::*;
+    use crate::random::SystemRandom;
+    use crate::setup::{Wish, init, load};
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn relay() -> (tempfile::TempDir, Wish, Renewal) {
+        let dir = tempfile::tempdir().unwrap();
+        let wish = Wish {
+            dir: dir.path().to_path_buf(),
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            public: Some("192.0.2.1:443".parse().unwrap()),
+            operator: None,
+            identity: None,
+        };
+        init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        let renewal = Renewal::new(dir.path(), load(dir.path(), NOW).unwrap().descriptor);
+        (dir, wish, renewal)
+    }
+
+    #[test]
+    fn a_descriptor_that_was_renewed_is_taken_up_once() {
+        let (dir, wish, mut renewal) = relay();
+        assert_eq!(renewal.look(NOW), None);
+        let later = NOW.plus(80 * DAY_MS);
+        init(&wish, later, &mut SystemRandom::new().unwrap()).unwrap();
+        let signed = renewal.look(later).unwrap();
+        assert_eq!(signed, load(dir.path(), later).unwrap().signed);
+        assert_eq!(renewal.look(later), None);
+    }
+
+    #[test]
+    fn an_older_damaged_or_foreign_descriptor_is_left_alone() {
+        let (dir, wish, mut renewal) = relay();
+        let first = load(dir.path(), NOW).unwrap();
+        init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        renewal.look(NOW).unwrap();
+        let home = Home::at(dir.path());
+        home.replace(Name::Descriptor, &first.signed).unwrap();
+        assert_eq!(renewal.look(NOW), None);
+        home.replace(Name::Descriptor, &first.signed[1..]).unwrap();
+        assert_eq!(renewal.look(NOW), None);
+        let identity = SigningKey::take(&mut *home.read_array::<32>(Name::Identity).unwrap());
+        let other = SigningKey::random(&mut SystemRandom::new().unwrap());
+        let mut newer = first.descriptor.clone();
+        newer.sequence = 9;
+        newer.epoch_signer = other.verifying_key().unwrap();
+        home.replace(Name::Descriptor, &newer.sign(&identity).unwrap()).unwrap();
+        assert_eq!(renewal.look(NOW), None, "the epoch keys that run would be refused under it");
+        newer.identity = other.verifying_key().unwrap();
+        home.replace(Name::Descriptor, &newer.sign(&other).unwrap()).unwrap();
+        assert_eq!(renewal.look(NOW), None);
+    }
+
+    #[test]
+    fn the_operator_is_reminded_daily_in_the_last_two_weeks() {
+        let (_dir, wish, mut renewal) = relay();
+        assert!(!renewal.is_due(NOW.plus(75 * DAY_MS)));
+        let late = NOW.plus(77 * DAY_MS);
+        assert!(renewal.is_due(late) && !renewal.is_due(late.plus(1)) && renewal.is_due(late.plus(DAY_MS)));
+        assert!(renewal.is_due(NOW.plus(99 * DAY_MS)), "and after the end");
+        init(&wish, late, &mut SystemRandom::new().unwrap()).unwrap();
+        renewal.look(late).unwrap();
+        assert!(!renewal.is_due(late.plus(2 * DAY_MS)));
+    }
+}
