@@ -30,7 +30,7 @@ use beresta_proto::id::RelayId;
 use beresta_proto::key::{BadSigningKey, SigningKey, VerifyingKey};
 use beresta_proto::reply::{Push, Refusal, Reply};
 use beresta_proto::rng::Random;
-use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::queue::{Namer, Op, QueueRef};
@@ -45,6 +45,8 @@ pub use output::{Claim, CloseReason, Job, LinkId, Output, Ticket, Worked};
 
 /// Between two sweeps of what has ended.
 const SWEEP_MS: u64 = 5 * MINUTE_MS;
+/// By which the clock leaps only if it was set, or if the machine slept.
+const LEAP_MS: u64 = DAY_MS;
 /// Rows of each kind in one sweep's step, so that senders do not wait behind it.
 const SWEEP_ROWS: usize = 2_000;
 /// After which a failed read is tried again.
@@ -109,6 +111,8 @@ pub struct Relay<R> {
     openings: usize,
     signatures: usize,
     outputs: VecDeque<Output>,
+    /// The time of the last look at it.
+    seen: Timestamp,
     sweep_at: Timestamp,
     turn_at: Timestamp,
     retry: HashSet<QueueRef>,
@@ -147,7 +151,8 @@ impl<R: Random> Relay<R> {
             openings: 0,
             signatures: 0,
             outputs: VecDeque::new(),
-            sweep_at: now,
+            seen: now,
+            sweep_at: now.plus(SWEEP_MS),
             retry: HashSet::new(),
             retry_at: now,
             keeping: false,
@@ -188,6 +193,7 @@ impl<R: Random> Relay<R> {
 
     /// Time passed: epoch keys turn, what ended is swept.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.follow_clock(now);
         if now >= self.turn_at || self.epochs.next_turn(now) < self.turn_at {
             // A key that can't be made leaves the ones that are there, and is tried again at the next turn.
             let _ = self.epochs.turn(now, &mut self.rng);
@@ -203,13 +209,25 @@ impl<R: Random> Relay<R> {
         }
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);
-            self.engine(Pending::Expire, Op::Expire { now, limit: SWEEP_ROWS });
+            self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
         }
         if !self.retry.is_empty() && now >= self.retry_at {
             for queue in core::mem::take(&mut self.retry) {
                 self.pump(queue, now);
             }
         }
+    }
+
+    /// A clock may be set. Backwards: nothing waits until it is there again. Far forwards: what ends by it would be gone for
+    /// good, so the next sweep leaves some minutes to set it right. The first after a start does so too.
+    fn follow_clock(&mut self, now: Timestamp) {
+        if now.since(self.seen) > LEAP_MS {
+            self.sweep_at = now.plus(SWEEP_MS);
+        }
+        self.seen = now;
+        self.sweep_at = self.sweep_at.min(now.plus(SWEEP_MS));
+        self.retry_at = self.retry_at.min(now.plus(RETRY_MS));
+        self.keep_at = self.keep_at.min(now.plus(MINUTE_MS));
     }
 
     /// When [`Relay::handle_timeout`] has something to do.

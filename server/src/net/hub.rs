@@ -8,6 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
+use beresta_proto::time::Timestamp;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
@@ -33,6 +34,8 @@ struct State {
     relay: Relay<SystemRandom>,
     outboxes: HashMap<LinkId, Arc<Outbox>>,
     links: u64,
+    /// For when the timer has set itself.
+    due: Timestamp,
 }
 
 /// Where everything meets.
@@ -42,11 +45,12 @@ pub(super) struct Hub {
     workers: OnceLock<Sender<Task>>,
     heard: Mutex<Vec<Heard>>,
     woken: Notify,
+    hurried: Notify,
 }
 
 impl core::fmt::Debug for Hub {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { state: _, engine: _, workers: _, heard: _, woken: _ } = self;
+        let Self { state: _, engine: _, workers: _, heard: _, woken: _, hurried: _ } = self;
         f.write_str("Hub(..)")
     }
 }
@@ -58,11 +62,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Hub {
     pub(super) fn new(relay: Relay<SystemRandom>, engine: Arc<dyn QueueEngine>) -> Self {
         Self {
-            state: Mutex::new(State { relay, outboxes: HashMap::new(), links: 0 }),
+            state: Mutex::new(State { relay, outboxes: HashMap::new(), links: 0, due: Timestamp(0) }),
             engine,
             workers: OnceLock::new(),
             heard: Mutex::new(Vec::new()),
             woken: Notify::new(),
+            hurried: Notify::new(),
         }
     }
 
@@ -88,6 +93,11 @@ impl Hub {
         let result = f(&mut state);
         while let Some(output) = state.relay.poll_output() {
             wakers.extend(self.perform(&mut state, output));
+        }
+        let due = state.relay.poll_timeout();
+        if due < state.due {
+            state.due = due;
+            self.hurried.notify_one();
         }
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
@@ -208,10 +218,13 @@ impl Hub {
         loop {
             let due = self.with(|state| {
                 state.relay.handle_timeout(clock::now());
-                state.relay.poll_timeout()
+                state.due = state.relay.poll_timeout();
+                state.due
             });
             let wait = Duration::from_millis(due.since(clock::now()));
-            tokio::time::sleep(wait.clamp(Duration::from_millis(50), LONGEST_SLEEP)).await;
+            let wait = wait.clamp(Duration::from_millis(50), LONGEST_SLEEP);
+            // Until then, or until something comes that is due earlier.
+            let _ = tokio::time::timeout(wait, self.hurried.notified()).await;
         }
     }
 }

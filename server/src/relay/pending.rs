@@ -6,6 +6,8 @@ use beresta_proto::frame::RequestId;
 use beresta_proto::id::{BlobId, KeyId, ReadId, SendId};
 use beresta_proto::key::{CapabilityHash, Signature, VerifyingKey};
 
+use beresta_proto::time::Timestamp;
+
 use super::output::{LinkId, Ticket};
 use crate::queue::{QueueRecord, QueueRef};
 
@@ -69,7 +71,8 @@ pub(super) enum Pending {
     DeleteQueue(Asked, QueueRef),
     /// A command whose answer is the reply.
     Plain(Asked),
-    Expire,
+    /// What ended by then is being swept.
+    Expire(Timestamp),
     /// The epoch keys of this state are being written.
     KeepEpochs(u64),
 }

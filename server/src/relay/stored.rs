@@ -79,7 +79,7 @@ impl<R: Random> Relay<R> {
                 self.plain(asked, answer);
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
-            Some(Pending::Expire) => self.expired(answer, now),
+            Some(Pending::Expire(by)) => self.expired(answer, by),
             // These do not wait for the engine; put back, for their own answer is still to come.
             Some(pending @ (Pending::Verify(..) | Pending::Opening(_) | Pending::KeepEpochs(_))) => {
                 self.pending.insert(ticket, pending);
@@ -132,13 +132,14 @@ impl<R: Random> Relay<R> {
         self.reply(asked.link, asked.request, &reply);
     }
 
-    fn expired(&mut self, answer: Answer, now: Timestamp) {
+    fn expired(&mut self, answer: Answer, by: Timestamp) {
         let Answer::Expired { deleted: _, drained, more } = answer else { return };
         for queue in drained {
             self.drained(queue);
         }
         if more {
-            self.engine(Pending::Expire, Op::Expire { now, limit: SWEEP_ROWS });
+            // A sweep keeps to the time with which it began.
+            self.engine(Pending::Expire(by), Op::Expire { now: by, limit: SWEEP_ROWS });
         }
     }
 }

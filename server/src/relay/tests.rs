@@ -3,6 +3,7 @@
 
 mod blobs;
 mod capsules;
+mod clocks;
 mod delivery;
 mod links;
 mod world;

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(renewal.look(NOW), None);
         home.replace(Name::Descriptor, &first.signed[1..]).unwrap();
         assert_eq!(renewal.look(NOW), None);
-        let identity = SigningKey::take(&mut *home.read_array::<32>(Name::Identity).unwrap());
+        let identity = SigningKey::take(&mut home.read_array::<32>(Name::Identity).unwrap());
         let other = SigningKey::random(&mut SystemRandom::new().unwrap());
         let mut newer = first.descriptor.clone();
         newer.sequence = 9;

@@ -1,0 +1,61 @@
+use beresta_proto::command::Command;
+use beresta_proto::time::{DAY_MS, HOUR_MS};
+
+use super::super::*;
+use super::world::{World, subscription};
+use crate::queue::Answer;
+
+/// Lets time pass and says whether a sweep came of it.
+fn sweeps(world: &mut World, ms: u64) -> bool {
+    world.pass(ms);
+    let swept = world.asked.iter().any(|(_, op)| matches!(op, Op::Expire { .. }));
+    world.settle();
+    swept
+}
+
+#[test]
+fn a_clock_that_is_set_back_stops_no_sweep() {
+    let mut world = World::new();
+    assert!(sweeps(&mut world, SWEEP_MS));
+    world.now = world.now.minus(300 * DAY_MS);
+    world.pass(0);
+    assert!(world.relay.poll_timeout() <= world.now.plus(SWEEP_MS));
+    assert!(sweeps(&mut world, SWEEP_MS));
+}
+
+#[test]
+fn a_fetch_that_failed_is_tried_again_soon_also_by_a_clock_that_was_set_back() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let boris = world.connect();
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    let (ticket, found) = world.carry_out().unwrap();
+    world.answer(ticket, found);
+    assert!(world.work());
+    let before = world.relay.poll_timeout();
+    let (ticket, _) = world.asked.pop_front().unwrap();
+    world.answer(ticket, Answer::Failed);
+    let due = world.relay.poll_timeout();
+    assert!(due < before, "the driver's timer is due earlier now");
+    assert_eq!(due, world.now.plus(RETRY_MS));
+    world.now = world.now.minus(DAY_MS);
+    world.pass(0);
+    world.pass(RETRY_MS);
+    assert!(matches!(world.asked.front(), Some((_, Op::Fetch { .. }))));
+}
+
+#[test]
+fn after_a_leap_of_the_clock_nothing_is_deleted_at_once() {
+    let mut world = World::new();
+    assert!(!sweeps(&mut world, 0), "nor at the start, when nobody knows how right it is");
+    assert!(sweeps(&mut world, SWEEP_MS));
+    // An evening when no sweep was due for hours: the machine was busy, the clock is right.
+    assert!(sweeps(&mut world, 8 * HOUR_MS));
+    assert!(!sweeps(&mut world, 400 * DAY_MS));
+    world.now = world.now.minus(400 * DAY_MS);
+    assert!(!sweeps(&mut world, 0), "somebody set it right in time");
+    assert!(sweeps(&mut world, SWEEP_MS));
+    // Nobody did, so it was right.
+    assert!(!sweeps(&mut world, 30 * DAY_MS));
+    assert!(sweeps(&mut world, SWEEP_MS));
+}
