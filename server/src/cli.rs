@@ -144,21 +144,28 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
-        let server = Server::start(setup.listen, &setup.tls, relay, queues, &Home::at(dir))?;
+        let mut server = Server::start(setup.listen, &setup.tls, relay, queues, &Home::at(dir))?;
         if !server.has_roomy_buffers() {
             eprintln!("{}", text.say("run-small-buffers"));
         }
         eprintln!("{LISTENING}");
         let mut looks = tokio::time::interval(LOOK);
-        loop {
+        let ended = loop {
             tokio::select! {
-                _ = terminate.recv() => break,
-                _ = interrupt.recv() => break,
-                _ = looks.tick() => look(&mut renewal, &server),
+                _ = terminate.recv() => break Ok(()),
+                _ = interrupt.recv() => break Ok(()),
+                () = server.fails() => break Err(Fault::Internal),
+                _ = looks.tick() => {
+                    look(&mut renewal, &server);
+                    if !engine.is_alive() {
+                        tracing::error!("a thread of the queues has ended, and so the relay stops");
+                        break Err(Fault::Internal);
+                    }
+                }
             }
-        }
+        };
         server.stop().await;
-        Ok(())
+        ended
     });
     // The tasks first, then the engine: its end empties the write-ahead log of what was deleted.
     drop(runtime);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
 use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime, VarInt};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::admission::{Admission, Pass, Verdict};
@@ -20,7 +20,7 @@ use crate::clock;
 use crate::home::Home;
 use crate::queue::QueueEngine;
 use crate::random::SystemRandom;
-use crate::relay::{CloseReason, Output, Relay};
+use crate::relay::{CloseReason, LinkId, Output, Relay};
 
 /// Seconds after which clients come back when we stop.
 const RECONNECT_SECONDS: u16 = 5;
@@ -50,7 +50,8 @@ pub enum ServerError {
 pub struct Server {
     endpoint: Endpoint,
     hub: Arc<Hub>,
-    tasks: Vec<JoinHandle<()>>,
+    /// What runs as long as the relay does: none of them ends by itself.
+    tasks: JoinSet<()>,
     roomy: bool,
 }
 
@@ -84,11 +85,10 @@ impl Server {
             }
         });
         hub.employ(workers::start(home, &report).map_err(|error| ServerError::Threads(error.kind()))?);
-        let tasks = vec![
-            tokio::spawn(Arc::clone(&hub).run_answers()),
-            tokio::spawn(Arc::clone(&hub).run_timer()),
-            tokio::spawn(accept(endpoint.clone(), Arc::clone(&hub))),
-        ];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&hub).run_answers());
+        tasks.spawn(Arc::clone(&hub).run_timer());
+        tasks.spawn(accept(endpoint.clone(), Arc::clone(&hub)));
         Ok(Self { endpoint, hub, tasks, roomy: bound.roomy })
     }
 
@@ -109,8 +109,18 @@ impl Server {
         self.hub.renew(descriptor);
     }
 
+    /// Waits for as long as the relay works: until a part of it has ended that must not, by a fault of the program. It can
+    /// only be stopped then; to go on would be to take frames and answer none.
+    pub async fn fails(&mut self) {
+        tokio::select! {
+            _ = self.tasks.join_next() => {}
+            () = self.hub.misses_a_worker() => {}
+        }
+        tracing::error!("a part of the relay has ended, and so the relay stops");
+    }
+
     /// Stops: accepts nobody new, tells everybody, finishes what was begun, closes.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.endpoint.set_server_config(None);
         self.hub.stop(RECONNECT_SECONDS);
         let finished = async {
@@ -123,7 +133,7 @@ impl Server {
         sleep(LINGER).await;
         self.endpoint.close(VarInt::from_u32(0), b"");
         let _ = timeout(LINGER, self.endpoint.wait_idle()).await;
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.tasks.abort_all();
     }
 }
 
@@ -169,16 +179,29 @@ async fn run(
     pass: Pass,
     hub: Arc<Hub>,
 ) {
-    let link = hub.connected(exporter);
-    let id = link.0;
-    let end = LinkTask::new(Arc::clone(&hub), link, streams).await;
-    hub.closed(id);
+    let (id, outbox) = hub.connected(exporter);
+    let registered = Registered { hub: Arc::clone(&hub), id };
+    let end = LinkTask::new(hub, (id, outbox), streams).await;
+    drop(registered);
     match end {
         // No words to the client beyond the number: it is for its author, not for a person.
         End::Ours(reason) => connection.close(VarInt::from_u32(reason.code()), b""),
         End::Theirs => connection.close(VarInt::from_u32(0), b""),
     }
     drop(pass);
+}
+
+/// A link that the core knows. It is forgotten however its task ends, a panic in it included: else its subscriptions
+/// would hold back what another link of the same reader could take.
+struct Registered {
+    hub: Arc<Hub>,
+    id: LinkId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.hub.closed(self.id);
+    }
 }
 
 #[cfg(test)]

@@ -46,11 +46,12 @@ pub(super) struct Hub {
     heard: Mutex<Vec<Heard>>,
     woken: Notify,
     hurried: Notify,
+    understaffed: Notify,
 }
 
 impl core::fmt::Debug for Hub {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { state: _, engine: _, workers: _, heard: _, woken: _, hurried: _ } = self;
+        let Self { state: _, engine: _, workers: _, heard: _, woken: _, hurried: _, understaffed: _ } = self;
         f.write_str("Hub(..)")
     }
 }
@@ -68,6 +69,7 @@ impl Hub {
             heard: Mutex::new(Vec::new()),
             woken: Notify::new(),
             hurried: Notify::new(),
+            understaffed: Notify::new(),
         }
     }
 
@@ -129,7 +131,13 @@ impl Hub {
     fn task(&self, task: Task) {
         if self.workers.get().is_none_or(|workers| workers.send(task).is_err()) {
             tracing::error!("a worker is missing");
+            self.understaffed.notify_one();
         }
+    }
+
+    /// Waits until there is nobody for a task that was to be done.
+    pub(super) async fn misses_a_worker(&self) {
+        self.understaffed.notified().await;
     }
 
     pub(super) fn connected(self: &Arc<Self>, exporter: Exporter) -> (LinkId, Arc<Outbox>) {

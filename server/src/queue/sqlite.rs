@@ -136,6 +136,12 @@ impl SqliteEngine {
         }
     }
 
+    /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
     fn spawn(
         &mut self,
         name: &str,

@@ -184,6 +184,36 @@ async fn a_relay_that_stops_says_so_and_closes() {
     stopped.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_relay_that_has_lost_a_part_says_so() {
+    let mut relay = start();
+    assert!(timeout(Duration::ZERO, relay.server.fails()).await.is_err());
+    relay.server.tasks.spawn(async { panic!("a fault") });
+    relay.server.fails().await;
+}
+
+#[tokio::test]
+async fn a_link_whose_task_panics_is_forgotten() {
+    let relay = start();
+    let hub = Arc::clone(&relay.server.hub);
+    let (id, _) = hub.connected(Exporter([7; 32]));
+    let registered = Registered { hub: Arc::clone(&hub), id };
+    let task = tokio::spawn(async move {
+        let _registered = registered;
+        panic!("a fault");
+    });
+    assert!(task.await.is_err());
+    let mut frame = Some(Command::Descriptor.encode(RequestId(1)).unwrap());
+    assert!(
+        !hub.frames(id, || {
+            frame.take();
+            None
+        }),
+        "nobody is read from under its number"
+    );
+    assert!(frame.is_some());
+}
+
 /// Half of a command, and then silence: time passes by itself once nobody has anything else to do.
 async fn falls_silent(client: &mut Client) -> Option<u32> {
     let frame = Command::Descriptor.encode(RequestId(2)).unwrap();
