@@ -50,7 +50,11 @@ impl<R: Random> Relay<R> {
 
     fn command(&mut self, asked: Asked, command: Command, now: Timestamp) {
         match command {
-            Command::Descriptor => self.descriptor(asked, now),
+            Command::Descriptor => {
+                if self.afford(asked, cost::DESCRIPTOR, now) {
+                    self.descriptor(asked, now);
+                }
+            }
             Command::MakeQueue { read_key, capability, credit: _ } => {
                 if self.afford(asked, cost::ROOM, now) {
                     self.make_queue(asked, read_key, capability, false);
@@ -72,7 +76,7 @@ impl<R: Random> Relay<R> {
                 }
             }
             Command::ClaimBlob { blob, claimant, signature } => {
-                if self.afford(asked, cost::SIGNATURE, now) {
+                if self.afford(asked, cost::SIGNATURE + cost::BLOB, now) {
                     let Some(one) = self.links.get(&asked.link) else { return };
                     let text = auth::claim_blob(&one.exporter, &blob);
                     let claim = Claim { key: claimant, text, signature };

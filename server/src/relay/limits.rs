@@ -56,4 +56,7 @@ pub(super) mod cost {
     pub(in crate::relay) const OPENING: u32 = 8;
     /// What takes room on the disk for anybody who asks.
     pub(in crate::relay) const ROOM: u32 = 64;
+    /// What a longer answer costs beyond a plain one, by its bytes: a frame of class S or M for one of 256.
+    pub(in crate::relay) const DESCRIPTOR: u32 = 3_584 / 256 - PLAIN;
+    pub(in crate::relay) const BLOB: u32 = 5_632 / 256 - PLAIN;
 }

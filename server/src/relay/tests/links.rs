@@ -1,5 +1,6 @@
 use beresta_proto::command::Command;
 use beresta_proto::frame::{Frame, RequestId};
+use beresta_proto::id::ReadId;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
@@ -94,8 +95,9 @@ fn who_asks_too_fast_is_refused_and_who_goes_on_is_closed() {
     let limits = Limits { burst: 10, per_second: 2, over_rate: 5, ..Limits::default() };
     let mut world = World::with(limits);
     let (fast, slow) = (world.connect(), world.connect());
+    let cheap = Command::Acknowledge { queue: ReadId([1; 24]), upto: 1 };
     for _ in 0..12 {
-        world.say(fast, &Command::Descriptor);
+        world.say(fast, &cheap);
     }
     let refused = world
         .hear(fast)
@@ -103,12 +105,24 @@ fn who_asks_too_fast_is_refused_and_who_goes_on_is_closed() {
         .filter(|heard| matches!(heard, Heard::Reply(_, Reply::Refused(Refusal::RateLimited))));
     assert_eq!(refused.count(), 2);
     world.pass(SECOND_MS);
-    assert!(matches!(world.ask(fast, &Command::Descriptor), Reply::Descriptor { .. }));
+    assert_eq!(world.ask(fast, &cheap), Reply::Refused(Refusal::Gone));
     for _ in 0..10 {
-        world.say(fast, &Command::Descriptor);
+        world.say(fast, &cheap);
     }
     assert_eq!(world.closed.get(&fast), Some(&CloseReason::OverRate));
-    assert!(matches!(world.ask(slow, &Command::Descriptor), Reply::Descriptor { .. }));
+    assert_eq!(world.ask(slow, &cheap), Reply::Refused(Refusal::Gone));
+}
+
+#[test]
+fn an_answer_costs_as_much_as_its_bytes() {
+    let mut world = World::with(Limits { burst: 100, per_second: 0, ..Limits::default() });
+    let link = world.connect();
+    for _ in 0..10 {
+        world.say(link, &Command::Descriptor);
+    }
+    let heard = world.hear(link);
+    let answered = heard.iter().filter(|one| matches!(one, Heard::Reply(_, Reply::Descriptor { .. })));
+    assert_eq!(answered.count(), 100 / (3_584 / 256));
 }
 
 #[test]
