@@ -120,10 +120,6 @@ impl<R: Random> Relay<R> {
         if !self.afford(asked, count.saturating_mul(cost::SIGNATURE), now) {
             return;
         }
-        let Some(one) = self.links.get(&asked.link) else { return };
-        if one.subscribed.len().saturating_add(wanted.len()) > self.limits.subscriptions {
-            return self.refuse(asked.link, asked.request, Refusal::RateLimited);
-        }
         if wanted.is_empty() {
             return self.reply(asked.link, asked.request, &Reply::Subscribed(Vec::new()));
         }

@@ -59,6 +59,7 @@ impl<R: Random> Relay<R> {
         let all = good.iter().all(|good| *good);
         match then {
             Then::Subscribe(queues) => {
+                let Some(one) = self.links.get(&asked.link) else { return };
                 let mut results = Vec::with_capacity(queues.len());
                 let mut begun = Vec::new();
                 for ((read_id, queue), good) in queues.into_iter().zip(good) {
@@ -69,6 +70,11 @@ impl<R: Random> Relay<R> {
                         }
                         None => results.push(Subscribed::Gone),
                     }
+                }
+                // Counted where they begin, because other commands of the link may have been under way meanwhile.
+                let fresh = begun.iter().filter(|(read_id, _)| !one.subscribed.contains_key(read_id)).count();
+                if fresh > 0 && one.subscribed.len().saturating_add(fresh) > self.limits.subscriptions {
+                    return self.refuse(asked.link, asked.request, Refusal::RateLimited);
                 }
                 self.reply(asked.link, asked.request, &Reply::Subscribed(results));
                 for (read_id, queue) in begun {

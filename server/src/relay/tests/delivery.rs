@@ -4,7 +4,8 @@ use beresta_proto::limits::QUEUE_MESSAGES;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
 use beresta_proto::time::SECOND_MS;
 
-use super::world::{World, subscription};
+use super::super::Limits;
+use super::world::{Queue, World, subscription};
 use crate::queue::Answer;
 
 fn subscribed() -> Reply {
@@ -261,4 +262,27 @@ fn nobody_acknowledges_what_it_has_not_seen() {
     assert_eq!(world.acknowledge(boris, &queue, u64::MAX), Reply::Refused(Refusal::Gone));
     assert_eq!(world.acknowledge(boris, &queue, sequence), Reply::Done);
     assert_eq!(world.acknowledge(boris, &queue, sequence), Reply::Done, "a repeat");
+}
+
+#[test]
+fn a_link_is_subscribed_to_so_many_queues_and_may_repeat_itself_for_ever() {
+    let mut world = World::with(Limits { subscriptions: 3, ..Limits::default() });
+    let queues: Vec<_> = (0..4).map(|_| world.make_queue()).collect();
+    let (boris, second) = (world.connect(), world.connect());
+    let all = |link, some: &[Queue]| {
+        Command::Subscribe(some.iter().map(|queue| subscription(link, queue)).collect())
+    };
+    // Two that are under way at once count together.
+    world.say(boris, &all(boris, &queues[..2]));
+    world.say(boris, &all(boris, &queues[2..]));
+    world.settle();
+    let heard = world.hear(boris);
+    assert!(matches!(&heard[0], Heard::Reply(_, Reply::Subscribed(two)) if two.len() == 2));
+    assert!(matches!(heard[1..], [Heard::Reply(_, Reply::Refused(Refusal::RateLimited))]));
+    for _ in 0..3 {
+        let reply = world.ask(boris, &all(boris, &queues[..3]));
+        assert_eq!(reply, Reply::Subscribed(vec![Subscribed::Ok; 3]), "what is known is not counted twice");
+    }
+    assert_eq!(world.ask(boris, &all(boris, &queues[3..])), Reply::Refused(Refusal::RateLimited));
+    assert_eq!(world.subscribe(second, &queues[3]), subscribed());
 }
