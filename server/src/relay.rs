@@ -115,6 +115,8 @@ pub struct Relay<R> {
     seen: Timestamp,
     sweep_at: Timestamp,
     turn_at: Timestamp,
+    /// Queues that drained while nobody was subscribed.
+    untold: HashSet<QueueRef>,
     retry: HashSet<QueueRef>,
     retry_at: Timestamp,
     /// Whether the epoch keys are being written.
@@ -153,6 +155,7 @@ impl<R: Random> Relay<R> {
             outputs: VecDeque::new(),
             seen: now,
             sweep_at: now.plus(SWEEP_MS),
+            untold: HashSet::new(),
             retry: HashSet::new(),
             retry_at: now,
             keeping: false,

@@ -22,6 +22,8 @@ pub struct Limits {
     pub over_rate: u32,
     /// Queues that one link may be subscribed to.
     pub subscriptions: usize,
+    /// Queues whose readers are still to hear that they drained.
+    pub untold: usize,
     /// Capsule sessions remembered, of all queues together: some 3 KiB each.
     pub sessions: usize,
     /// Capsule sessions remembered of one queue. Its one honest sender has one per device and day.
@@ -40,6 +42,7 @@ impl Default for Limits {
             unopenable: 32,
             over_rate: 64,
             subscriptions: 1_024,
+            untold: 65_536,
             sessions: 16_384,
             sessions_per_queue: 4,
         }

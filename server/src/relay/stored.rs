@@ -69,6 +69,7 @@ impl<R: Random> Relay<R> {
                 other => self.plain(asked, other),
             },
             Some(Pending::DeleteQueue(asked, queue)) => {
+                self.untold.remove(&queue);
                 if matches!(answer, Answer::Done | Answer::Gone)
                     && let Some(gone) = self.deliveries.remove(&queue)
                     && let Some(link) = self.links.get_mut(&gone.link)

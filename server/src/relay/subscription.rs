@@ -119,6 +119,9 @@ impl<R: Random> Relay<R> {
         }
         self.tickets = self.tickets.saturating_add(1);
         self.deliveries.insert(queue, Delivery::new(link, read_id, self.tickets));
+        if self.untold.remove(&queue) {
+            self.push(link, &Push::Drained { queue: read_id });
+        }
         self.pump(queue, now);
     }
 
@@ -208,11 +211,15 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    /// A queue that had refused a message has room again.
+    /// A queue that had refused a message has room again: its subscriber is told, or the next one (rule Q8).
     pub(super) fn drained(&mut self, queue: QueueRef) {
-        let Some((link, queue)) = self.deliveries.get(&queue).map(|one| (one.link, one.read_id)) else {
-            return;
-        };
-        self.push(link, &Push::Drained { queue });
+        match self.deliveries.get(&queue).map(|one| (one.link, one.read_id)) {
+            Some((link, queue)) => self.push(link, &Push::Drained { queue }),
+            // Bounded, because anybody may let queues drain that nobody ever reads.
+            None if self.untold.len() < self.limits.untold => {
+                self.untold.insert(queue);
+            }
+            None => {}
+        }
     }
 }

@@ -2,7 +2,7 @@ use beresta_proto::capsule::SendReply;
 use beresta_proto::command::Command;
 use beresta_proto::limits::QUEUE_MESSAGES;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
-use beresta_proto::time::SECOND_MS;
+use beresta_proto::time::{DAY_MS, SECOND_MS};
 
 use super::super::Limits;
 use super::world::{Queue, World, subscription};
@@ -285,4 +285,27 @@ fn a_link_is_subscribed_to_so_many_queues_and_may_repeat_itself_for_ever() {
     }
     assert_eq!(world.ask(boris, &all(boris, &queues[3..])), Reply::Refused(Refusal::RateLimited));
     assert_eq!(world.subscribe(second, &queues[3]), subscribed());
+}
+
+#[test]
+fn who_was_away_when_its_queue_drained_hears_of_it_on_return() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    for text in 0..=u32::try_from(QUEUE_MESSAGES).unwrap() {
+        world.send(anna, &sender.capsule(text));
+    }
+    // All of it ends while nobody reads; swept in small steps, after which the queue is at half at some time.
+    for _ in 0..25 {
+        world.pass(DAY_MS);
+        world.settle();
+    }
+    world.subscribe(boris, &queue);
+    let drained = Heard::Push(Push::Drained { queue: queue.read_id });
+    assert_eq!(world.hear(boris).iter().filter(|heard| **heard == drained).count(), 1);
+    world.close(boris);
+    let again = world.connect();
+    world.subscribe(again, &queue);
+    assert!(!world.hear(again).contains(&drained));
 }
