@@ -3,6 +3,8 @@
 //!
 //! A session is remembered only after one of its orders had the right capability, and a queue has room for a few
 //! only: an attacker needs a queue of its own to hold a few places, and can push out nobody's by making up tags.
+//! Queues cost nothing, so that is not enough: a session is *new* until some of its orders were good, and new ones push
+//! out new ones. Established ones, at most three quarters of all, give way to such as did the same work.
 //! Forgetting is always harmless, for every capsule stands by itself.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -12,6 +14,8 @@ use beresta_proto::id::KeyId;
 
 /// Tags known ahead of the highest number seen, and kept behind it for capsules that come late.
 const WINDOW: u64 = 32;
+/// Good orders with which a session is established.
+const ESTABLISHED: u32 = 4;
 /// The number whose tag names a session here. No sender reaches it.
 const NAME: u64 = u64::MAX;
 
@@ -35,6 +39,8 @@ struct Remembered<Q> {
     next: u64,
     /// Tags that may still come, by number.
     coming: VecDeque<(u64, Tag)>,
+    good: u32,
+    established: bool,
     used: u64,
 }
 
@@ -45,7 +51,9 @@ pub(super) struct Recogniser<Q> {
     most_per_queue: usize,
     sessions: HashMap<SessionName, Remembered<Q>>,
     tags: HashMap<Tag, (SessionName, u64)>,
-    by_use: BTreeMap<u64, SessionName>,
+    /// In the order of their last use.
+    new: BTreeMap<u64, SessionName>,
+    established: BTreeMap<u64, SessionName>,
     by_queue: HashMap<Q, VecDeque<SessionName>>,
     uses: u64,
 }
@@ -57,7 +65,8 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
             most_per_queue,
             sessions: HashMap::new(),
             tags: HashMap::new(),
-            by_use: BTreeMap::new(),
+            new: BTreeMap::new(),
+            established: BTreeMap::new(),
             by_queue: HashMap::new(),
             uses: 0,
         }
@@ -81,21 +90,41 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
                 queue,
                 next: n.saturating_sub(WINDOW),
                 coming: VecDeque::new(),
+                good: 0,
+                established: false,
                 used: 0,
             };
             self.sessions.insert(name, fresh);
             self.by_queue.entry(queue).or_default().push_back(name);
         }
+        if let Some(session) = self.sessions.get_mut(&name) {
+            session.good = session.good.saturating_add(1);
+            let established = session.good >= ESTABLISHED;
+            self.file(name, established);
+        }
+        if self.established.len() > self.most / 4 * 3
+            && let Some((_, last)) = self.established.first_key_value()
+        {
+            self.file(*last, false);
+        }
         self.advance(name, n);
+    }
+
+    /// Puts a session behind the others of its kind, as the last that gives way.
+    fn file(&mut self, name: SessionName, established: bool) {
+        let Self { sessions, new, established: old, uses, .. } = self;
+        let Some(session) = sessions.get_mut(&name) else { return };
+        let from = if session.established { &mut *old } else { &mut *new };
+        from.remove(&session.used);
+        *uses = uses.saturating_add(1);
+        session.used = *uses;
+        session.established = established;
+        let to = if established { old } else { new };
+        to.insert(session.used, name);
     }
 
     fn advance(&mut self, name: SessionName, n: u64) {
         let Some(session) = self.sessions.get_mut(&name) else { return };
-        self.by_use.remove(&session.used);
-        self.uses = self.uses.saturating_add(1);
-        session.used = self.uses;
-        self.by_use.insert(self.uses, name);
-
         if let Some(at) = session.coming.iter().position(|(one, _)| *one == n)
             && let Some((_, tag)) = session.coming.remove(at)
         {
@@ -134,14 +163,16 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
             }
         }
         while self.sessions.len() >= self.most {
-            let Some((_, name)) = self.by_use.first_key_value() else { return };
+            let first = self.new.first_key_value().or_else(|| self.established.first_key_value());
+            let Some((_, name)) = first else { return };
             self.forget(*name);
         }
     }
 
     fn forget(&mut self, name: SessionName) {
         let Some(session) = self.sessions.remove(&name) else { return };
-        self.by_use.remove(&session.used);
+        let from = if session.established { &mut self.established } else { &mut self.new };
+        from.remove(&session.used);
         for (_, tag) in session.coming {
             self.tags.remove(&tag);
         }
@@ -150,6 +181,13 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
             if names.is_empty() {
                 self.by_queue.remove(&session.queue);
             }
+        }
+    }
+
+    /// Forgets the sessions of a queue that is gone, which would hold places of others.
+    pub(super) fn forget_queue(&mut self, queue: Q) {
+        for name in self.by_queue.remove(&queue).unwrap_or_default() {
+            self.forget(name);
         }
     }
 

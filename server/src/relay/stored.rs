@@ -69,8 +69,12 @@ impl<R: Random> Relay<R> {
                 other => self.plain(asked, other),
             },
             Some(Pending::DeleteQueue(asked, queue)) => {
-                self.untold.remove(&queue);
-                if matches!(answer, Answer::Done | Answer::Gone)
+                let gone = matches!(answer, Answer::Done | Answer::Gone);
+                if gone {
+                    self.untold.remove(&queue);
+                    self.recogniser.forget_queue(queue);
+                }
+                if gone
                     && let Some(gone) = self.deliveries.remove(&queue)
                     && let Some(link) = self.links.get_mut(&gone.link)
                 {

@@ -82,7 +82,7 @@ fn the_session_that_was_not_used_for_longest_is_forgotten_first_and_entirely() {
         recogniser.tags.len(),
         recogniser.sessions.values().map(|one| one.coming.len()).sum::<usize>()
     );
-    assert_eq!((recogniser.by_use.len(), recogniser.by_queue.len()), (3, 3));
+    assert_eq!((recogniser.new.len(), recogniser.by_queue.len()), (3, 3));
 }
 
 #[test]
@@ -94,4 +94,47 @@ fn sessions_end_with_their_epoch_key() {
     recogniser.good(&new, NEXT_EPOCH, 0, 1);
     recogniser.keep_epochs(|id| id == NEXT_EPOCH);
     assert!(!knows(&recogniser, &old, 1) && knows(&recogniser, &new, 1));
+}
+
+/// Numbers the sessions of a flood: each with a queue of its own, each with some good orders.
+fn flood(recogniser: &mut Recogniser<u32>, sessions: u32, orders: u64) {
+    for queue in 1_000..1_000 + sessions {
+        let mut seed = [9; 32];
+        seed[..4].copy_from_slice(&queue.to_be_bytes());
+        let session = SessionKeys::new(&SessionKey::take(&mut seed), EPOCH);
+        (0..orders).for_each(|n| recogniser.good(&session, EPOCH, n, queue));
+    }
+}
+
+#[test]
+fn a_flood_by_queues_of_ones_own_pushes_no_established_session_out() {
+    let mut recogniser = Recogniser::new(64, 4);
+    let (honest, new) = (session(200), session(201));
+    let tag = |session: &SessionKeys, n| session.tag(n).unwrap();
+    (0..u64::from(ESTABLISHED)).for_each(|n| recogniser.good(&honest, EPOCH, n, 1));
+    recogniser.good(&new, EPOCH, 0, 2);
+    flood(&mut recogniser, 500, u64::from(ESTABLISHED) - 1);
+    assert!(recogniser.find(&tag(&honest, 10)).is_some());
+    assert!(recogniser.find(&tag(&new, 1)).is_none(), "who just came is opened once more");
+    // Who is in use stays also beside those who did the work of establishing theirs.
+    for round in 0..20 {
+        flood(&mut recogniser, 30, u64::from(ESTABLISHED));
+        assert!(recogniser.find(&tag(&honest, 10 + round)).is_some());
+        recogniser.good(&honest, EPOCH, 10 + round, 1);
+    }
+    assert_eq!(recogniser.sessions.len(), recogniser.new.len() + recogniser.established.len());
+    assert!(recogniser.established.len() <= 48 && recogniser.sessions.len() <= 64);
+}
+
+#[test]
+fn a_queue_that_is_gone_holds_no_places() {
+    let mut recogniser = Recogniser::new(8, 4);
+    let (one, other) = (session(1), session(2));
+    (0..6).for_each(|n| recogniser.good(&one, EPOCH, n, 1));
+    recogniser.good(&session(3), EPOCH, 0, 1);
+    recogniser.good(&other, EPOCH, 0, 2);
+    recogniser.forget_queue(1);
+    assert_eq!(recogniser.sizes().0, 1);
+    assert!(knows(&recogniser, &other, 1) && !knows(&recogniser, &one, 6));
+    assert_eq!((recogniser.new.len(), recogniser.established.len(), recogniser.by_queue.len()), (1, 0, 1));
 }

@@ -117,12 +117,15 @@ fn a_deleted_queue_is_gone_with_its_subscription() {
     let queue = world.make_queue();
     let link = world.connect();
     world.subscribe(link, &queue);
+    let capsule = world.sender(&queue).capsule(0);
+    world.send(link, &capsule);
     let signature = queue.read_key.sign(&auth::delete_queue(&exporter(link), &queue.read_id)).unwrap();
     let delete = Command::DeleteQueue { queue: queue.read_id, signature };
     assert_eq!(world.ask(link, &delete), Reply::Done);
     assert_eq!(world.ask(link, &delete), Reply::Refused(Refusal::Gone));
     assert_eq!(world.subscribe(link, &queue), Reply::Subscribed(vec![Subscribed::Gone]));
     assert!(world.relay.deliveries.is_empty());
+    assert_eq!(world.relay.recogniser.sizes(), (0, 0));
 }
 
 #[test]
