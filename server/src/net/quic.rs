@@ -12,16 +12,13 @@ const MAX_INCOMING: usize = 1_024;
 const INCOMING_BYTES: u64 = 16 * 1024;
 /// Bytes kept of all clients before their handshakes are accepted.
 const INCOMING_BYTES_TOTAL: u64 = 4 * 1024 * 1024;
-/// Bytes that a client may send on a stream before we read.
-const STREAM_WINDOW: u32 = 128 * 1024;
-/// Bytes that a client may send on all streams before we read.
-const RECEIVE_WINDOW: u32 = 256 * 1024;
+/// Bytes that a client may send before we read.
+const RECEIVE_WINDOW: u32 = 128 * 1024;
 /// Bytes sent and not yet acknowledged.
 const SEND_WINDOW: u64 = 256 * 1024;
-/// Streams that a client may hold open; one carries the frames, the rest is for what comes later.
-const BIDI_STREAMS: u32 = 4;
-/// One-way streams: none is used yet.
-const UNI_STREAMS: u32 = 1;
+/// A connection carries one link (rule L7): bytes on another stream would be kept and never read.
+const BIDI_STREAMS: u32 = 1;
+const UNI_STREAMS: u32 = 0;
 /// A link without a sign of life ends. QUIC agrees on this once, in the handshake, so the shorter patience with those
 /// who have not said a good command yet is the link's own ([`super::link`]): 10 s.
 const IDLE: Duration = Duration::from_secs(120);
@@ -31,7 +28,7 @@ pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(BIDI_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
-        .stream_receive_window(VarInt::from_u32(STREAM_WINDOW))
+        .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
         .send_window(SEND_WINDOW)
         .datagram_receive_buffer_size(None)

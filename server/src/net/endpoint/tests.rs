@@ -130,6 +130,14 @@ async fn another_protocol_is_refused_in_the_handshake() {
 }
 
 #[tokio::test]
+async fn a_connection_carries_one_link() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    assert!(!client.may_open_another_stream().await);
+}
+
+#[tokio::test]
 async fn garbage_closes_the_link_with_its_reason() {
     let relay = start();
     let mut client = relay.client().await;

@@ -111,6 +111,14 @@ impl Client {
         Heard::decode(&frame).unwrap()
     }
 
+    /// Whether the relay takes bytes on any stream but the link's.
+    pub(super) async fn may_open_another_stream(&self) -> bool {
+        // What may be opened is known since the handshake, so one look is enough.
+        let look = std::time::Duration::ZERO;
+        tokio::time::timeout(look, self.connection.open_bi()).await.is_ok()
+            || tokio::time::timeout(look, self.connection.open_uni()).await.is_ok()
+    }
+
     /// Waits until the relay closes, and says with which number.
     pub(super) async fn closed(&mut self) -> Option<u32> {
         let ConnectionError::ApplicationClosed(close) = self.connection.closed().await else { return None };
