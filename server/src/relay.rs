@@ -15,6 +15,7 @@ mod delivery;
 mod epoch;
 mod limits;
 mod link;
+mod outgoing;
 mod output;
 mod pending;
 mod recogniser;
@@ -25,10 +26,9 @@ mod subscription;
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use beresta_proto::auth::Exporter;
-use beresta_proto::frame::RequestId;
 use beresta_proto::id::RelayId;
 use beresta_proto::key::{BadSigningKey, SigningKey, VerifyingKey};
-use beresta_proto::reply::{Push, Refusal, Reply};
+use beresta_proto::reply::Push;
 use beresta_proto::rng::Random;
 use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use zeroize::Zeroizing;
@@ -102,6 +102,8 @@ pub struct Relay<R> {
     /// Checked in place of the read key of a queue that does not exist (rule Q3).
     nobody: VerifyingKey,
     links: HashMap<LinkId, Link>,
+    /// Bytes that are held for all links together.
+    held: usize,
     deliveries: HashMap<QueueRef, Delivery>,
     recogniser: Recogniser<QueueRef>,
     pending: HashMap<Ticket, Pending>,
@@ -145,6 +147,7 @@ impl<R: Random> Relay<R> {
             epochs,
             nobody,
             links: HashMap::new(),
+            held: 0,
             deliveries: HashMap::new(),
             recogniser: Recogniser::new(limits.sessions, limits.sessions_per_queue),
             pending: HashMap::new(),
@@ -173,25 +176,12 @@ impl<R: Random> Relay<R> {
     /// A link ended, from either side.
     pub fn handle_closed(&mut self, link: LinkId) {
         let Some(closed) = self.links.remove(&link) else { return };
+        self.held = self.held.saturating_sub(closed.held);
         for queue in closed.subscribed.values() {
             if self.deliveries.get(queue).is_some_and(|delivery| delivery.link == link) {
                 self.deliveries.remove(queue);
             }
         }
-    }
-
-    /// Whether the next frame of a link should be read now. If not, [`Output::Resume`] follows (rule L6).
-    pub fn may_read(&mut self, link: LinkId) -> bool {
-        let Some(one) = self.links.get_mut(&link) else { return false };
-        one.held = !one.may_read(&self.limits);
-        !one.held
-    }
-
-    /// So many bytes of a link's frames were written.
-    pub fn handle_written(&mut self, link: LinkId, bytes: usize, now: Timestamp) {
-        let Some(one) = self.links.get_mut(&link) else { return };
-        one.unwritten = one.unwritten.saturating_sub(bytes);
-        self.room_again(link, now);
     }
 
     /// Time passed: epoch keys turn, what ended is swept.
@@ -313,49 +303,6 @@ impl<R: Random> Relay<R> {
     fn work(&mut self, pending: Pending, job: Job) {
         let ticket = self.ticket(pending);
         self.outputs.push_back(Output::Work { ticket, job });
-    }
-
-    fn frame(&mut self, link: LinkId, bytes: Vec<u8>) {
-        let Some(one) = self.links.get_mut(&link) else { return };
-        one.unwritten = one.unwritten.saturating_add(bytes.len());
-        self.outputs.push_back(Output::Frame { link, bytes });
-    }
-
-    fn push(&mut self, link: LinkId, push: &Push) {
-        // Every push fits its class, so none is lost here.
-        if let Ok(bytes) = push.encode() {
-            self.frame(link, bytes);
-        }
-    }
-
-    /// The one answer to a command.
-    fn reply(&mut self, link: LinkId, request: RequestId, reply: &Reply) {
-        let encoded = reply.encode(request).or_else(|_| Reply::Refused(Refusal::Failed).encode(request));
-        if let Ok(bytes) = encoded {
-            self.frame(link, bytes);
-        }
-        let Some(one) = self.links.get_mut(&link) else { return };
-        one.open = one.open.saturating_sub(1);
-        self.resume(link);
-    }
-
-    fn refuse(&mut self, link: LinkId, request: RequestId, refusal: Refusal) {
-        self.reply(link, request, &Reply::Refused(refusal));
-    }
-
-    fn resume(&mut self, link: LinkId) {
-        let Some(one) = self.links.get_mut(&link) else { return };
-        if one.held && one.may_read(&self.limits) {
-            one.held = false;
-            self.outputs.push_back(Output::Resume { link });
-        }
-    }
-
-    fn close(&mut self, link: LinkId, reason: CloseReason) {
-        if self.links.contains_key(&link) {
-            self.handle_closed(link);
-            self.outputs.push_back(Output::Close { link, reason });
-        }
     }
 }
 

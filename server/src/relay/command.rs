@@ -18,22 +18,27 @@ use crate::queue::Op;
 impl<R: Random> Relay<R> {
     /// A whole frame came on a link.
     pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Timestamp) {
+        let bytes = frame.len();
+        self.hold(link, bytes);
         let Some(one) = self.links.get_mut(&link) else { return };
         one.open = one.open.saturating_add(1);
+        one.asked = one.asked.saturating_add(bytes);
         if !one.rate.take(cost::PLAIN, now) {
             one.over_rate = one.over_rate.saturating_add(1);
             if one.over_rate > self.limits.over_rate {
                 return self.close(link, CloseReason::OverRate);
             }
             return match Frame::decode(frame) {
-                Ok(frame) => self.refuse(link, frame.request, Refusal::RateLimited),
+                Ok(frame) => {
+                    self.refuse(Asked { link, request: frame.request, bytes }, Refusal::RateLimited);
+                }
                 Err(_) => self.close(link, CloseReason::Malformed),
             };
         }
         match Command::decode(frame) {
             // Zero is the number of pushes.
             Err(_) | Ok((RequestId(0), _)) => self.close(link, CloseReason::Malformed),
-            Ok((request, command)) => self.command(Asked { link, request }, command, now),
+            Ok((request, command)) => self.command(Asked { link, request, bytes }, command, now),
         }
     }
 
@@ -44,7 +49,7 @@ impl<R: Random> Relay<R> {
             one.over_rate = 0;
             return true;
         }
-        self.refuse(asked.link, asked.request, Refusal::RateLimited);
+        self.refuse(asked, Refusal::RateLimited);
         false
     }
 
@@ -98,7 +103,7 @@ impl<R: Random> Relay<R> {
             epoch_keys: self.epochs.offered(now),
             clock: now.floor(MINUTE_MS),
         };
-        self.reply(asked.link, asked.request, &reply);
+        self.reply(asked, &reply);
     }
 
     pub(super) fn make_queue(
@@ -121,7 +126,7 @@ impl<R: Random> Relay<R> {
             return;
         }
         if wanted.is_empty() {
-            return self.reply(asked.link, asked.request, &Reply::Subscribed(Vec::new()));
+            return self.reply(asked, &Reply::Subscribed(Vec::new()));
         }
         self.tickets = self.tickets.saturating_add(1);
         let group = Ticket(self.tickets);
@@ -138,10 +143,10 @@ impl<R: Random> Relay<R> {
         let queue = self.links.get(&asked.link).and_then(|one| one.subscribed.get(&queue).copied());
         let Some((queue, delivery)) = queue.and_then(|queue| Some((queue, self.deliveries.get_mut(&queue)?)))
         else {
-            return self.refuse(asked.link, asked.request, Refusal::Gone);
+            return self.refuse(asked, Refusal::Gone);
         };
         if delivery.link != asked.link || !delivery.acknowledged(upto) {
-            return self.refuse(asked.link, asked.request, Refusal::Gone);
+            return self.refuse(asked, Refusal::Gone);
         }
         self.engine(Pending::Acknowledge(asked, queue), Op::Acknowledge { queue, upto, now });
         self.pump(queue, now);
@@ -150,7 +155,7 @@ impl<R: Random> Relay<R> {
     /// Has signatures checked, and then goes on.
     pub(super) fn verify(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
         let Some(one) = self.links.get_mut(&asked.link) else { return };
-        one.checks.push_back((asked.request, claims, then));
+        one.checks.push_back((asked, claims, then));
         self.check(asked.link);
     }
 
@@ -158,15 +163,15 @@ impl<R: Random> Relay<R> {
     pub(super) fn check(&mut self, link: LinkId) {
         loop {
             let Some(one) = self.links.get_mut(&link).filter(|one| !one.checking) else { return };
-            let Some((request, claims, then)) = one.checks.pop_front() else { return };
+            let Some((asked, claims, then)) = one.checks.pop_front() else { return };
             let under_check = self.signatures.saturating_add(claims.len());
             if under_check > self.limits.signatures {
-                self.refuse(link, request, Refusal::RateLimited);
+                self.refuse(asked, Refusal::RateLimited);
                 continue;
             }
             one.checking = true;
             self.signatures = under_check;
-            let pending = Pending::Verify(Asked { link, request }, then, claims.len());
+            let pending = Pending::Verify(asked, then, claims.len());
             self.work(pending, Job::Verify(claims));
         }
     }

@@ -6,8 +6,11 @@
 pub struct Limits {
     /// Commands of one link that wait for an answer; at so many it is read no further (rule L6).
     pub outstanding: usize,
-    /// Bytes for one link that are not written yet; at so many nothing is pushed and nothing more is read.
-    pub unwritten: usize,
+    /// Bytes held for one link; at so many nothing is pushed and nothing more is read. An eighth of it must not be less
+    /// than what the driver reports together as written, or a link could wait for a report that does not come.
+    pub held: usize,
+    /// Bytes held for all links together; at so many a link may hold a quarter of the above.
+    pub held_of_all: usize,
     /// Tokens that a link may spend at once; a plain command costs one.
     pub burst: u32,
     /// Tokens that come back in a second.
@@ -34,7 +37,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             outstanding: 64,
-            unwritten: 512 * 1024,
+            held: 512 * 1024,
+            held_of_all: 1024 * 1024 * 1024,
             burst: 8_192,
             per_second: 4_096,
             openings: 512,

@@ -4,14 +4,13 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
-use beresta_proto::frame::RequestId;
 use beresta_proto::id::{KeyId, ReadId};
 use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
 use super::limits::Limits;
 use super::output::Claim;
-use super::pending::Then;
+use super::pending::{Asked, Then};
 use super::recogniser::Recognised;
 use crate::queue::QueueRef;
 
@@ -35,19 +34,22 @@ pub(super) struct Link {
     pub(super) unopenable: u32,
     /// Commands without a reply yet.
     pub(super) open: usize,
-    /// Bytes handed out and not reported as written, and bytes asked of the engine for this link.
-    pub(super) unwritten: usize,
+    /// Bytes of commands without a reply, bytes asked of the engine for this link, and bytes handed out and not reported
+    /// as written.
+    pub(super) held: usize,
+    /// The part of it that is commands.
+    pub(super) asked: usize,
     /// Whether the driver was told to wait.
-    pub(super) held: bool,
-    /// Queues with something to push once what is unwritten is gone.
+    pub(super) paused: bool,
+    /// Queues with something to push once there is room.
     pub(super) stalled: HashSet<QueueRef>,
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
     /// Capsules in the order in which they came. A later one never overtakes: that would turn a queue's order round.
-    pub(super) capsules: VecDeque<(RequestId, Box<Capsule>)>,
+    pub(super) capsules: VecDeque<(Asked, Box<Capsule>)>,
     /// Whether a slow opening for this link is under way: one at a time, so that a flood waits behind itself.
     pub(super) opening: bool,
     /// Signatures that wait for a worker, by command.
-    pub(super) checks: VecDeque<(RequestId, Vec<Claim>, Then)>,
+    pub(super) checks: VecDeque<(Asked, Vec<Claim>, Then)>,
     /// Whether those of one command are with a worker: one at a time, for the same reason.
     pub(super) checking: bool,
     pub(super) fresh: Option<Fresh>,
@@ -61,8 +63,9 @@ impl Link {
             over_rate: 0,
             unopenable: 0,
             open: 0,
-            unwritten: 0,
-            held: false,
+            held: 0,
+            asked: 0,
+            paused: false,
             stalled: HashSet::new(),
             subscribed: HashMap::new(),
             capsules: VecDeque::new(),
@@ -71,6 +74,11 @@ impl Link {
             checking: false,
             fresh: None,
         }
+    }
+
+    /// What is held to be written. Only this holds pushes back: it goes by itself, as far as the reader takes it.
+    pub(super) const fn unwritten(&self) -> usize {
+        self.held.saturating_sub(self.asked)
     }
 
     pub(super) fn opened(&mut self, session: SessionKeys, key_id: KeyId, n: u64) {
@@ -90,9 +98,5 @@ impl Link {
             .find(|n| fresh.session.tag(*n).is_ok_and(|one| one == *tag))?;
         fresh.last = n;
         Some(Recognised { session: fresh.session.clone(), n })
-    }
-
-    pub(super) const fn may_read(&self, limits: &Limits) -> bool {
-        self.open < limits.outstanding && self.unwritten < limits.unwritten
     }
 }

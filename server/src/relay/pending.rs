@@ -16,6 +16,8 @@ use crate::queue::{QueueRecord, QueueRef};
 pub(super) struct Asked {
     pub(super) link: LinkId,
     pub(super) request: RequestId,
+    /// Of its frame.
+    pub(super) bytes: usize,
 }
 
 /// A queue that is being made.

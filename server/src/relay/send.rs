@@ -21,7 +21,7 @@ impl<R: Random> Relay<R> {
         };
         let Some(one) = self.links.get_mut(&asked.link) else { return };
         one.over_rate = 0;
-        one.capsules.push_back((asked.request, Box::new(capsule)));
+        one.capsules.push_back((asked, Box::new(capsule)));
         self.advance(asked.link, now);
     }
 
@@ -32,12 +32,11 @@ impl<R: Random> Relay<R> {
             if one.opening {
                 return;
             }
-            let Some((request, capsule)) = one.capsules.pop_front() else { return };
-            let asked = Asked { link, request };
+            let Some((asked, capsule)) = one.capsules.pop_front() else { return };
             // First of all, for the session of a destroyed key is not to be used any more (rule D8), wherever it is
             // remembered. A key that is gone is no attack: the sender asks for the keys and seals anew.
             let Some(epoch) = self.epochs.secret(capsule.key_id(), now) else {
-                self.refuse(link, request, Refusal::Unopenable);
+                self.refuse(asked, Refusal::Unopenable);
                 continue;
             };
             let recognised = match self.recogniser.find(&capsule.tag()) {
@@ -54,7 +53,7 @@ impl<R: Random> Relay<R> {
     fn open(&mut self, asked: Asked, capsule: Box<Capsule>, epoch: Arc<EpochSecret>, now: Timestamp) {
         let Some(one) = self.links.get_mut(&asked.link) else { return };
         if self.openings >= self.limits.openings || !one.rate.take(cost::OPENING, now) {
-            return self.refuse(asked.link, asked.request, Refusal::RateLimited);
+            return self.refuse(asked, Refusal::RateLimited);
         }
         one.opening = true;
         self.openings = self.openings.saturating_add(1);
@@ -75,7 +74,7 @@ impl<R: Random> Relay<R> {
                     }
                     Worked::Opened { capsule: _, header: Err(_) } => self.unopenable(asked),
                     Worked::Verified(_) | Worked::Failed => {
-                        self.refuse(asked.link, asked.request, Refusal::Failed);
+                        self.refuse(asked, Refusal::Failed);
                     }
                 }
                 self.advance(asked.link, now);
@@ -87,7 +86,7 @@ impl<R: Random> Relay<R> {
                 match worked {
                     Worked::Verified(good) => self.verified(asked, then, &good, now),
                     Worked::Opened { .. } | Worked::Failed => {
-                        self.refuse(asked.link, asked.request, Refusal::Failed);
+                        self.refuse(asked, Refusal::Failed);
                     }
                 }
                 self.check(asked.link);
@@ -126,14 +125,14 @@ impl<R: Random> Relay<R> {
         if one.unopenable >= self.limits.unopenable {
             return self.close(asked.link, CloseReason::Unopenable);
         }
-        self.refuse(asked.link, asked.request, Refusal::Unopenable);
+        self.refuse(asked, Refusal::Unopenable);
     }
 
     /// Seals what became of an order for its sender.
     pub(super) fn sent(&mut self, asked: Asked, sending: &Sending, reply: SendReply) {
         match sending.reply.seal(reply, &mut self.rng) {
-            Ok(sealed) => self.reply(asked.link, asked.request, &Reply::Sent(sealed)),
-            Err(_) => self.refuse(asked.link, asked.request, Refusal::Failed),
+            Ok(sealed) => self.reply(asked, &Reply::Sent(sealed)),
+            Err(_) => self.refuse(asked, Refusal::Failed),
         }
     }
 }

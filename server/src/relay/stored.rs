@@ -33,7 +33,7 @@ impl<R: Random> Relay<R> {
                 let record = match answer {
                     Answer::Found(record) => Some(record),
                     Answer::Gone => None,
-                    _ => return self.refuse(asked.link, asked.request, Refusal::Failed),
+                    _ => return self.refuse(asked, Refusal::Failed),
                 };
                 let key = record.map_or(self.nobody, |record| record.read_key);
                 let text = auth::delete_queue(&link.exporter, &read_id);
@@ -45,7 +45,7 @@ impl<R: Random> Relay<R> {
                 let owner = match answer {
                     Answer::Owner(owner) => Some(owner),
                     Answer::Gone => None,
-                    _ => return self.refuse(asked.link, asked.request, Refusal::Failed),
+                    _ => return self.refuse(asked, Refusal::Failed),
                 };
                 let key = owner.unwrap_or(self.nobody);
                 let text = auth::delete_blob(&link.exporter, &blob);
@@ -53,15 +53,13 @@ impl<R: Random> Relay<R> {
             }
             Some(Pending::Append(asked, sending)) => self.appended(asked, &sending, answer, now),
             Some(Pending::Fetch { queue, link, generation, reserved, announced }) => {
-                if let Some(one) = self.links.get_mut(&link) {
-                    one.unwritten = one.unwritten.saturating_sub(reserved);
-                }
+                self.release(link, reserved);
                 self.fetched(queue, generation, announced, answer, now);
                 self.room_again(link, now);
             }
             Some(Pending::Acknowledge(asked, queue)) => match answer {
                 Answer::Acknowledged { deleted: _, drained } => {
-                    self.reply(asked.link, asked.request, &Reply::Done);
+                    self.reply(asked, &Reply::Done);
                     if drained {
                         self.drained(queue);
                     }
@@ -96,14 +94,14 @@ impl<R: Random> Relay<R> {
         match answer {
             Answer::Made(_) => {
                 let reply = Reply::QueueMade { read_id: making.read_id, send_id: making.send_id };
-                self.reply(asked.link, asked.request, &reply);
+                self.reply(asked, &reply);
             }
             // Ids of 24 random bytes do not meet; but if they did, others are drawn, once.
             Answer::Exists if !making.again => {
                 self.make_queue(asked, making.read_key, making.capability, true);
             }
-            Answer::Full => self.refuse(asked.link, asked.request, Refusal::Full),
-            _ => self.refuse(asked.link, asked.request, Refusal::Failed),
+            Answer::Full => self.refuse(asked, Refusal::Full),
+            _ => self.refuse(asked, Refusal::Failed),
         }
     }
 
@@ -134,7 +132,7 @@ impl<R: Random> Relay<R> {
             Answer::Full => Reply::Refused(Refusal::Full),
             _ => Reply::Refused(Refusal::Failed),
         };
-        self.reply(asked.link, asked.request, &reply);
+        self.reply(asked, &reply);
     }
 
     fn expired(&mut self, answer: Answer, by: Timestamp) {

@@ -40,7 +40,7 @@ impl<R: Random> Relay<R> {
         };
         let Some(link) = self.links.get(&asked.link) else { return };
         if failed {
-            return self.refuse(asked.link, asked.request, Refusal::Failed);
+            return self.refuse(asked, Refusal::Failed);
         }
         let (mut claims, mut queues) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
         for (one, record) in wanted.iter().zip(&found) {
@@ -74,29 +74,29 @@ impl<R: Random> Relay<R> {
                 // Counted where they begin, because other commands of the link may have been under way meanwhile.
                 let fresh = begun.iter().filter(|(read_id, _)| !one.subscribed.contains_key(read_id)).count();
                 if fresh > 0 && one.subscribed.len().saturating_add(fresh) > self.limits.subscriptions {
-                    return self.refuse(asked.link, asked.request, Refusal::RateLimited);
+                    return self.refuse(asked, Refusal::RateLimited);
                 }
-                self.reply(asked.link, asked.request, &Reply::Subscribed(results));
+                self.reply(asked, &Reply::Subscribed(results));
                 for (read_id, queue) in begun {
                     self.begin(asked.link, read_id, queue, now);
                 }
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
                 Some(queue) => self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue }),
-                None => self.refuse(asked.link, asked.request, Refusal::Gone),
+                None => self.refuse(asked, Refusal::Gone),
             },
             // Who signed wrongly learns nothing: the blob was not looked for.
             Then::ClaimBlob { blob, claimant } if all => {
                 let (blob, claimant) = (self.namer.blob(&blob), self.namer.claimant(&blob, &claimant));
                 self.engine(Pending::Plain(asked), Op::ClaimBlob { blob, claimant, now });
             }
-            Then::ClaimBlob { .. } => self.refuse(asked.link, asked.request, Refusal::Gone),
+            Then::ClaimBlob { .. } => self.refuse(asked, Refusal::Gone),
             Then::DeleteBlob { blob, owner } => match owner.filter(|_| all) {
                 Some(owner) => {
                     let op = Op::DeleteBlob { blob: self.namer.blob(&blob), owner, now };
                     self.engine(Pending::Plain(asked), op);
                 }
-                None => self.refuse(asked.link, asked.request, Refusal::Gone),
+                None => self.refuse(asked, Refusal::Gone),
             },
         }
     }
@@ -127,15 +127,14 @@ impl<R: Random> Relay<R> {
 
     /// Fetches what a queue's subscriber has room for.
     pub(super) fn pump(&mut self, queue: QueueRef, now: Timestamp) {
+        let room = self.room();
         let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
         let Some(wanted) = delivery.wanted() else { return };
         let Some(link) = self.links.get_mut(&delivery.link) else { return };
-        if link.unwritten >= self.limits.unwritten {
+        if link.unwritten() >= room {
             link.stalled.insert(queue);
             return;
         }
-        // What was asked for is on its way into memory: count it, or many queues would be read at once.
-        link.unwritten = link.unwritten.saturating_add(wanted.bytes);
         delivery.fetch_begins();
         let pending = Pending::Fetch {
             queue,
@@ -151,13 +150,17 @@ impl<R: Random> Relay<R> {
             max_bytes: wanted.bytes,
             now,
         };
+        // What was asked for is on its way into memory: count it, or many queues would be read at once.
+        let link = delivery.link;
+        self.hold(link, wanted.bytes);
         self.engine(pending, op);
     }
 
     /// A link has room again: what waited for it goes on.
     pub(super) fn room_again(&mut self, link: LinkId, now: Timestamp) {
+        let enough = self.room() / 2;
         let Some(one) = self.links.get_mut(&link) else { return };
-        if one.unwritten <= self.limits.unwritten / 2 && !one.stalled.is_empty() {
+        if one.unwritten() <= enough && !one.stalled.is_empty() {
             for queue in core::mem::take(&mut one.stalled) {
                 self.pump(queue, now);
             }
@@ -199,10 +202,11 @@ impl<R: Random> Relay<R> {
 
     /// A message was stored: its queue's subscriber gets it, from memory if it is the next one and there is room.
     pub(super) fn deliver(&mut self, queue: QueueRef, stored: Stored, now: Timestamp) {
+        let room = self.room();
         let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
         let Some(link) = self.links.get(&delivery.link) else { return };
         let Stored { sequence, envelope } = stored;
-        let roomy = link.unwritten < self.limits.unwritten;
+        let roomy = link.unwritten() < room;
         if delivery.appended(sequence, envelope.as_bytes().len(), roomy) {
             let (link, queue) = (delivery.link, delivery.read_id);
             self.push(link, &Push::Deliver { queue, sequence, envelope });

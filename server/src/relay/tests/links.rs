@@ -64,6 +64,56 @@ fn a_client_that_never_reads_is_not_read_from_either() {
 }
 
 #[test]
+fn slow_readers_that_fill_the_memory_leave_the_others_their_share() {
+    let limits = Limits { held: 40_000, held_of_all: 100_000, ..Limits::default() };
+    let mut world = World::with(limits);
+    let fill = |world: &mut World, link| {
+        let mut asked = 0;
+        while world.relay.may_read(link) {
+            world.say(link, &Command::Descriptor);
+            asked += 3_584;
+        }
+        asked
+    };
+    let slow: Vec<LinkId> = (0..10).map(|_| world.connect()).collect();
+    let taken: Vec<usize> = slow.iter().map(|link| fill(&mut world, *link)).collect();
+    assert!(taken[..2].iter().all(|bytes| *bytes >= 40_000), "{taken:?}");
+    assert!(taken[3..].iter().all(|bytes| (10_000..14_000).contains(bytes)), "{taken:?}");
+    assert_eq!(world.relay.held, taken.iter().sum::<usize>());
+
+    let honest = world.connect();
+    assert!(world.relay.may_read(honest));
+    assert!(matches!(world.ask(honest, &Command::Descriptor), Reply::Descriptor { .. }));
+    // Who takes what it was given is read from again, and who leaves holds nothing.
+    world.write_out(slow[9]);
+    assert_eq!(world.resumed, 1);
+    world.hear(honest);
+    slow.iter().for_each(|link| world.close(*link));
+    assert_eq!(world.relay.held, 0);
+    assert!(fill(&mut world, honest) >= 40_000);
+}
+
+#[test]
+fn capsules_that_wait_are_counted() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let mut sender = world.sender(&queue);
+    sender.size = 10_000;
+    let link = world.connect();
+    let mut sent = 0;
+    while world.relay.may_read(link) {
+        let (capsule, _) = sender.capsule(sent);
+        world.say(link, &Command::Send { capsule });
+        sent += 1;
+    }
+    assert_eq!(sent, 30, "512 KiB of 17,920 bytes each");
+    world.settle();
+    assert!(world.relay.may_read(link));
+    assert_eq!(world.hear(link).len(), 30);
+    assert_eq!(world.relay.held, 0);
+}
+
+#[test]
 fn a_reader_of_many_full_queues_gets_them_as_it_takes_them() {
     let mut world = World::new();
     let queues: Vec<_> = (0..6).map(|_| world.make_queue()).collect();
