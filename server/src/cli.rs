@@ -2,6 +2,7 @@
 
 mod args;
 mod fault;
+mod harden;
 mod hold;
 mod locale;
 mod log;
@@ -29,6 +30,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use args::value;
 use fault::Fault;
+pub(crate) use harden::harden;
 use locale::Language;
 use text::Text;
 

@@ -9,5 +9,6 @@ fn main() -> ExitCode {
     // A panic's message may carry what was being handled, so nothing of it is said.
     std::panic::set_hook(Box::new(|_| tracing::error!("the relay failed inside (panic)")));
     cli::keep_log();
+    cli::harden();
     cli::run(std::env::args_os().collect())
 }

@@ -4,7 +4,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 fn relay(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
@@ -22,6 +22,19 @@ fn err(output: &Output) -> String {
 fn init(dir: &Path) -> Output {
     let dir = dir.to_str().unwrap();
     relay(&["init", "--dir", dir, "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"])
+}
+
+/// A relay that listens.
+fn start(at: &str) -> Child {
+    let mut running = Command::new(env!("CARGO_BIN_EXE_beresta-relay"))
+        .env_clear()
+        .args(["run", "--dir", at])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(running.stderr.take().unwrap());
+    assert!(said.lines().any(|line| line.unwrap() == "listening"));
+    running
 }
 
 #[test]
@@ -45,15 +58,7 @@ fn a_relay_says_listening_answers_what_it_holds_and_stops_when_told() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());
     let at = dir.path().to_str().unwrap();
-    let mut running = Command::new(env!("CARGO_BIN_EXE_beresta-relay"))
-        .env_clear()
-        .args(["run", "--dir", at])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let said = BufReader::new(running.stderr.take().unwrap());
-    assert!(said.lines().any(|line| line.unwrap() == "listening"));
-
+    let mut running = start(at);
     let second = relay(&["run", "--dir", at]);
     assert_eq!((second.status.code(), second.stdout.len()), (Some(1), 0));
     let held = relay(&["what-i-hold", "--json", "--dir", at]);
@@ -115,4 +120,19 @@ fn a_damaged_file_is_named() {
     let output = relay(&["run", "--dir", dir.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     assert!(err(&output).contains("tls.key"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_crash_of_the_relay_leaves_no_keys_in_a_core_file() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let mut running = start(dir.path().to_str().unwrap());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id()));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let limits = limits.unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    let values: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
+    assert_eq!(values, ["0", "0"]);
 }
