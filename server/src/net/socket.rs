@@ -30,3 +30,19 @@ pub(super) fn bind(at: SocketAddr) -> io::Result<Bound> {
     socket.bind(&at.into())?;
     Ok(Bound { socket: socket.into(), roomy })
 }
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+
+    #[test]
+    fn smaller_buffers_than_were_asked_for_are_noticed() {
+        let bound = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let socket = SockRef::from(&bound.socket);
+        let given = socket.recv_buffer_size().unwrap().min(socket.send_buffer_size().unwrap());
+        assert_eq!(bound.roomy, given >= READ_BACK);
+        assert!(socket.nonblocking().unwrap());
+    }
+}

@@ -1,5 +1,6 @@
 //! A client that trusts what it is shown and lets the tests judge.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -7,14 +8,20 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
 use beresta_proto::frame::{Class, RequestId};
 use beresta_proto::key::sha256;
-use beresta_proto::label::LINK_EXPORTER;
+use beresta_proto::label::{LINK_ALPN, LINK_EXPORTER};
 use beresta_proto::reply::Heard;
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use quinn::{
+    ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream, TransportConfig, VarInt,
+};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use tokio::net::UdpSocket;
+
+/// Bytes that a client takes before it reads.
+const WINDOW: u32 = 1_000_000;
 
 #[derive(Debug)]
 struct Pin {
@@ -60,29 +67,70 @@ impl ServerCertVerifier for Pin {
 }
 
 pub(super) struct Client {
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
+    config: ClientConfig,
     connection: Connection,
     send: SendStream,
     recv: RecvStream,
     pin: Arc<Pin>,
 }
 
+/// What a client that takes up old sessions would use, and where the key that it sees is put.
+fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
+    let provider = Arc::new(ring::default_provider());
+    let pin = Arc::new(Pin { provider: Arc::clone(&provider), seen: Mutex::default() });
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::clone(&pin) as Arc<dyn ServerCertVerifier>)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![alpn.to_vec()];
+    tls.enable_early_data = true;
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
+    let mut transport = TransportConfig::default();
+    transport.stream_receive_window(VarInt::from_u32(window));
+    config.transport_config(Arc::new(transport));
+    (config, pin)
+}
+
+fn endpoint() -> Endpoint {
+    Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap()
+}
+
+/// So many first datagrams of handshakes that nobody goes on with, as a forger would send them.
+pub(super) async fn beginnings(count: usize) -> Vec<Vec<u8>> {
+    let (endpoint, (config, _)) = (endpoint(), config(LINK_ALPN, WINDOW));
+    let catcher = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let to = catcher.local_addr().unwrap();
+    let mut caught = BTreeMap::new();
+    let mut begun = Vec::new();
+    while caught.len() < count {
+        begun.push(endpoint.connect_with(config.clone(), to, "127.0.0.1").unwrap());
+        let mut datagram = vec![0; 1_500];
+        let bytes = catcher.recv(&mut datagram).await.unwrap();
+        datagram.truncate(bytes);
+        // What is said again says it under the same number.
+        caught.insert(datagram[..20].to_vec(), datagram);
+    }
+    caught.into_values().collect()
+}
+
 impl Client {
     pub(super) async fn connect(to: SocketAddr, alpn: &[u8]) -> Result<Self, ConnectionError> {
-        let provider = Arc::new(ring::default_provider());
-        let pin = Arc::new(Pin { provider: Arc::clone(&provider), seen: Mutex::default() });
-        let mut tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .unwrap()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::clone(&pin) as Arc<dyn ServerCertVerifier>)
-            .with_no_client_auth();
-        tls.alpn_protocols = vec![alpn.to_vec()];
-        let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
-        let endpoint = Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
-        let connection = endpoint.connect_with(config, to, "127.0.0.1").unwrap().await?;
+        Self::connect_with_window(to, alpn, WINDOW).await
+    }
+
+    /// As one that takes so many bytes before it reads.
+    pub(super) async fn connect_with_window(
+        to: SocketAddr,
+        alpn: &[u8],
+        window: u32,
+    ) -> Result<Self, ConnectionError> {
+        let (endpoint, (config, pin)) = (endpoint(), config(alpn, window));
+        let connection = endpoint.connect_with(config.clone(), to, "127.0.0.1").unwrap().await?;
         let (send, recv) = connection.open_bi().await?;
-        Ok(Self { _endpoint: endpoint, connection, send, recv, pin })
+        Ok(Self { endpoint, config, connection, send, recv, pin })
     }
 
     pub(super) fn tls_key(&self) -> [u8; 32] {
@@ -109,6 +157,12 @@ impl Client {
         frame.resize(Class::from_code(frame[0]).unwrap().size(), 0);
         self.recv.read_exact(&mut frame[1..]).await.unwrap();
         Heard::decode(&frame).unwrap()
+    }
+
+    /// Whether this client could say something to the relay before a second handshake is done.
+    pub(super) fn may_send_early(&self) -> bool {
+        let to = self.connection.remote_address();
+        self.endpoint.connect_with(self.config.clone(), to, "127.0.0.1").unwrap().into_0rtt().is_ok()
     }
 
     /// Whether the relay takes bytes on any stream but the link's.

@@ -1,0 +1,69 @@
+//! Those who are slow, who forge, and who want what they do not get.
+
+use tokio::net::UdpSocket;
+
+use super::client::beginnings;
+use super::*;
+
+/// Half of a command, and then silence: time passes by itself once nobody has anything else to do.
+async fn falls_silent(client: &mut Client) -> Option<u32> {
+    let frame = Command::Descriptor.encode(RequestId(2)).unwrap();
+    client.write(&frame[..100]).await;
+    tokio::time::pause();
+    client.closed().await
+}
+
+#[tokio::test]
+async fn who_says_no_whole_command_in_time_is_closed() {
+    let relay = start();
+    let mut client = relay.client().await;
+    assert_eq!(falls_silent(&mut client).await, Some(CloseReason::Slow.code()));
+}
+
+#[tokio::test]
+async fn a_frame_that_does_not_come_to_its_end_is_not_waited_for() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    assert_eq!(falls_silent(&mut client).await, Some(CloseReason::Slow.code()));
+}
+
+#[tokio::test]
+async fn who_does_not_take_what_it_asked_for_is_closed() {
+    let relay = start();
+    let at = relay.server.listens_at().unwrap();
+    let mut client =
+        Client::connect_with_window(at, beresta_proto::label::LINK_ALPN, 8 * 1024).await.unwrap();
+    for number in 1..=40 {
+        client.say(RequestId(number), &Command::Descriptor).await;
+    }
+    tokio::time::pause();
+    assert_eq!(client.closed().await, Some(CloseReason::Slow.code()));
+}
+
+#[tokio::test]
+async fn in_a_flood_of_forged_handshakes_everybody_shows_first_that_it_receives_and_is_let_in() {
+    let relay = start();
+    let at = relay.server.listens_at().unwrap();
+    let forger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    for beginning in beginnings(300).await {
+        forger.send_to(&beginning, at).await.unwrap();
+    }
+    // A retry has a long header and the type 3 (RFC 9000, section 17.2.5). Before it come the answers to those that
+    // were let in.
+    let mut datagram = vec![0; 1_500];
+    while datagram[0] & 0xf0 != 0xf0 {
+        forger.recv(&mut datagram).await.unwrap();
+    }
+    let mut honest = relay.client().await;
+    epoch_key(&relay, &mut honest).await;
+}
+
+#[tokio::test]
+async fn nothing_is_taken_before_the_handshake_is_done() {
+    let relay = start();
+    let mut client = relay.client().await;
+    // A ticket would have come before this answer.
+    epoch_key(&relay, &mut client).await;
+    assert!(!client.may_send_early());
+}
