@@ -18,7 +18,7 @@ heading-commands = Commands
 heading-options = Options
 
 init-made = A relay was made. Its address, to be handed out:
-init-renewed = The descriptor was renewed for 90 days. The address stays:
+init-renewed = The descriptor was renewed for 90 days. A relay that runs takes it up within a minute. The address stays:
 init-identity = The identity key is in { $file }. Move it to a safe place off this machine: “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
 init-next = Start the relay by: beresta-relay run --dir { $dir }
 
