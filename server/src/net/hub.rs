@@ -236,3 +236,35 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use beresta_proto::id::RelayId;
+    use beresta_proto::key::SigningKey;
+
+    use super::*;
+    use crate::queue::memory::MemoryEngine;
+    use crate::queue::{Namer, rules::Cap};
+    use crate::relay::{Identity, Limits};
+
+    #[tokio::test]
+    async fn the_timer_is_woken_when_something_comes_due_earlier_and_only_then() {
+        let identity = Identity {
+            relay: RelayId([1; 32]),
+            descriptor: Vec::new(),
+            epoch_signer: SigningKey::take(&mut [2; 32]),
+            epochs: None,
+            namer: Namer::new(&[3; 32]),
+        };
+        let rng = SystemRandom::new().unwrap();
+        let relay = Relay::new(identity, Limits::default(), clock::now(), rng).unwrap();
+        let hub = Arc::new(Hub::new(relay, Arc::new(MemoryEngine::new(Cap { bytes: 1 << 20 }))));
+        lock(&hub.state).due = Timestamp(u64::MAX);
+        let mut woken = Vec::new();
+        for _ in 0..2 {
+            hub.with(|_| ());
+            woken.push(tokio::time::timeout(Duration::ZERO, hub.hurried.notified()).await.is_ok());
+        }
+        assert_eq!(woken, [true, false]);
+    }
+}
