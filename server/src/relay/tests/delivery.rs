@@ -293,6 +293,9 @@ fn who_was_away_when_its_queue_drained_hears_of_it_on_return() {
     let queue = world.make_queue();
     let (anna, boris) = (world.connect(), world.connect());
     let mut sender = world.sender(&queue);
+    world.subscribe(boris, &queue);
+    world.close(boris);
+    let boris = world.connect();
     for text in 0..=u32::try_from(QUEUE_MESSAGES).unwrap() {
         world.send(anna, &sender.capsule(text));
     }
