@@ -10,19 +10,21 @@
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
-use beresta_proto::content::{Body, Timer};
-use beresta_proto::id::{BlobId, ContentId, ConversationId, ReadId, SendId};
-use beresta_proto::invite::{BlobError, InviteLink, Offer};
+use beresta_proto::id::{BlobId, ConversationId, ReadId, SendId};
+use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, EnvelopeKey, SendCapability, SigningKey};
-use beresta_proto::limits::TIMER_DEFAULT_SECS;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp, TtlClass};
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp};
 use zeroize::Zeroizing;
 
+mod accept;
+
+pub use accept::AcceptRequest;
+pub(super) use accept::{Accepting, Claiming};
+
 use super::Engine;
-use super::compose::{Draft, peer};
 use super::effect::{Answer, AskError, AskId, Effect};
-use crate::crypto::{self, AccountError, MeetError};
-use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::crypto::{self, AccountError};
+use crate::store::contact::{ContactId, Handle};
 use crate::store::invite::{BlobState, Invite, InviteId, InviteState};
 use crate::store::queue::{OwnQueue, OwnQueueId, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
@@ -39,44 +41,6 @@ pub struct InviteRequest {
     pub name: String,
     /// The contact who comes back with a new key.
     pub renews: Option<ContactId>,
-}
-
-/// How an invite is to be accepted.
-#[derive(Debug, Clone)]
-pub struct AcceptRequest {
-    /// The link.
-    pub link: InviteLink,
-    /// What we will call its maker; empty: as they call themselves.
-    pub name: String,
-    /// The contact who comes back with a new key.
-    pub renews: Option<ContactId>,
-}
-
-/// A claim on its way.
-#[derive(Debug)]
-pub(super) struct Claiming {
-    ask: AskId,
-    request: AcceptRequest,
-}
-
-/// An opened offer on its way to becoming a contact.
-#[derive(Debug)]
-pub(super) struct Accepting {
-    ask: AskId,
-    request: AcceptRequest,
-    offer: Offer,
-}
-
-impl Claiming {
-    pub(super) const fn request_ask(&self) -> AskId {
-        self.ask
-    }
-}
-
-impl Accepting {
-    pub(super) const fn request_ask(&self) -> AskId {
-        self.ask
-    }
 }
 
 /// A wish that waits for a line.
@@ -98,8 +62,8 @@ impl Wish {
     pub(super) const fn ask(&self) -> AskId {
         match self {
             Self::Invite { ask, request: _ } => *ask,
-            Self::Claim(claiming) => claiming.ask,
-            Self::Accept(accepting) => accepting.ask,
+            Self::Claim(claiming) => claiming.request_ask(),
+            Self::Accept(accepting) => accepting.request_ask(),
         }
     }
 }
@@ -197,39 +161,6 @@ impl Engine {
         })
     }
 
-    /// Accepts an invite. The answer comes as [`Answer::Accepted`].
-    ///
-    /// # Errors
-    /// [`AskError::Store`].
-    pub fn invite_accept(
-        &mut self,
-        store: &mut Store,
-        request: AcceptRequest,
-        now: Timestamp,
-    ) -> Result<AskId, AskError> {
-        self.step(store, now, |engine, _| {
-            let ask = AskId(engine.number());
-            let relay = request.link.relay.clone();
-            Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))
-        })
-    }
-
-    /// The command that claims an invite's blob, with the key that claimed it before if there is one.
-    pub(super) fn claim_command(
-        &mut self,
-        tx: &Tx<'_>,
-        claiming: &Claiming,
-        exporter: &beresta_proto::auth::Exporter,
-    ) -> Result<Option<Command>, AskError> {
-        let link = &claiming.request.link;
-        let fresh = SigningKey::random(&mut self.rng);
-        let key = tx.claim_key(&link.blob, fresh, link.expires.plus(24 * HOUR_MS))?;
-        let text = beresta_proto::auth::claim_blob(exporter, &link.blob);
-        let Ok(claimant) = key.verifying_key() else { return Ok(None) };
-        let Ok(signature) = key.sign(&text) else { return Ok(None) };
-        Ok(Some(Command::ClaimBlob { blob: link.blob, claimant, signature }))
-    }
-
     /// A queue for an invite is there: seals the offer and keeps everything before the blob leaves.
     pub(super) fn offer(
         &mut self,
@@ -279,85 +210,6 @@ impl Engine {
         self.answer(put.ask, Ok(Answer::Invited { invite: invite.id, link: invite.link }));
         Ok(())
     }
-
-    /// A claimed blob came: opens the offer and goes on to make a queue of our own.
-    pub(super) fn claimed(
-        &mut self,
-        tx: &Tx<'_>,
-        claiming: Claiming,
-        blob: &[u8],
-        now: Timestamp,
-    ) -> Result<(), AskError> {
-        let Claiming { ask, request } = claiming;
-        let offer = Offer::open(&request.link, blob).map_err(|_: BlobError| AskError::InviteForged)?;
-        let profile = tx.profile()?;
-        if offer.bundle.identity.account_id() == profile.account {
-            return Err(AskError::OwnInvite);
-        }
-        if let Some(known) = tx.contact_by_identity(&offer.bundle.identity)? {
-            return Err(AskError::AlreadyContact(known.id));
-        }
-        // Whoever has no relay yet takes the inviter's: it was good enough for them.
-        let home = match profile.home {
-            Some(home) => home,
-            None => {
-                tx.set_home(&request.link.relay)?;
-                request.link.relay.clone()
-            }
-        };
-        self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);
-        Ok(())
-    }
-
-    /// Our queue for the inviter is there: keeps contact, session and first message in one go.
-    pub(super) fn accept(
-        &mut self,
-        tx: &Tx<'_>,
-        home: &RelayAddress,
-        mut queue: OwnQueue,
-        accepting: Accepting,
-        now: Timestamp,
-    ) -> Result<(), AskError> {
-        let Accepting { ask, request, offer } = accepting;
-        let fresh = Contact {
-            id: ContactId(0),
-            handle: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
-            identity: offer.bundle.identity,
-            device: offer.bundle.device,
-            conversation: offer.conversation,
-            name: if request.name.is_empty() { offer.name.clone() } else { request.name.clone() },
-            state: ContactState::Meeting,
-            verified: false,
-            identity_changed: false,
-            needs_queue: false,
-            timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
-            probed: Timestamp(0),
-        };
-        let contact = self.keep_contact(tx, fresh, request.renews, now)?;
-        tx.replace_peer_queues(contact.id, &offer.addresses)?;
-        crypto::meet(tx, &peer(&contact), &offer.bundle, now, &mut self.rng)?;
-        queue.contact = Some(contact.id);
-        tx.insert_own_queue(&queue)?;
-        let profile = tx.profile()?;
-        let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(home)] };
-        let draft = Draft {
-            contact: &contact,
-            id: ContentId::random(&mut self.rng),
-            body,
-            timer: contact.timer,
-            ttl: TtlClass::ThreeWeeks,
-            message: None,
-        };
-        self.compose(tx, draft, now).map_err(|error| match error {
-            super::ComposeError::Store(error) => AskError::Store(error),
-            super::ComposeError::NoAddress
-            | super::ComposeError::TooLong
-            | super::ComposeError::TooFarAhead
-            | super::ComposeError::Crypto(_) => AskError::BadKeys,
-        })?;
-        self.answer(ask, Ok(Answer::Accepted { contact: contact.id }));
-        Ok(())
-    }
 }
 
 impl From<AccountError> for AskError {
@@ -367,16 +219,6 @@ impl From<AccountError> for AskError {
             AccountError::Exists | AccountError::Missing | AccountError::Damaged => {
                 Self::Store(StoreError::Damaged)
             }
-        }
-    }
-}
-
-impl From<MeetError> for AskError {
-    fn from(error: MeetError) -> Self {
-        match error {
-            MeetError::Store(error) => Self::Store(error),
-            MeetError::Account(error) => error.into(),
-            MeetError::Refused(_) | MeetError::BadBundle | MeetError::OtherIdentity => Self::BadKeys,
         }
     }
 }

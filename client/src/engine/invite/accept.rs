@@ -1,0 +1,181 @@
+//! Accepting an invite: claim, offer, contact.
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::command::Command;
+use beresta_proto::content::{Body, Timer};
+use beresta_proto::id::ContentId;
+use beresta_proto::invite::{BlobError, InviteLink, Offer};
+use beresta_proto::key::SigningKey;
+use beresta_proto::limits::TIMER_DEFAULT_SECS;
+use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+
+use super::Wish;
+use crate::crypto::{self, MeetError};
+use crate::engine::Engine;
+use crate::engine::compose::{ComposeError, Draft, peer};
+use crate::engine::effect::{Answer, AskError, AskId};
+use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::queue::OwnQueue;
+use crate::store::{Store, Tx};
+
+/// How an invite is to be accepted.
+#[derive(Debug, Clone)]
+pub struct AcceptRequest {
+    /// The link.
+    pub link: InviteLink,
+    /// What we will call its maker; empty: as they call themselves.
+    pub name: String,
+    /// The contact who comes back with a new key.
+    pub renews: Option<ContactId>,
+}
+
+/// A claim on its way.
+#[derive(Debug)]
+pub(in crate::engine) struct Claiming {
+    ask: AskId,
+    request: AcceptRequest,
+}
+
+/// An opened offer on its way to becoming a contact.
+#[derive(Debug)]
+pub(in crate::engine) struct Accepting {
+    ask: AskId,
+    request: AcceptRequest,
+    offer: Offer,
+}
+
+impl Claiming {
+    pub(in crate::engine) const fn request_ask(&self) -> AskId {
+        self.ask
+    }
+}
+
+impl Accepting {
+    pub(in crate::engine) const fn request_ask(&self) -> AskId {
+        self.ask
+    }
+}
+
+impl Engine {
+    /// Accepts an invite. The answer comes as [`Answer::Accepted`].
+    ///
+    /// # Errors
+    /// [`AskError::Store`].
+    pub fn invite_accept(
+        &mut self,
+        store: &mut Store,
+        request: AcceptRequest,
+        now: Timestamp,
+    ) -> Result<AskId, AskError> {
+        self.step(store, now, |engine, _| {
+            let ask = AskId(engine.number());
+            let relay = request.link.relay.clone();
+            Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))
+        })
+    }
+
+    /// The command that claims an invite's blob, with the key that claimed it before if there is one.
+    pub(in crate::engine) fn claim_command(
+        &mut self,
+        tx: &Tx<'_>,
+        claiming: &Claiming,
+        exporter: &beresta_proto::auth::Exporter,
+    ) -> Result<Option<Command>, AskError> {
+        let link = &claiming.request.link;
+        let fresh = SigningKey::random(&mut self.rng);
+        let key = tx.claim_key(&link.blob, fresh, link.expires.plus(24 * HOUR_MS))?;
+        let text = beresta_proto::auth::claim_blob(exporter, &link.blob);
+        let Ok(claimant) = key.verifying_key() else { return Ok(None) };
+        let Ok(signature) = key.sign(&text) else { return Ok(None) };
+        Ok(Some(Command::ClaimBlob { blob: link.blob, claimant, signature }))
+    }
+
+    /// A claimed blob came: opens the offer and goes on to make a queue of our own.
+    pub(in crate::engine) fn claimed(
+        &mut self,
+        tx: &Tx<'_>,
+        claiming: Claiming,
+        blob: &[u8],
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let Claiming { ask, request } = claiming;
+        let offer = Offer::open(&request.link, blob).map_err(|_: BlobError| AskError::InviteForged)?;
+        let profile = tx.profile()?;
+        if offer.bundle.identity.account_id() == profile.account {
+            return Err(AskError::OwnInvite);
+        }
+        if let Some(known) = tx.contact_by_identity(&offer.bundle.identity)? {
+            return Err(AskError::AlreadyContact(known.id));
+        }
+        // Whoever has no relay yet takes the inviter's: it was good enough for them.
+        let home = match profile.home {
+            Some(home) => home,
+            None => {
+                tx.set_home(&request.link.relay)?;
+                request.link.relay.clone()
+            }
+        };
+        self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);
+        Ok(())
+    }
+
+    /// Our queue for the inviter is there: keeps contact, session and first message in one go.
+    pub(in crate::engine) fn accept(
+        &mut self,
+        tx: &Tx<'_>,
+        home: &RelayAddress,
+        mut queue: OwnQueue,
+        accepting: Accepting,
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let Accepting { ask, request, offer } = accepting;
+        let fresh = Contact {
+            id: ContactId(0),
+            handle: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
+            identity: offer.bundle.identity,
+            device: offer.bundle.device,
+            conversation: offer.conversation,
+            name: if request.name.is_empty() { offer.name.clone() } else { request.name.clone() },
+            state: ContactState::Meeting,
+            verified: false,
+            identity_changed: false,
+            needs_queue: false,
+            timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
+            probed: Timestamp(0),
+        };
+        let contact = self.keep_contact(tx, fresh, request.renews, now)?;
+        tx.replace_peer_queues(contact.id, &offer.addresses)?;
+        crypto::meet(tx, &peer(&contact), &offer.bundle, now, &mut self.rng)?;
+        queue.contact = Some(contact.id);
+        tx.insert_own_queue(&queue)?;
+        let profile = tx.profile()?;
+        let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(home)] };
+        let draft = Draft {
+            contact: &contact,
+            id: ContentId::random(&mut self.rng),
+            body,
+            timer: contact.timer,
+            ttl: TtlClass::ThreeWeeks,
+            message: None,
+        };
+        self.compose(tx, draft, now).map_err(|error| match error {
+            ComposeError::Store(error) => AskError::Store(error),
+            ComposeError::NoAddress
+            | ComposeError::TooLong
+            | ComposeError::TooFarAhead
+            | ComposeError::Crypto(_) => AskError::BadKeys,
+        })?;
+        self.answer(ask, Ok(Answer::Accepted { contact: contact.id }));
+        Ok(())
+    }
+}
+
+impl From<MeetError> for AskError {
+    fn from(error: MeetError) -> Self {
+        match error {
+            MeetError::Store(error) => Self::Store(error),
+            MeetError::Account(error) => error.into(),
+            MeetError::Refused(_) | MeetError::BadBundle | MeetError::OtherIdentity => Self::BadKeys,
+        }
+    }
+}
