@@ -30,6 +30,7 @@ use beresta_server::relay::{LinkId, Relay, Ticket};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
+mod attack;
 mod line;
 mod look;
 mod relay;

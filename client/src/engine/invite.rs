@@ -161,8 +161,24 @@ impl Engine {
         })
     }
 
-    /// A queue for an invite is there: seals the offer and keeps everything before the blob leaves.
+    /// A queue for an invite is there: seals the offer and keeps everything before the blob leaves, or nothing.
     pub(super) fn offer(
+        &mut self,
+        tx: &Tx<'_>,
+        home: &RelayAddress,
+        queue: OwnQueue,
+        wish: (AskId, InviteRequest),
+        now: Timestamp,
+    ) -> Result<(PutInvite, Command), AskError> {
+        let kept = tx.all_or_nothing(|| self.keep_offer(tx, home, queue.clone(), wish, now));
+        match kept {
+            Ok(_) | Err(AskError::Store(_)) => {}
+            Err(_) => Self::leave_unused(tx, queue)?,
+        }
+        kept
+    }
+
+    fn keep_offer(
         &mut self,
         tx: &Tx<'_>,
         home: &RelayAddress,

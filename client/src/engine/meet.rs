@@ -10,7 +10,7 @@ use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
 use crate::store::invite::{BlobState, Invite, InviteState};
-use crate::store::queue::OwnQueue;
+use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{StoreError, Tx};
 
 /// How long an old queue is read on after the first message came on a fresh one: what was sent to it before has
@@ -39,15 +39,18 @@ impl Engine {
         renews: Option<ContactId>,
         now: Timestamp,
     ) -> Result<Contact, StoreError> {
-        let Some(known) = renews else {
-            let id = tx.insert_contact(&fresh, now)?;
-            return Ok(Contact { id, ..fresh });
+        let known = match renews.map(|known| tx.contact(known)) {
+            // Whoever was removed meanwhile is met anew.
+            None | Some(Err(StoreError::NotFound)) => {
+                let id = tx.insert_contact(&fresh, now)?;
+                return Ok(Contact { id, ..fresh });
+            }
+            Some(known) => known?,
         };
-        let known = tx.contact(known)?;
         crypto::forget(tx, super::compose::peer(&known).handle)?;
         for mut queue in tx.own_queues()? {
             if queue.contact == Some(known.id) && queue.invite.is_none() {
-                queue.state = crate::store::queue::OwnQueueState::Leaving;
+                queue.state = OwnQueueState::Leaving;
                 tx.update_own_queue(&queue)?;
             }
         }
@@ -83,6 +86,13 @@ impl Engine {
         tx.update_invite(&invite)?;
         self.event(tx, EventKind::Met, Some(contact.id), now)?;
         Ok(contact)
+    }
+
+    /// A queue was made, and then not needed: nobody knows its address, and it is deleted at its relay.
+    pub(super) fn leave_unused(tx: &Tx<'_>, mut queue: OwnQueue) -> Result<(), StoreError> {
+        queue.state = OwnQueueState::Leaving;
+        tx.insert_own_queue(&queue)?;
+        Ok(())
     }
 
     /// A contact said where to write to them from now on.

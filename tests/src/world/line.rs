@@ -173,7 +173,7 @@ impl World {
     }
 }
 
-fn exporter(link: LinkId) -> Exporter {
+pub(super) fn exporter(link: LinkId) -> Exporter {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&link.0.to_be_bytes());
     Exporter(bytes)

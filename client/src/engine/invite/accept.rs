@@ -119,16 +119,43 @@ impl Engine {
         Ok(())
     }
 
-    /// Our queue for the inviter is there: keeps contact, session and first message in one go.
+    /// Our queue for the inviter is there: keeps contact, session and first message in one go. Where the offer's keys
+    /// are refused, nothing of it is kept, and the queue is left.
     pub(in crate::engine) fn accept(
+        &mut self,
+        tx: &Tx<'_>,
+        home: &RelayAddress,
+        queue: OwnQueue,
+        accepting: Accepting,
+        now: Timestamp,
+    ) -> Result<(), AskError> {
+        let ask = accepting.ask;
+        match tx.all_or_nothing(|| self.keep_accepted(tx, home, queue.clone(), accepting, now)) {
+            Ok(contact) => {
+                self.answer(ask, Ok(Answer::Accepted { contact }));
+                Ok(())
+            }
+            Err(error @ AskError::Store(_)) => Err(error),
+            Err(refused) => {
+                Self::leave_unused(tx, queue)?;
+                Err(refused)
+            }
+        }
+    }
+
+    fn keep_accepted(
         &mut self,
         tx: &Tx<'_>,
         home: &RelayAddress,
         mut queue: OwnQueue,
         accepting: Accepting,
         now: Timestamp,
-    ) -> Result<(), AskError> {
-        let Accepting { ask, request, offer } = accepting;
+    ) -> Result<ContactId, AskError> {
+        let Accepting { ask: _, request, offer } = accepting;
+        // While our queue was made, they may have used an invite of ours, or the same link was accepted twice.
+        if let Some(known) = tx.contact_by_identity(&offer.bundle.identity)? {
+            return Err(AskError::AlreadyContact(known.id));
+        }
         let fresh = Contact {
             id: ContactId(0),
             handle: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
@@ -143,9 +170,10 @@ impl Engine {
             timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
             probed: Timestamp(0),
         };
+        // The keys first: a bad bundle must not cost whom it renews anything.
+        crypto::meet(tx, &peer(&fresh), &offer.bundle, now, &mut self.rng)?;
         let contact = self.keep_contact(tx, fresh, request.renews, now)?;
         tx.replace_peer_queues(contact.id, &offer.addresses)?;
-        crypto::meet(tx, &peer(&contact), &offer.bundle, now, &mut self.rng)?;
         queue.contact = Some(contact.id);
         tx.insert_own_queue(&queue)?;
         let profile = tx.profile()?;
@@ -165,8 +193,7 @@ impl Engine {
             | ComposeError::TooFarAhead
             | ComposeError::Crypto(_) => AskError::BadKeys,
         })?;
-        self.answer(ask, Ok(Answer::Accepted { contact: contact.id }));
-        Ok(())
+        Ok(contact.id)
     }
 }
 

@@ -1,0 +1,114 @@
+//! What people with programs of their own, and a relay that lies, can do in the world. The keys they use are genuine:
+//! only what is said is not what the program would say.
+
+use beresta_client::crypto::{self, Handle, Peer};
+use beresta_client::store::contact::{Contact, ContactId};
+use beresta_client::store::outbox::{OutboxId, Outgoing};
+use beresta_proto::command::Command;
+use beresta_proto::content::{Body, Content, Route};
+use beresta_proto::envelope::Envelope;
+use beresta_proto::frame::RequestId;
+use beresta_proto::id::{BlobId, ContentId, Device, MessageId};
+use beresta_proto::invite::{InviteLink, Offer};
+use beresta_proto::key::{BlobKey, SigningKey};
+use beresta_proto::reply::Push;
+use beresta_proto::time::{DAY_MS, TtlClass};
+use beresta_server::relay::LinkId;
+
+use super::line::exporter;
+use super::{Who, World};
+
+fn peer(contact: &Contact) -> Peer {
+    Peer { handle: Handle(contact.handle.0), identity: contact.identity, device: contact.device }
+}
+
+impl World {
+    /// Puts an offer of any making at the relay: its link.
+    pub fn plant(&mut self, offer: &Offer) -> InviteLink {
+        self.next += 1;
+        let link = LinkId(self.next);
+        self.relay.handle_connected(link, exporter(link), self.now);
+        self.settle_relay();
+        let key = BlobKey::random(&mut self.rng);
+        let (sealed, hash) = offer.seal(&key, &mut self.rng).unwrap();
+        let blob = BlobId::random(&mut self.rng);
+        let owner = SigningKey::random(&mut self.rng).verifying_key().unwrap();
+        let put = Command::PutBlob { blob, owner, hours: 24, sealed, credit: None };
+        self.relay.handle_frame(link, &put.encode(RequestId(1)).unwrap(), self.now);
+        self.settle_relay();
+        self.relay.handle_closed(link);
+        self.settle_relay();
+        InviteLink { relay: self.relay_address(), blob, key, hash, expires: self.now.plus(DAY_MS) }
+    }
+
+    /// The offer behind a link, as whoever has both link and blob can read it.
+    pub fn offer_of(&self, link: &InviteLink) -> Offer {
+        let put = self.tap.iter().filter(|(to_relay, _)| *to_relay).find_map(|(_, frame)| {
+            match Command::decode(frame).ok()?.1 {
+                Command::PutBlob { blob, sealed, .. } if blob == link.blob => Some(sealed),
+                _ => None,
+            }
+        });
+        Offer::open(link, &put.expect("a blob on the line")).unwrap()
+    }
+
+    /// A fresh bundle of a person's, as an offer needs it.
+    pub fn bundle(&mut self, who: Who) -> beresta_proto::bundle::Bundle {
+        let (now, rng) = (self.now, &mut self.rng);
+        self.people[who.0].store.transaction(|tx| crypto::make_bundle(tx, now, rng)).unwrap()
+    }
+
+    /// What the program would say to a contact, before somebody edits it.
+    fn content(&mut self, who: Who, contact: &Contact, body: Body) -> Content {
+        let from = self.people[who.0].store.transaction(|tx| tx.profile()).unwrap().account;
+        Content {
+            id: ContentId::random(&mut self.rng),
+            route: Route {
+                from,
+                from_device: Device::FIRST,
+                to: contact.identity.account_id(),
+                to_device: contact.device,
+                conversation: contact.conversation,
+            },
+            sent: self.now,
+            timer: contact.timer,
+            seen_epoch: None,
+            body,
+        }
+    }
+
+    /// Says something to a contact by a program that edits what it says. It is encrypted and sent rightly.
+    pub fn say_edited(&mut self, who: Who, to: ContactId, body: Body, edit: impl FnOnce(&mut Content)) {
+        let contact = self.get(who).store.transaction(|tx| tx.contact(to)).unwrap();
+        let mut content = self.content(who, &contact, body);
+        edit(&mut content);
+        let plain = content.encode().unwrap();
+        let (now, rng) = (self.now, &mut self.rng);
+        self.people[who.0]
+            .store
+            .transaction(|tx| {
+                let queue = tx.peer_queue(to)?.expect("an address");
+                let sealed = crypto::encrypt(tx, &peer(&contact), &plain, now, rng).unwrap();
+                tx.insert_outgoing(&Outgoing {
+                    id: OutboxId(0),
+                    contact: to,
+                    queue: queue.id,
+                    message: None,
+                    transport: MessageId::random(rng),
+                    envelope: Envelope::seal(&queue.address.key, &sealed.0, rng).unwrap(),
+                    ttl: TtlClass::ThreeWeeks,
+                    attempts: 0,
+                    due: now,
+                    expires: now.plus(DAY_MS),
+                })
+            })
+            .unwrap();
+        self.wish(who, |engine, store, now| engine.handle_timeout(store, now)).unwrap();
+    }
+
+    /// A relay pushes what it likes.
+    pub fn push(&mut self, who: Who, push: Push) {
+        let relay = self.relay_address().relay;
+        self.wish(who, |engine, store, now| engine.handle_push(store, relay, push, now)).unwrap();
+    }
+}

@@ -1,0 +1,73 @@
+//! What a contact, a stranger or a relay with a program of their own can do to two people who talk.
+
+#![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
+
+use beresta_client::engine::{AcceptRequest, Answer, AskError};
+use beresta_client::store::contact::ContactId;
+use beresta_proto::invite::Offer;
+use beresta_proto::time::{MINUTE_MS, SECOND_MS};
+use beresta_tests::world::{Who, World};
+
+fn two(seed: u64) -> (World, Who, Who) {
+    let mut world = World::new(seed);
+    let anna = world.person("Anna");
+    let boris = world.person("Boris");
+    (world, anna, boris)
+}
+
+/// An offer of a person's whose keys do not hold.
+fn bad_offer(world: &mut World, who: Who) -> Offer {
+    let link = world.invite(who).unwrap();
+    let mut offer = world.offer_of(&link);
+    offer.bundle.kyber.signature[7] ^= 1;
+    offer
+}
+
+fn own_queues(world: &mut World, who: Who) -> usize {
+    world.get(who).store.transaction(|tx| tx.own_queues()).unwrap().len()
+}
+
+#[test]
+fn an_invite_with_bad_keys_costs_whom_it_renews_nothing() {
+    let (mut world, anna, boris) = two(100);
+    let vera = world.person("Vera");
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    let queues = own_queues(&mut world, anna);
+    let offer = bad_offer(&mut world, vera);
+    let link = world.plant(&offer);
+    let request = AcceptRequest { link, name: String::new(), renews: Some(to_boris) };
+    assert!(matches!(world.accept_with(anna, request), Err(AskError::BadKeys)));
+    assert!(!world.contacts(anna)[0].identity_changed);
+    world.say(anna, to_boris, "still you").unwrap();
+    world.say(boris, to_anna, "still me").unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["still you"]);
+    assert_eq!(world.heard_texts(anna, to_boris), ["still me"]);
+    assert_eq!(own_queues(&mut world, anna), queues, "the queue that was made for nothing is left");
+}
+
+#[test]
+fn an_invite_with_bad_keys_leaves_nobody_behind() {
+    let (mut world, anna, vera) = two(101);
+    let offer = bad_offer(&mut world, vera);
+    let link = world.plant(&offer);
+    assert!(matches!(world.accept(anna, link), Err(AskError::BadKeys)));
+    assert!(world.contacts(anna).is_empty());
+    let good = world.invite(vera).unwrap();
+    world.accept(anna, good).unwrap();
+}
+
+#[test]
+fn one_link_that_is_accepted_twice_at_once_makes_one_contact() {
+    let (mut world, anna, boris) = two(102);
+    let link = world.invite(anna).unwrap();
+    let asks = [(); 2].map(|()| {
+        let request = AcceptRequest { link: link.clone(), name: String::new(), renews: None };
+        world.wish(boris, |engine, store, now| engine.invite_accept(store, request, now)).unwrap()
+    });
+    world.run(5 * SECOND_MS);
+    let [first, second] = asks.map(|ask| world.answer(boris, ask).unwrap());
+    let Ok(Answer::Accepted { contact: ContactId(contact) }) = first else { panic!("{first:?}") };
+    assert!(matches!(second, Err(AskError::AlreadyContact(ContactId(known))) if known == contact));
+    assert_eq!(own_queues(&mut world, boris), 1);
+}
