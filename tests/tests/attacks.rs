@@ -4,6 +4,8 @@
 
 use beresta_client::engine::{AcceptRequest, Answer, AskError};
 use beresta_client::store::contact::ContactId;
+use beresta_client::store::event::DropReason;
+use beresta_proto::content::Body;
 use beresta_proto::invite::Offer;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS};
 use beresta_tests::world::{Who, World};
@@ -70,4 +72,24 @@ fn one_link_that_is_accepted_twice_at_once_makes_one_contact() {
     let Ok(Answer::Accepted { contact: ContactId(contact) }) = first else { panic!("{first:?}") };
     assert!(matches!(second, Err(AskError::AlreadyContact(ContactId(known))) if known == contact));
     assert_eq!(own_queues(&mut world, boris), 1);
+}
+
+#[test]
+fn a_stranger_who_says_anything_but_meeting_is_dropped_untried_after_a_while() {
+    let (mut world, anna, vera) = two(110);
+    let link = world.invite(anna).unwrap();
+    let (mut offer, own) = (world.offer_of(&link), world.invite(vera).unwrap());
+    let invite_queue = std::mem::replace(&mut offer.addresses, world.offer_of(&own).addresses);
+    // Her program keeps the Meeting to itself.
+    let link = world.plant(&offer);
+    let to_anna = world.accept(vera, link).unwrap();
+    world.run(MINUTE_MS);
+    world.get(vera).store.transaction(|tx| tx.replace_peer_queues(to_anna, &invite_queue)).unwrap();
+    for _ in 0..25 {
+        world.say_edited(vera, to_anna, Body::Text("hello".to_owned()), |_| {});
+        world.run(SECOND_MS);
+    }
+    assert_eq!(world.dropped(anna, DropReason::Content), 20);
+    assert_eq!(world.dropped(anna, DropReason::Budget), 5);
+    assert!(world.contacts(anna).is_empty());
 }

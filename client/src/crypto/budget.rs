@@ -1,30 +1,39 @@
-//! How often a sender may hand us something that does not decrypt (rule S7).
+//! How much a sender may make us compute (rule S7).
 //!
-//! A failed decryption costs up to some tenths of a second. Who may fail without end can keep us busy without end, so
-//! after some failures a sender's messages are dropped untried for the rest of the hour.
+//! A failed decryption costs up to some tenths of a second, and so does a genuine message that skips two thousand others.
+//! Who may do either without end can keep us busy without end. So both are paid in skipped steps of a ratchet, and when
+//! an hour's allowance is spent, a sender's messages are dropped untried for the rest of the hour.
 
 use beresta_proto::time::{HOUR_MS, Timestamp};
 
+use super::guard::MAX_JUMP;
 use crate::store::signal::FailuresRow;
 use crate::store::{StoreError, Tx};
 
-/// Failed decryptions that one sender may have in an hour.
+/// Failed decryptions that one sender may have in an hour, if they skip nothing.
 pub const FAILURES_PER_HOUR: u32 = 20;
+/// What a failure costs: what it claimed is not worth believing, so as much as the longest jump.
+pub(super) const FAILURE: u32 = MAX_JUMP;
+/// Steps that one sender may skip in an hour. Honest ones skip what was lost: rarely more than 1,000 (rule S9).
+const STEPS_PER_HOUR: u32 = FAILURES_PER_HOUR * FAILURE;
 
-/// The failures of the running hour, which begins with the first of them. One that began ahead of `now`, because the
+/// What was spent in the running hour, which begins with the first of it. One that began ahead of `now`, because the
 /// clock was set back, is over: it must not lock a sender out for years.
 fn current(tx: &Tx<'_>, handle: &[u8], now: Timestamp) -> Result<FailuresRow, StoreError> {
     let fresh = FailuresRow { count: 0, since: now.0 };
     Ok(tx.failures(handle)?.filter(|row| row.since <= now.0 && now.0 - row.since < HOUR_MS).unwrap_or(fresh))
 }
 
-/// Whether one more may fail.
+/// Whether one more message may be tried.
 pub(super) fn allows(tx: &Tx<'_>, handle: &[u8], now: Timestamp) -> Result<bool, StoreError> {
-    Ok(current(tx, handle, now)?.count < FAILURES_PER_HOUR)
+    Ok(current(tx, handle, now)?.count < STEPS_PER_HOUR)
 }
 
-/// Writes a failure down.
-pub(super) fn spend(tx: &Tx<'_>, handle: &[u8], now: Timestamp) -> Result<(), StoreError> {
+/// Writes down what a message cost. Most cost nothing.
+pub(super) fn spend(tx: &Tx<'_>, handle: &[u8], steps: u32, now: Timestamp) -> Result<(), StoreError> {
+    if steps == 0 {
+        return Ok(());
+    }
     let row = current(tx, handle, now)?;
-    tx.put_failures(handle, FailuresRow { count: row.count.saturating_add(1), ..row })
+    tx.put_failures(handle, FailuresRow { count: row.count.saturating_add(steps), ..row })
 }

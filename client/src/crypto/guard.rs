@@ -14,6 +14,7 @@ mod tests;
 use beresta_proto::bundle::IdentityPublic;
 use libsignal_protocol::{CiphertextMessageType, PreKeySignalMessage, PublicKey, SignalMessage};
 use prost::Message as _;
+use zeroize::Zeroizing;
 
 use self::record::{Numbers, Record};
 
@@ -55,7 +56,7 @@ pub(super) enum Admitted {
     /// It begins a session, or repeats the beginning.
     First(Box<PreKeySignalMessage>),
     /// It belongs to a running session: one of the states in this record, libsignal's `RecordStructure`.
-    Running(Box<SignalMessage>, Vec<u8>),
+    Running(Box<SignalMessage>, Zeroizing<Vec<u8>>),
 }
 
 impl std::fmt::Debug for Admitted {
@@ -101,14 +102,15 @@ pub(super) fn peer_identity(identity: &IdentityPublic, own: &IdentityPublic) -> 
     public_key(&identity.0)
 }
 
-/// Admits a message that `sender` sealed, against the record of the session with them.
+/// Admits a message that `sender` sealed, against the record of the session with them; with it, the steps that it skips
+/// in the ratchets: their sender pays for them.
 pub(super) fn admit(
     kind: CiphertextMessageType,
     bytes: &[u8],
     record: &Record,
     sender: &IdentityPublic,
     own: &IdentityPublic,
-) -> Result<Admitted, Refused> {
+) -> Result<(Admitted, u32), Refused> {
     peer_identity(sender, own)?;
     match kind {
         CiphertextMessageType::PreKey => {
@@ -125,18 +127,18 @@ pub(super) fn admit(
                 return Err(Refused::NotPostQuantum);
             }
             canonical(message.base_key())?;
-            with_numbers(message.message(), |numbers| {
+            let skips = with_numbers(message.message(), |numbers| {
                 record.check_first(&record::key_bytes(message.base_key()), numbers)
             })?;
-            Ok(Admitted::First(Box::new(message)))
+            Ok((Admitted::First(Box::new(message)), skips))
         }
         CiphertextMessageType::Whisper => {
             let message = SignalMessage::try_from(bytes).map_err(|_| Refused::Malformed)?;
             if !record.only_with(&sender.0) {
                 return Err(Refused::NoSession);
             }
-            let candidates = with_numbers(&message, |numbers| record.candidates(numbers))?;
-            Ok(Admitted::Running(Box::new(message), candidates))
+            let (candidates, skips) = with_numbers(&message, |numbers| record.candidates(numbers))?;
+            Ok((Admitted::Running(Box::new(message), candidates), skips))
         }
         CiphertextMessageType::SenderKey | CiphertextMessageType::Plaintext => Err(Refused::Malformed),
     }

@@ -94,7 +94,7 @@ pub fn meet(
         }
         met.ok().flatten().and_then(Result::ok).ok_or(MeetError::BadBundle)?;
         let moved = session.record().filter(|record| usable(record, now)).ok_or(MeetError::BadBundle)?;
-        let record = Zeroizing::new(record.with(moved).ok_or(MeetError::BadBundle)?);
+        let record = record.with(moved).ok_or(MeetError::BadBundle)?;
         Ok(tx.put_session(&peer.handle.0, peer.device.get(), &record)?)
     })
 }
@@ -173,7 +173,7 @@ pub fn encrypt(
         });
         let sealed = sealed.ok().flatten().and_then(Result::ok).ok_or(EncryptError::Damaged)?;
         let moved = session.record().filter(|session| usable(session, now)).ok_or(EncryptError::NoSession)?;
-        let record = Zeroizing::new(record.with(moved).ok_or(EncryptError::Damaged)?);
+        let record = record.with(moved).ok_or(EncryptError::Damaged)?;
         tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
         Ok(Sealed(sealed))
     })
@@ -182,7 +182,7 @@ pub fn encrypt(
 /// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption.
 ///
 /// # Errors
-/// [`DecryptError`]. Then nothing was changed but the sender's budget of failures: the caller may commit.
+/// [`DecryptError`]. Then nothing was changed but the sender's budget: the caller may commit.
 pub fn decrypt(
     tx: &Tx<'_>,
     opened: &Opened,
@@ -210,13 +210,17 @@ pub fn decrypt(
         return Err(DecryptError::OverBudget);
     }
     let result = tx.all_or_nothing(|| inner(tx, &own, opened, &peer, expected, now, rng));
-    if result.as_ref().is_err_and(DecryptError::costs) {
-        budget::spend(tx, &peer.handle.0, now)?;
-    }
-    Ok(Decrypted { plaintext: result?, peer })
+    let cost = match &result {
+        Ok((_, skips)) => *skips,
+        Err(error) if error.costs() => budget::FAILURE,
+        Err(_) => 0,
+    };
+    budget::spend(tx, &peer.handle.0, cost, now)?;
+    let (plaintext, _) = result?;
+    Ok(Decrypted { plaintext, peer })
 }
 
-/// The inner decryption, behind the guard.
+/// The inner decryption, behind the guard: the text, and how many steps of the ratchets it skipped.
 fn inner(
     tx: &Tx<'_>,
     own: &Account,
@@ -225,7 +229,7 @@ fn inner(
     expected: Expected<'_>,
     now: Timestamp,
     rng: &mut impl Random,
-) -> Result<Zeroizing<Vec<u8>>, DecryptError> {
+) -> Result<(Zeroizing<Vec<u8>>, u32), DecryptError> {
     let ours = match expected {
         Expected::Pinned(_) => {
             tx.pinned_identity(&peer.handle.0)?.is_some_and(|pinned| pinned == peer.identity.0)
@@ -240,7 +244,7 @@ fn inner(
     let record = Record::read(stored).ok_or(DecryptError::Damaged)?;
     let kind = opened.content.msg_type().map_err(|_| Refused::Malformed)?;
     let bytes = opened.content.contents().map_err(|_| Refused::Malformed)?;
-    let admitted = guard::admit(kind, bytes, &record, &opened.sender, own.identity())?;
+    let (admitted, skips) = guard::admit(kind, bytes, &record, &opened.sender, own.identity())?;
 
     let said = Said::default();
     let rows = Rows { tx, own, peer: &peer.identity, said: &said };
@@ -284,9 +288,9 @@ fn inner(
     if !usable(moved, now) {
         return Err(Refused::NotPostQuantum.into());
     }
-    let record = Zeroizing::new(record.with(moved).ok_or(DecryptError::Damaged)?);
+    let record = record.with(moved).ok_or(DecryptError::Damaged)?;
     tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
-    Ok(plaintext)
+    Ok((plaintext, skips))
 }
 
 /// Pins the peer's key to their handle. False if either belongs to another already.
@@ -335,7 +339,7 @@ pub fn sent_ahead(tx: &Tx<'_>, peer: &Peer) -> Result<u32, EncryptError> {
 /// # Errors
 /// [`crate::store::StoreError`] if the store failed.
 pub fn count_failure(tx: &Tx<'_>, handle: Handle, now: Timestamp) -> Result<(), crate::store::StoreError> {
-    budget::spend(tx, &handle.0, now)
+    budget::spend(tx, &handle.0, budget::FAILURE, now)
 }
 
 /// Forgets a peer: their pinned key, their sessions, their budget.

@@ -124,8 +124,10 @@ impl Engine {
             Sender::Stranger(invite) => {
                 let handle = crypto::Handle(invite.stranger.0);
                 let said = tx.all_or_nothing(|| self.stranger_says(tx, own, invite, &opened, now));
-                if let Err(Refused::Drop { reason: DropReason::Decryption, .. }) = &said {
-                    // What was taken back took the count of failures along, which must stay (rule S7).
+                if let Err(Refused::Drop { reason, .. }) = &said
+                    && reason.was_tried()
+                {
+                    // What was taken back took along what it cost, which must stay paid (rule S7).
                     crypto::count_failure(tx, handle, now)?;
                 }
                 said

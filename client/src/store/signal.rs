@@ -48,10 +48,10 @@ impl PreKeyKind {
     }
 }
 
-/// How often a sender failed of late.
+/// What a sender made us compute of late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailuresRow {
-    /// Failed decryptions since then.
+    /// Steps of the ratchets that they skipped since then; a failure counts as many.
     pub count: u32,
     /// Unix milliseconds of the first of them.
     pub since: u64,
@@ -248,7 +248,7 @@ impl Tx<'_> {
         Ok(self.run(sql, params![kyber_id, signed_id, base_key])? == 1)
     }
 
-    /// How often a sender failed of late.
+    /// What a sender made us compute of late.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
@@ -257,7 +257,7 @@ impl Tx<'_> {
         self.one(sql, [handle], |row| Ok(FailuresRow { count: row.get(0)?, since: unsigned(row.get(1)?) }))
     }
 
-    /// Writes how often a sender failed of late.
+    /// Writes what a sender made us compute of late.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.

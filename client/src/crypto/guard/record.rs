@@ -3,6 +3,7 @@
 
 use libsignal_protocol::{PublicKey, SessionRecord};
 use prost::Message as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::header::Header;
 use super::{MAX_JUMP, Refused};
@@ -13,7 +14,7 @@ pub(crate) const MAX_ARCHIVED: usize = 3;
 /// How far an archived state follows a ratchet key that no state knows: as far as a person's texts go (rule S9).
 const MAX_ARCHIVED_JUMP: u32 = 1_000;
 
-/// `RecordStructure`, its states left as bytes.
+/// `RecordStructure`, its states left as bytes. They hold keys of ratchets, and are wiped.
 #[derive(Clone, PartialEq, prost::Message)]
 #[prost(skip_debug)]
 struct RecordBytes {
@@ -21,6 +22,13 @@ struct RecordBytes {
     current: Option<Vec<u8>>,
     #[prost(bytes = "vec", repeated, tag = "2")]
     previous: Vec<Vec<u8>>,
+}
+
+impl Drop for RecordBytes {
+    fn drop(&mut self) {
+        self.current.zeroize();
+        self.previous.zeroize();
+    }
 }
 
 /// What the guard reads of `SessionStructure`.
@@ -37,6 +45,12 @@ struct StateView {
     base_key: Vec<u8>,
     #[prost(bytes = "vec", tag = "15")]
     pq_ratchet: Vec<u8>,
+}
+
+impl Drop for StateView {
+    fn drop(&mut self) {
+        self.pq_ratchet.zeroize();
+    }
 }
 
 /// What the guard reads of `Chain`.
@@ -114,12 +128,12 @@ impl PqStateView {
 
 /// One state, as bytes and as the guard sees it.
 struct State {
-    bytes: Vec<u8>,
+    bytes: Zeroizing<Vec<u8>>,
     view: StateView,
 }
 
 impl State {
-    fn read(bytes: Vec<u8>) -> Option<Self> {
+    fn read(bytes: Zeroizing<Vec<u8>>) -> Option<Self> {
         let view = StateView::decode(bytes.as_slice()).ok()?;
         Some(Self { bytes, view })
     }
@@ -130,12 +144,12 @@ impl State {
         chain.chain_key.as_ref().map(|key| key.index)
     }
 
-    /// Whether following `numbers` would cost at most `jump` steps in either ratchet.
-    fn near(&self, numbers: &Numbers<'_>, jump: u32) -> bool {
+    /// How many steps of both ratchets together following `numbers` would skip; none if more than `jump` in either.
+    fn skips(&self, numbers: &Numbers<'_>, jump: u32) -> Option<u32> {
         let reached = self.reached(numbers.ratchet_key).unwrap_or(0);
         let last = PqStateView::decode(self.view.pq_ratchet.as_slice())
             .map_or(0, |pq| pq.last_received(numbers.header.epoch.saturating_sub(1)));
-        numbers.counter <= reached.saturating_add(jump) && numbers.header.index <= last.saturating_add(jump)
+        numbers.skips(reached, last, jump)
     }
 }
 
@@ -145,6 +159,16 @@ pub(super) struct Numbers<'m> {
     pub(super) counter: u32,
     pub(super) previous_counter: u32,
     pub(super) header: Header,
+}
+
+impl Numbers<'_> {
+    /// How many steps are skipped from the next counter `reached` and the `last` index of the post-quantum chain.
+    fn skips(&self, reached: u32, last: u32, jump: u32) -> Option<u32> {
+        let counters = self.counter.saturating_sub(reached);
+        let indices = self.header.index.saturating_sub(last);
+        // The step after the last index is the next one, and not skipped.
+        (counters <= jump && indices <= jump).then(|| counters.saturating_add(indices.saturating_sub(1)))
+    }
 }
 
 /// A record as it lies in the store, its current state first.
@@ -164,9 +188,14 @@ impl Record {
     /// Reads a stored record; archived states past [`MAX_ARCHIVED`] are left behind. No bytes: no session yet.
     /// Nothing if the store held something else.
     pub(crate) fn read(bytes: Option<&[u8]>) -> Option<Self> {
-        let record = RecordBytes::decode(bytes.unwrap_or_default()).ok()?;
-        let has_current = record.current.is_some();
-        let states = record.current.into_iter().chain(record.previous.into_iter().take(MAX_ARCHIVED));
+        let mut record = RecordBytes::decode(bytes.unwrap_or_default()).ok()?;
+        let (current, previous) = (record.current.take(), std::mem::take(&mut record.previous));
+        let has_current = current.is_some();
+        let states = current
+            .into_iter()
+            .chain(previous)
+            .map(Zeroizing::new)
+            .take(usize::from(has_current) + MAX_ARCHIVED);
         Some(Self { has_current, states: states.map(State::read).collect::<Option<_>>()? })
     }
 
@@ -183,37 +212,43 @@ impl Record {
         chain.and_then(|chain| chain.chain_key.as_ref()).map_or(0, |key| key.index)
     }
 
-    /// Checks the numbers of a message that begins a session with `base_key`, or repeats its beginning.
-    pub(super) fn check_first(&self, base_key: &[u8], numbers: &Numbers<'_>) -> Result<(), Refused> {
-        let near = match self.states.iter().find(|state| state.view.base_key == base_key) {
-            Some(state) => state.near(numbers, MAX_JUMP),
-            None => numbers.counter <= MAX_JUMP && numbers.header.index <= MAX_JUMP,
+    /// Checks the numbers of a message that begins a session with `base_key`, or repeats its beginning: the steps that
+    /// it skips.
+    pub(super) fn check_first(&self, base_key: &[u8], numbers: &Numbers<'_>) -> Result<u32, Refused> {
+        let skips = match self.states.iter().find(|state| state.view.base_key == base_key) {
+            Some(state) => state.skips(numbers, MAX_JUMP),
+            None => numbers.skips(0, 0, MAX_JUMP),
         };
-        if near && self.previous_near(numbers) { Ok(()) } else { Err(Refused::TooFarAhead) }
+        skips.filter(|_| self.previous_near(numbers)).ok_or(Refused::TooFarAhead)
     }
 
-    /// The states that a message of a running session may be tried on, as a record for libsignal.
+    /// The states that a message of a running session may be tried on, as a record for libsignal, and the steps that it
+    /// skips on all of them.
     ///
     /// A ratchet key that one state knows belongs to that one: on the others libsignal would count from 0 to a counter
     /// that may be high by right. A key that none knows counts from 0 on each. There an archived state follows only as
     /// far as an honest sender goes: libsignal's work grows with the square of the jump, and all states together must
     /// not cost more than the current one alone.
-    pub(super) fn candidates(&self, numbers: &Numbers<'_>) -> Result<Vec<u8>, Refused> {
-        let knows = |state: &&State| state.reached(numbers.ratchet_key).is_some();
-        let known = self.states.iter().find(knows);
-        let tried: Vec<_> = match known {
-            Some(state) => [state].into_iter().filter(|state| state.near(numbers, MAX_JUMP)).collect(),
-            None => {
-                let jump = |at| if at == 0 { MAX_JUMP } else { MAX_ARCHIVED_JUMP };
-                let near = |(at, state): &(usize, &State)| state.near(numbers, jump(*at));
-                self.states.iter().enumerate().filter(near).map(|(_, state)| state).collect()
+    pub(super) fn candidates(&self, numbers: &Numbers<'_>) -> Result<(Zeroizing<Vec<u8>>, u32), Refused> {
+        let known = self.states.iter().position(|state| state.reached(numbers.ratchet_key).is_some());
+        let mut tried = RecordBytes::default();
+        let mut skips = None;
+        for (at, state) in self.states.iter().enumerate() {
+            let jump = if at == 0 || known.is_some() { MAX_JUMP } else { MAX_ARCHIVED_JUMP };
+            let Some(more) = state.skips(numbers, jump).filter(|_| known.is_none_or(|known| known == at))
+            else {
+                continue;
+            };
+            let bytes = state.bytes.to_vec();
+            if skips.is_none() {
+                tried.current = Some(bytes)
+            } else {
+                tried.previous.push(bytes)
             }
-        };
-        if tried.is_empty() || !self.previous_near(numbers) {
-            return Err(Refused::TooFarAhead);
+            skips = Some(skips.unwrap_or(0_u32).saturating_add(more));
         }
-        let mut tried = tried.into_iter().map(|state| state.bytes.clone());
-        Ok(RecordBytes { current: tried.next(), previous: tried.collect() }.encode_to_vec())
+        let skips = skips.filter(|_| self.previous_near(numbers)).ok_or(Refused::TooFarAhead)?;
+        Ok((Zeroizing::new(tried.encode_to_vec()), skips))
     }
 
     /// Whether the length that a message claims for the chain before its own is near what we saw of any chain.
@@ -225,29 +260,34 @@ impl Record {
 
     /// The record with the state that libsignal made or moved as the current one, and the others archived behind it,
     /// at most [`MAX_ARCHIVED`]. Nothing if either is not a record.
-    pub(crate) fn with(&self, moved: &SessionRecord) -> Option<Vec<u8>> {
-        let current = RecordBytes::decode(moved.serialize().ok()?.as_slice()).ok()?.current?;
+    pub(crate) fn with(&self, moved: &SessionRecord) -> Option<Zeroizing<Vec<u8>>> {
+        let moved_bytes = Zeroizing::new(moved.serialize().ok()?);
+        let current = RecordBytes::decode(moved_bytes.as_slice()).ok()?.current.take()?;
         let base_key = moved.alice_base_key().ok()?;
-        let mut previous = Vec::new();
+        let mut record = RecordBytes { current: Some(current), previous: Vec::new() };
         for (at, state) in self.states.iter().enumerate() {
+            if record.previous.len() == MAX_ARCHIVED {
+                break;
+            }
             if state.view.base_key == base_key {
                 continue;
             }
             let archived =
-                if at == 0 && self.has_current { archive(&state.bytes)? } else { state.bytes.clone() };
-            previous.push(archived);
+                if at == 0 && self.has_current { archive(&state.bytes)? } else { state.bytes.to_vec() };
+            record.previous.push(archived);
         }
-        previous.truncate(MAX_ARCHIVED);
-        Some(RecordBytes { current: Some(current), previous }.encode_to_vec())
+        Some(Zeroizing::new(record.encode_to_vec()))
     }
 }
 
 /// A current state made an archived one by libsignal, which drops what only a current one needs.
 fn archive(state: &[u8]) -> Option<Vec<u8>> {
-    let alone = RecordBytes { current: Some(state.to_vec()), previous: Vec::new() }.encode_to_vec();
+    let alone = RecordBytes { current: Some(state.to_vec()), previous: Vec::new() };
+    let alone = Zeroizing::new(alone.encode_to_vec());
     let mut record = SessionRecord::deserialize(&alone).ok()?;
     record.archive_current_state().ok()?;
-    RecordBytes::decode(record.serialize().ok()?.as_slice()).ok()?.previous.pop()
+    let archived = Zeroizing::new(record.serialize().ok()?);
+    RecordBytes::decode(archived.as_slice()).ok()?.previous.pop()
 }
 
 /// The bytes of a ratchet key as records keep it.

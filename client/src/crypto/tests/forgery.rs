@@ -9,6 +9,7 @@ use libsignal_protocol::{
 
 use super::*;
 use crate::cpu_time;
+use crate::store::signal::FailuresRow;
 
 /// The limit of the promise.
 const MOST: Duration = Duration::from_millis(300);
@@ -256,6 +257,35 @@ fn a_sender_who_fails_too_often_is_dropped_untried_for_the_rest_of_the_hour() {
     let later = NOW.plus(beresta_proto::time::HOUR_MS);
     let got = pair.anna.receive_at(&genuine, Expected::Pinned(&expected), later).unwrap();
     assert_eq!(got.plaintext.as_slice(), b"genuine");
+}
+
+#[test]
+fn a_contact_who_skips_ahead_without_end_is_dropped_untried_for_the_rest_of_the_hour() {
+    let mut pair = Pair::talking(442);
+    let spent = |pair: &mut Pair| {
+        let row = pair.anna.store.transaction(|tx| tx.failures(&pair.to_boris.handle.0)).unwrap();
+        row.map_or(0, |row| row.count)
+    };
+    // What comes in order is free.
+    for _ in 0..5 {
+        let next = pair.boris.send(&pair.to_anna, b"next");
+        pair.anna.receive(&next, &pair.to_boris).unwrap();
+    }
+    assert_eq!(spent(&mut pair), 0);
+    let skip = |pair: &mut Pair| {
+        for _ in 0..500 {
+            pair.boris.send(&pair.to_anna, b"never sent");
+        }
+        let next = pair.boris.send(&pair.to_anna, b"genuine");
+        pair.anna.receive(&next, &pair.to_boris)
+    };
+    // 500 steps of either ratchet.
+    skip(&mut pair).unwrap();
+    assert_eq!(spent(&mut pair), 1_000);
+    let (handle, nearly) = (pair.to_boris.handle, FailuresRow { count: 39_999, since: NOW.0 });
+    pair.anna.store.transaction(|tx| tx.put_failures(&handle.0, nearly)).unwrap();
+    skip(&mut pair).unwrap();
+    assert!(matches!(skip(&mut pair), Err(DecryptError::OverBudget)));
 }
 
 #[test]

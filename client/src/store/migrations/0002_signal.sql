@@ -40,9 +40,9 @@ CREATE TABLE signal_used_pre_key (
     PRIMARY KEY (kyber_id, signed_id, base_key)
 ) STRICT, WITHOUT ROWID;
 
--- How often a sender failed of late; past a limit their messages are dropped untried for the rest of the hour.
+-- What a sender made us compute of late; past a limit their messages are dropped untried for the rest of the hour.
 CREATE TABLE signal_failures (
     handle BLOB    NOT NULL PRIMARY KEY,
-    count  INTEGER NOT NULL, -- failed decryptions
+    count  INTEGER NOT NULL, -- steps skipped; a failure counts as many
     since  INTEGER NOT NULL  -- Unix milliseconds of the first of them
 ) STRICT, WITHOUT ROWID;
