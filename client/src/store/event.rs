@@ -111,20 +111,21 @@ pub struct EventRow {
 }
 
 impl Tx<'_> {
-    /// Adds an event; its `seq` is ignored.
+    /// Adds an event; its `seq` is ignored. It takes the place of one that says the same and was not acknowledged:
+    /// how often something is told is in others' hands, and must not fill the store.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn insert_event(&self, event: &EventRow) -> Result<(), StoreError> {
+        let (contact, message) = (event.contact.map(|id| id.0), event.message.map(|row| row.0));
+        let what = params![event.kind.to_code(), contact, message, event.invite.map(|id| id.0)];
         self.conn().execute(
-            "INSERT INTO event (time, kind, contact, message, invite) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![
-                to_db(event.time),
-                event.kind.to_code(),
-                event.contact.map(|id| id.0),
-                event.message.map(|row| row.0),
-                event.invite.map(|id| id.0),
-            ],
+            "DELETE FROM event WHERE kind = ?1 AND contact IS ?2 AND message IS ?3 AND invite IS ?4",
+            what,
+        )?;
+        self.conn().execute(
+            "INSERT INTO event (kind, contact, message, invite, time) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![event.kind.to_code(), contact, message, event.invite.map(|id| id.0), to_db(event.time),],
         )?;
         Ok(())
     }

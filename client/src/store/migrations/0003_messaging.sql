@@ -136,6 +136,8 @@ CREATE TABLE event (
     message  INTEGER REFERENCES message (id) ON DELETE CASCADE,
     invite   INTEGER REFERENCES invite (id) ON DELETE CASCADE
 ) STRICT;
+CREATE INDEX event_what ON event (kind, contact, message, invite);
+CREATE INDEX event_message ON event (message) WHERE message IS NOT NULL;
 
 -- How often something was dropped, by reason: shown by `status`, never who or what.
 CREATE TABLE dropped (
