@@ -22,6 +22,7 @@ use beresta_proto::id::{RelayId, SendId};
 use beresta_proto::time::Timestamp;
 
 use crate::rng::Rng;
+use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -55,6 +56,8 @@ pub struct Engine {
     waiting: Vec<Waiting>,
     effects: VecDeque<Effect>,
     next_number: u64,
+    /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
+    prompted: BTreeMap<ContactId, Timestamp>,
     /// How far a relay's clock was from ours at the last link, in milliseconds; positive if ours is behind.
     skew_ms: Option<i64>,
     /// When the last step was: what was due by then was done, or waits for a line.
@@ -75,6 +78,7 @@ impl Engine {
             waiting: Vec::new(),
             effects: VecDeque::new(),
             next_number: 1,
+            prompted: BTreeMap::new(),
             skew_ms: None,
             last: Timestamp(0),
         }
@@ -93,7 +97,7 @@ impl Engine {
         let durable = store.transaction(|tx| sweep::next_due(tx, self.last))?;
         let lines = self.lines.values().filter_map(Line::wakes);
         let waiting = self.waiting.iter().map(Waiting::deadline);
-        Ok(lines.chain(waiting).chain(durable).min())
+        Ok(lines.chain(waiting).chain(durable).chain(self.next_prompt()).min())
     }
 
     /// How far the relay's clock was from ours, in milliseconds, if it is worth telling; positive if ours is behind.

@@ -4,10 +4,12 @@
 
 use beresta_client::engine::{AcceptRequest, Answer, AskError};
 use beresta_client::store::contact::ContactId;
-use beresta_client::store::event::DropReason;
-use beresta_proto::content::Body;
+use beresta_client::store::event::{DropReason, EventKind};
+use beresta_proto::content::{Body, SeenEpoch};
+use beresta_proto::id::{KeyId, ReadId};
 use beresta_proto::invite::Offer;
-use beresta_proto::time::{MINUTE_MS, SECOND_MS};
+use beresta_proto::reply::Push;
+use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_tests::world::{Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
@@ -92,4 +94,102 @@ fn a_stranger_who_says_anything_but_meeting_is_dropped_untried_after_a_while() {
     assert_eq!(world.dropped(anna, DropReason::Content), 20);
     assert_eq!(world.dropped(anna, DropReason::Budget), 5);
     assert!(world.contacts(anna).is_empty());
+}
+
+/// Where a contact writes to a person now.
+fn queue_for(world: &mut World, who: Who, from: ContactId) -> Option<ReadId> {
+    let queues = world.get(who).store.transaction(|tx| tx.own_queues()).unwrap();
+    queues.iter().rfind(|queue| queue.contact == Some(from)).map(|queue| queue.read_id)
+}
+
+#[test]
+fn a_relay_that_says_drained_without_end_burns_no_ratchet() {
+    let (mut world, anna, boris) = two(120);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    let hear_boris = |world: &mut World| {
+        world.say(boris, to_anna, "here").unwrap();
+        world.run(MINUTE_MS);
+    };
+    hear_boris(&mut world);
+    let queue = queue_for(&mut world, anna, to_boris).unwrap();
+    let before = world.ahead(anna, to_boris);
+    let drain = |world: &mut World| (0..100).for_each(|_| world.push(anna, Push::Drained { queue }));
+    drain(&mut world);
+    assert_eq!(world.ahead(anna, to_boris), before + 1);
+    world.run(HOUR_MS);
+    drain(&mut world);
+    assert_eq!(world.ahead(anna, to_boris), before + 2);
+    // Whoever is heard may be told that there is room again.
+    hear_boris(&mut world);
+    let before = world.ahead(anna, to_boris);
+    drain(&mut world);
+    assert_eq!(world.ahead(anna, to_boris), before + 1);
+}
+
+#[test]
+fn a_relay_that_loses_a_queue_without_end_burns_no_ratchet() {
+    let (mut world, anna, boris) = two(121);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "here").unwrap();
+    world.run(MINUTE_MS);
+    let before = world.ahead(anna, to_boris);
+    world.go_offline(boris);
+    for _ in 0..20 {
+        if let Some(queue) = queue_for(&mut world, anna, to_boris) {
+            world.lose_queue(anna, queue);
+        }
+        world.run(2 * MINUTE_MS);
+    }
+    assert_eq!(world.ahead(anna, to_boris), before + 1);
+    world.run(HOUR_MS);
+    world.go_online(boris);
+    world.run(10 * MINUTE_MS);
+    world.say(boris, to_anna, "found you").unwrap();
+    world.run(10 * MINUTE_MS);
+    assert_eq!(world.heard_texts(anna, to_boris), ["here", "found you"]);
+}
+
+#[test]
+fn a_relay_s_word_about_a_blocked_contact_s_queue_says_nothing_to_them() {
+    let (mut world, anna, boris) = two(122);
+    let (to_boris, _) = world.meet(anna, boris);
+    let queue = queue_for(&mut world, anna, to_boris).unwrap();
+    world.go_offline(anna);
+    world.wish(anna, |engine, store, now| engine.block(store, to_boris, now)).unwrap();
+    let before = world.ahead(anna, to_boris);
+    world.push(anna, Push::Drained { queue });
+    assert_eq!(world.ahead(anna, to_boris), before);
+}
+
+#[test]
+fn a_relay_s_word_about_queues_that_are_not_ours_means_nothing() {
+    let (mut world, anna, boris) = two(123);
+    let (to_boris, _) = world.meet(anna, boris);
+    let before = world.events(anna);
+    for n in 0..50 {
+        world.push(anna, Push::TakenOver { queue: ReadId([n; 24]) });
+        world.push(anna, Push::Drained { queue: ReadId([n; 24]) });
+    }
+    assert_eq!(world.events(anna), before);
+    let queue = queue_for(&mut world, anna, to_boris).unwrap();
+    for _ in 0..50 {
+        world.push(anna, Push::TakenOver { queue });
+    }
+    let told = world.events(anna).into_iter().filter(|kind| *kind == EventKind::TakenOver);
+    assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn what_is_told_again_and_again_is_kept_once() {
+    let (mut world, anna, boris) = two(124);
+    let (_, to_anna) = world.meet(anna, boris);
+    let day = world.now.0 / DAY_MS;
+    for _ in 0..30 {
+        let seen = SeenEpoch { day, key: KeyId([9; 8]) };
+        world.say_edited(boris, to_anna, Body::TimerChanged, |content| content.seen_epoch = Some(seen));
+        world.run(SECOND_MS);
+    }
+    let events = world.events(anna);
+    let count = |kind| events.iter().filter(|one| **one == kind).count();
+    assert_eq!((count(EventKind::RelayForked), count(EventKind::TimerChanged)), (1, 1));
 }

@@ -163,8 +163,9 @@ fn a_message_opened_21_days_later_with_a_clock_a_day_wrong_is_shown() {
     }
 }
 
+/// Rule S9: a sender at its cap probes.
 #[test]
-fn a_conversation_whose_messages_all_expired_unread_heals_when_the_recipient_returns() {
+fn a_conversation_whose_messages_all_expired_heals() {
     let (mut world, anna, boris) = two(12);
     let (to_boris, to_anna) = world.meet(anna, boris);
     world.set_timer(anna, to_boris, None);
@@ -265,8 +266,9 @@ fn what_is_not_delivered_in_its_time_is_said_to_have_failed() {
     assert_eq!(world.state(anna, row), Some(MessageState::Failed));
 }
 
+/// Rule S12.
 #[test]
-fn a_changed_identity_blocks_sending_until_the_person_decides() {
+fn a_changed_identity_blocks_sending_once_and_loudly() {
     let (mut world, anna, boris) = two(17);
     let (to_boris, _) = world.meet(anna, boris);
     // Boris lost his laptop and comes back on another one.

@@ -4,7 +4,7 @@
 use beresta_proto::content::{Body, Content, Route, SeenEpoch, Timer};
 use beresta_proto::envelope::{Envelope, SealError};
 use beresta_proto::id::{ContentId, Device, MessageId};
-use beresta_proto::limits::RECEIVER_AHEAD;
+use beresta_proto::limits::{RECEIVER_AHEAD, SENDER_AHEAD};
 use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
@@ -18,6 +18,14 @@ use crate::store::{StoreError, Tx};
 /// Nothing at all is sealed past this many undelivered messages: what a receiver's guard admits, less what may be
 /// underway in receipts (rule S9).
 const AHEAD_HARD: u32 = RECEIVER_AHEAD - 100;
+
+/// How many undelivered messages a content may follow. What heals a conversation may go further than what fills it.
+const fn most_ahead(body: &Body) -> u32 {
+    match body {
+        Body::Probe | Body::Delivered(_) => AHEAD_HARD,
+        Body::Text(_) | Body::TimerChanged | Body::Meeting { .. } | Body::Resume => SENDER_AHEAD,
+    }
+}
 
 /// Why nothing was composed.
 #[derive(Debug, thiserror::Error)]
@@ -79,7 +87,7 @@ impl Engine {
         let Draft { contact, id, body, timer, ttl, message } = draft;
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
         let peer = peer(contact);
-        if crypto::sent_ahead(tx, &peer)? >= AHEAD_HARD {
+        if crypto::sent_ahead(tx, &peer)? >= most_ahead(&body) {
             return Err(ComposeError::TooFarAhead);
         }
         let profile = tx.profile()?;

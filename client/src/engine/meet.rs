@@ -122,17 +122,21 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut contact = match tx.contact(contact) {
-            Ok(contact) => contact,
-            Err(StoreError::NotFound) => return Ok(()),
+            Ok(contact) if contact.needs_queue && !contact.identity_changed => contact,
+            // Blocked, removed or renewed while the queue was made.
+            Ok(_) | Err(StoreError::NotFound) => return Self::leave_unused(tx, queue),
             Err(error) => return Err(error),
         };
+        self.prompted.insert(contact.id, now);
+        let body = Body::Meeting { name: tx.profile()?.name, addresses: vec![queue.address(home)] };
+        if !self.compose_quietly(tx, &contact, body, TtlClass::ThreeWeeks, now)? {
+            // Nobody would write to it. Another one is made later.
+            return Self::leave_unused(tx, queue);
+        }
         queue.contact = Some(contact.id);
         tx.insert_own_queue(&queue)?;
         contact.needs_queue = false;
-        tx.update_contact(&contact)?;
-        let body = Body::Meeting { name: tx.profile()?.name, addresses: vec![queue.address(home)] };
-        self.compose_quietly(tx, &contact, body, TtlClass::ThreeWeeks, now)?;
-        Ok(())
+        tx.update_contact(&contact)
     }
 
     /// A message came on `queue`: older queues of the same contact are read for a while more and then left.

@@ -78,7 +78,7 @@ impl Engine {
     fn progress_line(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
         self.progress_wishes(tx, relay)?;
         self.progress_queues(tx, relay)?;
-        self.progress_contacts(tx, relay)?;
+        self.progress_contacts(tx, relay, now)?;
         self.progress_blobs(tx, relay)?;
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
         if up.wants_refresh(now) && !up.any(|flight| matches!(flight, Flight::Refresh)) {
@@ -154,12 +154,15 @@ impl Engine {
         Ok(())
     }
 
-    fn progress_contacts(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
+    fn progress_contacts(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
         if tx.profile()?.home.is_none_or(|home| home.relay != relay) {
             return Ok(());
         }
         let needing: Vec<ContactId> = tx.contacts_needing_queue()?.into_iter().map(|one| one.id).collect();
         for contact in needing {
+            if !self.may_be_prompted(contact, now) {
+                continue;
+            }
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
             let asked = up.any(|flight| {
                 matches!(flight, Flight::MakeQueue(QueueFor { purpose: Purpose::Contact(id), .. }) if *id == contact)

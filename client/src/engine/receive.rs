@@ -12,31 +12,26 @@
 use beresta_proto::command::Command;
 use beresta_proto::content::{Body, Content, ContentError, Timer};
 use beresta_proto::envelope::Envelope;
-use beresta_proto::id::{ContentId, ReadId, RelayId};
+use beresta_proto::id::{ReadId, RelayId};
 use beresta_proto::limits::TIMER_DEFAULT_SECS;
 use beresta_proto::reply::Push;
-use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
+use beresta_proto::time::Timestamp;
 
 use super::Engine;
 use super::compose::peer;
 use super::line::{Flight, Line};
 use crate::crypto::{self, Expected, Opened};
 use crate::store::contact::{Contact, ContactId, ContactState};
-use crate::store::event::{DropReason, EventKind, EventRow};
+use crate::store::event::{DropReason, EventKind};
 use crate::store::invite::{Invite, InviteState};
-use crate::store::message::{Message, MessageRow, MessageState};
-use crate::store::outbox::DueReceipt;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
+mod body;
+mod prompted;
 mod refused;
 
 use refused::{Refused, Tell, dropped};
-
-/// A receipt waits at least so long, and at most so much longer: when a person's device was on is not told to the
-/// second, and receipts come in batches (rule E9).
-const RECEIPT_FIRST_MS: u64 = 2 * SECOND_MS;
-const RECEIPT_SPREAD_MS: u64 = 28 * SECOND_MS;
 
 /// Who a sealed message is from, as far as its certificate and its queue say.
 enum Sender {
@@ -60,22 +55,12 @@ impl Engine {
             Push::Deliver { queue, sequence, envelope } => {
                 self.deliver(store, relay, queue, sequence, &envelope, now)
             }
-            Push::TakenOver { queue } => self.step(store, now, |engine, tx| {
-                if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
-                    // Still counted as subscribed: taking it back at once would be a tug of war.
-                    up.subscribed.insert(queue);
-                }
-                let contact = tx.own_queue(&relay, &queue)?.and_then(|own| own.contact);
-                engine.event(tx, EventKind::TakenOver, contact, now)
-            }),
-            Push::Drained { queue } => self.step(store, now, |engine, tx| {
-                let owner = tx.own_queue(&relay, &queue)?.and_then(|own| own.contact);
-                if let Some(owner) = owner {
-                    let contact = tx.contact(owner)?;
-                    engine.compose_quietly(tx, &contact, Body::Resume, TtlClass::Week, now)?;
-                }
-                Ok(())
-            }),
+            Push::TakenOver { queue } => {
+                self.step(store, now, |engine, tx| engine.taken_over(tx, relay, queue, now))
+            }
+            Push::Drained { queue } => {
+                self.step(store, now, |engine, tx| engine.drained(tx, relay, queue, now))
+            }
             Push::GoAway { reconnect_after: _ } => Ok(()),
         }
     }
@@ -174,6 +159,7 @@ impl Engine {
         let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), now, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
+        self.prompted.remove(&contact.id);
         self.notice_epoch(tx, own, &content, &contact, now)?;
         Self::merge_timer(tx, &mut contact, &content)?;
         self.retire_older(tx, own, contact.id, now)?;
@@ -236,17 +222,6 @@ impl Engine {
         if fits { Ok(()) } else { Err(dropped(DropReason::Misdirected)) }
     }
 
-    /// The higher version holds; at the same version the shorter timer (rule E11).
-    fn merge_timer(tx: &Tx<'_>, contact: &mut Contact, content: &Content) -> Result<(), StoreError> {
-        let (ours, theirs) = (contact.timer, content.timer);
-        let shorter = theirs.seconds.unwrap_or(u32::MAX) < ours.seconds.unwrap_or(u32::MAX);
-        if theirs.version > ours.version || (theirs.version == ours.version && shorter) {
-            contact.timer = theirs;
-            tx.update_contact(contact)?;
-        }
-        Ok(())
-    }
-
     /// The sender saw an epoch key of our relay: it should be the one that we see (rule D9).
     fn notice_epoch(
         &mut self,
@@ -260,77 +235,6 @@ impl Engine {
         let Some(Line::Up(up)) = self.lines.get(&own.relay) else { return Ok(()) };
         let forked = up.epoch_keys.iter().any(|key| key.day == seen.day && key.id() != seen.key);
         if forked { self.event(tx, EventKind::RelayForked, Some(contact.id), now) } else { Ok(()) }
-    }
-
-    fn body(
-        &mut self,
-        tx: &Tx<'_>,
-        contact: &mut Contact,
-        content: Content,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Content { id, sent, timer, body, .. } = content;
-        match body {
-            Body::Text(text) => {
-                let row = tx.insert_message(&Message {
-                    id: MessageRow(0),
-                    contact: contact.id,
-                    content: id,
-                    outgoing: false,
-                    body: text.into(),
-                    sent,
-                    arrived: now,
-                    state: MessageState::New,
-                    timer: timer.seconds,
-                    expires: None,
-                    fails: None,
-                })?;
-                if let Some(row) = row {
-                    let kind = EventKind::MessageArrived;
-                    let (contact, message) = (Some(contact.id), Some(row));
-                    tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message, invite: None })?;
-                }
-                self.plan_receipt(tx, contact.id, id, now)
-            }
-            Body::Delivered(contents) => {
-                contents.iter().try_for_each(|one| self.delivered(tx, contact.id, one, now))
-            }
-            Body::Meeting { name: _, addresses } => self.moved(tx, contact, &addresses, now),
-            Body::TimerChanged => {
-                self.event(tx, EventKind::TimerChanged, Some(contact.id), now)?;
-                self.plan_receipt(tx, contact.id, id, now)
-            }
-            Body::Resume => tx.hurry_outgoing(contact.id, now),
-            Body::Probe => self.plan_receipt(tx, contact.id, id, now),
-        }
-    }
-
-    fn plan_receipt(
-        &mut self,
-        tx: &Tx<'_>,
-        contact: ContactId,
-        content: ContentId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let due = now.plus(RECEIPT_FIRST_MS).plus(self.rng.below(RECEIPT_SPREAD_MS));
-        tx.insert_receipt(DueReceipt { contact, content, due })
-    }
-
-    fn delivered(
-        &mut self,
-        tx: &Tx<'_>,
-        contact: ContactId,
-        content: &ContentId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(mut message) = tx.outgoing_by_content(contact, content)? else { return Ok(()) };
-        if message.state == MessageState::Delivered {
-            return Ok(());
-        }
-        message.state = MessageState::Delivered;
-        message.fails = None;
-        tx.update_message(&message)?;
-        self.message_changed(tx, contact, message.id, now)
     }
 
     /// A relay does not know a queue of ours any more.

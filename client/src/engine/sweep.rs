@@ -151,9 +151,10 @@ impl Engine {
                 Err(_) => continue,
             };
             if ahead >= SENDER_AHEAD {
-                self.compose_quietly(tx, &contact, Body::Probe, TtlClass::ThreeWeeks, now)?;
-                contact.probed = now;
-                tx.update_contact(&contact)?;
+                if self.compose_quietly(tx, &contact, Body::Probe, TtlClass::ThreeWeeks, now)? {
+                    contact.probed = now;
+                    tx.update_contact(&contact)?;
+                }
             } else if contact.probed != Timestamp(0) {
                 contact.probed = Timestamp(0);
                 tx.update_contact(&contact)?;

@@ -2,13 +2,15 @@
 //! only what is said is not what the program would say.
 
 use beresta_client::crypto::{self, Handle, Peer};
+use beresta_client::store::StoreError;
 use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::outbox::{OutboxId, Outgoing};
+use beresta_proto::auth::{self, Exporter};
 use beresta_proto::command::Command;
 use beresta_proto::content::{Body, Content, Route};
 use beresta_proto::envelope::Envelope;
 use beresta_proto::frame::RequestId;
-use beresta_proto::id::{BlobId, ContentId, Device, MessageId};
+use beresta_proto::id::{BlobId, ContentId, Device, MessageId, ReadId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, SigningKey};
 use beresta_proto::reply::Push;
@@ -23,22 +25,38 @@ fn peer(contact: &Contact) -> Peer {
 }
 
 impl World {
-    /// Puts an offer of any making at the relay: its link.
-    pub fn plant(&mut self, offer: &Offer) -> InviteLink {
+    /// Says one command on a line of its own.
+    fn command(&mut self, command: impl FnOnce(&Exporter) -> Command) {
         self.next += 1;
         let link = LinkId(self.next);
         self.relay.handle_connected(link, exporter(link), self.now);
         self.settle_relay();
+        let frame = command(&exporter(link)).encode(RequestId(1)).unwrap();
+        self.relay.handle_frame(link, &frame, self.now);
+        self.settle_relay();
+        self.relay.handle_closed(link);
+        self.settle_relay();
+    }
+
+    /// Puts an offer of any making at the relay: its link.
+    pub fn plant(&mut self, offer: &Offer) -> InviteLink {
         let key = BlobKey::random(&mut self.rng);
         let (sealed, hash) = offer.seal(&key, &mut self.rng).unwrap();
         let blob = BlobId::random(&mut self.rng);
         let owner = SigningKey::random(&mut self.rng).verifying_key().unwrap();
-        let put = Command::PutBlob { blob, owner, hours: 24, sealed, credit: None };
-        self.relay.handle_frame(link, &put.encode(RequestId(1)).unwrap(), self.now);
-        self.settle_relay();
-        self.relay.handle_closed(link);
-        self.settle_relay();
+        self.command(|_| Command::PutBlob { blob, owner, hours: 24, sealed, credit: None });
         InviteLink { relay: self.relay_address(), blob, key, hash, expires: self.now.plus(DAY_MS) }
+    }
+
+    /// The relay loses a queue of a person's, who finds out on a new line.
+    pub fn lose_queue(&mut self, who: Who, queue: ReadId) {
+        let relay = self.relay_address().relay;
+        let own = self.get(who).store.transaction(|tx| tx.own_queue(&relay, &queue)).unwrap().unwrap();
+        self.command(|exporter| {
+            let signature = own.read_key.sign(&auth::delete_queue(exporter, &queue)).unwrap();
+            Command::DeleteQueue { queue, signature }
+        });
+        self.break_line(who);
     }
 
     /// The offer behind a link, as whoever has both link and blob can read it.
@@ -104,6 +122,15 @@ impl World {
             })
             .unwrap();
         self.wish(who, |engine, store, now| engine.handle_timeout(store, now)).unwrap();
+    }
+
+    /// How many messages a person encrypted for a contact since the contact's last answer.
+    pub fn ahead(&mut self, who: Who, of: ContactId) -> u32 {
+        let contact = self.get(who).store.transaction(|tx| tx.contact(of)).unwrap();
+        self.get(who)
+            .store
+            .transaction(|tx| Ok::<_, StoreError>(crypto::sent_ahead(tx, &peer(&contact)).unwrap()))
+            .unwrap()
     }
 
     /// A relay pushes what it likes.

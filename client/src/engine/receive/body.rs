@@ -1,0 +1,105 @@
+//! What each content that was accepted does.
+
+use beresta_proto::content::{Body, Content};
+use beresta_proto::id::ContentId;
+use beresta_proto::time::{SECOND_MS, Timestamp};
+
+use crate::engine::Engine;
+use crate::store::contact::{Contact, ContactId};
+use crate::store::event::{EventKind, EventRow};
+use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::outbox::DueReceipt;
+use crate::store::{StoreError, Tx};
+
+/// A receipt waits at least so long, and at most so much longer: when a person's device was on is not told to the
+/// second, and receipts come in batches (rule E9).
+const RECEIPT_FIRST_MS: u64 = 2 * SECOND_MS;
+const RECEIPT_SPREAD_MS: u64 = 28 * SECOND_MS;
+
+impl Engine {
+    /// The higher version holds; at the same version the shorter timer (rule E11).
+    pub(super) fn merge_timer(
+        tx: &Tx<'_>,
+        contact: &mut Contact,
+        content: &Content,
+    ) -> Result<(), StoreError> {
+        let (ours, theirs) = (contact.timer, content.timer);
+        let shorter = theirs.seconds.unwrap_or(u32::MAX) < ours.seconds.unwrap_or(u32::MAX);
+        if theirs.version > ours.version || (theirs.version == ours.version && shorter) {
+            contact.timer = theirs;
+            tx.update_contact(contact)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn body(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &mut Contact,
+        content: Content,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Content { id, sent, timer, body, .. } = content;
+        match body {
+            Body::Text(text) => {
+                let row = tx.insert_message(&Message {
+                    id: MessageRow(0),
+                    contact: contact.id,
+                    content: id,
+                    outgoing: false,
+                    body: text.into(),
+                    sent,
+                    arrived: now,
+                    state: MessageState::New,
+                    timer: timer.seconds,
+                    expires: None,
+                    fails: None,
+                })?;
+                if let Some(row) = row {
+                    let kind = EventKind::MessageArrived;
+                    let (contact, message) = (Some(contact.id), Some(row));
+                    tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message, invite: None })?;
+                }
+                self.plan_receipt(tx, contact.id, id, now)
+            }
+            Body::Delivered(contents) => {
+                contents.iter().try_for_each(|one| self.delivered(tx, contact.id, one, now))
+            }
+            Body::Meeting { name: _, addresses } => self.moved(tx, contact, &addresses, now),
+            Body::TimerChanged => {
+                self.event(tx, EventKind::TimerChanged, Some(contact.id), now)?;
+                self.plan_receipt(tx, contact.id, id, now)
+            }
+            Body::Resume => tx.hurry_outgoing(contact.id, now),
+            Body::Probe => self.plan_receipt(tx, contact.id, id, now),
+        }
+    }
+
+    fn plan_receipt(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: ContactId,
+        content: ContentId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let due = now.plus(RECEIPT_FIRST_MS).plus(self.rng.below(RECEIPT_SPREAD_MS));
+        tx.insert_receipt(DueReceipt { contact, content, due })
+    }
+
+    fn delivered(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: ContactId,
+        content: &ContentId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(mut message) = tx.outgoing_by_content(contact, content)? else { return Ok(()) };
+        if message.state == MessageState::Delivered {
+            return Ok(());
+        }
+        message.state = MessageState::Delivered;
+        message.fails = None;
+        tx.update_message(&message)?;
+        self.message_changed(tx, contact, message.id, now)
+    }
+}
