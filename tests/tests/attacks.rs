@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_client::engine::{AcceptRequest, Answer, AskError};
-use beresta_client::store::contact::ContactId;
+use beresta_client::engine::{AcceptRequest, Answer, AskError, InviteRequest, SendRefused};
+use beresta_client::store::contact::{ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
+use beresta_client::store::message::MessageState;
 use beresta_proto::content::{Body, SeenEpoch};
 use beresta_proto::id::{KeyId, ReadId};
 use beresta_proto::invite::Offer;
@@ -192,4 +193,70 @@ fn what_is_told_again_and_again_is_kept_once() {
     let events = world.events(anna);
     let count = |kind| events.iter().filter(|one| **one == kind).count();
     assert_eq!((count(EventKind::RelayForked), count(EventKind::TimerChanged)), (1, 1));
+}
+
+#[test]
+fn who_is_blocked_while_a_queue_is_made_for_them_never_learns_of_it() {
+    let (mut world, anna, boris) = two(130);
+    let link = world.invite(anna).unwrap();
+    let request = AcceptRequest { link, name: String::new(), renews: None };
+    world.wish(boris, |engine, store, now| engine.invite_accept(store, request, now)).unwrap();
+    // Step by step, until the first message of his is here and a queue is asked for.
+    let to_boris = loop {
+        if let Some(contact) = world.contacts(anna).first() {
+            break contact.id;
+        }
+        world.run(1);
+    };
+    world.wish(anna, |engine, store, now| engine.block(store, to_boris, now)).unwrap();
+    world.run(MINUTE_MS);
+    let waiting = world.get(anna).store.transaction(|tx| tx.count_outgoing()).unwrap();
+    assert_eq!((waiting, own_queues(&mut world, anna)), (0, 0));
+    assert_eq!(world.contacts(boris)[0].state, ContactState::Meeting);
+}
+
+#[test]
+fn what_waits_for_a_contact_stays_here_when_they_are_blocked() {
+    let (mut world, anna, boris) = two(131);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.go_offline(anna);
+    let row = world.say(anna, to_boris, "on second thoughts").unwrap();
+    world.wish(anna, |engine, store, now| engine.block(store, to_boris, now)).unwrap();
+    world.go_online(anna);
+    world.run(HOUR_MS);
+    assert_eq!(world.state(anna, row), Some(MessageState::Failed));
+    assert_eq!(world.heard_texts(boris, to_anna), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_goes_to_a_changed_key_before_the_person_decides() {
+    let (mut world, anna, boris) = two(132);
+    let (to_boris, _) = world.meet(anna, boris);
+    world.go_offline(boris);
+    // One more than a queue holds.
+    let rows: Vec<_> = (0..257).map(|_| world.say(anna, to_boris, "for the old device").unwrap()).collect();
+    world.run(MINUTE_MS);
+    assert_eq!(world.state(anna, rows[256]), Some(MessageState::Queued));
+
+    let again = world.person("Boris");
+    let request = InviteRequest { hours: 24, name: String::new(), renews: Some(to_boris) };
+    let link = world.invite_with(anna, request).unwrap();
+    let theirs = world.accept(again, link).unwrap();
+    world.run(MINUTE_MS);
+    let ahead = world.ahead(anna, to_boris);
+    world.say(again, theirs, "I am Boris").unwrap();
+    world.run(HOUR_MS);
+    let refused = world.wish(anna, |engine, store, now| engine.set_timer(store, to_boris, None, now));
+    assert!(matches!(refused, Err(SendRefused::IdentityChanged)));
+    // No receipt, no fresh queue, no timer, and nothing of before.
+    assert_eq!(world.ahead(anna, to_boris), ahead);
+    assert_eq!(world.contacts(again)[0].state, ContactState::Meeting);
+    assert_eq!(world.heard_texts(anna, to_boris), ["I am Boris"]);
+    assert_eq!(world.state(anna, rows[256]), Some(MessageState::Failed));
+
+    world.wish(anna, |engine, store, now| engine.decide_identity(store, to_boris, false, now)).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.contacts(again)[0].state, ContactState::Active);
+    let delivered = world.chat(again, theirs).into_iter().filter(|one| one.state == MessageState::Delivered);
+    assert_eq!(delivered.count(), 1);
 }

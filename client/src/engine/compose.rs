@@ -10,7 +10,7 @@ use beresta_proto::time::{Timestamp, TtlClass};
 use super::Engine;
 use super::line::Line;
 use crate::crypto::{self, AccountError, EncryptError, Handle, Peer};
-use crate::store::contact::Contact;
+use crate::store::contact::{Contact, ContactState};
 use crate::store::message::MessageRow;
 use crate::store::outbox::Outgoing;
 use crate::store::{StoreError, Tx};
@@ -130,7 +130,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Composes what no person sees. Where that is refused (no address yet, too far ahead), it is simply not said.
+    /// Composes what no person sees. Where that is refused (no address yet, too far ahead), it is simply not said: nor
+    /// is anything to a blocked contact, or to a changed key before the person decided about it (rule S12).
     pub(super) fn compose_quietly(
         &mut self,
         tx: &Tx<'_>,
@@ -139,6 +140,9 @@ impl Engine {
         ttl: TtlClass,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        if contact.state == ContactState::Blocked || contact.identity_changed {
+            return Ok(false);
+        }
         let id = ContentId::random(&mut self.rng);
         let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
         match self.compose(tx, draft, now) {

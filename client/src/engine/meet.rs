@@ -48,6 +48,8 @@ impl Engine {
             Some(known) => known?,
         };
         crypto::forget(tx, super::compose::peer(&known).handle)?;
+        // It was encrypted for the old device: the new one could not read it.
+        self.abandon(tx, known.id, now)?;
         for mut queue in tx.own_queues()? {
             if queue.contact == Some(known.id) && queue.invite.is_none() {
                 queue.state = OwnQueueState::Leaving;
@@ -86,6 +88,17 @@ impl Engine {
         tx.update_invite(&invite)?;
         self.event(tx, EventKind::Met, Some(contact.id), now)?;
         Ok(contact)
+    }
+
+    /// Nothing of what waits for a contact goes out any more: texts have failed, and the person sees it.
+    pub(super) fn abandon(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        tx.delete_receipts_to(contact)?;
+        tx.outgoing_to(contact)?.iter().try_for_each(|outgoing| self.give_up(tx, outgoing, now))
     }
 
     /// A queue was made, and then not needed: nobody knows its address, and it is deleted at its relay.

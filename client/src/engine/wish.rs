@@ -117,6 +117,9 @@ impl Engine {
             if contact.state == ContactState::Blocked {
                 return Err(SendRefused::Blocked);
             }
+            if contact.identity_changed {
+                return Err(SendRefused::IdentityChanged);
+            }
             contact.timer = Timer { seconds, version: contact.timer.version.saturating_add(1) };
             tx.update_contact(&contact)?;
             let draft = Draft {
@@ -193,16 +196,18 @@ impl Engine {
         })
     }
 
-    /// Blocks a contact: the queues they could write to are deleted, and nothing from them is shown.
+    /// Blocks a contact: the queues they could write to are deleted, nothing from them is shown, and what waits for them
+    /// stays here.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn block(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |_, tx| {
+        self.step(store, now, |engine, tx| {
             let mut contact = tx.contact(who)?;
             contact.state = ContactState::Blocked;
             contact.needs_queue = false;
             tx.update_contact(&contact)?;
+            engine.abandon(tx, who, now)?;
             leave_queues_of(tx, who)
         })
     }

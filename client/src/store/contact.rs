@@ -115,12 +115,12 @@ impl Tx<'_> {
         self.contacts_where("true", [])
     }
 
-    /// Contacts for whom a fresh queue is still to be made.
+    /// Contacts for whom a fresh queue is still to be made. A changed key is told nothing before the person decided.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn contacts_needing_queue(&self) -> Result<Vec<Contact>, StoreError> {
-        self.contacts_where("needs_queue = 1 AND state <> 3", [])
+        self.contacts_where("needs_queue = 1 AND state <> 3 AND identity_changed = 0", [])
     }
 
     /// One contact.

@@ -121,6 +121,15 @@ impl Tx<'_> {
         self.query_all(&sql, params![to_db(now), relay.0, limit], read)
     }
 
+    /// Every envelope that waits for a contact.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn outgoing_to(&self, contact: ContactId) -> Result<Vec<Outgoing>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM outbox WHERE contact = ?1 ORDER BY id");
+        self.query_all(&sql, [contact.0], read)
+    }
+
     /// Relays for which an envelope waits.
     ///
     /// # Errors
@@ -229,7 +238,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Takes up to `limit` receipts whose moment has come for one contact.
+    /// Takes up to `limit` receipts whose moment has come for one contact. Those for a changed key wait until the person
+    /// decided about it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -239,7 +249,9 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Option<(ContactId, Vec<ContentId>)>, StoreError> {
         let first = self.query_all(
-            "SELECT contact FROM receipt WHERE due <= ?1 ORDER BY due, id LIMIT 1",
+            "SELECT contact FROM receipt
+             WHERE due <= ?1 AND contact NOT IN (SELECT id FROM contact WHERE identity_changed = 1)
+             ORDER BY due, id LIMIT 1",
             [to_db(now)],
             |row| Ok(ContactId(row.get("contact")?)),
         )?;
@@ -253,11 +265,22 @@ impl Tx<'_> {
         Ok(Some((contact, taken)))
     }
 
+    /// Forgets the receipts that are planned for a contact.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_receipts_to(&self, contact: ContactId) -> Result<(), StoreError> {
+        self.conn().execute("DELETE FROM receipt WHERE contact = ?1", [contact.0])?;
+        Ok(())
+    }
+
     /// When the next receipt is due.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn next_receipt(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(due) FROM receipt", [])
+        let sql = "SELECT min(due) FROM receipt
+                   WHERE contact NOT IN (SELECT id FROM contact WHERE identity_changed = 1)";
+        self.earliest(sql, [])
     }
 }
