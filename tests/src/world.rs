@@ -105,6 +105,8 @@ pub struct World {
     pub now: Timestamp,
     /// Every frame that was on a line, with its direction: true towards the relay.
     pub tap: Vec<(bool, Vec<u8>)>,
+    /// How many capsules the relay refuses before it takes one.
+    pub refuses: u32,
     /// Whether the relay runs and is reachable.
     pub relay_up: bool,
     people: Vec<Person>,
@@ -139,6 +141,7 @@ impl World {
         let mut world = Self {
             now: BEGIN,
             tap: Vec::new(),
+            refuses: 0,
             relay_up: true,
             people: Vec::new(),
             relay,

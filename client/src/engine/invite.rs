@@ -1,4 +1,4 @@
-//! Making invites, and accepting those of others (rules I1 to I7).
+//! Making invites, and accepting those of others (rules I1 to I9).
 //!
 //! ```text
 //! invite_new:    wait for home's line ─► MAKE_QUEUE ─► offer sealed, row kept ─► PUT_BLOB ─► link told

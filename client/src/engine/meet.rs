@@ -6,10 +6,12 @@ use beresta_proto::content::Body;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
+use super::compose::{ComposeError, Draft};
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
 use crate::store::invite::{BlobState, Invite, InviteState};
+use crate::store::message::MessageState;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{StoreError, Tx};
 
@@ -69,25 +71,59 @@ impl Engine {
         Ok(renewed)
     }
 
-    /// A stranger who proved to hold our invite becomes a contact, and the invite is used up.
+    /// Whoever proved to hold our invite is a contact now, and the invite is used up.
     pub(super) fn met_by_invite(
         &mut self,
         tx: &Tx<'_>,
         mut queue: OwnQueue,
         mut invite: Invite,
-        stranger: Contact,
+        contact: &Contact,
         now: Timestamp,
-    ) -> Result<Contact, StoreError> {
-        let renews = invite.renews;
-        let contact = self.keep_contact(tx, stranger, renews, now)?;
+    ) -> Result<(), StoreError> {
+        tx.update_contact(contact)?;
+        self.prompted.remove(&contact.id);
         queue.contact = Some(contact.id);
         tx.update_own_queue(&queue)?;
         invite.state = InviteState::Used;
         invite.blob_state = BlobState::Leaving;
         invite.link = super::invite::no_link();
         tx.update_invite(&invite)?;
-        self.event(tx, EventKind::Met, Some(contact.id), now)?;
-        Ok(contact)
+        self.event(tx, EventKind::Met, Some(contact.id), now)
+    }
+
+    /// What waits for a contact was said in a session that the other side does not take (rule I8): says it again in the
+    /// one that holds, under the same ids.
+    pub(super) fn say_again(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        for outgoing in tx.outgoing_to(contact.id)? {
+            tx.delete_outgoing(outgoing.id)?;
+        }
+        for mut message in tx.history(contact.id, None, u32::MAX)? {
+            if !matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
+                continue;
+            }
+            message.state = MessageState::Queued;
+            message.fails = None;
+            tx.update_message(&message)?;
+            let draft = Draft {
+                contact,
+                id: message.content,
+                body: Body::Text(message.body.to_string()),
+                timer: contact.timer,
+                ttl: TtlClass::ThreeWeeks,
+                message: Some(message.id),
+            };
+            match self.compose(tx, draft, now) {
+                Ok(()) => {}
+                Err(ComposeError::Store(error)) => return Err(error),
+                Err(_) => self.message_failed(tx, message.id, now)?,
+            }
+        }
+        Ok(())
     }
 
     /// Nothing of what waits for a contact goes out any more: texts have failed, and the person sees it.

@@ -36,7 +36,8 @@ use refused::{Refused, Tell, dropped};
 /// Who a sealed message is from, as far as its certificate and its queue say.
 enum Sender {
     Known(Contact),
-    Stranger(Invite),
+    /// Somebody who uses an invite of ours. Where we are using one of theirs at the same time, they are known already.
+    Accepting(Invite, Option<Contact>),
 }
 
 impl Engine {
@@ -105,10 +106,11 @@ impl Engine {
         let sender = Self::sender(tx, &own, &opened)?;
         match sender {
             Sender::Known(contact) => self.contact_says(tx, &own, contact, &opened, now),
-            // A stranger whose words do not fit has not used the invite.
-            Sender::Stranger(invite) => {
-                let handle = crypto::Handle(invite.stranger.0);
-                let said = tx.all_or_nothing(|| self.stranger_says(tx, own, invite, &opened, now));
+            // Whoever says what does not fit has not used the invite.
+            Sender::Accepting(invite, known) => {
+                let handle =
+                    known.as_ref().map_or(crypto::Handle(invite.stranger.0), |known| peer(known).handle);
+                let said = tx.all_or_nothing(|| self.accepting_says(tx, own, invite, known, &opened, now));
                 if let Err(Refused::Drop { reason, .. }) = &said
                     && reason.was_tried()
                 {
@@ -138,11 +140,19 @@ impl Engine {
             (None, known) => {
                 let invite = own.invite.ok_or_else(|| dropped(DropReason::NotOwner))?;
                 let invite = tx.invite(invite)?;
-                // A known contact has a queue of their own and no business on an invite.
-                if known.is_some() || invite.state != InviteState::Open {
+                // A known contact has a queue of their own and no business on an invite, but for two who use each
+                // other's at once: one of the two must hold, and both must mean the same one (rule I8).
+                let may = match &known {
+                    None => true,
+                    Some(known) => {
+                        known.state == ContactState::Meeting
+                            && tx.profile()?.account < known.identity.account_id()
+                    }
+                };
+                if !may || invite.state != InviteState::Open {
                     return Err(dropped(DropReason::NotOwner));
                 }
-                Ok(Sender::Stranger(invite))
+                Ok(Sender::Accepting(invite, known))
             }
         }
     }
@@ -167,38 +177,54 @@ impl Engine {
         Ok(())
     }
 
-    fn stranger_says(
+    fn accepting_says(
         &mut self,
         tx: &Tx<'_>,
         own: OwnQueue,
         invite: Invite,
+        known: Option<Contact>,
         opened: &Opened,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let expected = Expected::Stranger { handle: crypto::Handle(invite.stranger.0) };
+        let pinned = known.as_ref().map(peer);
+        let expected = match &pinned {
+            Some(peer) => Expected::Pinned(peer),
+            None => Expected::Stranger { handle: crypto::Handle(invite.stranger.0) },
+        };
         let decrypted = crypto::decrypt(tx, opened, expected, now, &mut self.rng)?;
-        let content = Self::content(&decrypted.plaintext, None)?;
+        let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));
         };
-        let stranger = Contact {
-            id: ContactId(0),
-            handle: invite.stranger,
-            identity: decrypted.peer.identity,
-            device: decrypted.peer.device,
-            conversation: invite.conversation,
-            name: if invite.name.is_empty() { name } else { invite.name.clone() },
-            state: ContactState::Active,
-            verified: false,
-            identity_changed: false,
-            needs_queue: true,
-            timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
-            probed: Timestamp(0),
+        let conversation = invite.conversation;
+        let fresh = match known {
+            Some(known) => Contact { conversation, state: ContactState::Active, needs_queue: true, ..known },
+            None => Contact {
+                id: ContactId(0),
+                handle: invite.stranger,
+                identity: decrypted.peer.identity,
+                device: decrypted.peer.device,
+                conversation,
+                name: if invite.name.is_empty() { name } else { invite.name.clone() },
+                state: ContactState::Active,
+                verified: false,
+                identity_changed: false,
+                needs_queue: true,
+                timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
+                probed: Timestamp(0),
+            },
         };
-        Self::check_route(tx, &content, &stranger)?;
-        let mut contact = self.met_by_invite(tx, own, invite, stranger, now)?;
+        Self::check_route(tx, &content, &fresh)?;
+        let mut contact = match pinned {
+            Some(_) => fresh,
+            None => self.keep_contact(tx, fresh, invite.renews, now)?,
+        };
+        self.met_by_invite(tx, own, invite, &contact, now)?;
         Self::merge_timer(tx, &mut contact, &content)?;
         tx.replace_peer_queues(contact.id, &addresses)?;
+        if pinned.is_some() {
+            self.say_again(tx, &contact, now)?;
+        }
         Ok(())
     }
 

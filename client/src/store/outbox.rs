@@ -106,6 +106,9 @@ impl Tx<'_> {
 
     /// Envelopes for queues at a relay whose time has come, oldest first, at most `limit`.
     ///
+    /// To whom has not answered our Meeting, one goes after the other: what overtook it would come from a stranger, and
+    /// be dropped.
+    ///
     /// # Errors
     /// [`StoreError`].
     pub fn due_outgoing(
@@ -116,7 +119,10 @@ impl Tx<'_> {
     ) -> Result<Vec<Outgoing>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?2) ORDER BY id LIMIT ?3"
+             WHERE due <= ?1 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?2)
+                 AND (contact IN (SELECT id FROM contact WHERE state <> 1)
+                     OR id IN (SELECT min(id) FROM outbox GROUP BY contact))
+             ORDER BY id LIMIT ?3"
         );
         self.query_all(&sql, params![to_db(now), relay.0, limit], read)
     }

@@ -5,7 +5,7 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
 use beresta_proto::descriptor::UnverifiedDescriptor;
 use beresta_proto::frame::RequestId;
-use beresta_proto::reply::{Heard, Reply};
+use beresta_proto::reply::{Heard, Refusal, Reply};
 use beresta_proto::time::Timestamp;
 use beresta_server::relay::LinkId;
 
@@ -63,6 +63,9 @@ impl World {
             Parcel::ToRelay(link, frame) => {
                 if self.people.iter().any(|person| person.link == Some(link)) {
                     self.tap.push((true, frame.clone()));
+                    if self.refused(link, &frame) {
+                        return;
+                    }
                     self.relay.handle_frame(link, &frame, self.now);
                     self.settle_relay();
                 }
@@ -95,6 +98,17 @@ impl World {
                 self.perform(who);
             }
         }
+    }
+
+    /// Whether the relay does not take a capsule now, though it may take the next.
+    fn refused(&mut self, link: LinkId, frame: &[u8]) -> bool {
+        let Ok((request, Command::Send { .. })) = Command::decode(frame) else { return false };
+        let Some(who) = self.people.iter().position(|person| person.link == Some(link)) else { return false };
+        let Some(left) = self.refuses.checked_sub(1) else { return false };
+        self.refuses = left;
+        let reply = Reply::Refused(Refusal::RateLimited).encode(request).unwrap();
+        self.post(Parcel::ToPerson(Who(who), link, reply));
+        true
     }
 
     /// A frame of the relay's reaches a person. Request 0xffff_ffff is the DESCRIPTOR that the transport says.
