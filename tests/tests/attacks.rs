@@ -6,8 +6,8 @@ use beresta_client::engine::{AcceptRequest, Answer, AskError, InviteRequest, Sen
 use beresta_client::store::contact::{ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
-use beresta_proto::content::{Body, SeenEpoch};
-use beresta_proto::id::{KeyId, ReadId};
+use beresta_proto::content::{Body, Route, SeenEpoch};
+use beresta_proto::id::{AccountId, ConversationId, Device, KeyId, ReadId};
 use beresta_proto::invite::Offer;
 use beresta_proto::reply::Push;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -259,4 +259,43 @@ fn nothing_goes_to_a_changed_key_before_the_person_decides() {
     assert_eq!(world.contacts(again)[0].state, ContactState::Active);
     let delivered = world.chat(again, theirs).into_iter().filter(|one| one.state == MessageState::Delivered);
     assert_eq!(delivered.count(), 1);
+}
+
+/// Rule E7. The MAC of this libsignal binds keys and no addresses; what it does not say, the content must.
+#[test]
+fn a_content_for_another_is_dropped() {
+    let (mut world, anna, boris) = two(140);
+    let mallory = world.person("Mallory");
+    // Mallory hands the keys of an invite of Boris's on as his own: what Anna writes to Mallory, Boris can decrypt.
+    let link = world.invite(boris).unwrap();
+    let mut offer = world.offer_of(&link);
+    offer.name = "Mallory".to_owned();
+    offer.conversation = ConversationId([9; 16]);
+    let his = world.plant(&offer);
+    let to_mallory = world.accept(anna, his).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.dropped(boris, DropReason::Misdirected), 1);
+    assert!(world.contacts(boris).is_empty());
+    assert_eq!(world.contacts(anna)[0].state, ContactState::Meeting);
+    world.wish(anna, |engine, store, now| engine.remove(store, to_mallory, now)).unwrap();
+
+    // A contact whose content names other people or another conversation.
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    let account = world.get(mallory).store.transaction(|tx| tx.profile()).unwrap().account;
+    let second = Device::new(2).unwrap();
+    let edits: [fn(&mut Route, AccountId, Device); 5] = [
+        |route, account, _| route.from = account,
+        |route, account, _| route.to = account,
+        |route, _, device| route.from_device = device,
+        |route, _, device| route.to_device = device,
+        |route, _, _| route.conversation = ConversationId([1; 16]),
+    ];
+    for edit in edits {
+        let body = Body::Text("for another".to_owned());
+        world.say_edited(anna, to_boris, body, |content| edit(&mut content.route, account, second));
+    }
+    world.say(anna, to_boris, "for you").unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.dropped(boris, DropReason::Misdirected), 6);
+    assert_eq!(world.heard_texts(boris, to_anna), ["for you"]);
 }

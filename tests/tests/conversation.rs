@@ -327,24 +327,6 @@ fn a_removed_contact_leaves_nothing_behind() {
 }
 
 #[test]
-fn receipts_take_2_to_30_seconds_and_strangers_get_none() {
-    let (mut world, anna, boris) = two(21);
-    let (to_boris, _) = world.meet(anna, boris);
-    let row = world.say(anna, to_boris, "when?").unwrap();
-    world.run(2 * SECOND_MS);
-    assert_eq!(world.state(anna, row), Some(MessageState::AtRelay));
-    world.run(30 * SECOND_MS);
-    assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
-
-    // A stranger's first message is answered by fresh queues and by no receipt.
-    let vera = world.person("Vera");
-    let link = world.invite(anna).unwrap();
-    world.accept(vera, link).unwrap();
-    let due = world.get(anna).store.transaction(|tx| tx.next_receipt()).unwrap();
-    assert_eq!(due, None);
-}
-
-#[test]
 fn every_frame_on_the_line_has_one_of_four_sizes() {
     let (mut world, anna, boris) = two(22);
     let (to_boris, to_anna) = world.meet(anna, boris);

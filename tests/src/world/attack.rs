@@ -13,7 +13,7 @@ use beresta_proto::frame::RequestId;
 use beresta_proto::id::{BlobId, ContentId, Device, MessageId, ReadId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, SigningKey};
-use beresta_proto::reply::Push;
+use beresta_proto::reply::{Heard, Push};
 use beresta_proto::time::{DAY_MS, TtlClass};
 use beresta_server::relay::LinkId;
 
@@ -131,6 +131,18 @@ impl World {
             .store
             .transaction(|tx| Ok::<_, StoreError>(crypto::sent_ahead(tx, &peer(&contact)).unwrap()))
             .unwrap()
+    }
+
+    /// The last message that the relay pushed to anybody.
+    pub fn last_delivery(&self) -> Push {
+        let pushed = self.tap.iter().rev().filter(|(to_relay, _)| !to_relay);
+        let mut heard = pushed.filter_map(|(_, frame)| Heard::decode(frame).ok());
+        heard
+            .find_map(|heard| match heard {
+                Heard::Push(push @ Push::Deliver { .. }) => Some(push),
+                Heard::Push(_) | Heard::Reply(..) => None,
+            })
+            .expect("a delivery")
     }
 
     /// A relay pushes what it likes.

@@ -4,6 +4,7 @@ use beresta_client::engine::{AcceptRequest, Answer, AskError, InviteRequest, Sen
 use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::{Message, MessageRow, MessageState};
+use beresta_proto::command::Command;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::time::SECOND_MS;
 
@@ -126,6 +127,13 @@ impl World {
             .map(|message| message.id)
             .collect();
         self.wish(who, |engine, store, now| engine.shown(store, &rows, now)).expect("shown");
+    }
+
+    /// How many capsules were on their way to the relay until now.
+    #[must_use]
+    pub fn capsules(&self) -> usize {
+        let towards = self.tap.iter().filter(|(to_relay, _)| *to_relay);
+        towards.filter(|(_, frame)| matches!(Command::decode(frame), Ok((_, Command::Send { .. })))).count()
     }
 
     /// What a person was told, in order.

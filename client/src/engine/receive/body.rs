@@ -6,7 +6,7 @@ use beresta_proto::time::{SECOND_MS, Timestamp};
 
 use crate::engine::Engine;
 use crate::store::contact::{Contact, ContactId};
-use crate::store::event::{EventKind, EventRow};
+use crate::store::event::{DropReason, EventKind, EventRow};
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::outbox::DueReceipt;
 use crate::store::{StoreError, Tx};
@@ -55,11 +55,18 @@ impl Engine {
                     expires: None,
                     fails: None,
                 })?;
-                if let Some(row) = row {
-                    let kind = EventKind::MessageArrived;
-                    let (contact, message) = (Some(contact.id), Some(row));
-                    tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message, invite: None })?;
-                }
+                // What was here before is neither shown nor answered again (rule E8).
+                let Some(row) = row else { return tx.count_dropped(DropReason::Repeat) };
+                let kind = EventKind::MessageArrived;
+                let (about, message) = (Some(contact.id), Some(row));
+                tx.insert_event(&EventRow {
+                    seq: 0,
+                    time: now,
+                    kind,
+                    contact: about,
+                    message,
+                    invite: None,
+                })?;
                 self.plan_receipt(tx, contact.id, id, now)
             }
             Body::Delivered(contents) => {

@@ -1,0 +1,105 @@
+//! What arrives, how often, and what is answered (rules E8, E9 and S5).
+
+#![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
+
+use beresta_client::store::event::{DropReason, EventKind};
+use beresta_client::store::message::MessageState;
+use beresta_client::store::outbox::Outgoing;
+use beresta_proto::content::Body;
+use beresta_proto::id::ContentId;
+use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
+use beresta_tests::world::{BEGIN, Who, World};
+
+fn two(seed: u64) -> (World, Who, Who) {
+    let mut world = World::new(seed);
+    let anna = world.person("Anna");
+    let boris = world.person("Boris");
+    (world, anna, boris)
+}
+
+/// What waits to leave, whatever it waits for.
+fn outbox(world: &mut World, who: Who) -> Vec<Outgoing> {
+    let end = Timestamp(BEGIN.0 + 100 * DAY_MS);
+    world.get(who).store.transaction(|tx| tx.overdue_outgoing(end)).unwrap()
+}
+
+#[test]
+fn a_message_that_comes_twice_is_shown_once() {
+    let (mut world, anna, boris) = two(300);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "once").unwrap();
+    world.run(SECOND_MS);
+    // A relay that pushes again what was acknowledged.
+    let again = world.last_delivery();
+    world.push(anna, again);
+    assert_eq!(world.dropped(anna, DropReason::Repeat), 1);
+    // A sender who says again, in a message of its own, what arrived.
+    let id = ContentId([7; 16]);
+    let twice = |world: &mut World| {
+        world.say_edited(boris, to_anna, Body::Text("twice".to_owned()), |content| content.id = id);
+        let before = world.capsules();
+        world.run(MINUTE_MS);
+        world.capsules() - before
+    };
+    assert_eq!(twice(&mut world), 2, "the text and its receipt");
+    assert_eq!(twice(&mut world), 1, "the text, which is not answered again");
+    assert_eq!(world.dropped(anna, DropReason::Repeat), 2);
+    assert_eq!(world.heard_texts(anna, to_boris), ["once", "twice"]);
+    let told = world.events(anna).into_iter().filter(|kind| *kind == EventKind::MessageArrived);
+    assert_eq!(told.count(), 2);
+}
+
+#[test]
+fn receipts_come_late_in_one_and_never_to_strangers() {
+    let (mut world, anna, boris) = two(310);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    let before = world.capsules();
+    let rows: Vec<_> = (0..5).map(|_| world.say(anna, to_boris, "when?").unwrap()).collect();
+    world.run(2 * SECOND_MS);
+    assert!(rows.iter().all(|row| world.state(anna, *row) == Some(MessageState::AtRelay)));
+    world.run(30 * SECOND_MS);
+    assert!(rows.iter().all(|row| world.state(anna, *row) == Some(MessageState::Delivered)));
+    assert_eq!(world.capsules() - before, 5 + 1, "one content says that all five arrived");
+
+    // A stranger's first message is answered by fresh queues and by no receipt.
+    let vera = world.person("Vera");
+    let link = world.invite(anna).unwrap();
+    world.accept(vera, link).unwrap();
+    let due = world.get(anna).store.transaction(|tx| tx.next_receipt()).unwrap();
+    assert_eq!(due, None);
+
+    // Nor is one who was blocked before it was due.
+    let last = world.say(boris, to_anna, "too late").unwrap();
+    world.run(SECOND_MS);
+    world.wish(anna, |engine, store, now| engine.block(store, to_boris, now)).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.state(boris, last), Some(MessageState::AtRelay));
+}
+
+#[test]
+fn a_crash_after_commit_repeats_the_same_envelope() {
+    let (mut world, anna, boris) = two(320);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.run(MINUTE_MS);
+    for reached_relay in [false, true] {
+        let row = world.say(anna, to_boris, "kept").unwrap();
+        let kept = outbox(&mut world, anna);
+        assert_eq!(kept.len(), 1);
+        if reached_relay {
+            // Its answer is under way, and is lost.
+            world.run(60);
+        }
+        let ahead = world.ahead(anna, to_boris);
+        world.crash(anna);
+        let again = outbox(&mut world, anna);
+        assert_eq!(again.len(), 1);
+        assert_eq!(again[0].transport, kept[0].transport);
+        assert_eq!(again[0].envelope.as_bytes(), kept[0].envelope.as_bytes());
+        assert_eq!(world.ahead(anna, to_boris), ahead, "no step of the ratchet for a repeat");
+        world.run(MINUTE_MS);
+        assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
+        assert_eq!(outbox(&mut world, anna).len(), 0);
+    }
+    assert_eq!(world.heard_texts(boris, to_anna), ["kept", "kept"]);
+    assert_eq!(world.dropped(boris, DropReason::Repeat), 0);
+}
