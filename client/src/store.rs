@@ -68,8 +68,23 @@ impl Store {
         cost: KdfCost,
         rng: &mut R,
     ) -> Result<Self, StoreError> {
+        Self::create_with(dir, passphrase, cost, rng, |_, _| Ok(()))
+    }
+
+    /// Makes a profile as [`Store::create`] does, with what `fill` writes in it from the first moment on: after a crash
+    /// there is a profile with all of that, or none.
+    ///
+    /// # Errors
+    /// What `fill` returns, and those of [`Store::create`].
+    pub fn create_with<R: CryptoRng + ?Sized, E: From<StoreError>>(
+        dir: &Path,
+        passphrase: &Passphrase,
+        cost: KdfCost,
+        rng: &mut R,
+        fill: impl FnOnce(&Tx<'_>, &mut R) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let lock = ProfileLock::take_new(dir)?;
-        let (conn, vault) = open::create(dir, passphrase, cost, rng)?;
+        let (conn, vault) = open::create(dir, passphrase, cost, rng, fill)?;
         Ok(Self { conn, home: Some(Home { vault, _lock: lock }) })
     }
 

@@ -59,15 +59,12 @@ pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Clie
     let NewProfile { dir, passphrase, cost, name: _, language, relay: _ } = profile;
     on_own_threads(
         move || {
-            let mut rng = Rng::system();
-            let mut store = Store::create(&dir, &passphrase, cost, &mut rng)?;
-            store.transaction(|tx| {
+            Store::create_with(&dir, &passphrase, cost, &mut Rng::system(), |tx, rng| {
                 crypto::check_backend(tx)?;
-                let account = crypto::create_account(tx, &mut rng)?;
+                let account = crypto::create_account(tx, rng)?;
                 tx.insert_profile(&Profile { account, name, language, home }, clock())?;
-                Ok::<_, Error>(())
-            })?;
-            Ok(store)
+                Ok(())
+            })
         },
         network,
     )
@@ -80,7 +77,6 @@ pub(super) async fn open(dir: PathBuf, passphrase: Passphrase, network: Network)
             let mut store = Store::open(&dir, &passphrase).map_err(opened)?;
             store.transaction(|tx| {
                 crypto::check_backend(tx)?;
-                // A crash in the middle of `create` leaves a store without a person.
                 tx.profile().map_err(opened)?;
                 Ok::<_, Error>(())
             })?;

@@ -19,12 +19,24 @@ const NEW_NAME: &str = "store.db.new";
 /// While a change of passphrase is under way: the seed of the bytes that wipe the old slot.
 pub(super) const CHANGE: &str = "vault.change";
 
-pub(super) fn create<R: CryptoRng + ?Sized>(
+pub(super) fn create<R: CryptoRng + ?Sized, E: From<StoreError>>(
     dir: &Path,
     passphrase: &Passphrase,
     cost: KdfCost,
     rng: &mut R,
-) -> Result<(Connection, Vault), StoreError> {
+    fill: impl FnOnce(&Tx<'_>, &mut R) -> Result<(), E>,
+) -> Result<(Connection, Vault), E> {
+    let master = MasterKey::generate(rng);
+    let mut conn = begin(dir, &master)?;
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
+    let tx = Tx::new(tx);
+    fill(&tx, rng)?;
+    tx.commit()?;
+    Ok(complete(dir, conn, passphrase, cost, &master, rng)?)
+}
+
+/// An empty database under a name for what is not complete yet.
+fn begin(dir: &Path, master: &MasterKey) -> Result<Connection, StoreError> {
     let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
     if dir.join(vault::NAME).exists() || path.exists() {
         return Err(StoreError::AlreadyExists);
@@ -38,19 +50,27 @@ pub(super) fn create<R: CryptoRng + ?Sized>(
         }
     }
 
-    let master = MasterKey::generate(rng);
-    let key = master.database_key()?;
     private(OpenOptions::new().write(true).create_new(true)).open(&new)?.sync_all()?;
-    let mut conn = connect(&new, &key)?;
+    let mut conn = connect(&new, &master.database_key()?)?;
     migrate::migrate(&mut conn)?;
+    Ok(conn)
+}
+
+/// The database is complete before the header says that there is a profile; `finish` is the last step of both this and
+/// an opening after a crash in between.
+fn complete<R: CryptoRng + ?Sized>(
+    dir: &Path,
+    conn: Connection,
+    passphrase: &Passphrase,
+    cost: KdfCost,
+    master: &MasterKey,
+    rng: &mut R,
+) -> Result<(Connection, Vault), StoreError> {
     wipe::checkpoint(&conn)?;
     conn.close().map_err(|(_, error)| StoreError::from(error))?;
-
-    // The database is complete before the header says that there is a profile; `finish` is the last step of both
-    // this and an opening after a crash in between.
-    let vault = Vault::create(dir, passphrase, cost, &master, rng)?;
+    let vault = Vault::create(dir, passphrase, cost, master, rng)?;
     finish(dir)?;
-    let mut conn = connect(&path, &key)?;
+    let mut conn = connect(&dir.join(NAME), &master.database_key()?)?;
     migrate::migrate(&mut conn)?;
     Ok((conn, vault))
 }

@@ -69,6 +69,22 @@ fn a_profile_is_not_made_over_another() {
 }
 
 #[test]
+fn a_profile_has_its_first_rows_or_is_not_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let half = |tx: &Tx<'_>, _: &mut ChaCha20Rng| {
+        tx.set_meta("test", b"half")?;
+        Err(StoreError::Full)
+    };
+    let cut = Store::create_with(dir.path(), &pass("right"), KdfCost::FOR_TESTS, &mut rng(), half);
+    assert_eq!(cut.unwrap_err(), StoreError::Full);
+    assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::NotFound);
+    let whole = |tx: &Tx<'_>, _: &mut ChaCha20Rng| tx.set_meta("test", b"whole");
+    drop(Store::create_with(dir.path(), &pass("other"), KdfCost::FOR_TESTS, &mut rng(), whole).unwrap());
+    let mut store = Store::open(dir.path(), &pass("other")).unwrap();
+    assert_eq!(store.transaction(|tx| tx.meta("test")).unwrap(), Some(b"whole".to_vec()));
+}
+
+#[test]
 fn a_creation_cut_short_is_begun_again_or_finished() {
     // Before the header appeared: there is no profile, and the leftovers are in nobody's way.
     let dir = tempfile::tempdir().unwrap();
