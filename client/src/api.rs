@@ -221,12 +221,12 @@ impl Client {
         client::confirm(self, who, code).await
     }
 
-    /// The person decided to write to a contact although the key changed.
+    /// The person decided to write to a contact, as it was `shown`, although the key changed.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
-    pub async fn accept_identity(&self, who: &ContactId) -> Result<(), Error> {
-        client::accept_identity(self, who).await
+    /// [`Error::IdentityChanged`] if the contact has another key by now; [`Error::NotFound`].
+    pub async fn accept_identity(&self, shown: &ContactInfo) -> Result<(), Error> {
+        client::accept_identity(self, shown).await
     }
 
     /// Every conversation with its last message and how many are new.

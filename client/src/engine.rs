@@ -42,7 +42,7 @@ pub use compose::ComposeError;
 pub(crate) use compose::peer;
 pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
 pub use invite::{AcceptRequest, InviteRequest};
-pub use wish::{SendRefused, SentMessage};
+pub use wish::{DecideRefused, SendRefused, SentMessage};
 
 use invite::Waiting;
 use line::Line;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_client::engine::{AcceptRequest, Answer, AskError, InviteRequest, SendRefused};
+use beresta_client::engine::{AcceptRequest, Answer, AskError, DecideRefused, InviteRequest, SendRefused};
 use beresta_client::store::contact::{ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
@@ -254,11 +254,35 @@ fn nothing_goes_to_a_changed_key_before_the_person_decides() {
     assert_eq!(world.heard_texts(anna, to_boris), ["I am Boris"]);
     assert_eq!(world.state(anna, rows[256]), Some(MessageState::Failed));
 
-    world.wish(anna, |engine, store, now| engine.decide_identity(store, to_boris, false, now)).unwrap();
+    world.decide(anna, to_boris);
     world.run(MINUTE_MS);
     assert_eq!(world.contacts(again)[0].state, ContactState::Active);
     let delivered = world.chat(again, theirs).into_iter().filter(|one| one.state == MessageState::Delivered);
     assert_eq!(delivered.count(), 1);
+}
+
+#[test]
+fn a_decision_is_about_the_key_that_was_shown() {
+    let (mut world, anna, boris) = two(133);
+    let (to_boris, _) = world.meet(anna, boris);
+    let come_back = |world: &mut World| {
+        let again = world.person("Boris");
+        let request = InviteRequest { hours: 24, name: String::new(), renews: Some(to_boris) };
+        let link = world.invite_with(anna, request).unwrap();
+        world.accept(again, link).unwrap();
+    };
+    come_back(&mut world);
+    let shown = world.account_of(anna, to_boris);
+    // While the person compares and thinks, another one comes.
+    come_back(&mut world);
+    for verified in [true, false] {
+        let decided = world
+            .wish(anna, |engine, store, now| engine.decide_identity(store, to_boris, shown, verified, now));
+        assert!(matches!(decided, Err(DecideRefused::ChangedAgain)));
+    }
+    let contact = world.contacts(anna).remove(0);
+    assert!(contact.identity_changed && !contact.verified);
+    assert!(matches!(world.say(anna, to_boris, "is it you?"), Err(SendRefused::IdentityChanged)));
 }
 
 /// Rule E7. The MAC of this libsignal binds keys and no addresses; what it does not say, the content must.

@@ -279,7 +279,7 @@ fn a_changed_identity_blocks_sending_once_and_loudly() {
     world.run(MINUTE_MS);
     assert!(world.events(anna).contains(&EventKind::IdentityChanged));
     assert!(matches!(world.say(anna, to_boris, "is it you?"), Err(SendRefused::IdentityChanged)));
-    world.wish(anna, |engine, store, now| engine.decide_identity(store, to_boris, false, now)).unwrap();
+    world.decide(anna, to_boris);
     world.say(anna, to_boris, "is it you?").unwrap();
     world.run(MINUTE_MS);
     assert_eq!(world.heard_texts(again, to_anna), ["is it you?"]);

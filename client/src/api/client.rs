@@ -173,17 +173,22 @@ pub(super) async fn safety_number(client: &Client, who: &str) -> Result<Vec<Stri
 
 pub(super) async fn confirm(client: &Client, who: &str, code: &str) -> Result<(), Error> {
     let digits: String = code.chars().filter(|one| !one.is_whitespace() && *one != '-').collect();
-    let ours = safety_number(client, who).await?.concat();
-    if digits != ours {
-        return Err(Error::CodeDiffers);
-    }
     let who = contact_of(who)?;
-    client.desk(move |desk, now| desk.engine.decide_identity(&mut desk.store, who, true, now)).await
+    client
+        .desk(move |desk, now| {
+            let compared = desk.store.transaction(|tx| {
+                let contact = tx.contact(who)?;
+                let ours = crypto::safety_number(tx, &crate::engine::peer(&contact))?.groups().concat();
+                if digits == ours { Ok(contact.identity.account_id()) } else { Err(Error::CodeDiffers) }
+            })?;
+            Ok::<_, Error>(desk.engine.decide_identity(&mut desk.store, who, compared, true, now)?)
+        })
+        .await
 }
 
-pub(super) async fn accept_identity(client: &Client, who: &str) -> Result<(), Error> {
-    let who = contact_of(who)?;
-    client.desk(move |desk, now| desk.engine.decide_identity(&mut desk.store, who, false, now)).await
+pub(super) async fn accept_identity(client: &Client, shown: &ContactInfo) -> Result<(), Error> {
+    let (who, account) = (contact_of(&shown.id)?, super::record::parse_account(&shown.account)?);
+    client.desk(move |desk, now| desk.engine.decide_identity(&mut desk.store, who, account, false, now)).await
 }
 
 pub(super) async fn chats(client: &Client) -> Result<Vec<Chat>, Error> {

@@ -3,7 +3,7 @@
 use beresta_proto::invite::LinkError;
 
 use crate::crypto::{AccountError, SafetyNumberError};
-use crate::engine::{AskError, ComposeError, DialFailure, SendRefused};
+use crate::engine::{AskError, ComposeError, DecideRefused, DialFailure, SendRefused};
 use crate::store::StoreError;
 
 /// Why the line to a relay does not work.
@@ -202,6 +202,15 @@ impl From<SendRefused> for Error {
             SendRefused::Empty => Self::EmptyText,
             SendRefused::TooFarAhead => Self::TooManyUndelivered,
             SendRefused::Compose(error) => error.into(),
+        }
+    }
+}
+
+impl From<DecideRefused> for Error {
+    fn from(error: DecideRefused) -> Self {
+        match error {
+            DecideRefused::ChangedAgain => Self::IdentityChanged,
+            DecideRefused::Store(error) => error.into(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Records by value, as front ends show them and `--json` prints them: ids as text, times as Unix milliseconds.
 
+use beresta_proto::id::AccountId;
 use beresta_proto::invite::InviteLink;
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
@@ -121,6 +122,8 @@ pub struct ContactInfo {
     pub id: ContactId,
     /// What we call them.
     pub name: String,
+    /// Their account, as text: it names their key.
+    pub account: String,
     /// A short form of their key, to tell equal names apart.
     pub tag: String,
     /// How sure we are of them.
@@ -256,18 +259,23 @@ pub(super) fn parse_id(prefix: char, text: &str) -> Option<i64> {
     text.strip_prefix(prefix)?.parse().ok()
 }
 
+pub(super) fn parse_account(text: &str) -> Result<AccountId, Error> {
+    let bytes = BASE32_NOPAD.decode(text.as_bytes()).ok();
+    bytes.and_then(|bytes| bytes.try_into().ok()).map(AccountId).ok_or(Error::NotFound)
+}
+
 pub(super) fn preview(link: &InviteLink) -> Result<InvitePreview, Error> {
     Ok(InvitePreview { relay: link.relay.to_link(), expires_ms: link.expires.0 })
 }
 
 impl From<&Contact> for ContactInfo {
     fn from(contact: &Contact) -> Self {
-        let tag = contact.identity.account_id();
-        let tag: String = BASE32_NOPAD.encode(&tag.0).chars().take(6).collect();
+        let account = BASE32_NOPAD.encode(&contact.identity.account_id().0);
         Self {
             id: contact_id(contact.id),
             name: contact.name.clone(),
-            tag,
+            tag: account.chars().take(6).collect(),
+            account,
             trust: if contact.identity_changed {
                 ContactTrust::IdentityChanged
             } else if contact.verified {

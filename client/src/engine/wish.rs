@@ -1,7 +1,7 @@
 //! Wishes of a person that need no answer of a relay: they are done when the transaction is.
 
 use beresta_proto::content::{Body, Timer};
-use beresta_proto::id::ContentId;
+use beresta_proto::id::{AccountId, ContentId};
 use beresta_proto::limits::SENDER_AHEAD;
 use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 
@@ -40,6 +40,17 @@ pub enum SendRefused {
     /// It could not be composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
+}
+
+/// Why a decision about a contact's key was not kept.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideRefused {
+    /// The contact has another key by now than the one that the person was shown.
+    #[error("the contact's key changed again")]
+    ChangedAgain,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl From<StoreError> for SendRefused {
@@ -159,22 +170,27 @@ impl Engine {
         })
     }
 
-    /// The person compared safety numbers, or decided to write to a changed key all the same.
+    /// The person compared safety numbers, or decided to write to a changed key all the same. The account that was
+    /// `shown` names the key that the decision is about (rule S2): a contact may come back with another one meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`DecideRefused`]: nothing was changed.
     pub fn decide_identity(
         &mut self,
         store: &mut Store,
         of: ContactId,
+        shown: AccountId,
         verified: bool,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), DecideRefused> {
         self.step(store, now, |_, tx| {
             let mut contact = tx.contact(of)?;
+            if contact.identity.account_id() != shown {
+                return Err(DecideRefused::ChangedAgain);
+            }
             contact.identity_changed = false;
             contact.verified |= verified;
-            tx.update_contact(&contact)
+            Ok(tx.update_contact(&contact)?)
         })
     }
 

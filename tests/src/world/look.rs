@@ -5,6 +5,7 @@ use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::{Message, MessageRow, MessageState};
 use beresta_proto::command::Command;
+use beresta_proto::id::AccountId;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::time::SECOND_MS;
 
@@ -83,6 +84,19 @@ impl World {
     /// Every contact of a person.
     pub fn contacts(&mut self, who: Who) -> Vec<Contact> {
         self.get(who).store.transaction(|tx| tx.contacts()).expect("contacts")
+    }
+
+    /// A person decides to write to a contact's key as it is now.
+    pub fn decide(&mut self, who: Who, about: ContactId) {
+        let shown = self.account_of(who, about);
+        self.wish(who, |engine, store, now| engine.decide_identity(store, about, shown, false, now))
+            .expect("a decision");
+    }
+
+    /// The account that names a contact's key now.
+    pub fn account_of(&mut self, who: Who, contact: ContactId) -> AccountId {
+        let contact = self.get(who).store.transaction(|tx| tx.contact(contact)).expect("a contact");
+        contact.identity.account_id()
     }
 
     /// Sends a text.

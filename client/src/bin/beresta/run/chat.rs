@@ -79,6 +79,8 @@ async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo) -> Resul
                 let events = events?;
                 after = events.last().map_or(after, |event| event.seq);
                 hear(shell, client, &contact, &events).await?;
+                // What is decided from now on is about the key that was just told.
+                contact = client.find_contact(&contact.id).await?;
                 if !told_skew {
                     let skew = client.status().await?.clock_skew_ms;
                     shell.print.skew(skew);
@@ -123,7 +125,7 @@ async fn say(
             Ok(seconds) => client.set_timer(&contact.id, seconds).await.map_err(Fault::from),
             Err(fault) => Err(fault),
         },
-        "/anyway" | "/всё-равно" => client.accept_identity(&contact.id).await.map_err(Fault::from),
+        "/anyway" | "/всё-равно" => client.accept_identity(contact).await.map_err(Fault::from),
         _ if line.starts_with('/') && !line.starts_with("//") => {
             shell.print.warn("chat-unknown", [("what", harmless_line(command).into())]);
             Ok(())

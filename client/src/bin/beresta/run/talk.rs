@@ -42,7 +42,7 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let client = shell.open(Network::Online).await?;
     let contact = contact_of(&client, found).await?;
     if args::is_set(found, "send-anyway") {
-        client.accept_identity(&contact.id).await?;
+        client.accept_identity(&contact).await?;
     }
     let message = client.send(&contact.id, text).await?;
     let state = client.wait_sent(&message.id, wait).await?;
