@@ -196,6 +196,7 @@ chat-new = { $n ->
     [one] { $n } new
    *[other] { $n } new
 }
+nothing-new = No new messages.
 no-messages = Nothing was said yet, or it has disappeared.
 timer-advice = The other side is told. It holds for messages from now on; nothing protects from a photo of the screen.
 deleted = { $n ->

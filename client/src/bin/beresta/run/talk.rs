@@ -127,10 +127,12 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     let work = follow_events(shell, &client, limit, follow, timeout.unwrap_or(QUIET).max(QUIET));
     let ended = tokio::select! {
         ended = work => ended,
-        _ = tokio::signal::ctrl_c() => Ok(()),
+        _ = tokio::signal::ctrl_c() => Ok(0),
     };
     client.close().await;
-    ended?;
+    if ended? == 0 && linked && !follow {
+        shell.print.talk("nothing-new", []);
+    }
     if linked {
         Ok(Done::Fully)
     } else {
@@ -138,13 +140,14 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     }
 }
 
+/// Shows what is new until enough came, or no more: how many messages.
 async fn follow_events(
     shell: &Shell,
     client: &Client,
     limit: u64,
     follow: bool,
     quiet: Duration,
-) -> Result<(), Fault> {
+) -> Result<u64, Fault> {
     let mut shown = print_new(shell, client).await?;
     let mut after = 0;
     let patience = if follow { Duration::from_secs(3_600) } else { quiet };
@@ -154,7 +157,7 @@ async fn follow_events(
         tell(shell, client, &events).await?;
         shown = shown.saturating_add(print_new(shell, client).await?);
         if shown >= limit || (events.is_empty() && !follow) {
-            return Ok(());
+            return Ok(shown);
         }
     }
 }
