@@ -111,9 +111,7 @@ impl Engine {
                 let handle =
                     known.as_ref().map_or(crypto::Handle(invite.stranger.0), |known| peer(known).handle);
                 let said = tx.all_or_nothing(|| self.accepting_says(tx, own, invite, known, &opened, now));
-                if let Err(Refused::Drop { reason, .. }) = &said
-                    && reason.was_tried()
-                {
+                if said.as_ref().is_err_and(Refused::was_tried) {
                     // What was taken back took along what it cost, which must stay paid (rule S7).
                     crypto::count_failure(tx, handle, now)?;
                 }

@@ -77,22 +77,6 @@ codes!(
     }
 );
 
-impl DropReason {
-    /// Whether it was only known after a decryption was tried.
-    #[must_use]
-    pub const fn was_tried(self) -> bool {
-        match self {
-            Self::Decryption | Self::Misdirected | Self::Content => true,
-            Self::Envelope
-            | Self::Certificate
-            | Self::NotOwner
-            | Self::Budget
-            | Self::Blocked
-            | Self::Repeat => false,
-        }
-    }
-}
-
 /// One event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventRow {

@@ -31,6 +31,24 @@ pub(super) const fn dropped(reason: DropReason) -> Refused {
     Refused::Drop { reason, tell: None }
 }
 
+impl Refused {
+    /// Whether it was only known after a decryption was tried, which cost something.
+    pub(super) const fn was_tried(&self) -> bool {
+        match self {
+            Self::Drop { reason, tell: _ } => match reason {
+                DropReason::Decryption | DropReason::Misdirected | DropReason::Content => true,
+                DropReason::Envelope
+                | DropReason::Certificate
+                | DropReason::NotOwner
+                | DropReason::Budget
+                | DropReason::Blocked
+                | DropReason::Repeat => false,
+            },
+            Self::Store(_) => false,
+        }
+    }
+}
+
 impl From<AccountError> for Refused {
     fn from(error: AccountError) -> Self {
         match error {
