@@ -62,10 +62,8 @@ impl World {
     /// The offer behind a link, as whoever has both link and blob can read it.
     pub fn offer_of(&self, link: &InviteLink) -> Offer {
         let put = self.tap.iter().filter(|(to_relay, _)| *to_relay).find_map(|(_, frame)| {
-            match Command::decode(frame).ok()?.1 {
-                Command::PutBlob { blob, sealed, .. } if blob == link.blob => Some(sealed),
-                _ => None,
-            }
+            let Ok((_, Command::PutBlob { blob, sealed, .. })) = Command::decode(frame) else { return None };
+            (blob == link.blob).then_some(sealed)
         });
         Offer::open(link, &put.expect("a blob on the line")).unwrap()
     }
