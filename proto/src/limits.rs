@@ -55,6 +55,7 @@ pub const DESCRIPTOR_DAYS: u64 = 90;
 pub const EPOCH_HOURS: u64 = 24;
 /// Hours after its start when a relay destroys an epoch key's private half (rule D8).
 pub const EPOCH_DESTROYED_HOURS: u64 = 48;
-/// Hours that a relay remembers the ids of messages that are gone (rule Q5): an epoch key's life, after which no
-/// capsule can be replayed.
-pub const TOMBSTONE_HOURS: u64 = 48;
+/// Hours before its start from which on a relay hands an epoch key out (rule D8).
+pub const EPOCH_AHEAD_HOURS: u64 = 6;
+/// Hours that a relay remembers the ids of messages that are gone (rule Q5): as long as any epoch key opens capsules.
+pub const TOMBSTONE_HOURS: u64 = EPOCH_AHEAD_HOURS + EPOCH_DESTROYED_HOURS;

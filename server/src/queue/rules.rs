@@ -7,6 +7,8 @@ use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
 
 use super::{ClaimantName, ReadName};
 
+const DAY_HOURS: i64 = 24;
+
 /// A time as it is kept: whole hours since 1970, rounded up, so that what is kept says little about when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hour(pub(crate) i64);
@@ -16,6 +18,13 @@ impl Hour {
     #[must_use]
     pub fn up(time: Timestamp) -> Self {
         Self(i64::try_from(time.0.div_ceil(HOUR_MS)).unwrap_or(i64::MAX))
+    }
+
+    /// The first midnight of UTC that is not before `time`: for what lives so long that a day does not matter, and whose
+    /// end must not tell in which hour somebody was there.
+    #[must_use]
+    pub fn midnight(time: Timestamp) -> Self {
+        Self(Self::up(time).0.saturating_add(DAY_HOURS - 1) / DAY_HOURS * DAY_HOURS)
     }
 
     /// The last hour that is not after `time`. What ends in it or earlier is over.
@@ -37,16 +46,22 @@ impl Hour {
     }
 }
 
-/// When a message that is stored at `now` ends (rule Q9): not before its class, and less than an hour after.
+/// When a message that is stored at `now` ends (rule Q9): not before its class. Who sees the end and guesses the class
+/// can count back to when it came: so it is the next midnight, but for the class that lasts an hour.
 #[must_use]
 pub fn message_ends(ttl: TtlClass, now: Timestamp) -> Hour {
-    Hour::up(now.plus(ttl.millis()))
+    let end = now.plus(ttl.millis());
+    match ttl {
+        TtlClass::Hour => Hour::up(end),
+        TtlClass::TwoDays | TtlClass::Week | TtlClass::ThreeWeeks => Hour::midnight(end),
+    }
 }
 
-/// Until when the id of a message that goes at `now` is remembered (rule Q5).
+/// Until when the id of a message that goes at `now` is remembered (rule Q5). A midnight, so that it does not tell in
+/// which hour its reader was there.
 #[must_use]
 pub fn tombstone_ends(now: Timestamp) -> Hour {
-    Hour::up(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
+    Hour::midnight(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
 }
 
 /// When a blob that is stored at `now` ends (rule B1).
@@ -212,6 +227,9 @@ pub fn queue_ref(read: &ReadName) -> super::QueueRef {
 
 #[cfg(test)]
 mod tests {
+    use beresta_proto::limits::{EPOCH_AHEAD_HOURS, EPOCH_DESTROYED_HOURS};
+    use beresta_proto::time::DAY_MS;
+
     use super::*;
 
     #[test]
@@ -221,12 +239,31 @@ mod tests {
         assert!(!ends.is_over(Timestamp(2 * HOUR_MS - 1)));
         assert!(ends.is_over(Timestamp(2 * HOUR_MS)));
         assert_eq!(Hour::up(Timestamp(HOUR_MS)), Hour(1));
+        assert_eq!(message_ends(TtlClass::TwoDays, Timestamp(0)), Hour(48));
+        assert_eq!(message_ends(TtlClass::TwoDays, Timestamp(1)), Hour(72));
         assert!(!message_ends(TtlClass::ThreeWeeks, Timestamp(u64::MAX)).is_over(Timestamp(0)));
     }
 
     #[test]
     fn a_message_always_costs_more_than_the_memory_of_it() {
         assert!([0, 2_048, 4_096, 16_384].into_iter().all(|bytes| Cost::message(bytes) > Cost::TOMBSTONE));
+    }
+
+    #[test]
+    fn a_capsule_meets_the_memory_of_its_message_or_no_key() {
+        // Sealed and answered in the first moment in which its key was handed out, and acknowledged right then.
+        let begin = Timestamp(20_000 * DAY_MS);
+        let sealed = begin.minus(EPOCH_AHEAD_HOURS * HOUR_MS);
+        let destroyed = begin.plus(EPOCH_DESTROYED_HOURS * HOUR_MS);
+        assert!(tombstone_ends(sealed).begins() >= destroyed);
+    }
+
+    #[test]
+    fn ends_do_not_tell_the_hour() {
+        let of_a_day = |minute: u64| Timestamp(20_000 * DAY_MS + minute * 60_000 + 1);
+        let all = |ends: fn(Timestamp) -> Hour| (1..1_440).all(|at| ends(of_a_day(at)) == ends(of_a_day(0)));
+        assert!(all(|now| message_ends(TtlClass::Week, now)));
+        assert!((1..1_000).all(|at| tombstone_ends(of_a_day(at)) == tombstone_ends(of_a_day(0))));
     }
 
     #[test]

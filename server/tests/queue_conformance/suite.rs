@@ -2,8 +2,8 @@
 
 use beresta_proto::id::BlobId;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
-use beresta_proto::limits::{BUCKET_L, BUCKET_S, QUEUE_MESSAGES};
-use beresta_proto::time::{HOUR_MS, TtlClass};
+use beresta_proto::limits::{BUCKET_L, BUCKET_S, QUEUE_MESSAGES, TOMBSTONE_HOURS};
+use beresta_proto::time::{DAY_MS, HOUR_MS, TtlClass};
 use beresta_server::queue::rules::{Cap, Cost};
 use beresta_server::queue::{Answer, Op, QueueRecord, QueueRef};
 
@@ -82,9 +82,9 @@ pub(crate) fn a_repeat_of_an_acknowledged_message_is_answered_alike_and_not_deli
     // The same id in another queue is another message.
     assert_eq!(sequence(rig.append(2, 1)), 1);
     let at = |ms| rig.ask(rig.append_op(1, 1, envelope(1, BUCKET_S), NOW.plus(ms)));
-    assert_eq!(at(48 * HOUR_MS - 1), Answer::Repeated);
+    assert_eq!(at(TOMBSTONE_HOURS * HOUR_MS - 1), Answer::Repeated);
     // Afterwards it is a new one, whether the sweep came or not.
-    assert_eq!(sequence(at(49 * HOUR_MS)), 2);
+    assert_eq!(sequence(at(TOMBSTONE_HOURS * HOUR_MS + DAY_MS)), 2);
     assert_eq!(rig.stats().tombstones, 0);
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn a_message_ends_with_its_class_and_not_before(mut rig: Rig) {
         rig.restart();
         assert_eq!(rig.fetch(queue, 0, last_moment).len(), 4 - gone);
         // It is not handed out although nobody swept.
-        let over = NOW.plus(class.millis() + HOUR_MS);
+        let over = NOW.plus(class.millis() + if class == TtlClass::Hour { HOUR_MS } else { DAY_MS });
         assert_eq!(rig.fetch(queue, 0, over).len(), 3 - gone);
         assert!(matches!(rig.expire(over), Answer::Expired { more: false, .. }));
     }
@@ -129,7 +129,7 @@ pub(crate) fn a_message_that_ended_is_remembered_as_if_it_were_acknowledged(rig:
     let _ = rig.expire(swept);
     assert_eq!(rig.append(1, 1), Answer::Repeated);
     assert_eq!(rig.stats().tombstones, 1);
-    let _ = rig.expire(swept.plus(49 * HOUR_MS));
+    let _ = rig.expire(swept.plus(TOMBSTONE_HOURS * HOUR_MS + DAY_MS));
     assert_eq!(rig.stats().tombstones, 0);
     assert_eq!(rig.stats().used, Cost::QUEUE);
 }

@@ -32,7 +32,7 @@ CREATE TABLE message (
 CREATE UNIQUE INDEX message_by_place ON message (queue, sequence, name, bucket);
 CREATE INDEX message_by_end ON message (ends);
 
--- Messages that are gone, for 48 hours.
+-- Messages that are gone, as long as a capsule could bring them again.
 CREATE TABLE tombstone (
     queue INTEGER NOT NULL,
     name  INTEGER NOT NULL,
