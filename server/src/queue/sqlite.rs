@@ -8,6 +8,7 @@ mod blobs;
 mod cache;
 mod reader;
 mod reserve;
+mod row;
 mod schema;
 mod statements;
 mod work;

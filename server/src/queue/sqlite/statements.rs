@@ -40,10 +40,11 @@ statements! {
     delete_counter: "DELETE FROM counter WHERE queue = ?1";
 
     places: "SELECT sequence, name, bucket FROM message WHERE queue = ?1 ORDER BY sequence";
-    append: "INSERT INTO message (queue, sequence, name, bucket, ends, envelope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    append: "INSERT INTO message (id, queue, sequence, name, bucket, envelope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO NOTHING";
     delete_upto: "DELETE FROM message WHERE queue = ?1 AND sequence <= ?2";
     delete_message: "DELETE FROM message WHERE id = ?1";
-    ended_messages: "SELECT id, queue, sequence FROM message WHERE ends <= ?1 LIMIT ?2";
+    ended_messages: "SELECT id, queue, sequence FROM message WHERE id < ?1 LIMIT ?2";
 
     tombstone: "SELECT ends FROM tombstone WHERE queue = ?1 AND name = ?2";
     bury: "INSERT INTO tombstone (queue, name, ends) VALUES (?1, ?2, ?3)";

@@ -7,6 +7,7 @@ use beresta_proto::time::{Timestamp, TtlClass};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::cache::{Cache, Place, Queue};
+use super::row;
 use super::schema::int;
 use super::statements::Statements;
 use crate::queue::rules::{self, Append, Cap, Cost, Hour};
@@ -126,16 +127,19 @@ impl<'c> Work<'c> {
                     self.used = self.used.saturating_sub(Cost::TOMBSTONE);
                 }
                 let sequence = held.last.saturating_add(1);
-                let ends = rules::message_ends(ttl, now);
-                let code = bucket.code();
-                self.statements.append.execute(params![
+                let mut id = row::key(rules::message_ends(ttl, now), queue, name);
+                let (place, code) = (int(sequence), bucket.code());
+                while self.statements.append.execute(params![
+                    id,
                     queue.0,
-                    int(sequence),
+                    place,
                     name,
                     code,
-                    ends.0,
                     envelope.as_bytes()
-                ])?;
+                ])? == 0
+                {
+                    id = id.saturating_add(1);
+                }
                 held.last = sequence;
                 held.fill.add(bucket.size());
                 held.places.push_back(Place { sequence, name, bucket });
@@ -186,7 +190,7 @@ impl<'c> Work<'c> {
         let blobs = statements.expire_blobs.execute([hour, most])?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
 
-        let ended = statements.ended_messages.query_map([hour, most], |row| {
+        let ended = statements.ended_messages.query_map([row::first_after(Hour(hour)), most], |row| {
             Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
         })?;
         let mut ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;

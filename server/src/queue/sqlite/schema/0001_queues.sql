@@ -1,5 +1,5 @@
--- What a relay keeps. Names are keyed hashes, `ends` are whole hours since 1970, rounded up. When a queue was made, when
--- a message came and who asked is not kept.
+-- What a relay keeps. Names are keyed hashes, `ends` are hours since 1970, and mostly midnights. When a queue was made,
+-- when a message came, in which order messages came to two queues, and who asked is not kept.
 
 -- `id` is the front of `read`: random, so that the order of rows says nothing about the order of making.
 CREATE TABLE queue (
@@ -19,18 +19,17 @@ CREATE TABLE counter (
     was_full INTEGER NOT NULL
 ) STRICT;
 
+-- `id` begins with when the message ends, and says nothing about when it came: see row.rs.
 CREATE TABLE message (
     id       INTEGER NOT NULL PRIMARY KEY,
     queue    INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     name     INTEGER NOT NULL,
     bucket   INTEGER NOT NULL,
-    ends     INTEGER NOT NULL,
     envelope BLOB    NOT NULL
 ) STRICT;
 -- Has all that the writer needs to know of a queue, so that it never reads envelopes.
 CREATE UNIQUE INDEX message_by_place ON message (queue, sequence, name, bucket);
-CREATE INDEX message_by_end ON message (ends);
 
 -- Messages that are gone, as long as a capsule could bring them again.
 CREATE TABLE tombstone (
