@@ -210,3 +210,6 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map_err(OpenError::Io)
 }
+
+#[cfg(test)]
+mod tests;

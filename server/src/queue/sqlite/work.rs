@@ -28,12 +28,14 @@ pub(super) struct Work<'c> {
     pub(super) cap: Cap,
     /// Bytes that count against the cap.
     pub(super) used: u64,
+    /// The same, as the file has it.
+    committed: u64,
 }
 
 impl<'c> Work<'c> {
     /// Begins with what the file says.
     pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
-        let mut work = Self { statements, cache: Cache::default(), cap, used: 0 };
+        let mut work = Self { statements, cache: Cache::default(), cap, used: 0, committed: 0 };
         work.reload()?;
         Ok(work)
     }
@@ -42,6 +44,23 @@ impl<'c> Work<'c> {
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.cache.forget();
         self.used = self.statements.used.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        self.committed = self.used;
+        Ok(())
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        self.statements.begin.execute([])?;
+        Ok(())
+    }
+
+    /// Makes a transaction durable.
+    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        if self.used != self.committed {
+            self.statements.set_used.execute([int(self.used)])?;
+        }
+        self.statements.commit.execute([])?;
+        self.committed = self.used;
         Ok(())
     }
 
