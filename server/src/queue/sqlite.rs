@@ -98,7 +98,7 @@ impl SqliteEngine {
         }
         // SQLite gives its other files the permissions of this one.
         drop(private_file(path)?);
-        let mut conn = schema::open_writer(path, cap)?;
+        let mut conn = schema::open_writer(path)?;
         schema::migrate(&mut conn)?;
 
         let mut engine = Self {

@@ -1,4 +1,4 @@
-//! What needs a hand inside the file: rows that are damaged.
+//! What needs a hand inside the file: rows that are damaged, pages that are not ours.
 
 use std::sync::mpsc;
 
@@ -8,6 +8,7 @@ use beresta_proto::limits::BUCKET_S;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use rusqlite::Connection;
 
+use super::schema::{int, most_pages};
 use super::*;
 use crate::queue::{MessageName, QueueRef, ReadName, SendName, rules};
 
@@ -107,4 +108,21 @@ fn one_operation_that_fails_does_not_fail_those_that_came_with_it() {
     let Answer::Stats(stats) = rig.ask(Op::Stats) else { panic!() };
     assert_eq!(stats.messages, 3 + 50);
     assert_eq!(stats.used, 3 * rules::Cost::QUEUE + 53 * rules::Cost::message(BUCKET_S));
+}
+
+#[test]
+fn a_file_that_got_too_large_takes_nothing_new_and_lets_go_of_what_is_old() {
+    let mut rig = Rig::new();
+    rig.ask(make(1));
+    assert!(is_stored(&rig.ask(append(1, 1, 1))));
+    let loose = most_pages(CAP) * 32 * 1_024;
+    rig.change(&format!("CREATE TABLE loose (bytes); INSERT INTO loose VALUES (zeroblob({}))", int(loose)));
+    assert_eq!(rig.ask(append(1, 1, 2)), Answer::Full);
+    assert_eq!(rig.ask(make(2)), Answer::Full);
+    assert_eq!(rig.ask(append(1, 1, 1)), Answer::Repeated);
+    let acknowledge = Op::Acknowledge { queue: queue(1), upto: 1, now: NOW };
+    assert_eq!(rig.ask(acknowledge), Answer::Acknowledged { deleted: 1, drained: false });
+    assert!(rig.dir.path().join("queues.reserve").exists(), "the disk is not full");
+    rig.change("DROP TABLE loose");
+    assert!(is_stored(&rig.ask(append(1, 1, 2))));
 }

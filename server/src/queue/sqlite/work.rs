@@ -4,11 +4,11 @@
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Statement, params};
 
 use super::cache::{Cache, Place, Queue};
 use super::row;
-use super::schema::int;
+use super::schema::{int, most_pages};
 use super::statements::Statements;
 use crate::queue::rules::{self, Append, Cap, Cost, Hour};
 use crate::queue::{Answer, MessageName, Op, QueueRef, ReadName, SendName};
@@ -30,12 +30,15 @@ pub(super) struct Work<'c> {
     pub(super) used: u64,
     /// The same, as the file has it.
     committed: u64,
+    /// The file has as many pages as it may have.
+    crowded: bool,
 }
 
 impl<'c> Work<'c> {
     /// Begins with what the file says.
     pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
-        let mut work = Self { statements, cache: Cache::default(), cap, used: 0, committed: 0 };
+        let mut work =
+            Self { statements, cache: Cache::default(), cap, used: 0, committed: 0, crowded: false };
         work.reload()?;
         Ok(work)
     }
@@ -51,7 +54,17 @@ impl<'c> Work<'c> {
     /// Begins a transaction.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.statements.begin.execute([])?;
+        let count = |statement: &mut Statement<'_>| statement.query_row([], |row| row.get::<_, i64>(0));
+        let pages =
+            count(&mut self.statements.pages)?.saturating_sub(count(&mut self.statements.free_pages)?);
+        self.crowded = pages > int(most_pages(self.cap));
         Ok(())
+    }
+
+    /// What counts against the cap when something new is to be stored: all that there can be, if the file has got too
+    /// large.
+    pub(super) const fn weight(&self) -> u64 {
+        if self.crowded { u64::MAX } else { self.used }
     }
 
     /// Makes a transaction durable.
@@ -96,7 +109,7 @@ impl<'c> Work<'c> {
         if self.statements.queue_exists.query_row(params![queue.0, send.0], |row| row.get(0))? {
             return Ok(Answer::Exists);
         }
-        if !self.cap.admits_new(self.used, Cost::QUEUE) {
+        if !self.cap.admits_new(self.weight(), Cost::QUEUE) {
             return Ok(Answer::Full);
         }
         self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0])?;
@@ -113,6 +126,7 @@ impl<'c> Work<'c> {
         envelope: &Envelope,
         now: Timestamp,
     ) -> rusqlite::Result<Decided> {
+        let weight = self.weight();
         let found = self.cache.by_send(send, &mut self.statements)?;
         if !rules::may_send(found.as_ref().map(|(_, held)| &held.capability), shown) {
             return Ok(Decided::Answer(Answer::Gone));
@@ -129,7 +143,7 @@ impl<'c> Work<'c> {
         };
         let known = waits || tombstone.is_some_and(|ends| !ends.is_over(now));
         let bucket = envelope.bucket();
-        match rules::append(known, &held.fill, bucket.size(), self.used, self.cap) {
+        match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
             Append::Repeated => Ok(Decided::Answer(Answer::Repeated)),
             Append::Full => Ok(Decided::Answer(Answer::Full)),
             Append::QueueFull => {
