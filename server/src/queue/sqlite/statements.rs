@@ -33,8 +33,8 @@ statements! {
 
     queue_exists: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 OR send = ?2)";
     make_queue: "INSERT INTO queue (id, read, send, read_key, capability) VALUES (?1, ?2, ?3, ?4, ?5)";
-    queue_by_send: "SELECT id, send, capability FROM queue WHERE send = ?1";
-    queue_by_id: "SELECT id, send, capability FROM queue WHERE id = ?1";
+    queue_by_send: "SELECT id, capability FROM queue WHERE send = ?1";
+    is_queue: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1)";
     delete_queue: "DELETE FROM queue WHERE id = ?1";
     counter: "SELECT last, was_full FROM counter WHERE queue = ?1";
     set_counter: "INSERT INTO counter (queue, last, was_full) VALUES (?1, ?2, ?3)

@@ -111,6 +111,14 @@ fn one_operation_that_fails_does_not_fail_those_that_came_with_it() {
 }
 
 #[test]
+fn nothing_of_a_queue_is_read_for_a_wrong_capability() {
+    let rig = damaged();
+    assert_eq!(rig.ask(append(2, 7, 2)), Answer::Gone);
+    assert_eq!(rig.ask(append(9, 7, 2)), Answer::Gone);
+    assert_eq!(rig.ask(append(2, 2, 2)), Answer::Failed);
+}
+
+#[test]
 fn a_file_that_got_too_large_takes_nothing_new_and_lets_go_of_what_is_old() {
     let mut rig = Rig::new();
     rig.ask(make(1));

@@ -126,12 +126,17 @@ impl<'c> Work<'c> {
         envelope: &Envelope,
         now: Timestamp,
     ) -> rusqlite::Result<Decided> {
-        let weight = self.weight();
-        let found = self.cache.by_send(send, &mut self.statements)?;
-        if !rules::may_send(found.as_ref().map(|(_, held)| &held.capability), shown) {
+        // Rule Q3: this one look into the file is all that is done for whoever has no right to send.
+        let found = self.statements.queue_by_send.query_row([&send.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (queue, kept) = found.optional()?.map(|(id, kept)| (QueueRef(id), CapabilityHash(kept))).unzip();
+        if !rules::may_send(kept.as_ref(), shown) {
             return Ok(Decided::Answer(Answer::Gone));
         }
-        let Some((queue, held)) = found else { return Ok(Decided::Answer(Answer::Gone)) };
+        let weight = self.weight();
+        let Some(queue) = queue else { return Ok(Decided::Answer(Answer::Gone)) };
+        let Some(held) = self.cache.queue(queue, &mut self.statements)? else {
+            return Ok(Decided::Answer(Answer::Gone));
+        };
 
         let name = i64::from_be_bytes(name.0);
         let waits = held.places.iter().any(|place| place.name == name);
@@ -185,7 +190,7 @@ impl<'c> Work<'c> {
 
     fn acknowledge(&mut self, queue: QueueRef, upto: u64, now: Timestamp) -> rusqlite::Result<Answer> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.by_ref(queue, statements)? else { return Ok(Answer::Gone) };
+        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(Answer::Gone) };
         let going = held.places.partition_point(|place| place.sequence <= upto);
         if going == 0 {
             return Ok(Answer::Acknowledged { deleted: 0, drained: settle(queue, held, false, statements)? });
@@ -203,7 +208,7 @@ impl<'c> Work<'c> {
 
     fn delete_queue(&mut self, queue: QueueRef) -> rusqlite::Result<Answer> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.by_ref(queue, statements)? else { return Ok(Answer::Gone) };
+        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(Answer::Gone) };
         let messages: u64 = held.places.iter().map(|place| Cost::message(place.bucket.size())).sum();
         statements.delete_upto.execute([queue.0, i64::MAX])?;
         let tombstones = statements.delete_tombstones.execute([queue.0])? as u64;
@@ -233,7 +238,7 @@ impl<'c> Work<'c> {
         // Queue by queue: what is remembered of one may be forgotten when the next is read.
         for group in ended.chunk_by(|one, next| one.0 == next.0) {
             let Some((queue, _, _)) = group.first() else { continue };
-            let Some(held) = self.cache.by_ref(*queue, statements)? else { continue };
+            let Some(held) = self.cache.queue(*queue, statements)? else { continue };
             for (_, sequence, id) in group {
                 statements.delete_message.execute([id])?;
                 let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
