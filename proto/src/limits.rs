@@ -18,6 +18,10 @@ pub const BLOB: usize = 4_096;
 pub const QUEUE_MESSAGES: usize = 256;
 /// Bytes of envelopes that a queue holds (rule Q8).
 pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Hours in which a new queue must be subscribed to for the first time (rule Q13).
+pub const QUEUE_NEW_HOURS: u64 = 48;
+/// Days that a queue lives after it was subscribed to (rule Q13).
+pub const QUEUE_DAYS: u64 = 90;
 /// Messages pushed on a queue and not yet acknowledged (rule Q6).
 pub const WINDOW_MESSAGES: usize = 32;
 /// Bytes pushed on a queue and not yet acknowledged (rule Q6); a window always holds at least one message.

@@ -186,6 +186,8 @@ impl<R: Random> Relay<R> {
             let Self { recogniser, epochs, .. } = self;
             recogniser.keep_epochs(|id| epochs.secret(id, now).is_some());
             self.turn_at = self.epochs.next_turn(now);
+            // A link may last for months, and subscribed only when it began.
+            self.renew(self.deliveries.keys().copied().collect(), now);
         }
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);

@@ -57,5 +57,8 @@ suite! {
     a_second_claimant_is_told_that_the_invite_was_used;
     an_expired_blob_is_gone;
     only_its_owner_deletes_a_blob;
+    a_queue_that_nobody_subscribes_to_ends;
+    a_relay_that_was_off_for_a_year_still_has_its_queues;
+    many_queues_end_in_small_steps;
     a_queue_that_never_was_is_gone;
 }

@@ -2,12 +2,14 @@
 //! Q8, Q9, B1 to B4). Keeping and finding things is left to the engines.
 
 use beresta_proto::key::CapabilityHash;
-use beresta_proto::limits::{QUEUE_BYTES, QUEUE_MESSAGES, TOMBSTONE_HOURS};
-use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::limits::{QUEUE_BYTES, QUEUE_DAYS, QUEUE_MESSAGES, QUEUE_NEW_HOURS, TOMBSTONE_HOURS};
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 
 use super::{ClaimantName, ReadName};
 
 const DAY_HOURS: i64 = 24;
+const STRETCH_DAYS: i64 = 30;
+const STRETCH_HOURS: i64 = STRETCH_DAYS * DAY_HOURS;
 
 /// A time as it is kept: whole hours since 1970, rounded up, so that what is kept says little about when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +27,16 @@ impl Hour {
     #[must_use]
     pub fn midnight(time: Timestamp) -> Self {
         Self(Self::up(time).0.saturating_add(DAY_HOURS - 1) / DAY_HOURS * DAY_HOURS)
+    }
+
+    /// The first end of a stretch that is not before `time`. Stretches are 30 days, and the same for everybody.
+    fn stretch(time: Timestamp) -> Self {
+        Self(Self::up(time).0.saturating_add(STRETCH_HOURS - 1) / STRETCH_HOURS * STRETCH_HOURS)
+    }
+
+    /// So many hours later.
+    pub(crate) const fn later(self, hours: i64) -> Self {
+        Self(self.0.saturating_add(hours))
     }
 
     /// The last hour that is not after `time`. What ends in it or earlier is over.
@@ -62,6 +74,36 @@ pub fn message_ends(ttl: TtlClass, now: Timestamp) -> Hour {
 #[must_use]
 pub fn tombstone_ends(now: Timestamp) -> Hour {
     Hour::midnight(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
+}
+
+/// When a queue that is made at `now` ends, if nobody subscribes to it before (rule Q13).
+#[must_use]
+pub fn new_queue_ends(now: Timestamp) -> Hour {
+    Hour::midnight(now.plus(QUEUE_NEW_HOURS.saturating_mul(HOUR_MS)))
+}
+
+/// When a queue that is subscribed to at `now` ends, if nobody does again (rule Q13). A day would tell which queues were
+/// last read together, and so that they are one person's (rule Q11); a stretch of 30 days says it of all who read in it.
+#[must_use]
+pub fn queue_ends(now: Timestamp) -> Hour {
+    Hour::stretch(now.plus(QUEUE_DAYS.saturating_mul(DAY_MS)))
+}
+
+/// How many hours later queues end because nothing was swept since the day `swept` (rule Q13): while a relay was off
+/// nobody could subscribe, and where a clock jumped nobody did. A conversation must not end by that. Whole stretches,
+/// so that the ends stay alike.
+#[must_use]
+pub fn missed(swept: Option<i64>, today: i64) -> i64 {
+    let days = swept.map_or(0, |swept| today.saturating_sub(swept));
+    // Yesterday is what an ordinary midnight looks like.
+    let stretches = if days <= 1 { 0 } else { days.saturating_add(STRETCH_DAYS - 1) / STRETCH_DAYS };
+    stretches.saturating_mul(STRETCH_HOURS)
+}
+
+/// The day of a moment, as engines keep it.
+#[must_use]
+pub fn day(now: Timestamp) -> i64 {
+    i64::try_from(now.day()).unwrap_or(i64::MAX)
 }
 
 /// When a blob that is stored at `now` ends (rule B1).
@@ -229,7 +271,6 @@ pub fn queue_ref(read: &ReadName) -> super::QueueRef {
 #[cfg(test)]
 mod tests {
     use beresta_proto::limits::{EPOCH_AHEAD_HOURS, EPOCH_DESTROYED_HOURS};
-    use beresta_proto::time::DAY_MS;
 
     use super::*;
 
@@ -265,6 +306,29 @@ mod tests {
         let all = |ends: fn(Timestamp) -> Hour| (1..1_440).all(|at| ends(of_a_day(at)) == ends(of_a_day(0)));
         assert!(all(|now| message_ends(TtlClass::Week, now)));
         assert!((1..1_000).all(|at| tombstone_ends(of_a_day(at)) == tombstone_ends(of_a_day(0))));
+    }
+
+    #[test]
+    fn queues_that_were_read_in_one_month_end_together() {
+        let ends = |day: u64| queue_ends(Timestamp(day * DAY_MS));
+        let alike = |from: u64| (from..from + 30).all(|day| ends(day) == ends(from));
+        assert!(alike(20_011) && !alike(20_012));
+        assert!(
+            (20_000..20_100).all(|day| {
+                (QUEUE_DAYS..QUEUE_DAYS + 30).contains(&(ends(day).begins().0 / DAY_MS - day))
+            })
+        );
+    }
+
+    #[test]
+    fn days_without_a_sweep_do_not_count() {
+        assert_eq!(
+            (missed(None, 20_000), missed(Some(20_000), 20_001), missed(Some(20_000), 19_000)),
+            (0, 0, 0)
+        );
+        assert_eq!((missed(Some(20_000), 20_002), missed(Some(20_000), 20_030)), (30 * 24, 30 * 24));
+        assert_eq!(missed(Some(20_000), 20_031), 60 * 24);
+        assert!(missed(Some(0), i64::MAX) > 0);
     }
 
     #[test]

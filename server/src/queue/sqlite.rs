@@ -157,6 +157,7 @@ impl QueueEngine for SqliteEngine {
                 self.readers.get(turn % READERS)
             }
             Op::MakeQueue { .. }
+            | Op::Renew { .. }
             | Op::Append { .. }
             | Op::Acknowledge { .. }
             | Op::DeleteQueue { .. }

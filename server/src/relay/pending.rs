@@ -69,6 +69,7 @@ pub(super) enum Pending {
     /// A command whose answer is the reply.
     Plain(Asked),
     Expire,
+    Renew,
 }
 
 /// A subscription to several queues, while they are looked up.

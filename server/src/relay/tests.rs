@@ -4,5 +4,6 @@
 mod blobs;
 mod capsules;
 mod delivery;
+mod lifetime;
 mod links;
 mod world;

@@ -60,11 +60,18 @@ impl Rig {
         ask_all(self.engine.as_deref().unwrap(), ops)
     }
 
+    /// Makes a queue that somebody reads.
     pub(crate) fn make(&self, queue: u8) -> QueueRef {
-        match self.ask(self.make_op(queue)) {
+        let queue = match self.ask(self.make_op(queue)) {
             Answer::Made(queue) => queue,
             other => panic!("{other:?}"),
-        }
+        };
+        assert_eq!(self.renew(queue, NOW), Answer::Done);
+        queue
+    }
+
+    pub(crate) fn renew(&self, queue: QueueRef, now: Timestamp) -> Answer {
+        self.ask(Op::Renew { queues: vec![queue], now })
     }
 
     pub(crate) fn make_op(&self, queue: u8) -> Op {
@@ -73,6 +80,7 @@ impl Rig {
             send: self.namer.send(&send_id(queue)),
             read_key: VerifyingKey([queue; 32]),
             capability: capability(queue),
+            now: NOW,
         }
     }
 

@@ -69,6 +69,7 @@ impl<'c> Statements<'c> {
             Op::Stats => self.stats(),
             // Never sent to a reader.
             Op::MakeQueue { .. }
+            | Op::Renew { .. }
             | Op::Append { .. }
             | Op::Acknowledge { .. }
             | Op::DeleteQueue { .. }

@@ -28,11 +28,15 @@ statements! {
     restart: "PRAGMA wal_checkpoint(RESTART)";
     pages: "PRAGMA page_count";
     free_pages: "PRAGMA freelist_count";
-    used: "SELECT used FROM held";
-    set_used: "UPDATE held SET used = ?1";
+    held: "SELECT used, swept FROM held";
+    set_held: "UPDATE held SET used = ?1, swept = ?2";
 
     queue_exists: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 OR send = ?2)";
-    make_queue: "INSERT INTO queue (id, read, send, read_key, capability) VALUES (?1, ?2, ?3, ?4, ?5)";
+    make_queue: "INSERT INTO queue (id, read, send, read_key, capability, ends)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    renew: "UPDATE queue SET ends = ?2 WHERE id = ?1 AND ends <> ?2";
+    postpone: "UPDATE queue SET ends = ends + ?1";
+    ended_queues: "SELECT id FROM queue WHERE ends <= ?1 LIMIT ?2";
     queue_by_send: "SELECT id, capability FROM queue WHERE send = ?1";
     is_queue: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1)";
     delete_queue: "DELETE FROM queue WHERE id = ?1";

@@ -28,8 +28,10 @@ pub(super) struct Work<'c> {
     pub(super) cap: Cap,
     /// Bytes that count against the cap.
     pub(super) used: u64,
-    /// The same, as the file has it.
-    committed: u64,
+    /// The day of the last sweep.
+    swept: Option<i64>,
+    /// The two, as the file has them.
+    committed: (u64, Option<i64>),
     /// The file has as many pages as it may have.
     crowded: bool,
 }
@@ -37,8 +39,15 @@ pub(super) struct Work<'c> {
 impl<'c> Work<'c> {
     /// Begins with what the file says.
     pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
-        let mut work =
-            Self { statements, cache: Cache::default(), cap, used: 0, committed: 0, crowded: false };
+        let mut work = Self {
+            statements,
+            cache: Cache::default(),
+            cap,
+            used: 0,
+            swept: None,
+            committed: (0, None),
+            crowded: false,
+        };
         work.reload()?;
         Ok(work)
     }
@@ -46,8 +55,9 @@ impl<'c> Work<'c> {
     /// Forgets all that a transaction changed which did not come about.
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.cache.forget();
-        self.used = self.statements.used.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
-        self.committed = self.used;
+        let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        self.committed = (held.0.unsigned_abs(), held.1);
+        (self.used, self.swept) = self.committed;
         Ok(())
     }
 
@@ -69,11 +79,12 @@ impl<'c> Work<'c> {
 
     /// Makes a transaction durable.
     pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
-        if self.used != self.committed {
-            self.statements.set_used.execute([int(self.used)])?;
+        let held = (self.used, self.swept);
+        if held != self.committed {
+            self.statements.set_held.execute(params![int(self.used), self.swept])?;
         }
         self.statements.commit.execute([])?;
-        self.committed = self.used;
+        self.committed = held;
         Ok(())
     }
 
@@ -83,9 +94,14 @@ impl<'c> Work<'c> {
             Op::Append { send, capability, message, ttl, envelope, now } => {
                 return self.append(send, capability, *message, *ttl, envelope, *now);
             }
-            Op::MakeQueue { read, send, read_key, capability } => self.make(read, send, read_key, capability),
+            Op::MakeQueue { read, send, read_key, capability, now } => {
+                self.make(read, send, read_key, capability, *now)
+            }
+            Op::Renew { queues, now } => self.renew(queues, *now),
             Op::Acknowledge { queue, upto, now } => self.acknowledge(*queue, *upto, *now),
-            Op::DeleteQueue { queue } => self.delete_queue(*queue),
+            Op::DeleteQueue { queue } => {
+                self.forget(*queue).map(|gone| gone.map_or(Answer::Gone, |_| Answer::Done))
+            }
             Op::PutBlob { blob, owner, hours, sealed, now } => {
                 self.put_blob(blob, owner, *hours, sealed, *now)
             }
@@ -104,6 +120,7 @@ impl<'c> Work<'c> {
         send: &SendName,
         key: &VerifyingKey,
         capability: &CapabilityHash,
+        now: Timestamp,
     ) -> rusqlite::Result<Answer> {
         let queue = rules::queue_ref(read);
         if self.statements.queue_exists.query_row(params![queue.0, send.0], |row| row.get(0))? {
@@ -112,9 +129,19 @@ impl<'c> Work<'c> {
         if !self.cap.admits_new(self.weight(), Cost::QUEUE) {
             return Ok(Answer::Full);
         }
-        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0])?;
+        let ends = rules::new_queue_ends(now);
+        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends.0])?;
         self.used = self.used.saturating_add(Cost::QUEUE);
         Ok(Answer::Made(queue))
+    }
+
+    /// Writes once in a stretch for each queue; else it costs a look.
+    fn renew(&mut self, queues: &[QueueRef], now: Timestamp) -> rusqlite::Result<Answer> {
+        let ends = rules::queue_ends(now);
+        for queue in queues {
+            self.statements.renew.execute([queue.0, ends.0])?;
+        }
+        Ok(Answer::Done)
     }
 
     fn append(
@@ -206,21 +233,44 @@ impl<'c> Work<'c> {
         Ok(Answer::Acknowledged { deleted: going, drained: settle(queue, held, true, statements)? })
     }
 
-    fn delete_queue(&mut self, queue: QueueRef) -> rusqlite::Result<Answer> {
+    /// Deletes a queue. How many rows went, if it was there.
+    fn forget(&mut self, queue: QueueRef) -> rusqlite::Result<Option<usize>> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(Answer::Gone) };
+        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(None) };
+        let waiting = held.places.len();
         let messages: u64 = held.places.iter().map(|place| Cost::message(place.bucket.size())).sum();
         statements.delete_upto.execute([queue.0, i64::MAX])?;
-        let tombstones = statements.delete_tombstones.execute([queue.0])? as u64;
+        let tombstones = statements.delete_tombstones.execute([queue.0])?;
         statements.delete_counter.execute([queue.0])?;
         statements.delete_queue.execute([queue.0])?;
-        let cost = Cost::TOMBSTONE.saturating_mul(tombstones).saturating_add(messages + Cost::QUEUE);
+        let cost = Cost::TOMBSTONE.saturating_mul(tombstones as u64).saturating_add(messages + Cost::QUEUE);
         self.used = self.used.saturating_sub(cost);
         self.cache.remove(queue);
-        Ok(Answer::Done)
+        Ok(Some(1 + waiting + tombstones))
+    }
+
+    /// Deletes queues that ended, until so many rows went. How many did.
+    fn expire_queues(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
+        let today = rules::day(now);
+        let missed = rules::missed(self.swept, today);
+        if missed > 0 {
+            self.statements.postpone.execute([missed])?;
+        }
+        self.swept = Some(today);
+        let most = int(limit as u64);
+        let ended = self.statements.ended_queues.query_map([Hour::down(now).0, most], |row| row.get(0))?;
+        let ended: Vec<i64> = ended.collect::<Result<_, _>>()?;
+        let mut rows = 0_usize;
+        for queue in ended {
+            if rows < limit {
+                rows = rows.saturating_add(self.forget(QueueRef(queue))?.unwrap_or(0));
+            }
+        }
+        Ok(rows)
     }
 
     fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
+        let queues = self.expire_queues(now, limit)?;
         let statements = &mut self.statements;
         let (hour, most) = (Hour::down(now).0, int(limit as u64));
         let tombstones = statements.expire_tombstones.execute([hour, most])?;
@@ -254,8 +304,9 @@ impl<'c> Work<'c> {
                 drained.push(*queue);
             }
         }
-        let more = [tombstones, blobs, ended.len()].into_iter().any(|kind| kind >= limit);
-        Ok(Answer::Expired { deleted: tombstones + blobs + ended.len(), drained, more })
+        let kinds = [queues, tombstones, blobs, ended.len()];
+        let more = kinds.into_iter().any(|kind| kind >= limit);
+        Ok(Answer::Expired { deleted: kinds.into_iter().sum(), drained, more })
     }
 }
 

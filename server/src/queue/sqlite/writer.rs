@@ -184,6 +184,7 @@ fn frees(op: &Op) -> bool {
             | Op::DeleteQueue { .. }
             | Op::DeleteBlob { .. }
             | Op::ClaimBlob { .. }
+            | Op::Renew { .. }
             | Op::Expire { .. }
     )
 }

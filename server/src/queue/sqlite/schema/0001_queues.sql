@@ -7,9 +7,12 @@ CREATE TABLE queue (
     read       BLOB    NOT NULL CHECK (length(read) = 32),
     send       BLOB    NOT NULL CHECK (length(send) = 32),
     read_key   BLOB    NOT NULL CHECK (length(read_key) = 32),
-    capability BLOB    NOT NULL CHECK (length(capability) = 32)
+    capability BLOB    NOT NULL CHECK (length(capability) = 32),
+    -- The end of one of the stretches of 30 days that are the same for all queues, or a midnight if nobody ever read it.
+    ends       INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX queue_by_send ON queue (send);
+CREATE INDEX queue_by_end ON queue (ends);
 
 -- What changes about a queue, in narrow rows of their own: a commit that touches many queues writes few pages.
 -- The last sequence number given is the greater of `last` and that of the messages that wait.
@@ -50,9 +53,10 @@ CREATE TABLE blob (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_by_end ON blob (ends);
 
--- One row: what counts against the cap.
+-- One row: what counts against the cap, and the day of the last sweep.
 CREATE TABLE held (
-    one  INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
-    used INTEGER NOT NULL
+    one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    used  INTEGER NOT NULL,
+    swept INTEGER
 ) STRICT;
 INSERT INTO held (one, used) VALUES (1, 0);
