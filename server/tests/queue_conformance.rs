@@ -8,6 +8,10 @@
     reason = "clippy takes helpers of a test for code outside tests; here all that is not expected fails the test"
 )]
 
+#[path = "queue_conformance/crash.rs"]
+mod crash;
+#[path = "queue_conformance/disk.rs"]
+mod disk;
 #[path = "queue_conformance/durable.rs"]
 mod durable;
 #[path = "queue_conformance/rig.rs"]
