@@ -32,7 +32,7 @@ use fault::Fault;
 use locale::Language;
 use text::Text;
 
-/// Bytes of the disk that queues may take. A smaller disk is noticed when it is full.
+/// Bytes that queues may count for; their file takes at most twice as many. A smaller disk is noticed when it is full.
 const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
 /// Before its end by which the operator is reminded to renew the descriptor.
 const REMIND_MS: u64 = 14 * DAY_MS;
