@@ -26,6 +26,8 @@ statements! {
     truncate: "PRAGMA wal_checkpoint(TRUNCATE)";
     // Moves the log into the file and begins it again, but keeps its place on a full disk.
     restart: "PRAGMA wal_checkpoint(RESTART)";
+    // Lays every row anew, in the order of the keys.
+    lay_anew: "VACUUM";
     pages: "PRAGMA page_count";
     free_pages: "PRAGMA freelist_count";
     held: "SELECT used, swept FROM held";

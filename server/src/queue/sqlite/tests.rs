@@ -134,3 +134,33 @@ fn a_file_that_got_too_large_takes_nothing_new_and_lets_go_of_what_is_old() {
     rig.change("DROP TABLE loose");
     assert!(is_stored(&rig.ask(append(1, 1, 2))));
 }
+
+/// Where in the file the row of each queue lies.
+fn places(rig: &Rig, queues: &[u8]) -> Vec<usize> {
+    let file = std::fs::read(rig.dir.path().join("queues")).unwrap();
+    // Two names, a key and a hash, all made of the same byte.
+    let place = |queue: &u8| file.windows(128).position(|bytes| bytes == [*queue; 128]);
+    queues.iter().map(|queue| place(queue).unwrap()).collect()
+}
+
+#[test]
+fn after_a_day_a_small_file_does_not_tell_in_which_order_queues_were_made() {
+    let rig = Rig::new();
+    let sweep = |day: u64| {
+        let now = NOW.plus(day * DAY_MS);
+        assert!(matches!(rig.ask(Op::Expire { now, limit: 99 }), Answer::Expired { deleted: 0, .. }));
+        // The log is emptied behind an expiry, and before the next operation.
+        rig.ask(Op::Acknowledge { queue: QueueRef(0), upto: 0, now });
+    };
+    sweep(0);
+    let made: Vec<u8> = (1..=40).map(|one| u8::try_from(one * 37 % 41).unwrap()).collect();
+    made.iter().for_each(|one| drop(rig.ask(make(*one))));
+    let renewed = made.iter().rev().map(|one| queue(*one)).collect();
+    rig.ask(Op::Renew { queues: renewed, now: NOW });
+    sweep(0);
+    let as_laid = |queues: &[u8]| places(&rig, queues).is_sorted_by(|one, next| one > next);
+    assert!(as_laid(&made), "as SQLite does it by itself, and a renewal moves nothing");
+    sweep(1);
+    let by_key: Vec<u8> = (1..=40).collect();
+    assert!(as_laid(&by_key));
+}

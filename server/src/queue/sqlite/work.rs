@@ -29,7 +29,9 @@ pub(super) struct Work<'c> {
     /// Bytes that count against the cap.
     pub(super) used: u64,
     /// The day of the last sweep.
-    swept: Option<i64>,
+    pub(super) swept: Option<i64>,
+    /// The day on which no queue is left that ended.
+    queues_swept: Option<i64>,
     /// The two, as the file has them.
     committed: (u64, Option<i64>),
     /// The file has as many pages as it may have.
@@ -45,6 +47,7 @@ impl<'c> Work<'c> {
             cap,
             used: 0,
             swept: None,
+            queues_swept: None,
             committed: (0, None),
             crowded: false,
         };
@@ -58,17 +61,21 @@ impl<'c> Work<'c> {
         let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         self.committed = (held.0.unsigned_abs(), held.1);
         (self.used, self.swept) = self.committed;
+        self.queues_swept = None;
         Ok(())
     }
 
     /// Begins a transaction.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         self.statements.begin.execute([])?;
-        let count = |statement: &mut Statement<'_>| statement.query_row([], |row| row.get::<_, i64>(0));
-        let pages =
-            count(&mut self.statements.pages)?.saturating_sub(count(&mut self.statements.free_pages)?);
-        self.crowded = pages > int(most_pages(self.cap));
+        self.crowded = self.pages()? > int(most_pages(self.cap));
         Ok(())
+    }
+
+    /// Pages in use.
+    pub(super) fn pages(&mut self) -> rusqlite::Result<i64> {
+        let count = |statement: &mut Statement<'_>| statement.query_row([], |row| row.get::<_, i64>(0));
+        Ok(count(&mut self.statements.pages)?.saturating_sub(count(&mut self.statements.free_pages)?))
     }
 
     /// What counts against the cap when something new is to be stored: all that there can be, if the file has got too
@@ -257,6 +264,10 @@ impl<'c> Work<'c> {
             self.statements.postpone.execute([missed])?;
         }
         self.swept = Some(today);
+        // All ends are midnights: one look through the queues is enough for a day.
+        if self.queues_swept == self.swept {
+            return Ok(0);
+        }
         let most = int(limit as u64);
         let ended = self.statements.ended_queues.query_map([Hour::down(now).0, most], |row| row.get(0))?;
         let ended: Vec<i64> = ended.collect::<Result<_, _>>()?;
@@ -265,6 +276,9 @@ impl<'c> Work<'c> {
             if rows < limit {
                 rows = rows.saturating_add(self.forget(QueueRef(queue))?.unwrap_or(0));
             }
+        }
+        if rows < limit {
+            self.queues_swept = self.swept;
         }
         Ok(rows)
     }

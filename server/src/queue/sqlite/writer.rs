@@ -20,6 +20,9 @@ const BATCH: usize = 1_024;
 /// So long nothing must come before the log is emptied for rest.
 const REST: Duration = Duration::from_millis(500);
 
+/// Pages of a file that is small: 32 MiB, which is a fraction of a second's work.
+const SMALL: i64 = 1_024;
+
 /// Works until no more can come.
 pub(super) fn run(conn: &Connection, cap: Cap, reserve: Reserve, jobs: &Receiver<Job>) {
     let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap));
@@ -27,12 +30,13 @@ pub(super) fn run(conn: &Connection, cap: Cap, reserve: Reserve, jobs: &Receiver
         tracing::error!("the writer of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
     };
-    let mut writer = Writer { conn, work, reserve, log_holds_something: true };
+    let mut writer = Writer { conn, work, reserve, log_holds_something: true, laid: None };
     while let Some(batch) = writer.gather(jobs) {
         let expiry = batch.iter().any(|job| matches!(job.op, Op::Expire { .. }));
         writer.carry_out(batch);
         // Expiry comes again and again: so the log is emptied under a load that never rests, too.
         if expiry {
+            writer.lay_anew();
             writer.empty_log();
         }
     }
@@ -56,6 +60,8 @@ struct Writer<'c> {
     work: Work<'c>,
     reserve: Reserve,
     log_holds_something: bool,
+    /// The day on which the rows were last laid anew.
+    laid: Option<i64>,
 }
 
 impl Writer<'_> {
@@ -152,6 +158,21 @@ impl Writer<'_> {
         if !undone || self.work.reload().is_err() {
             tracing::error!("a failed commit could not be undone");
         }
+    }
+
+    /// Lays the rows of a small file anew, once a day. Within a page rows lie as they came, and where few people use a
+    /// relay, one page tells of all of them who made queues one after the other. In a large file the keys
+    /// scatter what one person did over many pages, and laying it anew would hold everybody up.
+    fn lay_anew(&mut self) {
+        if self.laid == self.work.swept {
+            return;
+        }
+        self.laid = self.work.swept;
+        let small = self.work.pages().is_ok_and(|pages| pages <= SMALL);
+        if small && self.work.statements.lay_anew.execute([]).is_err() {
+            tracing::warn!("the rows of the queues could not be laid anew");
+        }
+        self.log_holds_something = true;
     }
 
     /// Moves the log into the file and empties it: deleted ciphertext is not kept in it.
