@@ -18,6 +18,10 @@ pub const BLOB: usize = 4_096;
 pub const QUEUE_MESSAGES: usize = 256;
 /// Bytes of envelopes that a queue holds (rule Q8).
 pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
+/// Hours in which a new queue must be subscribed to for the first time (rule Q13).
+pub const QUEUE_NEW_HOURS: u64 = 48;
+/// Days that a queue lives after it was subscribed to (rule Q13).
+pub const QUEUE_DAYS: u64 = 90;
 /// Messages pushed on a queue and not yet acknowledged (rule Q6).
 pub const WINDOW_MESSAGES: usize = 32;
 /// Bytes pushed on a queue and not yet acknowledged (rule Q6); a window always holds at least one message.
@@ -55,6 +59,7 @@ pub const DESCRIPTOR_DAYS: u64 = 90;
 pub const EPOCH_HOURS: u64 = 24;
 /// Hours after its start when a relay destroys an epoch key's private half (rule D8).
 pub const EPOCH_DESTROYED_HOURS: u64 = 48;
-/// Hours that a relay remembers the ids of messages that are gone (rule Q5): an epoch key's life, after which no
-/// capsule can be replayed.
-pub const TOMBSTONE_HOURS: u64 = 48;
+/// Hours before its start from which on a relay hands an epoch key out (rule D8).
+pub const EPOCH_AHEAD_HOURS: u64 = 6;
+/// Hours that a relay remembers the ids of messages that are gone (rule Q5): as long as any epoch key opens capsules.
+pub const TOMBSTONE_HOURS: u64 = EPOCH_AHEAD_HOURS + EPOCH_DESTROYED_HOURS;

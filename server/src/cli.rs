@@ -34,7 +34,7 @@ pub(crate) use harden::harden;
 use locale::Language;
 use text::Text;
 
-/// Bytes of the disk that queues may take. A smaller disk is noticed when it is full.
+/// Bytes that queues may count for; their file takes at most twice as many. A smaller disk is noticed when it is full.
 const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
 /// Between two looks at whether the descriptor was renewed.
 const LOOK: Duration = Duration::from_secs(60);

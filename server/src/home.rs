@@ -145,8 +145,7 @@ impl Home {
     /// # Errors
     /// [`HomeError::Exists`] if it is there.
     pub fn create_file(&self, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
-        create(&self.path(name), name, bytes)?;
-        self.sync()
+        create_at(&self.path(name), name, bytes)
     }
 
     /// Replaces a file that holds no secret: the old one or the new one is there, never half of one.
@@ -154,14 +153,9 @@ impl Home {
     /// # Errors
     /// [`HomeError`] if the operating system refuses.
     pub fn replace(&self, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
-        let beside = self.dir.join(format!("{}.new", name.as_str()));
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(Some(name))(error)),
-            _ => {}
-        }
-        create(&beside, name, bytes)?;
-        fs::rename(&beside, self.path(name)).map_err(failed(Some(name)))?;
-        self.sync()
+        let path = self.path(name);
+        let replaced = write_beside(&path, bytes).and_then(|beside| fs::rename(beside, &path));
+        replaced.and_then(|()| sync_folder(&path)).map_err(failed(Some(name)))
     }
 
     /// Writes a secret over what was there, in place.
@@ -183,10 +177,6 @@ impl Home {
         file.set_len(len).map_err(&wrong)?;
         file.sync_all().map_err(&wrong)
     }
-
-    fn sync(&self) -> Result<(), HomeError> {
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed(None))
-    }
 }
 
 /// Reads a secret of exactly `N` bytes from a file that may lie outside the folder.
@@ -197,12 +187,22 @@ pub fn read_array_at<const N: usize>(path: &Path, name: Name) -> Result<Zeroizin
     array(&read(path, name)?, name)
 }
 
-/// Writes a secret to a file that is not there yet and may lie outside the folder.
+/// Writes a secret to a file that is not there yet and may lie outside the folder. It is there whole or not at all: half a
+/// key under a key's name would be taken for the key.
 ///
 /// # Errors
 /// As [`Home::create_file`].
 pub fn create_at(path: &Path, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
-    create(path, name, bytes)
+    let created = write_beside(path, bytes).and_then(|beside| {
+        // A link never replaces what is there, as a rename would. A stick may have a file system without links.
+        let linked = match fs::hard_link(&beside, path) {
+            Err(error) if may_lack_links(&error) && !path.try_exists()? => return fs::rename(&beside, path),
+            linked => linked,
+        };
+        let removed = fs::remove_file(&beside);
+        linked.and(removed)
+    });
+    created.and_then(|()| sync_folder(path)).map_err(failed(Some(name)))
 }
 
 fn array<const N: usize>(bytes: &[u8], name: Name) -> Result<Zeroizing<[u8; N]>, HomeError> {
@@ -220,11 +220,29 @@ fn read(path: &Path, name: Name) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     Ok(bytes)
 }
 
-fn create(path: &Path, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
-    let wrong = failed(Some(name));
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(&wrong)?;
-    file.write_all(bytes).map_err(&wrong)?;
-    file.sync_all().map_err(&wrong)
+fn may_lack_links(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
+}
+
+/// Writes a file through to the disk, under a name of its own beside `path`. Over what a crash left there.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(beside)
+}
+
+/// Makes the names in a file's folder durable.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Keeps queues and blobs durably and in order, for a limited time (rules Q1 to Q11, B1 to B5).
+//! Keeps queues and blobs durably and in order, for a limited time (rules Q1 to Q13, B1 to B5).
 //!
 //! An engine takes one operation and answers once. It knows no link, subscriber, clock or random number: names come
 //! from a [`Namer`], `now` comes with the operation, and who may ask was checked by the relay's core, save for the
@@ -41,11 +41,21 @@ pub enum Op {
         read_key: VerifyingKey,
         /// With what messages are put in.
         capability: CapabilityHash,
+        /// The relay's clock.
+        now: Timestamp,
     },
     /// Looks a queue up, so that its reader's signature can be checked. [`Answer::Found`], [`Answer::Gone`].
     Find {
         /// The queue.
         read: ReadName,
+    },
+    /// Gives queues that are subscribed to another stretch of life (rule Q13). [`Answer::Done`], whether they are there or
+    /// not.
+    Renew {
+        /// The queues.
+        queues: Vec<QueueRef>,
+        /// The relay's clock.
+        now: Timestamp,
     },
     /// Puts a message into a queue. [`Answer::Appended`], [`Answer::Repeated`], [`Answer::QueueFull`],
     /// [`Answer::Gone`] for an unknown queue and for a wrong capability alike, [`Answer::Full`].
@@ -129,7 +139,8 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Deletes what ended by `now`, at most `limit` rows of each kind. [`Answer::Expired`].
+    /// Deletes what ended by `now`, at most `limit` rows of each kind; a queue goes whole. Queues end later by the time in
+    /// which this was not asked. [`Answer::Expired`].
     Expire {
         /// The relay's clock.
         now: Timestamp,
@@ -185,7 +196,7 @@ pub enum Answer {
     Full,
     /// What ended is deleted.
     Expired {
-        /// Rows that went: messages, blobs, and remembered message ids.
+        /// Rows that went: queues, messages, blobs, and remembered message ids.
         deleted: usize,
         /// Queues that had refused a message and are now at half of their quotas: said once.
         drained: Vec<QueueRef>,
@@ -249,7 +260,8 @@ pub trait QueueEngine: Send + Sync + 'static {
 impl core::fmt::Debug for Op {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::MakeQueue { read: _, send: _, read_key: _, capability: _ } => "MakeQueue(..)",
+            Self::MakeQueue { read: _, send: _, read_key: _, capability: _, now: _ } => "MakeQueue(..)",
+            Self::Renew { queues: _, now: _ } => "Renew(..)",
             Self::Find { read: _ } => "Find(..)",
             Self::Append { send: _, capability: _, message: _, ttl: _, envelope: _, now: _ } => "Append(..)",
             Self::Fetch { queue: _, after: _, max_messages: _, max_bytes: _, now: _ } => "Fetch(..)",

@@ -196,6 +196,8 @@ impl<R: Random> Relay<R> {
             recogniser.keep_epochs(alive);
             links.values_mut().for_each(|link| link.keep_epochs(alive));
             self.turn_at = self.epochs.next_turn(now);
+            // A link may last for months, and subscribed only when it began.
+            self.renew(self.deliveries.keys().copied().collect(), now);
         }
         if now >= self.keep_at {
             self.keep_epochs();

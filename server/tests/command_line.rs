@@ -113,6 +113,37 @@ fn help_is_in_the_readers_language() {
 }
 
 #[test]
+fn a_killed_init_is_taken_up_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    for key in ["identity.key", "tls.key", "epoch-signer.key", "queue.key"] {
+        // As it is before the key is made. The kernel kills who writes more than no bytes into a file.
+        for file in ["descriptor", key] {
+            std::fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        let killed = Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -f 0; exec \"$@\"",
+                "sh",
+                env!("CARGO_BIN_EXE_beresta-relay"),
+                "init",
+                "--dir",
+            ])
+            .arg(dir.path())
+            .args(["--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"])
+            .output()
+            .unwrap();
+        assert_eq!(killed.status.code(), None, "{key}: {}", err(&killed));
+        assert!(!dir.path().join(key).exists());
+        let made = init(dir.path());
+        assert_eq!(made.status.code(), Some(0), "{key}: {}", err(&made));
+    }
+    let files = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(files.into_iter().all(|name| !name.to_str().unwrap().ends_with(".new")));
+}
+
+#[test]
 fn a_damaged_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());

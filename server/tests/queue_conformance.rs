@@ -8,6 +8,10 @@
     reason = "clippy takes helpers of a test for code outside tests; here all that is not expected fails the test"
 )]
 
+#[path = "queue_conformance/crash.rs"]
+mod crash;
+#[path = "queue_conformance/disk.rs"]
+mod disk;
 #[path = "queue_conformance/durable.rs"]
 mod durable;
 #[path = "queue_conformance/rig.rs"]
@@ -57,5 +61,8 @@ suite! {
     a_second_claimant_is_told_that_the_invite_was_used;
     an_expired_blob_is_gone;
     only_its_owner_deletes_a_blob;
+    a_queue_that_nobody_subscribes_to_ends;
+    a_relay_that_was_off_for_a_year_still_has_its_queues;
+    many_queues_end_in_small_steps;
     a_queue_that_never_was_is_gone;
 }

@@ -28,6 +28,8 @@ fn a_key_is_never_replaced_by_accident() {
     home.create_file(Name::TlsKey, b"first").unwrap();
     assert_eq!(home.create_file(Name::TlsKey, b"second"), Err(HomeError::Exists(Some(Name::TlsKey))));
     assert_eq!(home.read(Name::TlsKey).unwrap().as_slice(), b"first");
+    let files: Vec<_> = fs::read_dir(home.path(Name::TlsKey).parent().unwrap()).unwrap().collect();
+    assert_eq!(files.len(), 1, "and no copy of either lies beside it");
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub struct MemoryEngine {
 struct Held {
     cap: Cap,
     used: u64,
+    /// The day of the last sweep.
+    swept: Option<i64>,
     queues: HashMap<QueueRef, Queue>,
     sends: HashMap<SendName, QueueRef>,
     blobs: HashMap<BlobName, Blob>,
@@ -32,6 +34,7 @@ struct Queue {
     send: SendName,
     read_key: VerifyingKey,
     capability: CapabilityHash,
+    ends: Hour,
     /// The highest sequence number given so far.
     last: u64,
     fill: Fill,
@@ -67,6 +70,7 @@ impl MemoryEngine {
             held: Mutex::new(Held {
                 cap,
                 used: 0,
+                swept: None,
                 queues: HashMap::new(),
                 sends: HashMap::new(),
                 blobs: HashMap::new(),
@@ -86,7 +90,17 @@ impl QueueEngine for MemoryEngine {
 impl Held {
     fn carry_out(&mut self, op: Op) -> Answer {
         match op {
-            Op::MakeQueue { read, send, read_key, capability } => self.make(read, send, read_key, capability),
+            Op::MakeQueue { read, send, read_key, capability, now } => {
+                self.make(read, send, read_key, capability, now)
+            }
+            Op::Renew { queues, now } => {
+                for queue in queues {
+                    if let Some(held) = self.queues.get_mut(&queue) {
+                        held.ends = rules::queue_ends(now);
+                    }
+                }
+                Answer::Done
+            }
             Op::Find { read } => {
                 let queue = rules::queue_ref(&read);
                 match self.queues.get(&queue).filter(|held| held.read == read) {
@@ -101,7 +115,7 @@ impl Held {
                 self.fetch(queue, after, max_messages, max_bytes, now)
             }
             Op::Acknowledge { queue, upto, now } => self.acknowledge(queue, upto, now),
-            Op::DeleteQueue { queue } => self.delete_queue(queue),
+            Op::DeleteQueue { queue } => self.forget(queue).map_or(Answer::Gone, |_| Answer::Done),
             Op::PutBlob { blob, owner, hours, sealed, now } => self.put_blob(blob, owner, hours, sealed, now),
             Op::FindBlob { blob, now } => {
                 self.blob(&blob, now).map_or(Answer::Gone, |held| Answer::Owner(held.owner))
@@ -120,7 +134,14 @@ impl Held {
         }
     }
 
-    fn make(&mut self, read: ReadName, send: SendName, key: VerifyingKey, cap: CapabilityHash) -> Answer {
+    fn make(
+        &mut self,
+        read: ReadName,
+        send: SendName,
+        key: VerifyingKey,
+        capability: CapabilityHash,
+        now: Timestamp,
+    ) -> Answer {
         let queue = rules::queue_ref(&read);
         if self.queues.contains_key(&queue) || self.sends.contains_key(&send) {
             return Answer::Exists;
@@ -136,7 +157,8 @@ impl Held {
                 read,
                 send,
                 read_key: key,
-                capability: cap,
+                capability,
+                ends: rules::new_queue_ends(now),
                 last: 0,
                 fill: Fill::default(),
                 messages: BTreeMap::new(),
@@ -214,14 +236,15 @@ impl Held {
         Answer::Acknowledged { deleted: going.len(), drained: held.take_drained() }
     }
 
-    fn delete_queue(&mut self, queue: QueueRef) -> Answer {
-        let Some(held) = self.queues.remove(&queue) else { return Answer::Gone };
+    /// Deletes a queue. How many rows went, if it was there.
+    fn forget(&mut self, queue: QueueRef) -> Option<usize> {
+        let held = self.queues.remove(&queue)?;
         self.sends.remove(&held.send);
         let messages: u64 =
             held.messages.values().map(|message| Cost::message(message.envelope.as_bytes().len())).sum();
         let tombstones = Cost::TOMBSTONE.saturating_mul(held.tombstones.len() as u64);
         self.used = self.used.saturating_sub(Cost::QUEUE + messages + tombstones);
-        Answer::Done
+        Some(1 + held.messages.len() + held.tombstones.len())
     }
 
     /// The blob, unless it ended.
@@ -263,7 +286,27 @@ impl Held {
         Answer::Blob(held.sealed.clone())
     }
 
+    /// Deletes queues that ended, until so many rows went. How many did.
+    fn expire_queues(&mut self, now: Timestamp, limit: usize) -> usize {
+        let today = rules::day(now);
+        let missed = rules::missed(self.swept, today);
+        self.swept = Some(today);
+        for held in self.queues.values_mut() {
+            held.ends = held.ends.later(missed);
+        }
+        let over = self.queues.iter().filter(|(_, held)| held.ends.is_over(now));
+        let over: Vec<QueueRef> = over.map(|(queue, _)| *queue).collect();
+        let mut rows = 0_usize;
+        for queue in over {
+            if rows < limit {
+                rows = rows.saturating_add(self.forget(queue).unwrap_or(0));
+            }
+        }
+        rows
+    }
+
     fn expire(&mut self, now: Timestamp, limit: usize) -> Answer {
+        let queues = self.expire_queues(now, limit);
         let (mut messages, mut tombstones) = (0_usize, 0_usize);
         let mut drained = Vec::new();
         for (queue, held) in &mut self.queues {
@@ -294,8 +337,9 @@ impl Held {
             self.used = self.used.saturating_sub(Cost::BLOB);
         }
         let blobs = going.len();
-        let more = [messages, tombstones, blobs].into_iter().any(|kind| kind >= limit);
-        Answer::Expired { deleted: messages + tombstones + blobs, drained, more }
+        let kinds = [queues, messages, tombstones, blobs];
+        let more = kinds.into_iter().any(|kind| kind >= limit);
+        Answer::Expired { deleted: kinds.into_iter().sum(), drained, more }
     }
 
     fn stats(&self) -> Stats {

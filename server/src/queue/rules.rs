@@ -2,10 +2,14 @@
 //! Q8, Q9, B1 to B4). Keeping and finding things is left to the engines.
 
 use beresta_proto::key::CapabilityHash;
-use beresta_proto::limits::{QUEUE_BYTES, QUEUE_MESSAGES, TOMBSTONE_HOURS};
-use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::limits::{QUEUE_BYTES, QUEUE_DAYS, QUEUE_MESSAGES, QUEUE_NEW_HOURS, TOMBSTONE_HOURS};
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 
 use super::{ClaimantName, ReadName};
+
+const DAY_HOURS: i64 = 24;
+const STRETCH_DAYS: i64 = 30;
+const STRETCH_HOURS: i64 = STRETCH_DAYS * DAY_HOURS;
 
 /// A time as it is kept: whole hours since 1970, rounded up, so that what is kept says little about when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,6 +20,23 @@ impl Hour {
     #[must_use]
     pub fn up(time: Timestamp) -> Self {
         Self(i64::try_from(time.0.div_ceil(HOUR_MS)).unwrap_or(i64::MAX))
+    }
+
+    /// The first midnight of UTC that is not before `time`: for what lives so long that a day does not matter, and whose
+    /// end must not tell in which hour somebody was there.
+    #[must_use]
+    pub fn midnight(time: Timestamp) -> Self {
+        Self(Self::up(time).0.saturating_add(DAY_HOURS - 1) / DAY_HOURS * DAY_HOURS)
+    }
+
+    /// The first end of a stretch that is not before `time`. Stretches are 30 days, and the same for everybody.
+    fn stretch(time: Timestamp) -> Self {
+        Self(Self::up(time).0.saturating_add(STRETCH_HOURS - 1) / STRETCH_HOURS * STRETCH_HOURS)
+    }
+
+    /// So many hours later.
+    pub(crate) const fn later(self, hours: i64) -> Self {
+        Self(self.0.saturating_add(hours))
     }
 
     /// The last hour that is not after `time`. What ends in it or earlier is over.
@@ -37,16 +58,52 @@ impl Hour {
     }
 }
 
-/// When a message that is stored at `now` ends (rule Q9): not before its class, and less than an hour after.
+/// When a message that is stored at `now` ends (rule Q9): not before its class. Who sees the end and guesses the class
+/// can count back to when it came: so it is the next midnight, but for the class that lasts an hour.
 #[must_use]
 pub fn message_ends(ttl: TtlClass, now: Timestamp) -> Hour {
-    Hour::up(now.plus(ttl.millis()))
+    let end = now.plus(ttl.millis());
+    match ttl {
+        TtlClass::Hour => Hour::up(end),
+        TtlClass::TwoDays | TtlClass::Week | TtlClass::ThreeWeeks => Hour::midnight(end),
+    }
 }
 
-/// Until when the id of a message that goes at `now` is remembered (rule Q5).
+/// Until when the id of a message that goes at `now` is remembered (rule Q5). A midnight, so that it does not tell in
+/// which hour its reader was there.
 #[must_use]
 pub fn tombstone_ends(now: Timestamp) -> Hour {
-    Hour::up(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
+    Hour::midnight(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
+}
+
+/// When a queue that is made at `now` ends, if nobody subscribes to it before (rule Q13).
+#[must_use]
+pub fn new_queue_ends(now: Timestamp) -> Hour {
+    Hour::midnight(now.plus(QUEUE_NEW_HOURS.saturating_mul(HOUR_MS)))
+}
+
+/// When a queue that is subscribed to at `now` ends, if nobody does again (rule Q13). A day would tell which queues were
+/// last read together, and so that they are one person's (rule Q11); a stretch of 30 days says it of all who read in it.
+#[must_use]
+pub fn queue_ends(now: Timestamp) -> Hour {
+    Hour::stretch(now.plus(QUEUE_DAYS.saturating_mul(DAY_MS)))
+}
+
+/// How many hours later queues end because nothing was swept since the day `swept` (rule Q13): while a relay was off
+/// nobody could subscribe, and where a clock jumped nobody did. A conversation must not end by that. Whole stretches,
+/// so that the ends stay alike.
+#[must_use]
+pub fn missed(swept: Option<i64>, today: i64) -> i64 {
+    let days = swept.map_or(0, |swept| today.saturating_sub(swept));
+    // Yesterday is what an ordinary midnight looks like.
+    let stretches = if days <= 1 { 0 } else { days.saturating_add(STRETCH_DAYS - 1) / STRETCH_DAYS };
+    stretches.saturating_mul(STRETCH_HOURS)
+}
+
+/// The day of a moment, as engines keep it.
+#[must_use]
+pub fn day(now: Timestamp) -> i64 {
+    i64::try_from(now.day()).unwrap_or(i64::MAX)
 }
 
 /// When a blob that is stored at `now` ends (rule B1).
@@ -57,8 +114,9 @@ pub fn blob_ends(hours: u16, now: Timestamp) -> Hour {
 
 /// The cap on the disk and what counts against it.
 ///
-/// The cost of a row is its share of a page in SQLite, counted the same by every engine. So the cap holds for the
-/// file within a few percent, and does not depend on what was deleted before.
+/// The cost of a row is its share of a page in SQLite, as measured after days of coming and going, and counted the same
+/// by every engine. So the pages that are in use are near the cap when it is reached; SQLite's engine sees to it that
+/// they are never twice as many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cap {
     /// Bytes that messages, queues, blobs and remembered ids may take together.
@@ -75,15 +133,15 @@ impl Cost {
     /// A remembered message id. Less than any message, so that acknowledging always makes room.
     pub const TOMBSTONE: u64 = 64;
     /// A blob.
-    pub const BLOB: u64 = 5_120;
+    pub const BLOB: u64 = 5_632;
 
     /// A message with an envelope of `bytes`, and its places in the indexes. A 16 KiB envelope has a page to itself.
     #[must_use]
     pub fn message(bytes: usize) -> u64 {
         const INDEXES: u64 = 128;
         match bytes {
-            0..=2_048 => 2_304 + INDEXES,
-            2_049..=4_096 => 4_736 + INDEXES,
+            0..=2_048 => 2_688 + INDEXES,
+            2_049..=4_096 => 5_376 + INDEXES,
             _ => 32_768 + INDEXES,
         }
     }
@@ -212,6 +270,8 @@ pub fn queue_ref(read: &ReadName) -> super::QueueRef {
 
 #[cfg(test)]
 mod tests {
+    use beresta_proto::limits::{EPOCH_AHEAD_HOURS, EPOCH_DESTROYED_HOURS};
+
     use super::*;
 
     #[test]
@@ -221,12 +281,54 @@ mod tests {
         assert!(!ends.is_over(Timestamp(2 * HOUR_MS - 1)));
         assert!(ends.is_over(Timestamp(2 * HOUR_MS)));
         assert_eq!(Hour::up(Timestamp(HOUR_MS)), Hour(1));
+        assert_eq!(message_ends(TtlClass::TwoDays, Timestamp(0)), Hour(48));
+        assert_eq!(message_ends(TtlClass::TwoDays, Timestamp(1)), Hour(72));
         assert!(!message_ends(TtlClass::ThreeWeeks, Timestamp(u64::MAX)).is_over(Timestamp(0)));
     }
 
     #[test]
     fn a_message_always_costs_more_than_the_memory_of_it() {
         assert!([0, 2_048, 4_096, 16_384].into_iter().all(|bytes| Cost::message(bytes) > Cost::TOMBSTONE));
+    }
+
+    #[test]
+    fn a_capsule_meets_the_memory_of_its_message_or_no_key() {
+        // Sealed and answered in the first moment in which its key was handed out, and acknowledged right then.
+        let begin = Timestamp(20_000 * DAY_MS);
+        let sealed = begin.minus(EPOCH_AHEAD_HOURS * HOUR_MS);
+        let destroyed = begin.plus(EPOCH_DESTROYED_HOURS * HOUR_MS);
+        assert!(tombstone_ends(sealed).begins() >= destroyed);
+    }
+
+    #[test]
+    fn ends_do_not_tell_the_hour() {
+        let of_a_day = |minute: u64| Timestamp(20_000 * DAY_MS + minute * 60_000 + 1);
+        let all = |ends: fn(Timestamp) -> Hour| (1..1_440).all(|at| ends(of_a_day(at)) == ends(of_a_day(0)));
+        assert!(all(|now| message_ends(TtlClass::Week, now)));
+        assert!((1..1_000).all(|at| tombstone_ends(of_a_day(at)) == tombstone_ends(of_a_day(0))));
+    }
+
+    #[test]
+    fn queues_that_were_read_in_one_month_end_together() {
+        let ends = |day: u64| queue_ends(Timestamp(day * DAY_MS));
+        let alike = |from: u64| (from..from + 30).all(|day| ends(day) == ends(from));
+        assert!(alike(20_011) && !alike(20_012));
+        assert!(
+            (20_000..20_100).all(|day| {
+                (QUEUE_DAYS..QUEUE_DAYS + 30).contains(&(ends(day).begins().0 / DAY_MS - day))
+            })
+        );
+    }
+
+    #[test]
+    fn days_without_a_sweep_do_not_count() {
+        assert_eq!(
+            (missed(None, 20_000), missed(Some(20_000), 20_001), missed(Some(20_000), 19_000)),
+            (0, 0, 0)
+        );
+        assert_eq!((missed(Some(20_000), 20_002), missed(Some(20_000), 20_030)), (30 * 24, 30 * 24));
+        assert_eq!(missed(Some(20_000), 20_031), 60 * 24);
+        assert!(missed(Some(0), i64::MAX) > 0);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod blobs;
 mod cache;
 mod reader;
 mod reserve;
+mod row;
 mod schema;
 mod statements;
 mod work;
@@ -97,7 +98,7 @@ impl SqliteEngine {
         }
         // SQLite gives its other files the permissions of this one.
         drop(private_file(path)?);
-        let mut conn = schema::open_writer(path, cap)?;
+        let mut conn = schema::open_writer(path)?;
         schema::migrate(&mut conn)?;
 
         let mut engine = Self {
@@ -162,6 +163,7 @@ impl QueueEngine for SqliteEngine {
                 self.readers.get(turn % READERS)
             }
             Op::MakeQueue { .. }
+            | Op::Renew { .. }
             | Op::Append { .. }
             | Op::Acknowledge { .. }
             | Op::DeleteQueue { .. }
@@ -215,3 +217,6 @@ fn private_file(path: &Path) -> Result<File, OpenError> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map_err(OpenError::Io)
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,7 +62,7 @@ impl<R: Random> Relay<R> {
             }
             Command::MakeQueue { read_key, capability, credit: _ } => {
                 if self.afford(asked, cost::ROOM, now) {
-                    self.make_queue(asked, read_key, capability, false);
+                    self.make_queue(asked, read_key, capability, false, now);
                 }
             }
             Command::Subscribe(wanted) => self.subscribe(asked, wanted, now),
@@ -112,12 +112,13 @@ impl<R: Random> Relay<R> {
         read_key: VerifyingKey,
         capability: CapabilityHash,
         again: bool,
+        now: Timestamp,
     ) {
         let read_id = ReadId::random(&mut self.rng);
         let send_id = SendId::random(&mut self.rng);
         let (read, send) = (self.namer.read(&read_id), self.namer.send(&send_id));
         let making = Making { read_id, send_id, read_key, capability, again };
-        self.engine(Pending::Make(asked, making), Op::MakeQueue { read, send, read_key, capability });
+        self.engine(Pending::Make(asked, making), Op::MakeQueue { read, send, read_key, capability, now });
     }
 
     fn subscribe(&mut self, asked: Asked, wanted: Vec<Subscription>, now: Timestamp) {

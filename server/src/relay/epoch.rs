@@ -7,6 +7,7 @@ use beresta_proto::descriptor::EpochKey;
 use beresta_proto::hpke::HpkeError;
 use beresta_proto::id::KeyId;
 use beresta_proto::key::{BadSigningKey, EpochSecret, SigningKey};
+use beresta_proto::limits::EPOCH_AHEAD_HOURS;
 use beresta_proto::rng::Random;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 use zeroize::Zeroizing;
@@ -18,7 +19,7 @@ const SLOT: usize = 8 + 32;
 /// Bytes of the file, the same whatever is in it, so that every write covers the one before.
 const FILE: usize = ALIVE * SLOT;
 /// Hours of a day in which yesterday's key is handed out beside today's, and tomorrow's at the other end.
-const BESIDE_HOURS: u64 = 6;
+const BESIDE_HOURS: u64 = EPOCH_AHEAD_HOURS;
 /// Until when of a day the next day's key must exist.
 const AHEAD_MS: u64 = DAY_MS - BESIDE_HOURS * HOUR_MS;
 

@@ -77,6 +77,8 @@ pub(super) enum Pending {
     Expire(Timestamp),
     /// The epoch keys of this state are being written.
     KeepEpochs(u64),
+    /// Subscribed queues are being renewed.
+    Renew,
 }
 
 /// A subscription to several queues, while they are looked up.

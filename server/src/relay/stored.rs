@@ -26,7 +26,7 @@ impl<R: Random> Relay<R> {
     pub fn handle_stored(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) {
         match self.pending.remove(&ticket) {
             None => {}
-            Some(Pending::Make(asked, making)) => self.made(asked, making, &answer),
+            Some(Pending::Make(asked, making)) => self.made(asked, making, &answer, now),
             Some(Pending::Find { group, at }) => self.found(group, at, &answer),
             Some(Pending::FindToDelete(asked, read_id, signature)) => {
                 let Some(link) = self.links.get(&asked.link) else { return };
@@ -83,6 +83,8 @@ impl<R: Random> Relay<R> {
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
             Some(Pending::Expire(by)) => self.expired(answer, by),
+            // If it failed, the next turn of a day does it.
+            Some(Pending::Renew) => {}
             // These do not wait for the engine; put back, for their own answer is still to come.
             Some(pending @ (Pending::Verify(..) | Pending::Opening(_) | Pending::KeepEpochs(_))) => {
                 self.pending.insert(ticket, pending);
@@ -90,7 +92,7 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    fn made(&mut self, asked: Asked, making: Making, answer: &Answer) {
+    fn made(&mut self, asked: Asked, making: Making, answer: &Answer, now: Timestamp) {
         match answer {
             Answer::Made(_) => {
                 let reply = Reply::QueueMade { read_id: making.read_id, send_id: making.send_id };
@@ -98,7 +100,7 @@ impl<R: Random> Relay<R> {
             }
             // Ids of 24 random bytes do not meet; but if they did, others are drawn, once.
             Answer::Exists if !making.again => {
-                self.make_queue(asked, making.read_key, making.capability, true);
+                self.make_queue(asked, making.read_key, making.capability, true, now);
             }
             Answer::Full => self.refuse(asked, Refusal::Full),
             _ => self.refuse(asked, Refusal::Failed),

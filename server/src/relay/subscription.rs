@@ -77,9 +77,10 @@ impl<R: Random> Relay<R> {
                     return self.refuse(asked, Refusal::RateLimited);
                 }
                 self.reply(asked, &Reply::Subscribed(results));
-                for (read_id, queue) in begun {
-                    self.begin(asked.link, read_id, queue, now);
+                for (read_id, queue) in &begun {
+                    self.begin(asked.link, *read_id, *queue, now);
                 }
+                self.renew(begun.into_iter().map(|(_, queue)| queue).collect(), now);
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
                 Some(queue) => self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue }),
@@ -98,6 +99,13 @@ impl<R: Random> Relay<R> {
                 }
                 None => self.refuse(asked, Refusal::Gone),
             },
+        }
+    }
+
+    /// Somebody is there for these queues, so they live on (rule Q13).
+    pub(super) fn renew(&mut self, queues: Vec<QueueRef>, now: Timestamp) {
+        if !queues.is_empty() {
+            self.engine(Pending::Renew, Op::Renew { queues, now });
         }
     }
 

@@ -5,5 +5,6 @@ mod blobs;
 mod capsules;
 mod clocks;
 mod delivery;
+mod lifetime;
 mod links;
 mod world;

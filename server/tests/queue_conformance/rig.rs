@@ -60,11 +60,18 @@ impl Rig {
         ask_all(self.engine.as_deref().unwrap(), ops)
     }
 
+    /// Makes a queue that somebody reads.
     pub(crate) fn make(&self, queue: u8) -> QueueRef {
-        match self.ask(self.make_op(queue)) {
+        let queue = match self.ask(self.make_op(queue)) {
             Answer::Made(queue) => queue,
             other => panic!("{other:?}"),
-        }
+        };
+        assert_eq!(self.renew(queue, NOW), Answer::Done);
+        queue
+    }
+
+    pub(crate) fn renew(&self, queue: QueueRef, now: Timestamp) -> Answer {
+        self.ask(Op::Renew { queues: vec![queue], now })
     }
 
     pub(crate) fn make_op(&self, queue: u8) -> Op {
@@ -73,6 +80,7 @@ impl Rig {
             send: self.namer.send(&send_id(queue)),
             read_key: VerifyingKey([queue; 32]),
             capability: capability(queue),
+            now: NOW,
         }
     }
 
@@ -127,15 +135,23 @@ impl Rig {
         }
     }
 
-    pub(crate) fn put_blob(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Answer {
+    pub(crate) fn put_blob_op(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Op {
         let (blob, owner) = (self.namer.blob(&BlobId([blob; 16])), VerifyingKey([owner; 32]));
-        self.ask(Op::PutBlob { blob, owner, hours: 24, sealed: vec![byte; BLOB], now })
+        Op::PutBlob { blob, owner, hours: 24, sealed: vec![byte; BLOB], now }
+    }
+
+    pub(crate) fn put_blob(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Answer {
+        self.ask(self.put_blob_op(blob, owner, byte, now))
+    }
+
+    pub(crate) fn claim_blob_op(&self, blob: u8, claimant: u8, now: Timestamp) -> Op {
+        let id = BlobId([blob; 16]);
+        let claimant = self.namer.claimant(&id, &VerifyingKey([claimant; 32]));
+        Op::ClaimBlob { blob: self.namer.blob(&id), claimant, now }
     }
 
     pub(crate) fn claim_blob(&self, blob: u8, claimant: u8, now: Timestamp) -> Answer {
-        let id = BlobId([blob; 16]);
-        let claimant = self.namer.claimant(&id, &VerifyingKey([claimant; 32]));
-        self.ask(Op::ClaimBlob { blob: self.namer.blob(&id), claimant, now })
+        self.ask(self.claim_blob_op(blob, claimant, now))
     }
 }
 

@@ -3,7 +3,7 @@
 use beresta_proto::id::BlobId;
 use beresta_proto::key::VerifyingKey;
 use beresta_proto::limits::{BUCKET_L, BUCKET_M, BUCKET_S};
-use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 use beresta_server::queue::rules::{Cap, queue_ref};
 use beresta_server::queue::{Op, QueueRef};
 use proptest::prelude::*;
@@ -51,7 +51,10 @@ enum Step {
         owner: u8,
     },
     FindBlob(u8),
+    Renew(u8),
     Expire,
+    /// So many days, each with its sweep.
+    Pass(u64),
     Wait(u64),
     Restart,
 }
@@ -74,7 +77,9 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_u8..2, 0_u8..2).prop_map(|(blob, claimant)| Step::ClaimBlob { blob, claimant }),
         1 => (0_u8..2, 0_u8..2).prop_map(|(blob, owner)| Step::DeleteBlob { blob, owner }),
         1 => (0_u8..2).prop_map(Step::FindBlob),
+        2 => queue().prop_map(Step::Renew),
         3 => Just(Step::Expire),
+        1 => prop::sample::select(vec![2, 3, 4, 95]).prop_map(Step::Pass),
         4 => (0_u64..60).prop_map(Step::Wait),
         1 => Just(Step::Restart),
     ]
@@ -84,7 +89,13 @@ fn ops(rig: &Rig, step: &Step, now: Timestamp) -> Vec<Op> {
     let queue_of = |queue: u8| -> QueueRef { queue_ref(&rig.namer.read(&read_id(queue))) };
     let blob_of = |blob: u8| BlobId([blob; 16]);
     let op = match *step {
-        Step::Make(queue) => rig.make_op(queue),
+        Step::Make(queue) => {
+            let mut op = rig.make_op(queue);
+            if let Op::MakeQueue { now: at, .. } = &mut op {
+                *at = now;
+            }
+            op
+        }
         Step::Find(queue) => Op::Find { read: rig.namer.read(&read_id(queue)) },
         Step::Append { queue, shown, message, class, size } => {
             let size = [BUCKET_S, BUCKET_M, BUCKET_L][size];
@@ -120,14 +131,15 @@ fn ops(rig: &Rig, step: &Step, now: Timestamp) -> Vec<Op> {
             Op::DeleteBlob { blob: rig.namer.blob(&blob_of(blob)), owner: VerifyingKey([owner; 32]), now }
         }
         Step::FindBlob(blob) => Op::FindBlob { blob: rig.namer.blob(&blob_of(blob)), now },
-        Step::Expire => Op::Expire { now, limit: 100_000 },
+        Step::Renew(queue) => Op::Renew { queues: vec![queue_of(queue)], now },
+        Step::Expire | Step::Pass(_) => Op::Expire { now, limit: 100_000 },
         Step::Wait(_) | Step::Restart => return vec![],
     };
     vec![op]
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_engines_say_the_same(steps in prop::collection::vec(step(), 1..60), cap in 200_000_u64..3_000_000) {
@@ -140,9 +152,15 @@ proptest! {
                 Step::Restart => sqlite.restart(),
                 _ => {}
             }
-            let asked = ops(&memory, step, now);
-            prop_assert!(memory.ask_all(asked.clone()) == sqlite.ask_all(asked), "{step:?} of {steps:?}");
-            prop_assert_eq!(memory.stats(), sqlite.stats());
+            let days = if let Step::Pass(days) = step { *days } else { 1 };
+            for day in 0..days {
+                if day > 0 {
+                    now = now.plus(DAY_MS);
+                }
+                let asked = ops(&memory, step, now);
+                prop_assert!(memory.ask_all(asked.clone()) == sqlite.ask_all(asked), "{step:?} of {steps:?}");
+                prop_assert_eq!(memory.stats(), sqlite.stats());
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ impl Work<'_> {
             }
             self.forget_blob(name)?;
         }
-        if !self.cap.admits_new(self.used, Cost::BLOB) {
+        if !self.cap.admits_new(self.weight(), Cost::BLOB) {
             return Ok(Answer::Full);
         }
         let ends = rules::blob_ends(hours, now);

@@ -4,12 +4,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use beresta_proto::envelope::Bucket;
-use beresta_proto::key::CapabilityHash;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::OptionalExtension as _;
 
 use super::statements::Statements;
+use crate::queue::QueueRef;
 use crate::queue::rules::Fill;
-use crate::queue::{QueueRef, SendName};
 
 /// Messages and queues that are remembered, about 24 bytes each. Beyond it everything is forgotten and read again.
 const LIMIT: usize = 262_144;
@@ -26,8 +25,6 @@ pub(super) struct Place {
 
 /// A queue, without its envelopes.
 pub(super) struct Queue {
-    pub(super) send: SendName,
-    pub(super) capability: CapabilityHash,
     /// The highest sequence number given so far.
     pub(super) last: u64,
     pub(super) fill: Fill,
@@ -39,7 +36,6 @@ pub(super) struct Queue {
 #[derive(Default)]
 pub(super) struct Cache {
     queues: HashMap<QueueRef, Queue>,
-    sends: HashMap<SendName, QueueRef>,
     weight: usize,
 }
 
@@ -51,9 +47,7 @@ impl Cache {
 
     /// Forgets a queue that was deleted.
     pub(super) fn remove(&mut self, queue: QueueRef) {
-        if let Some(gone) = self.queues.remove(&queue) {
-            self.sends.remove(&gone.send);
-        }
+        self.queues.remove(&queue);
     }
 
     /// Says that a message was added; keeps the bound. To be called between operations.
@@ -64,68 +58,39 @@ impl Cache {
         }
     }
 
-    /// The queue of a send name.
-    pub(super) fn by_send(
-        &mut self,
-        send: &SendName,
-        statements: &mut Statements<'_>,
-    ) -> rusqlite::Result<Option<(QueueRef, &mut Queue)>> {
-        let queue = match self.sends.get(send) {
-            Some(queue) => *queue,
-            None => match statements.queue_by_send.query_row([&send.0], head).optional()? {
-                Some(found) => self.load(found, statements)?,
-                None => return Ok(None),
-            },
-        };
-        Ok(self.queues.get_mut(&queue).map(|held| (queue, held)))
-    }
-
-    /// A queue.
-    pub(super) fn by_ref(
+    /// A queue, read from the file if it is not remembered. None if there is none.
+    pub(super) fn queue(
         &mut self,
         queue: QueueRef,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<Option<&mut Queue>> {
         if !self.queues.contains_key(&queue) {
-            match statements.queue_by_id.query_row([queue.0], head).optional()? {
-                Some(found) => self.load(found, statements)?,
-                None => return Ok(None),
-            };
+            if !statements.is_queue.query_row([queue.0], |row| row.get(0))? {
+                return Ok(None);
+            }
+            let held = read(queue, statements)?;
+            if self.weight > LIMIT {
+                self.forget();
+            }
+            self.weight = self.weight.saturating_add(QUEUE_WEIGHT).saturating_add(held.places.len());
+            self.queues.insert(queue, held);
         }
         Ok(self.queues.get_mut(&queue))
     }
-
-    fn load(&mut self, head: Head, statements: &mut Statements<'_>) -> rusqlite::Result<QueueRef> {
-        let (queue, send, capability) = head;
-        let counter = statements.counter.query_row([queue.0], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (last, was_full): (i64, bool) = counter.optional()?.unwrap_or_default();
-        let mut held = Queue {
-            send,
-            capability,
-            last: last.unsigned_abs(),
-            fill: Fill { messages: 0, bytes: 0, was_full },
-            places: VecDeque::new(),
-        };
-        let mut rows = statements.places.query([queue.0])?;
-        while let Some(row) = rows.next()? {
-            let sequence = row.get::<_, i64>(0)?.unsigned_abs();
-            let bucket = Bucket::from_code(row.get(2)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
-            held.places.push_back(Place { sequence, name: row.get(1)?, bucket });
-            held.fill.add(bucket.size());
-            held.last = held.last.max(sequence);
-        }
-        if self.weight > LIMIT {
-            self.forget();
-        }
-        self.weight = self.weight.saturating_add(QUEUE_WEIGHT).saturating_add(held.places.len());
-        self.sends.insert(send, queue);
-        self.queues.insert(queue, held);
-        Ok(queue)
-    }
 }
 
-type Head = (QueueRef, SendName, CapabilityHash);
-
-fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
-    Ok((QueueRef(row.get(0)?), SendName(row.get(1)?), CapabilityHash(row.get(2)?)))
+fn read(queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<Queue> {
+    let counter = statements.counter.query_row([queue.0], |row| Ok((row.get(0)?, row.get(1)?)));
+    let (last, was_full): (i64, bool) = counter.optional()?.unwrap_or_default();
+    let fill = Fill { messages: 0, bytes: 0, was_full };
+    let mut held = Queue { last: last.unsigned_abs(), fill, places: VecDeque::new() };
+    let mut rows = statements.places.query([queue.0])?;
+    while let Some(row) = rows.next()? {
+        let sequence = row.get::<_, i64>(0)?.unsigned_abs();
+        let bucket = Bucket::from_code(row.get(2)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
+        held.places.push_back(Place { sequence, name: row.get(1)?, bucket });
+        held.fill.add(bucket.size());
+        held.last = held.last.max(sequence);
+    }
+    Ok(held)
 }

@@ -8,7 +8,7 @@ use beresta_proto::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Statement};
 
 use super::schema::int;
-use super::{Job, tell};
+use super::{Job, row, tell};
 use crate::queue::rules::{self, Hour};
 use crate::queue::{Answer, BlobName, Op, QueueRecord, QueueRef, ReadName, Stats, Stored};
 
@@ -40,14 +40,15 @@ impl<'c> Statements<'c> {
         Ok(Self {
             find: conn.prepare("SELECT read, read_key FROM queue WHERE id = ?1")?,
             fetch: conn.prepare(
+                // The sign keeps SQLite from looking through all that has not ended.
                 "SELECT sequence, envelope FROM message
-                 WHERE queue = ?1 AND sequence > ?2 AND ends > ?3 ORDER BY sequence LIMIT ?4",
+                 WHERE queue = ?1 AND sequence > ?2 AND +id >= ?3 ORDER BY sequence LIMIT ?4",
             )?,
             blob_owner: conn.prepare("SELECT owner FROM blob WHERE name = ?1 AND ends > ?2")?,
             stats: conn.prepare(
                 "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
                     (SELECT count(*) FROM tombstone), (SELECT count(*) FROM blob),
-                    (SELECT used FROM held), (SELECT min(ends) FROM message)",
+                    (SELECT used FROM held), (SELECT min(id) FROM message)",
             )?,
         })
     }
@@ -68,6 +69,7 @@ impl<'c> Statements<'c> {
             Op::Stats => self.stats(),
             // Never sent to a reader.
             Op::MakeQueue { .. }
+            | Op::Renew { .. }
             | Op::Append { .. }
             | Op::Acknowledge { .. }
             | Op::DeleteQueue { .. }
@@ -99,7 +101,8 @@ impl<'c> Statements<'c> {
     ) -> rusqlite::Result<Answer> {
         let mut messages = Vec::new();
         let mut bytes = 0_usize;
-        let mut rows = self.fetch.query([queue.0, int(after), Hour::down(now).0, int(most as u64)])?;
+        let mut rows =
+            self.fetch.query([queue.0, int(after), row::first_after(Hour::down(now)), int(most as u64)])?;
         while let Some(row) = rows.next()? {
             let envelope = Envelope::from_bytes(row.get(1)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
             bytes = bytes.saturating_add(envelope.bucket().size());
@@ -120,7 +123,7 @@ impl<'c> Statements<'c> {
                 tombstones: count(2)?,
                 blobs: count(3)?,
                 used: count(4)?,
-                first_end: row.get::<_, Option<i64>>(5)?.map(|hour| Hour(hour).begins()),
+                first_end: row.get::<_, Option<i64>>(5)?.map(|id| row::ends(id).begins()),
             }))
         })
     }

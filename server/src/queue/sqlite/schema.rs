@@ -19,7 +19,7 @@ const CHECKPOINT: i32 = 500;
 const STEPS: [&str; 1] = [include_str!("schema/0001_queues.sql")];
 
 /// Opens the one connection that writes.
-pub(super) fn open_writer(path: &Path, cap: Cap) -> Result<Connection, OpenError> {
+pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -34,11 +34,13 @@ pub(super) fn open_writer(path: &Path, cap: Cap) -> Result<Connection, OpenError
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
     conn.pragma_update(None, "cache_size", -65_536)?;
-    // Rows are counted against the cap one by one; this bounds the file even if the count is off. The margin is what
-    // acknowledging may need when the cap is reached.
-    let pages = (cap.bytes / PAGE).saturating_add(cap.bytes / PAGE / 4).saturating_add(256);
-    conn.pragma_update(None, "max_page_count", int(pages.min(u64::from(u32::MAX - 1))))?;
     Ok(conn)
+}
+
+/// Pages in use at which nothing new is stored, whatever the count of rows says: where many rows went, those that stay
+/// lie loosely. Twice the cap is more than was ever measured, and what makes room may still take a few pages more.
+pub(super) fn most_pages(cap: Cap) -> u64 {
+    (cap.bytes / PAGE).saturating_mul(2).saturating_add(64)
 }
 
 /// Opens a connection that only reads.

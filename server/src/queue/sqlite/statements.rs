@@ -26,13 +26,21 @@ statements! {
     truncate: "PRAGMA wal_checkpoint(TRUNCATE)";
     // Moves the log into the file and begins it again, but keeps its place on a full disk.
     restart: "PRAGMA wal_checkpoint(RESTART)";
-    used: "SELECT used FROM held";
-    set_used: "UPDATE held SET used = ?1";
+    // Lays every row anew, in the order of the keys.
+    lay_anew: "VACUUM";
+    pages: "PRAGMA page_count";
+    free_pages: "PRAGMA freelist_count";
+    held: "SELECT used, swept FROM held";
+    set_held: "UPDATE held SET used = ?1, swept = ?2";
 
     queue_exists: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 OR send = ?2)";
-    make_queue: "INSERT INTO queue (id, read, send, read_key, capability) VALUES (?1, ?2, ?3, ?4, ?5)";
-    queue_by_send: "SELECT id, send, capability FROM queue WHERE send = ?1";
-    queue_by_id: "SELECT id, send, capability FROM queue WHERE id = ?1";
+    make_queue: "INSERT INTO queue (id, read, send, read_key, capability, ends)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    renew: "UPDATE queue SET ends = ?2 WHERE id = ?1 AND ends <> ?2";
+    postpone: "UPDATE queue SET ends = ends + ?1";
+    ended_queues: "SELECT id FROM queue WHERE ends <= ?1 LIMIT ?2";
+    queue_by_send: "SELECT id, capability FROM queue WHERE send = ?1";
+    is_queue: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1)";
     delete_queue: "DELETE FROM queue WHERE id = ?1";
     counter: "SELECT last, was_full FROM counter WHERE queue = ?1";
     set_counter: "INSERT INTO counter (queue, last, was_full) VALUES (?1, ?2, ?3)
@@ -40,10 +48,11 @@ statements! {
     delete_counter: "DELETE FROM counter WHERE queue = ?1";
 
     places: "SELECT sequence, name, bucket FROM message WHERE queue = ?1 ORDER BY sequence";
-    append: "INSERT INTO message (queue, sequence, name, bucket, ends, envelope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    append: "INSERT INTO message (id, queue, sequence, name, bucket, envelope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (id) DO NOTHING";
     delete_upto: "DELETE FROM message WHERE queue = ?1 AND sequence <= ?2";
     delete_message: "DELETE FROM message WHERE id = ?1";
-    ended_messages: "SELECT id, queue, sequence FROM message WHERE ends <= ?1 LIMIT ?2";
+    ended_messages: "SELECT id, queue, sequence FROM message WHERE id < ?1 LIMIT ?2";
 
     tombstone: "SELECT ends FROM tombstone WHERE queue = ?1 AND name = ?2";
     bury: "INSERT INTO tombstone (queue, name, ends) VALUES (?1, ?2, ?3)";

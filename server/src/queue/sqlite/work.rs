@@ -4,10 +4,11 @@
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Statement, params};
 
 use super::cache::{Cache, Place, Queue};
-use super::schema::int;
+use super::row;
+use super::schema::{int, most_pages};
 use super::statements::Statements;
 use crate::queue::rules::{self, Append, Cap, Cost, Hour};
 use crate::queue::{Answer, MessageName, Op, QueueRef, ReadName, SendName};
@@ -27,12 +28,29 @@ pub(super) struct Work<'c> {
     pub(super) cap: Cap,
     /// Bytes that count against the cap.
     pub(super) used: u64,
+    /// The day of the last sweep.
+    pub(super) swept: Option<i64>,
+    /// The day on which no queue is left that ended.
+    queues_swept: Option<i64>,
+    /// The two, as the file has them.
+    committed: (u64, Option<i64>),
+    /// The file has as many pages as it may have.
+    crowded: bool,
 }
 
 impl<'c> Work<'c> {
     /// Begins with what the file says.
     pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
-        let mut work = Self { statements, cache: Cache::default(), cap, used: 0 };
+        let mut work = Self {
+            statements,
+            cache: Cache::default(),
+            cap,
+            used: 0,
+            swept: None,
+            queues_swept: None,
+            committed: (0, None),
+            crowded: false,
+        };
         work.reload()?;
         Ok(work)
     }
@@ -40,7 +58,40 @@ impl<'c> Work<'c> {
     /// Forgets all that a transaction changed which did not come about.
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.cache.forget();
-        self.used = self.statements.used.query_row([], |row| row.get::<_, i64>(0))?.unsigned_abs();
+        let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
+        self.committed = (held.0.unsigned_abs(), held.1);
+        (self.used, self.swept) = self.committed;
+        self.queues_swept = None;
+        Ok(())
+    }
+
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        self.statements.begin.execute([])?;
+        self.crowded = self.pages()? > int(most_pages(self.cap));
+        Ok(())
+    }
+
+    /// Pages in use.
+    pub(super) fn pages(&mut self) -> rusqlite::Result<i64> {
+        let count = |statement: &mut Statement<'_>| statement.query_row([], |row| row.get::<_, i64>(0));
+        Ok(count(&mut self.statements.pages)?.saturating_sub(count(&mut self.statements.free_pages)?))
+    }
+
+    /// What counts against the cap when something new is to be stored: all that there can be, if the file has got too
+    /// large.
+    pub(super) const fn weight(&self) -> u64 {
+        if self.crowded { u64::MAX } else { self.used }
+    }
+
+    /// Makes a transaction durable.
+    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
+        let held = (self.used, self.swept);
+        if held != self.committed {
+            self.statements.set_held.execute(params![int(self.used), self.swept])?;
+        }
+        self.statements.commit.execute([])?;
+        self.committed = held;
         Ok(())
     }
 
@@ -50,9 +101,14 @@ impl<'c> Work<'c> {
             Op::Append { send, capability, message, ttl, envelope, now } => {
                 return self.append(send, capability, *message, *ttl, envelope, *now);
             }
-            Op::MakeQueue { read, send, read_key, capability } => self.make(read, send, read_key, capability),
+            Op::MakeQueue { read, send, read_key, capability, now } => {
+                self.make(read, send, read_key, capability, *now)
+            }
+            Op::Renew { queues, now } => self.renew(queues, *now),
             Op::Acknowledge { queue, upto, now } => self.acknowledge(*queue, *upto, *now),
-            Op::DeleteQueue { queue } => self.delete_queue(*queue),
+            Op::DeleteQueue { queue } => {
+                self.forget(*queue).map(|gone| gone.map_or(Answer::Gone, |_| Answer::Done))
+            }
             Op::PutBlob { blob, owner, hours, sealed, now } => {
                 self.put_blob(blob, owner, *hours, sealed, *now)
             }
@@ -71,17 +127,28 @@ impl<'c> Work<'c> {
         send: &SendName,
         key: &VerifyingKey,
         capability: &CapabilityHash,
+        now: Timestamp,
     ) -> rusqlite::Result<Answer> {
         let queue = rules::queue_ref(read);
         if self.statements.queue_exists.query_row(params![queue.0, send.0], |row| row.get(0))? {
             return Ok(Answer::Exists);
         }
-        if !self.cap.admits_new(self.used, Cost::QUEUE) {
+        if !self.cap.admits_new(self.weight(), Cost::QUEUE) {
             return Ok(Answer::Full);
         }
-        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0])?;
+        let ends = rules::new_queue_ends(now);
+        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends.0])?;
         self.used = self.used.saturating_add(Cost::QUEUE);
         Ok(Answer::Made(queue))
+    }
+
+    /// Writes once in a stretch for each queue; else it costs a look.
+    fn renew(&mut self, queues: &[QueueRef], now: Timestamp) -> rusqlite::Result<Answer> {
+        let ends = rules::queue_ends(now);
+        for queue in queues {
+            self.statements.renew.execute([queue.0, ends.0])?;
+        }
+        Ok(Answer::Done)
     }
 
     fn append(
@@ -93,11 +160,17 @@ impl<'c> Work<'c> {
         envelope: &Envelope,
         now: Timestamp,
     ) -> rusqlite::Result<Decided> {
-        let found = self.cache.by_send(send, &mut self.statements)?;
-        if !rules::may_send(found.as_ref().map(|(_, held)| &held.capability), shown) {
+        // Rule Q3: this one look into the file is all that is done for whoever has no right to send.
+        let found = self.statements.queue_by_send.query_row([&send.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (queue, kept) = found.optional()?.map(|(id, kept)| (QueueRef(id), CapabilityHash(kept))).unzip();
+        if !rules::may_send(kept.as_ref(), shown) {
             return Ok(Decided::Answer(Answer::Gone));
         }
-        let Some((queue, held)) = found else { return Ok(Decided::Answer(Answer::Gone)) };
+        let weight = self.weight();
+        let Some(queue) = queue else { return Ok(Decided::Answer(Answer::Gone)) };
+        let Some(held) = self.cache.queue(queue, &mut self.statements)? else {
+            return Ok(Decided::Answer(Answer::Gone));
+        };
 
         let name = i64::from_be_bytes(name.0);
         let waits = held.places.iter().any(|place| place.name == name);
@@ -109,7 +182,7 @@ impl<'c> Work<'c> {
         };
         let known = waits || tombstone.is_some_and(|ends| !ends.is_over(now));
         let bucket = envelope.bucket();
-        match rules::append(known, &held.fill, bucket.size(), self.used, self.cap) {
+        match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
             Append::Repeated => Ok(Decided::Answer(Answer::Repeated)),
             Append::Full => Ok(Decided::Answer(Answer::Full)),
             Append::QueueFull => {
@@ -126,16 +199,19 @@ impl<'c> Work<'c> {
                     self.used = self.used.saturating_sub(Cost::TOMBSTONE);
                 }
                 let sequence = held.last.saturating_add(1);
-                let ends = rules::message_ends(ttl, now);
-                let code = bucket.code();
-                self.statements.append.execute(params![
+                let mut id = row::key(rules::message_ends(ttl, now), queue, name);
+                let (place, code) = (int(sequence), bucket.code());
+                while self.statements.append.execute(params![
+                    id,
                     queue.0,
-                    int(sequence),
+                    place,
                     name,
                     code,
-                    ends.0,
                     envelope.as_bytes()
-                ])?;
+                ])? == 0
+                {
+                    id = id.saturating_add(1);
+                }
                 held.last = sequence;
                 held.fill.add(bucket.size());
                 held.places.push_back(Place { sequence, name, bucket });
@@ -148,7 +224,7 @@ impl<'c> Work<'c> {
 
     fn acknowledge(&mut self, queue: QueueRef, upto: u64, now: Timestamp) -> rusqlite::Result<Answer> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.by_ref(queue, statements)? else { return Ok(Answer::Gone) };
+        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(Answer::Gone) };
         let going = held.places.partition_point(|place| place.sequence <= upto);
         if going == 0 {
             return Ok(Answer::Acknowledged { deleted: 0, drained: settle(queue, held, false, statements)? });
@@ -164,21 +240,51 @@ impl<'c> Work<'c> {
         Ok(Answer::Acknowledged { deleted: going, drained: settle(queue, held, true, statements)? })
     }
 
-    fn delete_queue(&mut self, queue: QueueRef) -> rusqlite::Result<Answer> {
+    /// Deletes a queue. How many rows went, if it was there.
+    fn forget(&mut self, queue: QueueRef) -> rusqlite::Result<Option<usize>> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.by_ref(queue, statements)? else { return Ok(Answer::Gone) };
+        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(None) };
+        let waiting = held.places.len();
         let messages: u64 = held.places.iter().map(|place| Cost::message(place.bucket.size())).sum();
         statements.delete_upto.execute([queue.0, i64::MAX])?;
-        let tombstones = statements.delete_tombstones.execute([queue.0])? as u64;
+        let tombstones = statements.delete_tombstones.execute([queue.0])?;
         statements.delete_counter.execute([queue.0])?;
         statements.delete_queue.execute([queue.0])?;
-        let cost = Cost::TOMBSTONE.saturating_mul(tombstones).saturating_add(messages + Cost::QUEUE);
+        let cost = Cost::TOMBSTONE.saturating_mul(tombstones as u64).saturating_add(messages + Cost::QUEUE);
         self.used = self.used.saturating_sub(cost);
         self.cache.remove(queue);
-        Ok(Answer::Done)
+        Ok(Some(1 + waiting + tombstones))
+    }
+
+    /// Deletes queues that ended, until so many rows went. How many did.
+    fn expire_queues(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
+        let today = rules::day(now);
+        let missed = rules::missed(self.swept, today);
+        if missed > 0 {
+            self.statements.postpone.execute([missed])?;
+        }
+        self.swept = Some(today);
+        // All ends are midnights: one look through the queues is enough for a day.
+        if self.queues_swept == self.swept {
+            return Ok(0);
+        }
+        let most = int(limit as u64);
+        let ended = self.statements.ended_queues.query_map([Hour::down(now).0, most], |row| row.get(0))?;
+        let ended: Vec<i64> = ended.collect::<Result<_, _>>()?;
+        let mut rows = 0_usize;
+        for queue in ended {
+            if rows < limit {
+                rows = rows.saturating_add(self.forget(QueueRef(queue))?.unwrap_or(0));
+            }
+        }
+        if rows < limit {
+            self.queues_swept = self.swept;
+        }
+        Ok(rows)
     }
 
     fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
+        let queues = self.expire_queues(now, limit)?;
         let statements = &mut self.statements;
         let (hour, most) = (Hour::down(now).0, int(limit as u64));
         let tombstones = statements.expire_tombstones.execute([hour, most])?;
@@ -186,7 +292,7 @@ impl<'c> Work<'c> {
         let blobs = statements.expire_blobs.execute([hour, most])?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
 
-        let ended = statements.ended_messages.query_map([hour, most], |row| {
+        let ended = statements.ended_messages.query_map([row::first_after(Hour(hour)), most], |row| {
             Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
         })?;
         let mut ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;
@@ -196,7 +302,7 @@ impl<'c> Work<'c> {
         // Queue by queue: what is remembered of one may be forgotten when the next is read.
         for group in ended.chunk_by(|one, next| one.0 == next.0) {
             let Some((queue, _, _)) = group.first() else { continue };
-            let Some(held) = self.cache.by_ref(*queue, statements)? else { continue };
+            let Some(held) = self.cache.queue(*queue, statements)? else { continue };
             for (_, sequence, id) in group {
                 statements.delete_message.execute([id])?;
                 let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
@@ -212,8 +318,9 @@ impl<'c> Work<'c> {
                 drained.push(*queue);
             }
         }
-        let more = [tombstones, blobs, ended.len()].into_iter().any(|kind| kind >= limit);
-        Ok(Answer::Expired { deleted: tombstones + blobs + ended.len(), drained, more })
+        let kinds = [queues, tombstones, blobs, ended.len()];
+        let more = kinds.into_iter().any(|kind| kind >= limit);
+        Ok(Answer::Expired { deleted: kinds.into_iter().sum(), drained, more })
     }
 }
 

@@ -1,5 +1,5 @@
--- What a relay keeps. Names are keyed hashes, `ends` are whole hours since 1970, rounded up. When a queue was made, when
--- a message came and who asked is not kept.
+-- What a relay keeps. Names are keyed hashes, `ends` are hours since 1970, and mostly midnights. When a queue was made,
+-- when a message came, in which order messages came to two queues, and who asked is not kept.
 
 -- `id` is the front of `read`: random, so that the order of rows says nothing about the order of making.
 CREATE TABLE queue (
@@ -7,7 +7,10 @@ CREATE TABLE queue (
     read       BLOB    NOT NULL CHECK (length(read) = 32),
     send       BLOB    NOT NULL CHECK (length(send) = 32),
     read_key   BLOB    NOT NULL CHECK (length(read_key) = 32),
-    capability BLOB    NOT NULL CHECK (length(capability) = 32)
+    capability BLOB    NOT NULL CHECK (length(capability) = 32),
+    -- The end of one of the stretches of 30 days that are the same for all queues, or a midnight if nobody ever read it.
+    -- Changed in its place and in no index, where the queues of one person, renewed at once, would come to lie together.
+    ends       INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX queue_by_send ON queue (send);
 
@@ -19,20 +22,19 @@ CREATE TABLE counter (
     was_full INTEGER NOT NULL
 ) STRICT;
 
+-- `id` begins with when the message ends, and says nothing about when it came: see row.rs.
 CREATE TABLE message (
     id       INTEGER NOT NULL PRIMARY KEY,
     queue    INTEGER NOT NULL,
     sequence INTEGER NOT NULL,
     name     INTEGER NOT NULL,
     bucket   INTEGER NOT NULL,
-    ends     INTEGER NOT NULL,
     envelope BLOB    NOT NULL
 ) STRICT;
 -- Has all that the writer needs to know of a queue, so that it never reads envelopes.
 CREATE UNIQUE INDEX message_by_place ON message (queue, sequence, name, bucket);
-CREATE INDEX message_by_end ON message (ends);
 
--- Messages that are gone, for 48 hours.
+-- Messages that are gone, as long as a capsule could bring them again.
 CREATE TABLE tombstone (
     queue INTEGER NOT NULL,
     name  INTEGER NOT NULL,
@@ -51,9 +53,10 @@ CREATE TABLE blob (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX blob_by_end ON blob (ends);
 
--- One row: what counts against the cap.
+-- One row: what counts against the cap, and the day of the last sweep.
 CREATE TABLE held (
-    one  INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
-    used INTEGER NOT NULL
+    one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
+    used  INTEGER NOT NULL,
+    swept INTEGER
 ) STRICT;
 INSERT INTO held (one, used) VALUES (1, 0);

@@ -1,0 +1,166 @@
+//! What needs a hand inside the file: rows that are damaged, pages that are not ours.
+
+use std::sync::mpsc;
+
+use beresta_proto::envelope::Envelope;
+use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::limits::BUCKET_S;
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use rusqlite::Connection;
+
+use super::schema::{int, most_pages};
+use super::*;
+use crate::queue::{MessageName, QueueRef, ReadName, SendName, rules};
+
+const NOW: Timestamp = Timestamp(20_000 * DAY_MS);
+const CAP: Cap = Cap { bytes: 1 << 20 };
+
+struct Rig {
+    dir: tempfile::TempDir,
+    engine: Option<SqliteEngine>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = SqliteEngine::open(&dir.path().join("queues"), CAP).unwrap();
+        Self { dir, engine: Some(engine) }
+    }
+
+    /// Changes the file behind the engine's back.
+    fn change(&mut self, sql: &str) {
+        self.engine = None;
+        let path = self.dir.path().join("queues");
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        self.engine = Some(SqliteEngine::open(&path, CAP).unwrap());
+    }
+
+    fn ask(&self, op: Op) -> Answer {
+        self.ask_at_once(vec![op]).remove(0)
+    }
+
+    /// Has all carried out in one batch: an answer is told in the writer's thread, and there the first one waits.
+    fn ask_at_once(&self, ops: Vec<Op>) -> Vec<Answer> {
+        let engine = self.engine.as_ref().unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        engine
+            .submit(Op::DeleteQueue { queue: QueueRef(0) }, Box::new(move |_| assert!(wait.recv().is_err())));
+        let told = ops.into_iter().map(|op| {
+            let (tell, told) = mpsc::channel();
+            engine.submit(op, Box::new(move |answer| tell.send(answer).unwrap()));
+            told
+        });
+        let told: Vec<_> = told.collect();
+        drop(go);
+        told.into_iter().map(|told| told.recv().unwrap()).collect()
+    }
+}
+
+fn queue(queue: u8) -> QueueRef {
+    rules::queue_ref(&ReadName([queue; 32]))
+}
+
+fn make(queue: u8) -> Op {
+    let (read, send, read_key) = (ReadName([queue; 32]), SendName([queue; 32]), VerifyingKey([queue; 32]));
+    Op::MakeQueue { read, send, read_key, capability: CapabilityHash([queue; 32]), now: NOW }
+}
+
+fn append(queue: u8, shown: u8, message: u8) -> Op {
+    Op::Append {
+        send: SendName([queue; 32]),
+        capability: CapabilityHash([shown; 32]),
+        message: MessageName([message; 8]),
+        ttl: TtlClass::Week,
+        envelope: Envelope::from_bytes(vec![message; BUCKET_S]).unwrap(),
+        now: NOW,
+    }
+}
+
+fn is_stored(answer: &Answer) -> bool {
+    matches!(answer, Answer::Appended { .. })
+}
+
+/// Queues 1 to 3 with a message each, and that of queue 2 can't be read.
+fn damaged() -> Rig {
+    let mut rig = Rig::new();
+    for one in 1..=3 {
+        assert!(matches!(rig.ask(make(one)), Answer::Made(_)));
+        assert!(is_stored(&rig.ask(append(one, one, 1))));
+    }
+    rig.change(&format!("UPDATE message SET bucket = 9 WHERE queue = {}", queue(2).0));
+    rig
+}
+
+#[test]
+fn one_operation_that_fails_does_not_fail_those_that_came_with_it() {
+    let rig = damaged();
+    let mut ops: Vec<Op> =
+        (10..60).map(|message| append(1 + 2 * (message % 2), 1 + 2 * (message % 2), message)).collect();
+    for at in [0, 7, 8, 49, 53] {
+        ops.insert(at, append(2, 2, 100));
+    }
+    let answers = rig.ask_at_once(ops.clone());
+    for (op, answer) in ops.iter().zip(&answers) {
+        let Op::Append { send, .. } = op else { panic!() };
+        assert_eq!(*answer == Answer::Failed, send.0 == [2; 32], "{answer:?}");
+        assert_eq!(is_stored(answer), send.0 != [2; 32], "{answer:?}");
+    }
+    let Answer::Stats(stats) = rig.ask(Op::Stats) else { panic!() };
+    assert_eq!(stats.messages, 3 + 50);
+    assert_eq!(stats.used, 3 * rules::Cost::QUEUE + 53 * rules::Cost::message(BUCKET_S));
+}
+
+#[test]
+fn nothing_of_a_queue_is_read_for_a_wrong_capability() {
+    let rig = damaged();
+    assert_eq!(rig.ask(append(2, 7, 2)), Answer::Gone);
+    assert_eq!(rig.ask(append(9, 7, 2)), Answer::Gone);
+    assert_eq!(rig.ask(append(2, 2, 2)), Answer::Failed);
+}
+
+#[test]
+fn a_file_that_got_too_large_takes_nothing_new_and_lets_go_of_what_is_old() {
+    let mut rig = Rig::new();
+    rig.ask(make(1));
+    assert!(is_stored(&rig.ask(append(1, 1, 1))));
+    let loose = most_pages(CAP) * 32 * 1_024;
+    rig.change(&format!("CREATE TABLE loose (bytes); INSERT INTO loose VALUES (zeroblob({}))", int(loose)));
+    assert_eq!(rig.ask(append(1, 1, 2)), Answer::Full);
+    assert_eq!(rig.ask(make(2)), Answer::Full);
+    assert_eq!(rig.ask(append(1, 1, 1)), Answer::Repeated);
+    let acknowledge = Op::Acknowledge { queue: queue(1), upto: 1, now: NOW };
+    assert_eq!(rig.ask(acknowledge), Answer::Acknowledged { deleted: 1, drained: false });
+    assert!(rig.dir.path().join("queues.reserve").exists(), "the disk is not full");
+    rig.change("DROP TABLE loose");
+    assert!(is_stored(&rig.ask(append(1, 1, 2))));
+}
+
+/// Where in the file the row of each queue lies.
+fn places(rig: &Rig, queues: &[u8]) -> Vec<usize> {
+    let file = std::fs::read(rig.dir.path().join("queues")).unwrap();
+    // Two names, a key and a hash, all made of the same byte.
+    let place = |queue: &u8| file.windows(128).position(|bytes| bytes == [*queue; 128]);
+    queues.iter().map(|queue| place(queue).unwrap()).collect()
+}
+
+#[test]
+fn after_a_day_a_small_file_does_not_tell_in_which_order_queues_were_made() {
+    let rig = Rig::new();
+    let sweep = |day: u64| {
+        let now = NOW.plus(day * DAY_MS);
+        assert!(matches!(rig.ask(Op::Expire { now, limit: 99 }), Answer::Expired { deleted: 0, .. }));
+        // The log is emptied behind an expiry, and before the next operation.
+        rig.ask(Op::Acknowledge { queue: QueueRef(0), upto: 0, now });
+    };
+    sweep(0);
+    let made: Vec<u8> = (1..=40).map(|one| u8::try_from(one * 37 % 41).unwrap()).collect();
+    made.iter().for_each(|one| drop(rig.ask(make(*one))));
+    let renewed = made.iter().rev().map(|one| queue(*one)).collect();
+    rig.ask(Op::Renew { queues: renewed, now: NOW });
+    sweep(0);
+    let as_laid = |queues: &[u8]| places(&rig, queues).is_sorted_by(|one, next| one > next);
+    assert!(as_laid(&made), "as SQLite does it by itself, and a renewal moves nothing");
+    sweep(1);
+    let by_key: Vec<u8> = (1..=40).collect();
+    assert!(as_laid(&by_key));
+}
