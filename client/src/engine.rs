@@ -93,7 +93,9 @@ impl Engine {
         let durable = store.transaction(|tx| sweep::next_due(tx, self.last))?;
         let lines = self.lines.values().filter_map(Line::wakes);
         let waiting = self.waiting.iter().map(Waiting::deadline);
-        Ok(lines.chain(waiting).chain(durable).min())
+        // What was due at the last step was done by it: what still is, waits for a link.
+        let volatile = lines.chain(waiting).filter(|due| *due > self.last);
+        Ok(volatile.chain(durable).min())
     }
 
     /// How far the relay's clock was from ours, in milliseconds, if it is worth telling; positive if ours is behind.
@@ -162,8 +164,11 @@ impl Engine {
         let relays: Vec<RelayId> = self.lines.keys().copied().collect();
         for relay in relays {
             self.effect(Effect::HangUp { relay });
-            self.lines.insert(relay, Line::retry(now, 1, &mut self.rng));
+            self.line_down(relay, now);
         }
         self.sessions.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

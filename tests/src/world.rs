@@ -76,6 +76,8 @@ pub struct Person {
     pub store: Store,
     clock_off_ms: i64,
     link: Option<LinkId>,
+    /// A link that broke and of which their engine has not heard yet.
+    broken: Option<LinkId>,
     requests: BTreeMap<RequestId, Token>,
     next_request: u32,
     answers: BTreeMap<AskId, Result<Answer, AskError>>,
@@ -182,6 +184,7 @@ impl World {
             store,
             clock_off_ms: 0,
             link: None,
+            broken: None,
             requests: BTreeMap::new(),
             next_request: 1,
             answers: BTreeMap::new(),
@@ -245,6 +248,7 @@ impl World {
         });
         self.relay.handle_closed(link);
         self.settle_relay();
+        self.people[who.0].broken = Some(link);
         self.post(Parcel::Broken(who, link));
     }
 
@@ -254,6 +258,7 @@ impl World {
         let seed = u64::from_le_bytes(self.rng.array());
         let person = &mut self.people[who.0];
         person.engine = Engine::new(Rng::new(ChaCha20Rng::seed_from_u64(seed)));
+        person.broken = None;
         person.requests.clear();
         let now = self.clock_of(who);
         let person = &mut self.people[who.0];

@@ -15,10 +15,15 @@ use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
 use crate::store::queue::OwnQueueId;
 
-/// First pause before a relay is dialled again; doubles with every failure.
+/// First pause after a failure; doubles with every further one.
 const RETRY_FIRST_MS: u64 = SECOND_MS;
 /// Longest pause: a laptop that wakes up should not wait for long.
 const RETRY_LONGEST_MS: u64 = 5 * MINUTE_MS;
+/// A link that lived so long was no failure. A relay that takes links only to close them is dialled ever more seldom.
+const LIVED_MS: u64 = MINUTE_MS;
+/// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
+/// relay that we have left should not see our address for ever.
+const LINGER_MS: u64 = MINUTE_MS;
 /// Refreshing epoch keys is tried at most this often.
 pub(super) const REFRESH_MS: u64 = 5 * MINUTE_MS;
 
@@ -33,12 +38,14 @@ pub(super) enum Line {
     /// Commands can be said.
     Up(Box<Up>),
     /// Waits before the next try.
-    Down {
-        /// Failures in a row.
-        failures: u32,
-        /// When to try again.
-        until: Timestamp,
-    },
+    Down(Pause),
+}
+
+/// A pause that doubles with every failure in a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    failures: u32,
+    until: Timestamp,
 }
 
 /// A line that is up.
@@ -50,6 +57,11 @@ pub(super) struct Up {
     /// The relay's clock and ours when the keys were fetched.
     pub(super) clock: Timestamp,
     pub(super) since: Timestamp,
+    pub(super) linked: Timestamp,
+    /// Failures before this link.
+    pub(super) failures: u32,
+    /// Since when there is nothing to say on it.
+    pub(super) idle: Option<Timestamp>,
     pub(super) refreshed: Timestamp,
     pub(super) subscribed: BTreeSet<ReadId>,
     pub(super) flights: BTreeMap<Token, Flight>,
@@ -69,37 +81,56 @@ pub(super) enum Flight {
     DeleteBlob(InviteId),
 }
 
-impl Line {
-    /// A line that failed `failures` times in a row: a pause with jitter, so that a relay that comes back is not met by
-    /// all its clients at once.
-    pub(super) fn retry(now: Timestamp, failures: u32, rng: &mut Rng) -> Self {
+impl Pause {
+    /// With jitter, so that a relay that comes back is not met by all its clients at once.
+    pub(super) fn after(failures: u32, now: Timestamp, rng: &mut Rng) -> Self {
         let doublings = failures.saturating_sub(1).min(20);
         let pause = RETRY_FIRST_MS.saturating_mul(1 << doublings).min(RETRY_LONGEST_MS);
-        let until = now.plus(pause / 2).plus(rng.below(pause));
-        Self::Down { failures, until }
+        Self { failures, until: now.plus(pause / 2).plus(rng.below(pause)) }
     }
 
+    /// Whether it goes on. One that is longer than any that is drawn means that the clock was set back: it is over.
+    const fn rests(&self, now: Timestamp) -> bool {
+        self.until.since(now) > 0 && self.until.since(now) <= 2 * RETRY_LONGEST_MS
+    }
+}
+
+impl Line {
     /// When the line wants to be looked at again without news.
-    pub(super) const fn wakes(&self) -> Option<Timestamp> {
+    pub(super) fn wakes(&self) -> Option<Timestamp> {
         match self {
-            Self::Down { failures: _, until } => Some(*until),
-            Self::Dialling { .. } | Self::Up(_) => None,
+            Self::Down(pause) => Some(pause.until),
+            Self::Up(up) => up.idle.map(|idle| idle.plus(LINGER_MS)),
+            Self::Dialling { .. } => None,
         }
     }
 
-    /// Whether the line waits before it is dialled again. A pause longer than any that is drawn means that the clock
-    /// was set back: it is over.
-    pub(super) fn rests(&self, now: Timestamp) -> bool {
+    /// Whether the line waits before it is dialled again.
+    pub(super) const fn rests(&self, now: Timestamp) -> bool {
         match self {
-            Self::Down { failures: _, until } => *until > now && until.since(now) <= 2 * RETRY_LONGEST_MS,
+            Self::Down(pause) => pause.rests(now),
             Self::Dialling { .. } | Self::Up(_) => false,
         }
     }
 
-    pub(super) const fn failures(&self) -> u32 {
+    /// Failures in a row so far.
+    pub(super) const fn failures(&self, now: Timestamp) -> u32 {
         match self {
-            Self::Dialling { failures } | Self::Down { failures, until: _ } => *failures,
-            Self::Up(_) => 0,
+            Self::Dialling { failures } | Self::Down(Pause { failures, until: _ }) => *failures,
+            Self::Up(up) if now.since(up.linked) >= LIVED_MS => 0,
+            Self::Up(up) => up.failures,
+        }
+    }
+
+    /// Whether the line may be given up, now that there is nothing to say on it.
+    pub(super) fn is_left(&mut self, now: Timestamp) -> bool {
+        match self {
+            Self::Dialling { .. } | Self::Down(_) => true,
+            Self::Up(up) => {
+                let idle = *up.idle.get_or_insert(now);
+                // A clock that was set back ends the waiting too.
+                up.flights.is_empty() && (now.since(idle) >= LINGER_MS || now < idle)
+            }
         }
     }
 }

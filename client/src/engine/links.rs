@@ -11,7 +11,7 @@ use beresta_proto::time::Timestamp;
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::invite::{Purpose, QueueFor, Wish};
-use super::line::{Flight, Line, Up};
+use super::line::{Flight, Line, Pause, Up};
 use crate::store::invite::BlobState;
 use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
@@ -33,12 +33,16 @@ impl Engine {
             tx.put_relay(&KnownRelay { address: link.address, sequence: link.descriptor.sequence })?;
             tx.hurry_relay(&relay, now)?;
             engine.skew_ms = Some(skew(link.clock, now));
+            let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
                 descriptor: link.descriptor,
                 exporter: link.exporter,
                 epoch_keys: link.epoch_keys,
                 clock: link.clock,
                 since: now,
+                linked: now,
+                failures,
+                idle: None,
                 refreshed: now,
                 subscribed: std::collections::BTreeSet::new(),
                 flights: BTreeMap::new(),
@@ -92,9 +96,9 @@ impl Engine {
         })
     }
 
-    fn line_down(&mut self, relay: RelayId, now: Timestamp) {
-        let failures = self.lines.get(&relay).map_or(0, Line::failures).saturating_add(1);
-        self.lines.insert(relay, Line::retry(now, failures, &mut self.rng));
+    pub(super) fn line_down(&mut self, relay: RelayId, now: Timestamp) {
+        let failures = self.lines.get(&relay).map_or(0, |line| line.failures(now)).saturating_add(1);
+        self.lines.insert(relay, Line::Down(Pause::after(failures, now, &mut self.rng)));
     }
 
     /// What was asked for on a line that broke: the outbox tries again, wishes are answered, the rest is asked for

@@ -24,13 +24,18 @@ impl Engine {
     /// Asks for what is missing.
     pub(super) fn progress(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.give_up_waiting(now);
-        for (relay, address) in self.wanted(tx)? {
-            match self.lines.get(&relay) {
-                Some(Line::Up(_)) => self.progress_line(tx, relay, now)?,
+        let wanted = self.wanted(tx)?;
+        self.leave_lines(&wanted, now);
+        for (relay, address) in wanted {
+            match self.lines.get_mut(&relay) {
+                Some(Line::Up(up)) => {
+                    up.idle = None;
+                    self.progress_line(tx, relay, now)?;
+                }
                 Some(Line::Dialling { .. }) => {}
                 Some(line) if line.rests(now) => {}
                 down @ (Some(Line::Down { .. }) | None) => {
-                    let failures = down.map_or(0, Line::failures);
+                    let failures = down.map_or(0, |line| line.failures(now));
                     let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);
                     self.lines.insert(relay, Line::Dialling { failures });
                     self.effect(Effect::Dial { relay: address, known_sequence });
@@ -47,6 +52,22 @@ impl Engine {
         let late: Vec<super::invite::Waiting> = late;
         for one in late {
             self.answer(one.what.ask(), Err(AskError::Dial(DialFailure::Unreachable)));
+        }
+    }
+
+    /// Gives up the lines that nothing is said on any more. A relay that is not wanted is not waited for either.
+    fn leave_lines(&mut self, wanted: &BTreeMap<RelayId, RelayAddress>, now: Timestamp) {
+        let mut left = Vec::new();
+        for (relay, line) in &mut self.lines {
+            if !wanted.contains_key(relay) && line.is_left(now) {
+                left.push((*relay, !matches!(line, Line::Down(_))));
+            }
+        }
+        for (relay, hang_up) in left {
+            self.lines.remove(&relay);
+            if hang_up {
+                self.effect(Effect::HangUp { relay });
+            }
         }
     }
 
@@ -68,6 +89,11 @@ impl Engine {
             && !tx.contacts_needing_queue()?.is_empty()
         {
             wanted.entry(home.relay).or_insert(home);
+        }
+        for invite in tx.invites()?.into_iter().filter(|one| one.blob_state == BlobState::Leaving) {
+            if let Some(known) = tx.relay(&invite.relay)? {
+                wanted.entry(invite.relay).or_insert(known.address);
+            }
         }
         for address in tx.relays_with_outgoing()? {
             wanted.entry(address.relay).or_insert(address);
