@@ -22,6 +22,7 @@ use beresta_proto::id::{RelayId, SendId};
 use beresta_proto::time::Timestamp;
 
 use crate::rng::Rng;
+use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -54,6 +55,8 @@ pub struct Engine {
     sessions: BTreeMap<(RelayId, SendId), Session>,
     waiting: Vec<Waiting>,
     effects: VecDeque<Effect>,
+    /// Contacts for whom a queue was made, and until when no other one is.
+    fresh: BTreeMap<ContactId, Timestamp>,
     next_number: u64,
     /// How far a relay's clock was from ours at the last link, in milliseconds; positive if ours is behind.
     skew_ms: Option<i64>,
@@ -74,6 +77,7 @@ impl Engine {
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
             effects: VecDeque::new(),
+            fresh: BTreeMap::new(),
             next_number: 1,
             skew_ms: None,
             last: Timestamp(0),
@@ -91,10 +95,11 @@ impl Engine {
     /// [`StoreError`].
     pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
         let durable = store.transaction(|tx| sweep::next_due(tx, self.last))?;
-        let lines = self.lines.values().filter_map(Line::wakes);
+        let lines = self.lines.values().filter_map(|line| line.wakes(self.last));
         let waiting = self.waiting.iter().map(Waiting::deadline);
+        let fresh = self.fresh.values().copied();
         // What was due at the last step was done by it: what still is, waits for a link.
-        let volatile = lines.chain(waiting).filter(|due| *due > self.last);
+        let volatile = lines.chain(waiting).chain(fresh).filter(|due| *due > self.last);
         Ok(volatile.chain(durable).min())
     }
 
@@ -116,7 +121,7 @@ impl Engine {
             Some(Line::Up(up)) => {
                 queue.state == OwnQueueState::Read && up.subscribed.contains(&queue.read_id)
             }
-            Some(Line::Dialling { .. } | Line::Down { .. }) | None => false,
+            Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
         let idle = outgoing == 0 && needing.is_empty() && self.waiting.is_empty();
         Ok(idle && queues.iter().all(subscribed))

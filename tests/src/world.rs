@@ -30,10 +30,12 @@ use beresta_server::relay::{LinkId, Relay, Ticket};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
+mod lie;
 mod line;
 mod look;
 mod relay;
 
+pub use lie::{Asked, Liar, Lie};
 pub use look::Shown;
 
 use relay::{descriptor, relay};
@@ -110,6 +112,7 @@ pub struct World {
     pub relay_up: bool,
     people: Vec<Person>,
     relay: Relay<Seeded>,
+    liar: Option<Liar>,
     queues: Arc<MemoryEngine>,
     answers: Answers,
     identity: SigningKey,
@@ -143,6 +146,7 @@ impl World {
             relay_up: true,
             people: Vec::new(),
             relay,
+            liar: None,
             queues: Arc::new(MemoryEngine::new(Cap { bytes: DISK })),
             answers: Answers::default(),
             identity,

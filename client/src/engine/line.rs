@@ -8,8 +8,8 @@ use beresta_proto::descriptor::{Descriptor, EpochKey};
 use beresta_proto::id::ReadId;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
-use super::effect::Token;
-use super::invite::{PutInvite, QueueFor};
+use super::effect::{AskId, Token};
+use super::invite::{Purpose, PutInvite, QueueFor};
 use crate::rng::Rng;
 use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
@@ -24,8 +24,9 @@ const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
 /// relay that we have left should not see our address for ever.
 const LINGER_MS: u64 = MINUTE_MS;
-/// Refreshing epoch keys is tried at most this often.
+/// Epoch keys are asked for at most this often once the newest has ended, and where a capsule did not open.
 pub(super) const REFRESH_MS: u64 = 5 * MINUTE_MS;
+pub(super) const UNOPENABLE_MS: u64 = MINUTE_MS;
 
 /// The line to one relay.
 #[derive(Debug)]
@@ -60,9 +61,12 @@ pub(super) struct Up {
     pub(super) linked: Timestamp,
     /// Failures before this link.
     pub(super) failures: u32,
+    /// After a refusal, what we want by ourselves is not asked for until this is over.
+    pub(super) rest: Option<Pause>,
     /// Since when there is nothing to say on it.
     pub(super) idle: Option<Timestamp>,
-    pub(super) refreshed: Timestamp,
+    /// When the keys were last asked for.
+    pub(super) keys_asked: Timestamp,
     pub(super) subscribed: BTreeSet<ReadId>,
     pub(super) flights: BTreeMap<Token, Flight>,
 }
@@ -97,10 +101,10 @@ impl Pause {
 
 impl Line {
     /// When the line wants to be looked at again without news.
-    pub(super) fn wakes(&self) -> Option<Timestamp> {
+    pub(super) fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Down(pause) => Some(pause.until),
-            Self::Up(up) => up.idle.map(|idle| idle.plus(LINGER_MS)),
+            Self::Up(up) => up.wakes(now),
             Self::Dialling { .. } => None,
         }
     }
@@ -135,7 +139,47 @@ impl Line {
     }
 }
 
+impl Flight {
+    /// The wish that it is for.
+    pub(super) const fn ask(&self) -> Option<AskId> {
+        match self {
+            Self::MakeQueue(QueueFor { purpose, .. }) => match purpose {
+                Purpose::Invite { ask, request: _ } => Some(*ask),
+                Purpose::Accept(accepting) => Some(accepting.request_ask()),
+                Purpose::Contact(_) => None,
+            },
+            Self::PutBlob(put) => Some(put.ask),
+            Self::Claim(claiming) => Some(claiming.request_ask()),
+            Self::Subscribe(_)
+            | Self::Acknowledge
+            | Self::Refresh
+            | Self::Send { .. }
+            | Self::DeleteQueue(_)
+            | Self::DeleteBlob(_) => None,
+        }
+    }
+}
+
 impl Up {
+    fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
+        let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
+        let rest = self.rest.map(|rest| rest.until);
+        idle.into_iter().chain(rest).filter(|at| *at > now).min()
+    }
+
+    /// Whether the relay refused, and is not asked again for a while.
+    pub(super) fn rests(&self, now: Timestamp) -> bool {
+        self.rest.is_some_and(|rest| rest.rests(now))
+    }
+
+    /// The relay refused what will be asked for again. What was refused together is one failure.
+    pub(super) fn refused(&mut self, now: Timestamp, rng: &mut Rng) {
+        if !self.rests(now) {
+            let failures = self.rest.map_or(0, |rest| rest.failures).saturating_add(1);
+            self.rest = Some(Pause::after(failures, now, rng));
+        }
+    }
+
     /// The relay's clock now, as far as ours can tell.
     const fn relay_now(&self, now: Timestamp) -> Timestamp {
         self.clock.plus(now.since(self.since))
@@ -151,7 +195,13 @@ impl Up {
     /// Whether the newest key has ended, so that new ones should be fetched. Until they come, the old one still opens.
     pub(super) fn wants_refresh(&self, now: Timestamp) -> bool {
         let newest = self.epoch_keys.iter().max_by_key(|key| key.day);
-        newest.is_none_or(|key| key.ends() <= self.relay_now(now)) && now.since(self.refreshed) >= REFRESH_MS
+        newest.is_none_or(|key| key.ends() <= self.relay_now(now)) && self.may_refresh(REFRESH_MS, now)
+    }
+
+    /// Whether the keys were not asked for within `pause`. A clock that was set back asks at once.
+    pub(super) fn may_refresh(&self, pause: u64, now: Timestamp) -> bool {
+        (now < self.keys_asked || now.since(self.keys_asked) >= pause)
+            && !self.any(|flight| matches!(flight, Flight::Refresh))
     }
 
     pub(super) fn is_sending(&self, outbox: OutboxId) -> bool {

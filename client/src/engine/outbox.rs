@@ -8,7 +8,7 @@ use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
-use super::line::{Flight, Line};
+use super::line::{Flight, Line, UNOPENABLE_MS};
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{OutboxId, Outgoing};
@@ -70,7 +70,10 @@ impl Engine {
             Reply::Sent(sealed) => open(reply_key, &sealed),
             Reply::Refused(Refusal::Unopenable) => {
                 // The relay lost the key, or we sealed to one that ended: new keys, then the same envelope again.
-                self.refresh_keys(relay);
+                if matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.may_refresh(UNOPENABLE_MS, now))
+                {
+                    self.ask_keys(relay, now);
+                }
                 None
             }
             Reply::Refused(_)
@@ -196,10 +199,9 @@ impl Engine {
         }
     }
 
-    fn refresh_keys(&mut self, relay: RelayId) {
-        let already =
-            matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.any(|f| matches!(f, Flight::Refresh)));
-        if !already {
+    pub(super) fn ask_keys(&mut self, relay: RelayId, now: Timestamp) {
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.keys_asked = now;
             self.transmit(relay, Command::Descriptor, Flight::Refresh);
         }
     }

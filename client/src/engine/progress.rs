@@ -14,6 +14,7 @@ use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
 use super::invite::{Purpose, QueueFor, Wish};
 use super::line::{Flight, Line};
+use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
 use crate::store::contact::ContactId;
 use crate::store::invite::BlobState;
@@ -24,6 +25,8 @@ impl Engine {
     /// Asks for what is missing.
     pub(super) fn progress(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.give_up_waiting(now);
+        // One that lies further ahead than any is set means that the clock was set back.
+        self.fresh.retain(|_, until| until.since(now) > 0 && until.since(now) <= FRESH_QUEUE_MS);
         let wanted = self.wanted(tx)?;
         self.leave_lines(&wanted, now);
         for (relay, address) in wanted {
@@ -34,7 +37,7 @@ impl Engine {
                 }
                 Some(Line::Dialling { .. }) => {}
                 Some(line) if line.rests(now) => {}
-                down @ (Some(Line::Down { .. }) | None) => {
+                down @ (Some(Line::Down(_)) | None) => {
                     let failures = down.map_or(0, |line| line.failures(now));
                     let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);
                     self.lines.insert(relay, Line::Dialling { failures });
@@ -103,12 +106,13 @@ impl Engine {
 
     fn progress_line(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
         self.progress_wishes(tx, relay)?;
-        self.progress_queues(tx, relay)?;
-        self.progress_contacts(tx, relay)?;
-        self.progress_blobs(tx, relay)?;
-        let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-        if up.wants_refresh(now) && !up.any(|flight| matches!(flight, Flight::Refresh)) {
-            self.transmit(relay, Command::Descriptor, Flight::Refresh);
+        if matches!(self.lines.get(&relay), Some(Line::Up(up)) if !up.rests(now)) {
+            self.progress_queues(tx, relay)?;
+            self.progress_contacts(tx, relay)?;
+            self.progress_blobs(tx, relay)?;
+        }
+        if matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.wants_refresh(now)) {
+            self.ask_keys(relay, now);
         }
         self.progress_outbox(tx, relay, now)
     }
@@ -186,6 +190,9 @@ impl Engine {
         }
         let needing: Vec<ContactId> = tx.contacts_needing_queue()?.into_iter().map(|one| one.id).collect();
         for contact in needing {
+            if self.fresh.contains_key(&contact) {
+                continue;
+            }
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
             let asked = up.any(|flight| {
                 matches!(flight, Flight::MakeQueue(QueueFor { purpose: Purpose::Contact(id), .. }) if *id == contact)

@@ -63,10 +63,13 @@ impl World {
     fn deliver(&mut self, parcel: Parcel) {
         match parcel {
             Parcel::ToRelay(link, frame) => {
-                if self.people.iter().any(|person| person.link == Some(link)) {
+                let from = self.people.iter().position(|person| person.link == Some(link)).map(Who);
+                if let Some(from) = from {
                     self.tap.push((true, frame.clone()));
-                    self.relay.handle_frame(link, &frame, self.now);
-                    self.settle_relay();
+                    if !self.lied(from, link, &frame) {
+                        self.relay.handle_frame(link, &frame, self.now);
+                        self.settle_relay();
+                    }
                 }
             }
             Parcel::ToPerson(who, link, frame) => {
