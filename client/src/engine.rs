@@ -15,7 +15,7 @@
 //! What is volatile here (links, requests in flight, capsule sessions) may be lost at any moment without loss of a
 //! message; everything else is in the store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beresta_proto::capsule::Session;
 use beresta_proto::id::{RelayId, SendId};
@@ -54,6 +54,8 @@ pub struct Engine {
     lines: BTreeMap<RelayId, Line>,
     sessions: BTreeMap<(RelayId, SendId), Session>,
     waiting: Vec<Waiting>,
+    /// Wishes that a relay must answer and that have no answer yet.
+    asked: BTreeSet<AskId>,
     effects: VecDeque<Effect>,
     /// Contacts for whom a queue was made, and until when no other one is.
     fresh: BTreeMap<ContactId, Timestamp>,
@@ -76,6 +78,7 @@ impl Engine {
             lines: BTreeMap::new(),
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
+            asked: BTreeSet::new(),
             effects: VecDeque::new(),
             fresh: BTreeMap::new(),
             next_number: 1,
@@ -123,7 +126,7 @@ impl Engine {
             }
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
-        let idle = outgoing == 0 && needing.is_empty() && self.waiting.is_empty();
+        let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
         Ok(idle && queues.iter().all(subscribed))
     }
 
@@ -143,35 +146,59 @@ impl Engine {
         self.effects.push_back(effect);
     }
 
-    /// Runs one step in one transaction. Where it fails, nothing of it is kept: every link is hung up and what was in
-    /// flight is forgotten, so that memory cannot disagree with the store.
-    fn step<T, E: From<StoreError>>(
+    /// Runs one step in one transaction. It fails only with the store. Nothing of it is kept then, and what memory knew of
+    /// links and wishes may rest on rows that are gone: every link is hung up and every wish is answered.
+    fn step<T>(
         &mut self,
         store: &mut Store,
         now: Timestamp,
-        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.last = now;
-        let before = self.effects.len();
+        let (effects, asked) = (self.effects.len(), self.asked.clone());
         let outcome = store.transaction(|tx| {
             let value = run(self, tx)?;
             self.progress(tx, now)?;
             Ok(value)
         });
-        if outcome.is_err() {
-            self.effects.truncate(before);
-            self.forget_links(now);
+        if let Err(error) = outcome {
+            self.effects.truncate(effects);
+            self.forget(asked, error, now);
         }
         outcome
     }
 
-    fn forget_links(&mut self, now: Timestamp) {
-        let relays: Vec<RelayId> = self.lines.keys().copied().collect();
-        for relay in relays {
+    /// Runs the wish of a person as one step. A wish that is refused is undone, and that is an outcome like another:
+    /// memory is as it was, because `run` changes it last, and the links stay.
+    fn wish<T, E: From<StoreError>>(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.step(store, now, |engine, tx| {
+            let effects = engine.effects.len();
+            let outcome = tx.all_or_nothing(|| run(engine, tx));
+            if outcome.is_err() {
+                tx.alive()?;
+                engine.effects.truncate(effects);
+            }
+            Ok(outcome)
+        })?
+    }
+
+    fn forget(&mut self, asked: BTreeSet<AskId>, error: StoreError, now: Timestamp) {
+        let linked = self.lines.iter().filter(|(_, line)| !matches!(line, Line::Down(_)));
+        for relay in linked.map(|(relay, _)| *relay).collect::<Vec<_>>() {
             self.effect(Effect::HangUp { relay });
             self.line_down(relay, now);
         }
         self.sessions.clear();
+        self.waiting.clear();
+        self.asked.clear();
+        for ask in asked {
+            self.effect(Effect::Answer { ask, outcome: Err(AskError::Store(error)) });
+        }
     }
 }
 

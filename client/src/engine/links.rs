@@ -70,10 +70,8 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, _| {
             engine.line_down(relay, now);
-            let (failed, rest) =
-                std::mem::take(&mut engine.waiting).into_iter().partition(|one| one.relay.relay == relay);
-            engine.waiting = rest;
-            let failed: Vec<super::invite::Waiting> = failed;
+            let failed: Vec<super::invite::Waiting> =
+                engine.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
             for one in failed {
                 engine.answer(one.what.ask(), Err(AskError::Dial(failure)));
             }

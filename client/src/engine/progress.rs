@@ -12,7 +12,7 @@ use beresta_proto::time::Timestamp;
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
-use super::invite::{Purpose, QueueFor, Wish};
+use super::invite::{Purpose, QueueFor, Waiting, Wish};
 use super::line::{Flight, Line};
 use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
@@ -49,10 +49,7 @@ impl Engine {
     }
 
     fn give_up_waiting(&mut self, now: Timestamp) {
-        let (late, rest) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.deadline() <= now);
-        self.waiting = rest;
-        let late: Vec<super::invite::Waiting> = late;
+        let late: Vec<Waiting> = self.waiting.extract_if(.., |one| one.deadline() <= now).collect();
         for one in late {
             self.answer(one.what.ask(), Err(AskError::Dial(DialFailure::Unreachable)));
         }
@@ -118,9 +115,7 @@ impl Engine {
     }
 
     fn progress_wishes(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
-        let (ready, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.relay.relay == relay);
-        self.waiting = rest;
+        let ready: Vec<Waiting> = self.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
         for one in ready {
             match one.what {
                 Wish::Invite { ask, request } => self.make_queue(relay, Purpose::Invite { ask, request }),

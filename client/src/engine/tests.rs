@@ -17,6 +17,7 @@ use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
 mod lines;
+mod wishes;
 
 const BEGIN: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -163,6 +164,17 @@ impl Bench {
         };
         self.store.transaction(|tx| tx.insert_own_queue(&queue)).unwrap();
         queue
+    }
+
+    fn invites(&mut self) -> AskId {
+        let request = InviteRequest { hours: 24, name: String::new(), renews: None };
+        self.engine.invite_new(&mut self.store, request, self.now).unwrap()
+    }
+
+    /// A step in which the store fails.
+    fn fails(&mut self) {
+        let full = |_: &mut Engine, _: &Tx<'_>| Err::<(), _>(StoreError::Full);
+        assert_eq!(self.engine.step(&mut self.store, self.now, full), Err(StoreError::Full));
     }
 }
 
