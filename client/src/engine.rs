@@ -28,6 +28,7 @@ use crate::store::{Store, StoreError, Tx};
 
 mod compose;
 mod effect;
+mod epochs;
 mod invite;
 mod line;
 mod links;

@@ -133,7 +133,7 @@ pub struct LinkUp {
     pub address: RelayAddress,
     /// The checked descriptor.
     pub descriptor: Descriptor,
-    /// Checked epoch keys.
+    /// What it handed out as epoch keys: not checked yet.
     pub epoch_keys: Vec<EpochKey>,
     /// The relay's clock.
     pub clock: Timestamp,

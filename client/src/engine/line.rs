@@ -24,10 +24,6 @@ const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
 /// relay that we have left should not see our address for ever.
 const LINGER_MS: u64 = MINUTE_MS;
-/// Epoch keys are asked for at most this often once the newest has ended, and where a capsule did not open.
-pub(super) const REFRESH_MS: u64 = 5 * MINUTE_MS;
-pub(super) const UNOPENABLE_MS: u64 = MINUTE_MS;
-
 /// The line to one relay.
 #[derive(Debug)]
 pub(super) enum Line {
@@ -54,8 +50,9 @@ pub(super) struct Pause {
 pub(super) struct Up {
     pub(super) descriptor: Descriptor,
     pub(super) exporter: Exporter,
+    /// Checked; none where the relay handed out what it may not.
     pub(super) epoch_keys: Vec<EpochKey>,
-    /// The relay's clock and ours when the keys were fetched.
+    /// The relay's clock and ours when the keys came.
     pub(super) clock: Timestamp,
     pub(super) since: Timestamp,
     pub(super) linked: Timestamp,
@@ -178,30 +175,6 @@ impl Up {
             let failures = self.rest.map_or(0, |rest| rest.failures).saturating_add(1);
             self.rest = Some(Pause::after(failures, now, rng));
         }
-    }
-
-    /// The relay's clock now, as far as ours can tell.
-    const fn relay_now(&self, now: Timestamp) -> Timestamp {
-        self.clock.plus(now.since(self.since))
-    }
-
-    /// The epoch key to seal to: the newest that has begun by the relay's own clock, for ours may be wrong by days.
-    pub(super) fn epoch_key(&self, now: Timestamp) -> Option<&EpochKey> {
-        let relay_now = self.relay_now(now);
-        let begun = self.epoch_keys.iter().filter(|key| key.begins() <= relay_now);
-        begun.max_by_key(|key| key.day)
-    }
-
-    /// Whether the newest key has ended, so that new ones should be fetched. Until they come, the old one still opens.
-    pub(super) fn wants_refresh(&self, now: Timestamp) -> bool {
-        let newest = self.epoch_keys.iter().max_by_key(|key| key.day);
-        newest.is_none_or(|key| key.ends() <= self.relay_now(now)) && self.may_refresh(REFRESH_MS, now)
-    }
-
-    /// Whether the keys were not asked for within `pause`. A clock that was set back asks at once.
-    pub(super) fn may_refresh(&self, pause: u64, now: Timestamp) -> bool {
-        (now < self.keys_asked || now.since(self.keys_asked) >= pause)
-            && !self.any(|flight| matches!(flight, Flight::Refresh))
     }
 
     pub(super) fn is_sending(&self, outbox: OutboxId) -> bool {

@@ -34,14 +34,14 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
             let relay = link.address.relay;
-            tx.put_relay(&KnownRelay { address: link.address, sequence: link.descriptor.sequence })?;
-            tx.hurry_relay(&relay, now)?;
+            let sequence = link.descriptor.sequence;
+            tx.put_relay(&KnownRelay { address: link.address, sequence, epoch_day: 0 })?;
             engine.skew_ms = Some(skew(link.clock, now));
             let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
                 descriptor: link.descriptor,
                 exporter: link.exporter,
-                epoch_keys: link.epoch_keys,
+                epoch_keys: Vec::new(),
                 clock: link.clock,
                 since: now,
                 linked: now,
@@ -53,7 +53,7 @@ impl Engine {
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
-            Ok(())
+            engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)
         })
     }
 
@@ -173,7 +173,7 @@ impl Engine {
                 Ok(())
             }
             (Flight::Refresh, Reply::Descriptor { descriptor: _, epoch_keys, clock }) => {
-                self.refreshed(tx, relay, epoch_keys, clock, now)
+                self.take_keys(tx, relay, epoch_keys, clock, now)
             }
             // A read id is drawn from 2^192: one that we know was not drawn.
             (Flight::MakeQueue(queue), Reply::QueueMade { read_id, send_id })
@@ -314,33 +314,6 @@ impl Engine {
             // that nobody used is over.
             Subscribed::Gone => self.queue_lost(tx, relay, queue),
         }
-    }
-
-    fn refreshed(
-        &mut self,
-        tx: &Tx<'_>,
-        relay: RelayId,
-        epoch_keys: Vec<beresta_proto::descriptor::EpochKey>,
-        clock: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
-        // What the relay may not say is not taken; the old keys still open.
-        let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
-        let before = up.epoch_key(now).map(|key| (key.day, key.id()));
-        // A relay that is seized today must not bring senders back to a day whose key was copied before.
-        let begun = epoch_keys.iter().filter(|key| key.begins() <= clock).map(|key| key.day).max();
-        if begun < before.map(|(day, _)| day) {
-            return Ok(());
-        }
-        up.epoch_keys = epoch_keys;
-        up.clock = clock;
-        up.since = now;
-        // With the key as it was, what did not open before does not open now.
-        if up.epoch_key(now).map(|key| (key.day, key.id())) == before {
-            return Ok(());
-        }
-        tx.hurry_relay(&relay, now)
     }
 }
 

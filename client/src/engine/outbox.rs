@@ -8,7 +8,7 @@ use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
-use super::line::{Flight, Line, UNOPENABLE_MS};
+use super::line::Line;
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{OutboxId, Outgoing};
@@ -69,11 +69,7 @@ impl Engine {
         let answer = match reply {
             Reply::Sent(sealed) => open(reply_key, &sealed),
             Reply::Refused(Refusal::Unopenable) => {
-                // The relay lost the key, or we sealed to one that ended: new keys, then the same envelope again.
-                if matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.may_refresh(UNOPENABLE_MS, now))
-                {
-                    self.ask_keys(relay, now);
-                }
+                self.unopenable(relay, now);
                 None
             }
             Reply::Refused(_)
@@ -196,13 +192,6 @@ impl Engine {
         match tx.outgoing(outbox)? {
             Some(outgoing) => Self::again(tx, outgoing, RETRY_FIRST_MS, RETRY_LONGEST_MS, now),
             None => Ok(()),
-        }
-    }
-
-    pub(super) fn ask_keys(&mut self, relay: RelayId, now: Timestamp) {
-        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-            up.keys_asked = now;
-            self.transmit(relay, Command::Descriptor, Flight::Refresh);
         }
     }
 }

@@ -108,9 +108,7 @@ impl Engine {
             self.progress_contacts(tx, relay)?;
             self.progress_blobs(tx, relay)?;
         }
-        if matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.wants_refresh(now)) {
-            self.ask_keys(relay, now);
-        }
+        self.progress_keys(relay, now);
         self.progress_outbox(tx, relay, now)
     }
 

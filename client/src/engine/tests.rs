@@ -16,6 +16,7 @@ use crate::crypto;
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
+mod epochs;
 mod lines;
 mod wishes;
 

@@ -28,6 +28,8 @@ pub struct KnownRelay {
     pub address: RelayAddress,
     /// Of the newest descriptor seen.
     pub sequence: u64,
+    /// The newest epoch whose key we took from it, in days since 1970.
+    pub epoch_day: u64,
 }
 
 impl Tx<'_> {
@@ -81,29 +83,31 @@ impl Tx<'_> {
     pub fn relay(&self, relay: &RelayId) -> Result<Option<KnownRelay>, StoreError> {
         let row = self
             .conn()
-            .prepare_cached("SELECT address, sequence FROM relay WHERE relay = ?1")?
-            .query_row([relay.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))
+            .prepare_cached("SELECT address, sequence, epoch_day FROM relay WHERE relay = ?1")?
+            .query_row([relay.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((address, sequence)) = row else { return Ok(None) };
+        let Some((address, sequence, epoch_day)) = row else { return Ok(None) };
         Ok(Some(KnownRelay {
             address: RelayAddress::from_bytes(&address).map_err(|_| StoreError::Damaged)?,
-            sequence: u64::try_from(sequence).map_err(|_| StoreError::Damaged)?,
+            sequence,
+            epoch_day,
         }))
     }
 
-    /// Keeps where a relay was reached and its newest sequence number.
+    /// Keeps where a relay was reached; its numbers only rise.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn put_relay(&self, known: &KnownRelay) -> Result<(), StoreError> {
         self.conn().execute(
-            "INSERT INTO relay (relay, address, sequence) VALUES (?1, ?2, ?3)
+            "INSERT INTO relay (relay, address, sequence, epoch_day) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (relay) DO UPDATE SET address = excluded.address,
-                 sequence = max(sequence, excluded.sequence)",
+                 sequence = max(sequence, excluded.sequence), epoch_day = max(epoch_day, excluded.epoch_day)",
             params![
                 known.address.relay.0,
                 known.address.to_bytes(),
-                i64::try_from(known.sequence).unwrap_or(i64::MAX)
+                i64::try_from(known.sequence).unwrap_or(i64::MAX),
+                i64::try_from(known.epoch_day).unwrap_or(i64::MAX),
             ],
         )?;
         Ok(())
