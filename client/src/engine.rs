@@ -36,6 +36,7 @@ mod meet;
 mod outbox;
 mod progress;
 mod receive;
+mod routes;
 mod sweep;
 mod wish;
 

@@ -116,7 +116,6 @@ async fn carry(
         }
     };
     let up = LinkUp {
-        address,
         descriptor: link.descriptor().clone(),
         epoch_keys: link.epoch_keys().to_vec(),
         clock: link.relay_clock(),

@@ -304,8 +304,9 @@ impl Engine {
         let home = match profile.home {
             Some(home) => home,
             None => {
-                tx.set_home(&request.link.relay)?;
-                request.link.relay.clone()
+                let home = Self::told_address(tx, request.link.relay.clone())?;
+                tx.set_home(&home)?;
+                home
             }
         };
         self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);

@@ -33,9 +33,10 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
-            let relay = link.address.relay;
-            let sequence = link.descriptor.sequence;
-            tx.put_relay(&KnownRelay { address: link.address, sequence, epoch_day: 0 })?;
+            let signed = link.descriptor.address();
+            let (relay, sequence) = (signed.relay, link.descriptor.sequence);
+            let address = (!signed.routes.is_empty()).then_some(signed);
+            tx.put_relay(&KnownRelay { relay, address, sequence, epoch_day: 0 })?;
             engine.skew_ms = Some(skew(link.clock, now));
             let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
@@ -179,10 +180,12 @@ impl Engine {
             (Flight::MakeQueue(queue), Reply::QueueMade { read_id, send_id })
                 if tx.own_queue(&relay, &read_id)?.is_none() =>
             {
-                let Some(known) = tx.relay(&relay)? else { return Ok(()) };
                 self.granted(relay);
-                let (purpose, row) = queue.into_row(&known.address, read_id, send_id);
-                self.queue_made(tx, &known.address, purpose, row, now)
+                let home = tx.profile()?.home.filter(|home| home.relay == relay);
+                let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
+                let told = Self::told_address(tx, given)?;
+                let (purpose, row) = queue.into_row(&told, read_id, send_id);
+                self.queue_made(tx, &told, purpose, row, now)
             }
             (Flight::PutBlob(put), Reply::Done) => {
                 let done = self.invite_put(tx, &put);

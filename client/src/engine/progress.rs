@@ -1,7 +1,7 @@
 //! Looks at the store and at the lines and asks for what is missing. Idempotent: run after every input, it does nothing
 //! where nothing is missing, so whatever a crash or a broken line interrupted is asked for again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth;
@@ -29,7 +29,7 @@ impl Engine {
         self.fresh.retain(|_, until| until.since(now) > 0 && until.since(now) <= FRESH_QUEUE_MS);
         let wanted = self.wanted(tx)?;
         self.leave_lines(&wanted, now);
-        for (relay, address) in wanted {
+        for relay in wanted {
             match self.lines.get_mut(&relay) {
                 Some(Line::Up(up)) => {
                     up.idle = None;
@@ -39,9 +39,10 @@ impl Engine {
                 Some(line) if line.rests(now) => {}
                 down @ (Some(Line::Down(_)) | None) => {
                     let failures = down.map_or(0, |line| line.failures(now));
+                    let routes = self.routes(tx, relay, failures)?;
                     let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);
                     self.lines.insert(relay, Line::Dialling { failures });
-                    self.effect(Effect::Dial { relay: address, known_sequence });
+                    self.effect(Effect::Dial { relay: RelayAddress { relay, routes }, known_sequence });
                 }
             }
         }
@@ -56,10 +57,10 @@ impl Engine {
     }
 
     /// Gives up the lines that nothing is said on any more. A relay that is not wanted is not waited for either.
-    fn leave_lines(&mut self, wanted: &BTreeMap<RelayId, RelayAddress>, now: Timestamp) {
+    fn leave_lines(&mut self, wanted: &BTreeSet<RelayId>, now: Timestamp) {
         let mut left = Vec::new();
         for (relay, line) in &mut self.lines {
-            if !wanted.contains_key(relay) && line.is_left(now) {
+            if !wanted.contains(relay) && line.is_left(now) {
                 left.push((*relay, !matches!(line, Line::Down(_))));
             }
         }
@@ -71,32 +72,15 @@ impl Engine {
         }
     }
 
-    /// The relays that there is something to say to, and where they are.
-    fn wanted(&self, tx: &Tx<'_>) -> Result<BTreeMap<RelayId, RelayAddress>, StoreError> {
-        let mut wanted = BTreeMap::new();
-        for one in &self.waiting {
-            wanted.insert(one.relay.relay, one.relay.clone());
-        }
-        let home = tx.profile()?.home;
-        for queue in tx.own_queues()? {
-            let known = tx.relay(&queue.relay)?.map(|known| known.address);
-            let at_home = home.clone().filter(|home| home.relay == queue.relay);
-            if let Some(address) = known.or(at_home) {
-                wanted.entry(queue.relay).or_insert(address);
-            }
-        }
-        if let Some(home) = home
-            && !tx.contacts_needing_queue()?.is_empty()
-        {
-            wanted.entry(home.relay).or_insert(home);
-        }
-        for invite in tx.invites()?.into_iter().filter(|one| one.blob_state == BlobState::Leaving) {
-            if let Some(known) = tx.relay(&invite.relay)? {
-                wanted.entry(invite.relay).or_insert(known.address);
-            }
-        }
-        for address in tx.relays_with_outgoing()? {
-            wanted.entry(address.relay).or_insert(address);
+    /// The relays that there is something to say to.
+    fn wanted(&self, tx: &Tx<'_>) -> Result<BTreeSet<RelayId>, StoreError> {
+        let mut wanted: BTreeSet<RelayId> = self.waiting.iter().map(|one| one.relay.relay).collect();
+        wanted.extend(tx.own_queues()?.into_iter().map(|queue| queue.relay));
+        wanted.extend(tx.relays_with_outgoing()?);
+        let invites = tx.invites()?.into_iter();
+        wanted.extend(invites.filter(|one| one.blob_state == BlobState::Leaving).map(|one| one.relay));
+        if !tx.contacts_needing_queue()?.is_empty() {
+            wanted.extend(tx.profile()?.home.map(|home| home.relay));
         }
         Ok(wanted)
     }

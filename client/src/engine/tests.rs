@@ -18,6 +18,7 @@ use crate::store::queue::OwnQueueId;
 
 mod epochs;
 mod lines;
+mod routes;
 mod wishes;
 
 const BEGIN: Timestamp = Timestamp(1_800_000_000_000);
@@ -73,7 +74,6 @@ impl Station {
 
     fn link_up(&self, now: Timestamp) -> LinkUp {
         LinkUp {
-            address: self.address(),
             descriptor: self.descriptor(),
             epoch_keys: vec![self.epoch_key(now.day())],
             clock: now,

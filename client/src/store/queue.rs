@@ -253,6 +253,17 @@ impl Tx<'_> {
         self.query_all(&sql, [id.0], read_peer)?.pop().ok_or(StoreError::NotFound)
     }
 
+    /// Where contacts say that a relay is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn peer_addresses(&self, relay: &RelayId) -> Result<Vec<RelayAddress>, StoreError> {
+        let sql = "SELECT address FROM peer_queue WHERE relay = ?1 GROUP BY address ORDER BY min(id)";
+        self.query_all(sql, [relay.0], |row| {
+            RelayAddress::from_bytes(&row.get::<_, Vec<u8>>("address")?).map_err(|_| StoreError::Damaged)
+        })
+    }
+
     /// Forgets retired queues to which nothing more waits.
     ///
     /// # Errors

@@ -119,7 +119,7 @@ impl World {
                     .verify(&relay.relay, &TLS_KEY, sequence, self.now)
                     .unwrap();
                 let exporter = exporter(link);
-                let up = LinkUp { address: relay, descriptor, epoch_keys, clock: theirs, exporter };
+                let up = LinkUp { descriptor, epoch_keys, clock: theirs, exporter };
                 person.engine.handle_link_up(&mut person.store, up, clock).unwrap();
             }
             Heard::Reply(request, reply) => {
