@@ -60,6 +60,8 @@ pub(super) struct Up {
     pub(super) failures: u32,
     /// After a refusal, what we want by ourselves is not asked for until this is over.
     pub(super) rest: Option<Pause>,
+    /// The relay will close it, and wants to be left alone for so many milliseconds then.
+    pub(super) away: Option<u64>,
     /// Since when there is nothing to say on it.
     pub(super) idle: Option<Timestamp>,
     /// When the keys were last asked for.
@@ -83,11 +85,13 @@ pub(super) enum Flight {
 }
 
 impl Pause {
-    /// With jitter, so that a relay that comes back is not met by all its clients at once.
-    pub(super) fn after(failures: u32, now: Timestamp, rng: &mut Rng) -> Self {
+    /// With jitter, so that a relay that comes back is not met by all its clients at once. It may ask for `at_least` so
+    /// many milliseconds.
+    pub(super) fn after(failures: u32, at_least: u64, now: Timestamp, rng: &mut Rng) -> Self {
         let doublings = failures.saturating_sub(1).min(20);
         let pause = RETRY_FIRST_MS.saturating_mul(1 << doublings).min(RETRY_LONGEST_MS);
-        Self { failures, until: now.plus(pause / 2).plus(rng.below(pause)) }
+        let first = at_least.clamp(pause / 2, RETRY_LONGEST_MS);
+        Self { failures, until: now.plus(first).plus(rng.below(pause)) }
     }
 
     /// Whether it goes on. One that is longer than any that is drawn means that the clock was set back: it is over.
@@ -121,6 +125,15 @@ impl Line {
             Self::Up(up) if now.since(up.linked) >= LIVED_MS => 0,
             Self::Up(up) => up.failures,
         }
+    }
+
+    /// The line once it is gone: down for a while.
+    pub(super) fn broken(&self, now: Timestamp, rng: &mut Rng) -> Self {
+        let at_least = match self {
+            Self::Up(up) => up.away.unwrap_or(0),
+            Self::Dialling { .. } | Self::Down(_) => 0,
+        };
+        Self::Down(Pause::after(self.failures(now).saturating_add(1), at_least, now, rng))
     }
 
     /// Whether the line may be given up, now that there is nothing to say on it.
@@ -173,7 +186,7 @@ impl Up {
     pub(super) fn refused(&mut self, now: Timestamp, rng: &mut Rng) {
         if !self.rests(now) {
             let failures = self.rest.map_or(0, |rest| rest.failures).saturating_add(1);
-            self.rest = Some(Pause::after(failures, now, rng));
+            self.rest = Some(Pause::after(failures, 0, now, rng));
         }
     }
 

@@ -11,7 +11,7 @@ use beresta_proto::time::{MINUTE_MS, Timestamp};
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::invite::Purpose;
-use super::line::{Flight, Line, Pause, Up};
+use super::line::{Flight, Line, Up};
 use crate::store::invite::BlobState;
 use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
@@ -48,6 +48,7 @@ impl Engine {
                 linked: now,
                 failures,
                 rest: None,
+                away: None,
                 idle: None,
                 keys_asked: now,
                 subscribed: std::collections::BTreeSet::new(),
@@ -93,7 +94,12 @@ impl Engine {
         self.step(store, now, |engine, tx| engine.line_lost(tx, relay, now))
     }
 
-    fn line_lost(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn line_lost(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let flights = match self.lines.get_mut(&relay) {
             Some(Line::Up(up)) => std::mem::take(&mut up.flights),
             Some(Line::Dialling { .. } | Line::Down(_)) | None => BTreeMap::new(),
@@ -103,8 +109,9 @@ impl Engine {
     }
 
     pub(super) fn line_down(&mut self, relay: RelayId, now: Timestamp) {
-        let failures = self.lines.get(&relay).map_or(0, |line| line.failures(now)).saturating_add(1);
-        self.lines.insert(relay, Line::Down(Pause::after(failures, now, &mut self.rng)));
+        if let Some(line) = self.lines.get_mut(&relay) {
+            *line = line.broken(now, &mut self.rng);
+        }
     }
 
     /// What was asked for on a line that broke: the outbox tries again, wishes are answered, the rest is asked for

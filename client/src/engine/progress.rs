@@ -86,6 +86,15 @@ impl Engine {
     }
 
     fn progress_line(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
+        let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+        if up.away.is_some() {
+            // What was asked for is answered still; the rest is for the next link.
+            if up.flights.is_empty() {
+                self.effect(Effect::HangUp { relay });
+                self.line_down(relay, now);
+            }
+            return Ok(());
+        }
         self.progress_wishes(tx, relay)?;
         if matches!(self.lines.get(&relay), Some(Line::Up(up)) if !up.rests(now)) {
             self.progress_queues(tx, relay)?;

@@ -76,7 +76,12 @@ impl Engine {
                 }
                 Ok(())
             }),
-            Push::GoAway { reconnect_after: _ } => Ok(()),
+            Push::GoAway { reconnect_after } => self.step(store, now, |engine, _| {
+                if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
+                    up.away = Some(u64::from(reconnect_after).saturating_mul(SECOND_MS));
+                }
+                Ok(())
+            }),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Which lines are wanted, and how often a relay is dialled.
 
-use beresta_proto::reply::{Refusal, Reply};
+use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 
 use super::*;
 
@@ -54,4 +54,42 @@ fn a_relay_that_takes_links_only_to_close_them_is_dialled_ever_more_seldom() {
     bench.pass(MINUTE_MS);
     bench.breaks(&station);
     assert!(bench.due().unwrap() <= bench.now.plus(2 * MINUTE_MS / 60));
+}
+
+#[test]
+fn a_relay_that_goes_away_is_left_alone_for_as_long_as_it_says() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_a_queue(&station);
+    bench.links(&station);
+    let subscribe = tokens(&bench.effects());
+    let push = Push::GoAway { reconnect_after: 60 };
+    bench.engine.handle_push(&mut bench.store, station.id(), push, bench.now).unwrap();
+    // What is in flight is waited for.
+    assert_eq!(hang_ups(&bench.effects()), 0);
+    let done = Some(Reply::Subscribed(vec![Subscribed::Ok]));
+    bench.engine.handle_reply(&mut bench.store, station.id(), subscribe[0], done, bench.now).unwrap();
+    assert_eq!(hang_ups(&bench.effects()), 1);
+    assert_eq!(dials(&bench.pass(MINUTE_MS - 1)), 0);
+    assert_eq!(dials(&bench.pass(2 * MINUTE_MS)), 1);
+}
+
+#[test]
+fn a_relay_that_sends_everybody_away_for_ever_is_asked_again_and_not_too_often() {
+    for reconnect_after in [0, u16::MAX] {
+        let station = Station::new(1);
+        let mut bench = Bench::new(Some(station.address()));
+        bench.reads_a_queue(&station);
+        let mut dialled = 0;
+        let end = bench.now.plus(60 * MINUTE_MS);
+        while bench.now < end {
+            bench.links(&station);
+            let push = Push::GoAway { reconnect_after };
+            bench.engine.handle_push(&mut bench.store, station.id(), push, bench.now).unwrap();
+            bench.breaks(&station);
+            let wait = bench.due().unwrap().since(bench.now);
+            dialled += dials(&bench.pass(wait));
+        }
+        assert!((6..=30).contains(&dialled), "{dialled} dials in an hour");
+    }
 }
