@@ -4,7 +4,9 @@
 
 use beresta_client::engine::AskError;
 use beresta_client::store::message::MessageState;
+use beresta_proto::address::QueueAddress;
 use beresta_proto::command::Command;
+use beresta_proto::id::SendId;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_tests::world::{Asked, Lie, Who, World};
@@ -153,4 +155,28 @@ fn what_was_refused_goes_on_once_the_relay_is_better() {
         let settled = world.wish(anna, |engine, store, _| engine.is_settled(store)).unwrap();
         assert!(settled, "after {refusal:?}");
     }
+}
+
+#[test]
+fn where_one_queue_of_a_contact_is_gone_the_next_is_written_to() {
+    let mut world = World::new(93);
+    let (anna, boris) = (world.person("Анна"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    // Boris has two queues of Anna's: the one that she reads, and one before it that is not there any more.
+    let two = |tx: &beresta_client::store::Tx<'_>| {
+        let there = tx.peer_queue(to_anna)?.unwrap().address;
+        let gone = QueueAddress { send_id: SendId([9; 24]), ..there.clone() };
+        tx.replace_peer_queues(to_anna, &[gone, there])
+    };
+    world.get(boris).store.transaction(two).unwrap();
+    let rows = [world.say(boris, to_anna, "first").unwrap(), world.say(boris, to_anna, "second").unwrap()];
+    world.run(MINUTE_MS);
+    assert_eq!(world.heard_texts(anna, to_boris), ["first", "second"]);
+    assert!(rows.iter().all(|row| world.state(boris, *row) == Some(MessageState::Delivered)));
+    // The one that was gone is not tried again.
+    let before = world.commands();
+    world.say(boris, to_anna, "third").unwrap();
+    world.run(SECOND_MS);
+    assert_eq!(world.heard_texts(anna, to_boris).len(), 3);
+    assert_eq!(world.commands() - before, 2);
 }

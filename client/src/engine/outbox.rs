@@ -106,11 +106,11 @@ impl Engine {
         Ok(())
     }
 
-    /// The queue is gone. Where the contact moved meanwhile, the same inside goes to the new queue; else it failed.
+    /// The queue is gone. Where the contact moved meanwhile or gave more than one (rule Q12), the same inside goes to the
+    /// next queue; else it failed.
     fn queue_gone(&mut self, tx: &Tx<'_>, mut outgoing: Outgoing, now: Timestamp) -> Result<(), StoreError> {
         let old = tx.peer_queue_by_id(outgoing.queue)?;
-        let current = tx.peer_queue(outgoing.contact)?.filter(|queue| queue.id != old.id);
-        let resealed = current.and_then(|queue| {
+        let resealed = tx.next_peer_queue(&old)?.and_then(|queue| {
             let inside = outgoing.envelope.open(&old.address.key).ok()?;
             let envelope = Envelope::seal(&queue.address.key, &inside, &mut self.rng).ok()?;
             Some((queue.id, envelope))
