@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
 use beresta_client::engine::AskError;
+use beresta_client::store::event::EventKind;
 use beresta_client::store::message::MessageState;
 use beresta_proto::address::QueueAddress;
 use beresta_proto::command::Command;
@@ -155,6 +156,28 @@ fn what_was_refused_goes_on_once_the_relay_is_better() {
         let settled = world.wish(anna, |engine, store, _| engine.is_settled(store)).unwrap();
         assert!(settled, "after {refusal:?}");
     }
+}
+
+#[test]
+fn a_relay_with_a_key_for_each_person_is_noticed() {
+    // Rule D9: Anna reads at the relay, and it shows her another key of the day than Boris, who writes to her there.
+    let mut world = World::new(92);
+    let (anna, boris) = (world.person("Анна"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "one key").unwrap();
+    world.run(MINUTE_MS);
+    assert!(!world.events(anna).contains(&EventKind::RelayForked));
+    let shown = world.with_another_key();
+    world.lie(move |asked| {
+        let other = asked.who == anna && matches!(asked.command, Command::Descriptor);
+        other.then(|| Lie::Reply(shown.clone()))
+    });
+    world.break_line(anna);
+    world.run(MINUTE_MS);
+    world.say(boris, to_anna, "two keys").unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.heard_texts(anna, to_boris), ["one key", "two keys"]);
+    assert!(world.events(anna).contains(&EventKind::RelayForked));
 }
 
 #[test]
