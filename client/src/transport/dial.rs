@@ -1,4 +1,4 @@
-//! Reaching a relay and checking that it is the one.
+//! Reaching a relay and checking that it is the one (rules L7 and D4).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -218,3 +218,6 @@ fn bind(domain: Domain, any: IpAddr) -> std::io::Result<Endpoint> {
     let socket: UdpSocket = socket.into();
     Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
 }
+
+#[cfg(test)]
+mod tests;
