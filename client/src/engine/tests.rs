@@ -1,18 +1,23 @@
 //! The engine against relays that a test plays by hand: which lines it wants, and what it says on them.
 
-use beresta_proto::address::RelayAddress;
+use beresta_proto::address::{QueueAddress, RelayAddress};
+use beresta_proto::bundle::IdentityPublic;
+use beresta_proto::content::Timer;
 use beresta_proto::descriptor::{Descriptor, EpochKey, Policy};
-use beresta_proto::id::{BlobId, ReadId};
+use beresta_proto::envelope::Envelope;
+use beresta_proto::id::{BlobId, ConversationId, Device, MessageId, ReadId};
 use beresta_proto::invite::InviteLink;
 use beresta_proto::key::{BlobKey, EnvelopeKey, EpochSecret, SendCapability, SigningKey};
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
-use beresta_proto::time::{DAY_MS, MINUTE_MS};
+use beresta_proto::time::{DAY_MS, MINUTE_MS, TtlClass};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::crypto;
+use crate::store::contact::{Contact, ContactState, Handle};
+use crate::store::outbox::{OutboxId, Outgoing};
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
@@ -165,6 +170,49 @@ impl Bench {
         };
         self.store.transaction(|tx| tx.insert_own_queue(&queue)).unwrap();
         queue
+    }
+
+    /// A contact who says that a queue of theirs is at `relay`, and an envelope for it.
+    fn writes_to(&mut self, number: u8, relay: RelayAddress) -> ContactId {
+        let mut rng = rng(u64::from(number));
+        let contact = Contact {
+            id: ContactId(0),
+            handle: Handle(rng.array()),
+            identity: IdentityPublic([number; 33]),
+            device: Device::FIRST,
+            conversation: ConversationId(rng.array()),
+            name: "Boris".to_owned(),
+            state: ContactState::Active,
+            verified: false,
+            identity_changed: false,
+            needs_queue: false,
+            timer: Timer { seconds: None, version: 0 },
+            probed: Timestamp(0),
+        };
+        let key = EnvelopeKey::random(&mut rng);
+        let envelope = Envelope::seal(&key, b"inside", &mut rng).unwrap();
+        let (send_id, capability) = (SendId(rng.array()), SendCapability::random(&mut rng));
+        let address = QueueAddress { relay, device: Device::FIRST, send_id, capability, key };
+        let now = self.now;
+        let write = |tx: &Tx<'_>| {
+            let contact = tx.insert_contact(&contact, now)?;
+            tx.replace_peer_queues(contact, &[address])?;
+            let queue = tx.peer_queue(contact)?.ok_or(StoreError::NotFound)?.id;
+            tx.insert_outgoing(&Outgoing {
+                id: OutboxId(0),
+                contact,
+                queue,
+                message: None,
+                transport: MessageId([number; 16]),
+                envelope,
+                ttl: TtlClass::ThreeWeeks,
+                attempts: 0,
+                due: now,
+                expires: now.plus(21 * DAY_MS),
+            })?;
+            Ok::<_, StoreError>(contact)
+        };
+        self.store.transaction(write).unwrap()
     }
 
     fn invites(&mut self) -> AskId {

@@ -193,16 +193,20 @@ impl Engine {
         })
     }
 
-    /// Blocks a contact: the queues they could write to are deleted, and nothing from them is shown.
+    /// Blocks a contact: the queues they could write to are deleted, nothing from them is shown, and what waits for them
+    /// is given up, or it would bring us to their relay for weeks.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn block(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.wish(store, now, |_, tx| {
+        self.wish(store, now, |engine, tx| {
             let mut contact = tx.contact(who)?;
             contact.state = ContactState::Blocked;
             contact.needs_queue = false;
             tx.update_contact(&contact)?;
+            for outgoing in tx.outgoing_to(who)? {
+                engine.give_up(tx, &outgoing, now)?;
+            }
             leave_queues_of(tx, who)
         })
     }

@@ -103,6 +103,14 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
+    /// Every envelope that waits for a contact.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn outgoing_to(&self, contact: ContactId) -> Result<Vec<Outgoing>, StoreError> {
+        self.query_all(&format!("SELECT {COLUMNS} FROM outbox WHERE contact = ?1"), [contact.0], read)
+    }
+
     /// Envelopes for queues at a relay whose time has come, oldest first, at most `limit`.
     ///
     /// # Errors

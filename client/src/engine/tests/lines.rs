@@ -93,3 +93,14 @@ fn a_relay_that_sends_everybody_away_for_ever_is_asked_again_and_not_too_often()
         assert!((6..=30).contains(&dialled), "{dialled} dials in an hour");
     }
 }
+
+#[test]
+fn nothing_is_said_any_more_to_the_relay_of_a_blocked_contact() {
+    let station = Station::new(2);
+    let mut bench = Bench::new(None);
+    let contact = bench.writes_to(1, station.address());
+    assert_eq!(dials(&bench.pass(MINUTE_MS)), 1);
+    bench.engine.block(&mut bench.store, contact, bench.now).unwrap();
+    assert_eq!(hang_ups(&bench.effects()), 1);
+    assert_eq!(dials(&bench.pass(DAY_MS)), 0);
+}

@@ -1,54 +1,8 @@
 //! Where a relay is tried.
 
-use beresta_proto::address::QueueAddress;
-use beresta_proto::id::Device;
-
 use super::*;
-use crate::store::contact::{Contact, ContactState, Handle};
 
 impl Bench {
-    /// A contact who says that a queue of theirs is at `relay`, and an envelope for it.
-    fn writes_to(&mut self, number: u8, relay: RelayAddress) {
-        let mut rng = rng(u64::from(number));
-        let contact = Contact {
-            id: ContactId(0),
-            handle: Handle(rng.array()),
-            identity: beresta_proto::bundle::IdentityPublic([number; 33]),
-            device: Device::FIRST,
-            conversation: beresta_proto::id::ConversationId(rng.array()),
-            name: "Boris".to_owned(),
-            state: ContactState::Active,
-            verified: false,
-            identity_changed: false,
-            needs_queue: false,
-            timer: beresta_proto::content::Timer { seconds: None, version: 0 },
-            probed: Timestamp(0),
-        };
-        let key = EnvelopeKey::random(&mut rng);
-        let envelope = beresta_proto::envelope::Envelope::seal(&key, b"inside", &mut rng).unwrap();
-        let (send_id, capability) = (SendId(rng.array()), SendCapability::random(&mut rng));
-        let address = QueueAddress { relay, device: Device::FIRST, send_id, capability, key };
-        let now = self.now;
-        let write = |tx: &Tx<'_>| {
-            let contact = tx.insert_contact(&contact, now)?;
-            tx.replace_peer_queues(contact, &[address])?;
-            let queue = tx.peer_queue(contact)?.ok_or(StoreError::NotFound)?.id;
-            tx.insert_outgoing(&crate::store::outbox::Outgoing {
-                id: crate::store::outbox::OutboxId(0),
-                contact,
-                queue,
-                message: None,
-                transport: beresta_proto::id::MessageId([number; 16]),
-                envelope,
-                ttl: beresta_proto::time::TtlClass::ThreeWeeks,
-                attempts: 0,
-                due: now,
-                expires: now.plus(21 * DAY_MS),
-            })
-        };
-        self.store.transaction(write).unwrap();
-    }
-
     fn unreachable(&mut self, station: &Station) {
         let failure = DialFailure::Unreachable;
         self.engine.handle_dial_failed(&mut self.store, station.id(), failure, self.now).unwrap();

@@ -1,7 +1,6 @@
 //! Wishes: a refused one changes nothing, and each one that a relay must answer is answered.
 
 use super::*;
-use crate::store::contact::ContactId;
 
 fn answers(effects: &[Effect]) -> Vec<(AskId, bool)> {
     let mut answers = Vec::new();
