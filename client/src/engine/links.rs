@@ -1,6 +1,6 @@
 //! What a link brings: that it is up or down, and replies. Pushes have a module of their own (`receive`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
@@ -51,7 +51,8 @@ impl Engine {
                 away: None,
                 idle: None,
                 keys_asked: now,
-                subscribed: std::collections::BTreeSet::new(),
+                subscribed: BTreeSet::new(),
+                taken_over: BTreeSet::new(),
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));

@@ -61,12 +61,15 @@ impl Engine {
                 self.deliver(store, relay, queue, sequence, &envelope, now)
             }
             Push::TakenOver { queue } => self.step(store, now, |engine, tx| {
-                if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
-                    // Still counted as subscribed: taking it back at once would be a tug of war.
-                    up.subscribed.insert(queue);
+                let Some(Line::Up(up)) = engine.lines.get_mut(&relay) else { return Ok(()) };
+                let Some(own) = tx.own_queue(&relay, &queue)? else { return Ok(()) };
+                // Still counted as subscribed: taking it back at once would be a tug of war.
+                up.subscribed.insert(queue);
+                // Told once a link, or a relay could fill the disk with it.
+                if !up.taken_over.insert(queue) {
+                    return Ok(());
                 }
-                let contact = tx.own_queue(&relay, &queue)?.and_then(|own| own.contact);
-                engine.event(tx, EventKind::TakenOver, contact, now)
+                engine.event(tx, EventKind::TakenOver, own.contact, now)
             }),
             Push::Drained { queue } => self.step(store, now, |engine, tx| {
                 let owner = tx.own_queue(&relay, &queue)?.and_then(|own| own.contact);

@@ -104,3 +104,17 @@ fn nothing_is_said_any_more_to_the_relay_of_a_blocked_contact() {
     assert_eq!(hang_ups(&bench.effects()), 1);
     assert_eq!(dials(&bench.pass(DAY_MS)), 0);
 }
+
+#[test]
+fn a_relay_tells_once_a_link_that_a_queue_was_taken_over() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    let queue = bench.reads_a_queue(&station).read_id;
+    bench.links(&station);
+    for queue in [queue, queue, ReadId([9; 24])] {
+        let push = Push::TakenOver { queue };
+        bench.engine.handle_push(&mut bench.store, station.id(), push, bench.now).unwrap();
+    }
+    let told = bench.store.transaction(|tx| tx.events_after(0, u32::MAX)).unwrap();
+    assert_eq!(told.len(), 1);
+}
