@@ -18,7 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beresta_proto::capsule::Session;
-use beresta_proto::id::{RelayId, SendId};
+use beresta_proto::id::{ReadId, RelayId, SendId};
 use beresta_proto::time::Timestamp;
 
 use crate::rng::Rng;
@@ -61,6 +61,8 @@ pub struct Engine {
     effects: VecDeque<Effect>,
     /// Contacts for whom a queue was made, and until when no other one is.
     fresh: BTreeMap<ContactId, Timestamp>,
+    /// Queues that drained and on which nothing came since.
+    drained: BTreeSet<ReadId>,
     next_number: u64,
     /// How far a relay's clock was from ours at the last link, in milliseconds; positive if ours is behind.
     skew_ms: Option<i64>,
@@ -83,6 +85,7 @@ impl Engine {
             asked: BTreeSet::new(),
             effects: VecDeque::new(),
             fresh: BTreeMap::new(),
+            drained: BTreeSet::new(),
             next_number: 1,
             skew_ms: None,
             last: Timestamp(0),

@@ -8,7 +8,7 @@ use beresta_client::store::message::MessageState;
 use beresta_proto::address::QueueAddress;
 use beresta_proto::command::Command;
 use beresta_proto::id::SendId;
-use beresta_proto::reply::{Refusal, Reply, Subscribed};
+use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_tests::world::{Asked, Lie, Who, World};
 
@@ -202,4 +202,22 @@ fn where_one_queue_of_a_contact_is_gone_the_next_is_written_to() {
     world.run(SECOND_MS);
     assert_eq!(world.heard_texts(anna, to_boris).len(), 3);
     assert_eq!(world.commands() - before, 2);
+}
+
+#[test]
+fn a_relay_that_says_drained_without_end_makes_nobody_speak() {
+    let mut world = World::new(94);
+    let (anna, boris) = (world.person("Анна"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "hello").unwrap();
+    world.run(MINUTE_MS);
+    let queue = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap().last().unwrap().read_id;
+    let before = world.commands();
+    for _ in 0..100 {
+        world.push(anna, &Push::Drained { queue });
+    }
+    world.run(MINUTE_MS);
+    // One capsule and its acknowledgement.
+    assert_eq!(world.commands() - before, 2);
+    assert_eq!(world.heard_texts(anna, to_boris), ["hello"]);
 }

@@ -73,7 +73,10 @@ impl Engine {
             }),
             Push::Drained { queue } => self.step(store, now, |engine, tx| {
                 let owner = tx.own_queue(&relay, &queue)?.and_then(|own| own.contact);
-                if let Some(owner) = owner {
+                // Once for each message that came, which turns the ratchet: a relay that says it without end uses up nothing.
+                if let Some(owner) = owner
+                    && engine.drained.insert(queue)
+                {
                     let contact = tx.contact(owner)?;
                     engine.compose_quietly(tx, &contact, Body::Resume, TtlClass::Week, now)?;
                 }
@@ -99,7 +102,9 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
             match engine.store_message(tx, relay, queue, envelope, now) {
-                Ok(()) => {}
+                Ok(()) => {
+                    engine.drained.remove(&queue);
+                }
                 Err(Refused::Drop { reason, tell }) => {
                     tx.count_dropped(reason)?;
                     if let Some(Tell { kind, contact }) = tell {

@@ -4,7 +4,7 @@ use beresta_proto::command::Command;
 use beresta_proto::descriptor::EpochKey;
 use beresta_proto::frame::RequestId;
 use beresta_proto::key::EpochSecret;
-use beresta_proto::reply::Reply;
+use beresta_proto::reply::{Push, Reply};
 use beresta_server::relay::LinkId;
 
 use super::{Parcel, Who, World};
@@ -41,6 +41,12 @@ impl World {
     /// The relay is honest again.
     pub fn be_honest(&mut self) {
         self.liar = None;
+    }
+
+    /// The relay pushes something to a person that its core did not say.
+    pub fn push(&mut self, who: Who, push: &Push) {
+        let link = self.people[who.0].link.unwrap();
+        self.post(Parcel::ToPerson(who, link, push.encode().unwrap()));
     }
 
     /// How many commands reached the relay so far.
