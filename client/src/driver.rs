@@ -18,8 +18,10 @@ use crate::engine::{Answer, AskError, AskId, DialFailure, Effect, Engine, LinkUp
 use crate::store::Store;
 
 mod lines;
+mod trouble;
 
 use lines::Lines;
+use trouble::Trouble;
 
 /// Inputs that may wait. A relay that pushes faster than we can store is slowed down by it.
 const INBOX: usize = 64;
@@ -40,7 +42,7 @@ type Job = Box<dyn FnOnce(&mut Desk, Timestamp) + Send>;
 enum Input {
     Job(Job),
     LinkUp(RelayId, u64, Box<LinkUp>),
-    DialFailed(RelayId, DialFailure),
+    DialFailed(RelayId, u64, DialFailure),
     LinkDown(RelayId, u64),
     Replied(RelayId, Token, Option<Reply>),
     Pushed(RelayId, u64, Push),
@@ -167,10 +169,12 @@ async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>
         }
     });
     perform(&mut desk, &mut lines);
+    let mut trouble = Trouble::default();
     loop {
         let due = blocking(|| desk.engine.poll_timeout(&mut desk.store)).ok().flatten();
-        let wait =
-            due.map_or(LOOK_AT_CLOCK, |due| Duration::from_millis(due.since(clock())).min(LOOK_AT_CLOCK));
+        let now = clock();
+        let wait = due.map_or(LOOK_AT_CLOCK, |due| Duration::from_millis(due.since(now)).min(LOOK_AT_CLOCK));
+        let wait = wait.max(Duration::from_millis(trouble.pause(now)));
         let input = tokio::select! {
             input = inputs.recv() => match input {
                 Some(Input::Close(done)) => {
@@ -186,7 +190,7 @@ async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>
         };
         // A call that only looked changes nothing: waking for it would make who waits look for ever.
         let looked = matches!(input, Some(Input::Job(_)));
-        blocking(|| step(&mut desk, &mut lines, input));
+        blocking(|| step(&mut desk, &mut lines, &mut trouble, input));
         if perform(&mut desk, &mut lines) || !looked {
             wake.send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -198,47 +202,43 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
-fn step(desk: &mut Desk, lines: &mut Lines, input: Option<Input>) {
+fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option<Input>) {
     let now = clock();
     let (engine, store) = (&mut desk.engine, &mut desk.store);
     let outcome = match input {
         None => engine.handle_timeout(store, now),
         Some(Input::Job(job)) => {
             job(desk, now);
-            Ok(())
+            // Whoever gave it is told how it ended.
+            return;
         }
-        Some(Input::LinkUp(relay, link, up)) => {
-            if lines.is_current(relay, link) {
-                engine.handle_link_up(store, *up, now)
-            } else {
-                Ok(())
-            }
+        Some(Input::LinkUp(relay, link, up)) if lines.is_current(relay, link) => {
+            engine.handle_link_up(store, *up, now)
         }
-        Some(Input::DialFailed(relay, failure)) => {
-            lines.dial_failed(relay);
+        Some(Input::DialFailed(relay, link, failure)) if lines.dropped(relay, link) => {
             engine.handle_dial_failed(store, relay, failure, now)
         }
-        Some(Input::LinkDown(relay, link)) => {
-            if lines.dropped(relay, link) {
-                engine.handle_link_down(store, relay, now)
-            } else {
-                Ok(())
-            }
+        Some(Input::LinkDown(relay, link)) if lines.dropped(relay, link) => {
+            engine.handle_link_down(store, relay, now)
         }
         Some(Input::Replied(relay, token, reply)) => engine.handle_reply(store, relay, token, reply, now),
-        Some(Input::Pushed(relay, link, push)) => {
-            if lines.is_current(relay, link) {
-                engine.handle_push(store, relay, push, now)
-            } else {
-                Ok(())
-            }
+        Some(Input::Pushed(relay, link, push)) if lines.is_current(relay, link) => {
+            engine.handle_push(store, relay, push, now)
         }
-        // Handled before.
-        Some(Input::Close(_)) => Ok(()),
+        // News of a link that was hung up on or replaced. A closing is handled before.
+        Some(
+            Input::LinkUp(..)
+            | Input::DialFailed(..)
+            | Input::LinkDown(..)
+            | Input::Pushed(..)
+            | Input::Close(_),
+        ) => return,
     };
-    if outcome.is_err() {
+    match outcome {
+        Ok(()) => trouble.over(),
         // The engine hung up and acknowledged nothing: what came comes again once the disk has room.
-        tracing::error!("the store failed");
+        Err(_) if trouble.failed(now) => tracing::error!("the store failed"),
+        Err(_) => {}
     }
 }
 

@@ -15,7 +15,7 @@
 //! What is volatile here (links, requests in flight, capsule sessions) may be lost at any moment without loss of a
 //! message; everything else is in the store.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beresta_proto::capsule::Session;
 use beresta_proto::id::{RelayId, SendId};
@@ -28,6 +28,7 @@ use crate::store::{Store, StoreError, Tx};
 
 mod compose;
 mod effect;
+mod epochs;
 mod invite;
 mod line;
 mod links;
@@ -35,6 +36,7 @@ mod meet;
 mod outbox;
 mod progress;
 mod receive;
+mod routes;
 mod sweep;
 mod wish;
 
@@ -54,7 +56,11 @@ pub struct Engine {
     lines: BTreeMap<RelayId, Line>,
     sessions: BTreeMap<(RelayId, SendId), Session>,
     waiting: Vec<Waiting>,
+    /// Wishes that a relay must answer and that have no answer yet.
+    asked: BTreeSet<AskId>,
     effects: VecDeque<Effect>,
+    /// Contacts for whom a queue was made, and until when no other one is.
+    fresh: BTreeMap<ContactId, Timestamp>,
     next_number: u64,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
@@ -76,7 +82,9 @@ impl Engine {
             lines: BTreeMap::new(),
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
+            asked: BTreeSet::new(),
             effects: VecDeque::new(),
+            fresh: BTreeMap::new(),
             next_number: 1,
             prompted: BTreeMap::new(),
             skew_ms: None,
@@ -95,9 +103,13 @@ impl Engine {
     /// [`StoreError`].
     pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
         let durable = store.transaction(|tx| sweep::next_due(tx, self.last))?;
-        let lines = self.lines.values().filter_map(Line::wakes);
+        let lines = self.lines.values().filter_map(|line| line.wakes(self.last));
         let waiting = self.waiting.iter().map(Waiting::deadline);
-        Ok(lines.chain(waiting).chain(durable).chain(self.next_prompt()).min())
+        let fresh = self.fresh.values().copied();
+        // What was due at the last step was done by it: what still is, waits for a link.
+        let volatile =
+            lines.chain(waiting).chain(fresh).chain(self.next_prompt()).filter(|due| *due > self.last);
+        Ok(volatile.chain(durable).min())
     }
 
     /// How far the relay's clock was from ours, in milliseconds, if it is worth telling; positive if ours is behind.
@@ -118,9 +130,9 @@ impl Engine {
             Some(Line::Up(up)) => {
                 queue.state == OwnQueueState::Read && up.subscribed.contains(&queue.read_id)
             }
-            Some(Line::Dialling { .. } | Line::Down { .. }) | None => false,
+            Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
-        let idle = outgoing == 0 && needing.is_empty() && self.waiting.is_empty();
+        let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
         Ok(idle && queues.iter().all(subscribed))
     }
 
@@ -140,34 +152,61 @@ impl Engine {
         self.effects.push_back(effect);
     }
 
-    /// Runs one step in one transaction. Where it fails, nothing of it is kept: every link is hung up and what was in
-    /// flight is forgotten, so that memory cannot disagree with the store.
-    fn step<T, E: From<StoreError>>(
+    /// Runs one step in one transaction. It fails only with the store. Nothing of it is kept then, and what memory knew of
+    /// links and wishes may rest on rows that are gone: every link is hung up and every wish is answered.
+    fn step<T>(
         &mut self,
         store: &mut Store,
         now: Timestamp,
-        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
-    ) -> Result<T, E> {
+        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.last = now;
-        let before = self.effects.len();
+        let (effects, asked) = (self.effects.len(), self.asked.clone());
         let outcome = store.transaction(|tx| {
             let value = run(self, tx)?;
             self.progress(tx, now)?;
             Ok(value)
         });
-        if outcome.is_err() {
-            self.effects.truncate(before);
-            self.forget_links(now);
+        if let Err(error) = outcome {
+            self.effects.truncate(effects);
+            self.forget(asked, error, now);
         }
         outcome
     }
 
-    fn forget_links(&mut self, now: Timestamp) {
-        let relays: Vec<RelayId> = self.lines.keys().copied().collect();
-        for relay in relays {
+    /// Runs the wish of a person as one step. A wish that is refused is undone, and that is an outcome like another:
+    /// memory is as it was, because `run` changes it last, and the links stay.
+    fn wish<T, E: From<StoreError>>(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.step(store, now, |engine, tx| {
+            let effects = engine.effects.len();
+            let outcome = tx.all_or_nothing(|| run(engine, tx));
+            if outcome.is_err() {
+                tx.alive()?;
+                engine.effects.truncate(effects);
+            }
+            Ok(outcome)
+        })?
+    }
+
+    fn forget(&mut self, asked: BTreeSet<AskId>, error: StoreError, now: Timestamp) {
+        let linked = self.lines.iter().filter(|(_, line)| !matches!(line, Line::Down(_)));
+        for relay in linked.map(|(relay, _)| *relay).collect::<Vec<_>>() {
             self.effect(Effect::HangUp { relay });
-            self.lines.insert(relay, Line::retry(now, 1, &mut self.rng));
+            self.line_down(relay, now);
         }
         self.sessions.clear();
+        self.waiting.clear();
+        self.asked.clear();
+        for ask in asked {
+            self.effect(Effect::Answer { ask, outcome: Err(AskError::Store(error)) });
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

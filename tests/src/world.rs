@@ -31,10 +31,12 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
 mod attack;
+mod lie;
 mod line;
 mod look;
 mod relay;
 
+pub use lie::{Asked, Liar, Lie};
 pub use look::Shown;
 
 use relay::{descriptor, relay};
@@ -77,6 +79,8 @@ pub struct Person {
     pub store: Store,
     clock_off_ms: i64,
     link: Option<LinkId>,
+    /// A link that broke and of which their engine has not heard yet.
+    broken: Option<LinkId>,
     requests: BTreeMap<RequestId, Token>,
     next_request: u32,
     answers: BTreeMap<AskId, Result<Answer, AskError>>,
@@ -111,6 +115,7 @@ pub struct World {
     pub relay_up: bool,
     people: Vec<Person>,
     relay: Relay<Seeded>,
+    liar: Option<Liar>,
     queues: Arc<MemoryEngine>,
     answers: Answers,
     identity: SigningKey,
@@ -145,6 +150,7 @@ impl World {
             relay_up: true,
             people: Vec::new(),
             relay,
+            liar: None,
             queues: Arc::new(MemoryEngine::new(Cap { bytes: DISK })),
             answers: Answers::default(),
             identity,
@@ -186,6 +192,7 @@ impl World {
             store,
             clock_off_ms: 0,
             link: None,
+            broken: None,
             requests: BTreeMap::new(),
             next_request: 1,
             answers: BTreeMap::new(),
@@ -249,6 +256,7 @@ impl World {
         });
         self.relay.handle_closed(link);
         self.settle_relay();
+        self.people[who.0].broken = Some(link);
         self.post(Parcel::Broken(who, link));
     }
 
@@ -258,6 +266,7 @@ impl World {
         let seed = u64::from_le_bytes(self.rng.array());
         let person = &mut self.people[who.0];
         person.engine = Engine::new(Rng::new(ChaCha20Rng::seed_from_u64(seed)));
+        person.broken = None;
         person.requests.clear();
         let now = self.clock_of(who);
         let person = &mut self.people[who.0];

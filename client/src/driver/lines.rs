@@ -58,11 +58,7 @@ impl Lines {
         self.lines.get(&relay).is_some_and(|line| line.number == number)
     }
 
-    pub(super) fn dial_failed(&mut self, relay: RelayId) {
-        self.lines.remove(&relay);
-    }
-
-    /// Forgets a link that broke; false if it was replaced already.
+    /// Forgets a link that broke or was not reached; false if it was replaced already.
     pub(super) fn dropped(&mut self, relay: RelayId, number: u64) -> bool {
         let current = self.is_current(relay, number);
         if current {
@@ -115,12 +111,11 @@ async fn carry(
     let (link, mut pushes) = match dialler.connect(&address, known_sequence, clock).await {
         Ok(connected) => connected,
         Err(error) => {
-            let _ = inbox.send(Input::DialFailed(relay, failure(&error))).await;
+            let _ = inbox.send(Input::DialFailed(relay, number, failure(&error))).await;
             return;
         }
     };
     let up = LinkUp {
-        address,
         descriptor: link.descriptor().clone(),
         epoch_keys: link.epoch_keys().to_vec(),
         clock: link.relay_clock(),

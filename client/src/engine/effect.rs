@@ -25,7 +25,7 @@ pub struct AskId(pub u64);
 pub enum Effect {
     /// Reach a relay; then `handle_link_up` or `handle_dial_failed`.
     Dial {
-        /// Where.
+        /// Which, and where to try it, best first.
         relay: RelayAddress,
         /// The sequence number of the newest descriptor known: an older one is refused.
         known_sequence: u64,
@@ -129,11 +129,9 @@ pub enum AskError {
 /// A link that was checked and is ready.
 #[derive(Debug)]
 pub struct LinkUp {
-    /// Where it was reached.
-    pub address: RelayAddress,
     /// The checked descriptor.
     pub descriptor: Descriptor,
-    /// Checked epoch keys.
+    /// What it handed out as epoch keys: not checked yet.
     pub epoch_keys: Vec<EpochKey>,
     /// The relay's clock.
     pub clock: Timestamp,

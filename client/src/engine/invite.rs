@@ -136,12 +136,15 @@ impl QueueFor {
 impl Engine {
     fn wait(&mut self, relay: RelayAddress, what: Wish, now: Timestamp) -> AskId {
         let ask = what.ask();
+        self.asked.insert(ask);
         self.waiting.push(Waiting { relay, deadline: now.plus(WISH_MS), what });
         ask
     }
 
     pub(super) fn answer(&mut self, ask: AskId, outcome: Result<Answer, AskError>) {
-        self.effect(Effect::Answer { ask, outcome });
+        if self.asked.remove(&ask) {
+            self.effect(Effect::Answer { ask, outcome });
+        }
     }
 
     /// Makes an invite. The answer comes as [`Answer::Invited`].
@@ -154,7 +157,7 @@ impl Engine {
         request: InviteRequest,
         now: Timestamp,
     ) -> Result<AskId, AskError> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             let home = tx.profile()?.home.ok_or(AskError::NoRelay)?;
             let ask = AskId(engine.number());
             Ok(engine.wait(home, Wish::Invite { ask, request }, now))

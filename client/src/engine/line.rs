@@ -8,20 +8,22 @@ use beresta_proto::descriptor::{Descriptor, EpochKey};
 use beresta_proto::id::ReadId;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
-use super::effect::Token;
-use super::invite::{PutInvite, QueueFor};
+use super::effect::{AskId, Token};
+use super::invite::{Purpose, PutInvite, QueueFor};
 use crate::rng::Rng;
 use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
 use crate::store::queue::OwnQueueId;
 
-/// First pause before a relay is dialled again; doubles with every failure.
+/// First pause after a failure; doubles with every further one.
 const RETRY_FIRST_MS: u64 = SECOND_MS;
 /// Longest pause: a laptop that wakes up should not wait for long.
 const RETRY_LONGEST_MS: u64 = 5 * MINUTE_MS;
-/// Refreshing epoch keys is tried at most this often.
-pub(super) const REFRESH_MS: u64 = 5 * MINUTE_MS;
-
+/// A link that lived so long was no failure. A relay that takes links only to close them is dialled ever more seldom.
+const LIVED_MS: u64 = MINUTE_MS;
+/// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
+/// relay that we have left should not see our address for ever.
+const LINGER_MS: u64 = MINUTE_MS;
 /// The line to one relay.
 #[derive(Debug)]
 pub(super) enum Line {
@@ -33,12 +35,14 @@ pub(super) enum Line {
     /// Commands can be said.
     Up(Box<Up>),
     /// Waits before the next try.
-    Down {
-        /// Failures in a row.
-        failures: u32,
-        /// When to try again.
-        until: Timestamp,
-    },
+    Down(Pause),
+}
+
+/// A pause that doubles with every failure in a row.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause {
+    failures: u32,
+    until: Timestamp,
 }
 
 /// A line that is up.
@@ -46,11 +50,22 @@ pub(super) enum Line {
 pub(super) struct Up {
     pub(super) descriptor: Descriptor,
     pub(super) exporter: Exporter,
+    /// Checked; none where the relay handed out what it may not.
     pub(super) epoch_keys: Vec<EpochKey>,
-    /// The relay's clock and ours when the keys were fetched.
+    /// The relay's clock and ours when the keys came.
     pub(super) clock: Timestamp,
     pub(super) since: Timestamp,
-    pub(super) refreshed: Timestamp,
+    pub(super) linked: Timestamp,
+    /// Failures before this link.
+    pub(super) failures: u32,
+    /// After a refusal, what we want by ourselves is not asked for until this is over.
+    pub(super) rest: Option<Pause>,
+    /// The relay will close it, and wants to be left alone for so many milliseconds then.
+    pub(super) away: Option<u64>,
+    /// Since when there is nothing to say on it.
+    pub(super) idle: Option<Timestamp>,
+    /// When the keys were last asked for.
+    pub(super) keys_asked: Timestamp,
     pub(super) subscribed: BTreeSet<ReadId>,
     pub(super) flights: BTreeMap<Token, Flight>,
 }
@@ -69,58 +84,110 @@ pub(super) enum Flight {
     DeleteBlob(InviteId),
 }
 
-impl Line {
-    /// A line that failed `failures` times in a row: a pause with jitter, so that a relay that comes back is not met by
-    /// all its clients at once.
-    pub(super) fn retry(now: Timestamp, failures: u32, rng: &mut Rng) -> Self {
+impl Pause {
+    /// With jitter, so that a relay that comes back is not met by all its clients at once. It may ask for `at_least` so
+    /// many milliseconds.
+    pub(super) fn after(failures: u32, at_least: u64, now: Timestamp, rng: &mut Rng) -> Self {
         let doublings = failures.saturating_sub(1).min(20);
         let pause = RETRY_FIRST_MS.saturating_mul(1 << doublings).min(RETRY_LONGEST_MS);
-        let until = now.plus(pause / 2).plus(rng.below(pause));
-        Self::Down { failures, until }
+        let first = at_least.clamp(pause / 2, RETRY_LONGEST_MS);
+        Self { failures, until: now.plus(first).plus(rng.below(pause)) }
     }
 
+    /// Whether it goes on. One that is longer than any that is drawn means that the clock was set back: it is over.
+    const fn rests(&self, now: Timestamp) -> bool {
+        self.until.since(now) > 0 && self.until.since(now) <= 2 * RETRY_LONGEST_MS
+    }
+}
+
+impl Line {
     /// When the line wants to be looked at again without news.
-    pub(super) const fn wakes(&self) -> Option<Timestamp> {
+    pub(super) fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         match self {
-            Self::Down { failures: _, until } => Some(*until),
-            Self::Dialling { .. } | Self::Up(_) => None,
+            Self::Down(pause) => Some(pause.until),
+            Self::Up(up) => up.wakes(now),
+            Self::Dialling { .. } => None,
         }
     }
 
-    /// Whether the line waits before it is dialled again. A pause longer than any that is drawn means that the clock
-    /// was set back: it is over.
-    pub(super) fn rests(&self, now: Timestamp) -> bool {
+    /// Whether the line waits before it is dialled again.
+    pub(super) const fn rests(&self, now: Timestamp) -> bool {
         match self {
-            Self::Down { failures: _, until } => *until > now && until.since(now) <= 2 * RETRY_LONGEST_MS,
+            Self::Down(pause) => pause.rests(now),
             Self::Dialling { .. } | Self::Up(_) => false,
         }
     }
 
-    pub(super) const fn failures(&self) -> u32 {
+    /// Failures in a row so far.
+    pub(super) const fn failures(&self, now: Timestamp) -> u32 {
         match self {
-            Self::Dialling { failures } | Self::Down { failures, until: _ } => *failures,
-            Self::Up(_) => 0,
+            Self::Dialling { failures } | Self::Down(Pause { failures, until: _ }) => *failures,
+            Self::Up(up) if now.since(up.linked) >= LIVED_MS => 0,
+            Self::Up(up) => up.failures,
+        }
+    }
+
+    /// The line once it is gone: down for a while.
+    pub(super) fn broken(&self, now: Timestamp, rng: &mut Rng) -> Self {
+        let at_least = match self {
+            Self::Up(up) => up.away.unwrap_or(0),
+            Self::Dialling { .. } | Self::Down(_) => 0,
+        };
+        Self::Down(Pause::after(self.failures(now).saturating_add(1), at_least, now, rng))
+    }
+
+    /// Whether the line may be given up, now that there is nothing to say on it.
+    pub(super) fn is_left(&mut self, now: Timestamp) -> bool {
+        match self {
+            Self::Dialling { .. } | Self::Down(_) => true,
+            Self::Up(up) => {
+                let idle = *up.idle.get_or_insert(now);
+                // A clock that was set back ends the waiting too.
+                up.flights.is_empty() && (now.since(idle) >= LINGER_MS || now < idle)
+            }
+        }
+    }
+}
+
+impl Flight {
+    /// The wish that it is for.
+    pub(super) const fn ask(&self) -> Option<AskId> {
+        match self {
+            Self::MakeQueue(QueueFor { purpose, .. }) => match purpose {
+                Purpose::Invite { ask, request: _ } => Some(*ask),
+                Purpose::Accept(accepting) => Some(accepting.request_ask()),
+                Purpose::Contact(_) => None,
+            },
+            Self::PutBlob(put) => Some(put.ask),
+            Self::Claim(claiming) => Some(claiming.request_ask()),
+            Self::Subscribe(_)
+            | Self::Acknowledge
+            | Self::Refresh
+            | Self::Send { .. }
+            | Self::DeleteQueue(_)
+            | Self::DeleteBlob(_) => None,
         }
     }
 }
 
 impl Up {
-    /// The relay's clock now, as far as ours can tell.
-    const fn relay_now(&self, now: Timestamp) -> Timestamp {
-        self.clock.plus(now.since(self.since))
+    fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
+        let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
+        let rest = self.rest.map(|rest| rest.until);
+        idle.into_iter().chain(rest).filter(|at| *at > now).min()
     }
 
-    /// The epoch key to seal to: the newest that has begun by the relay's own clock, for ours may be wrong by days.
-    pub(super) fn epoch_key(&self, now: Timestamp) -> Option<&EpochKey> {
-        let relay_now = self.relay_now(now);
-        let begun = self.epoch_keys.iter().filter(|key| key.begins() <= relay_now);
-        begun.max_by_key(|key| key.day)
+    /// Whether the relay refused, and is not asked again for a while.
+    pub(super) fn rests(&self, now: Timestamp) -> bool {
+        self.rest.is_some_and(|rest| rest.rests(now))
     }
 
-    /// Whether the newest key has ended, so that new ones should be fetched. Until they come, the old one still opens.
-    pub(super) fn wants_refresh(&self, now: Timestamp) -> bool {
-        let newest = self.epoch_keys.iter().max_by_key(|key| key.day);
-        newest.is_none_or(|key| key.ends() <= self.relay_now(now)) && now.since(self.refreshed) >= REFRESH_MS
+    /// The relay refused what will be asked for again. What was refused together is one failure.
+    pub(super) fn refused(&mut self, now: Timestamp, rng: &mut Rng) {
+        if !self.rests(now) {
+            let failures = self.rest.map_or(0, |rest| rest.failures).saturating_add(1);
+            self.rest = Some(Pause::after(failures, 0, now, rng));
+        }
     }
 
     pub(super) fn is_sending(&self, outbox: OutboxId) -> bool {

@@ -1,21 +1,25 @@
 //! What a link brings: that it is up or down, and replies. Pushes have a module of their own (`receive`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
 use beresta_proto::id::RelayId;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
-use beresta_proto::time::Timestamp;
+use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
-use super::invite::{Purpose, QueueFor, Wish};
+use super::invite::Purpose;
 use super::line::{Flight, Line, Up};
 use crate::store::invite::BlobState;
 use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
 use crate::store::{Store, StoreError, Tx};
+
+/// For one contact a queue is made at most this often. A relay that forgets each at once would otherwise have us tell
+/// the contact of a new one without end, and each time costs a step of the ratchet.
+pub(super) const FRESH_QUEUE_MS: u64 = 10 * MINUTE_MS;
 
 impl Engine {
     /// A relay was reached and checked.
@@ -29,22 +33,29 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
-            let relay = link.address.relay;
-            tx.put_relay(&KnownRelay { address: link.address, sequence: link.descriptor.sequence })?;
-            tx.hurry_relay(&relay, now)?;
+            let signed = link.descriptor.address();
+            let (relay, sequence) = (signed.relay, link.descriptor.sequence);
+            let address = (!signed.routes.is_empty()).then_some(signed);
+            tx.put_relay(&KnownRelay { relay, address, sequence, epoch_day: 0 })?;
             engine.skew_ms = Some(skew(link.clock, now));
+            let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
                 descriptor: link.descriptor,
                 exporter: link.exporter,
-                epoch_keys: link.epoch_keys,
+                epoch_keys: Vec::new(),
                 clock: link.clock,
                 since: now,
-                refreshed: now,
-                subscribed: std::collections::BTreeSet::new(),
+                linked: now,
+                failures,
+                rest: None,
+                away: None,
+                idle: None,
+                keys_asked: now,
+                subscribed: BTreeSet::new(),
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
-            Ok(())
+            engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)
         })
     }
 
@@ -61,10 +72,8 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, _| {
             engine.line_down(relay, now);
-            let (failed, rest) =
-                std::mem::take(&mut engine.waiting).into_iter().partition(|one| one.relay.relay == relay);
-            engine.waiting = rest;
-            let failed: Vec<super::invite::Waiting> = failed;
+            let failed: Vec<super::invite::Waiting> =
+                engine.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
             for one in failed {
                 engine.answer(one.what.ask(), Err(AskError::Dial(failure)));
             }
@@ -82,42 +91,46 @@ impl Engine {
         relay: RelayId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
-            let flights = match engine.lines.get_mut(&relay) {
-                Some(Line::Up(up)) => std::mem::take(&mut up.flights),
-                Some(Line::Dialling { .. } | Line::Down { .. }) | None => BTreeMap::new(),
-            };
-            engine.line_down(relay, now);
-            flights.into_values().try_for_each(|flight| engine.flight_lost(tx, flight, now))
-        })
+        self.step(store, now, |engine, tx| engine.line_lost(tx, relay, now))
     }
 
-    fn line_down(&mut self, relay: RelayId, now: Timestamp) {
-        let failures = self.lines.get(&relay).map_or(0, Line::failures).saturating_add(1);
-        self.lines.insert(relay, Line::retry(now, failures, &mut self.rng));
+    pub(super) fn line_lost(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let flights = match self.lines.get_mut(&relay) {
+            Some(Line::Up(up)) => std::mem::take(&mut up.flights),
+            Some(Line::Dialling { .. } | Line::Down(_)) | None => BTreeMap::new(),
+        };
+        self.line_down(relay, now);
+        flights.into_values().try_for_each(|flight| self.flight_lost(tx, flight, now))
+    }
+
+    pub(super) fn line_down(&mut self, relay: RelayId, now: Timestamp) {
+        if let Some(line) = self.lines.get_mut(&relay) {
+            *line = line.broken(now, &mut self.rng);
+        }
     }
 
     /// What was asked for on a line that broke: the outbox tries again, wishes are answered, the rest is asked for
     /// anew by `progress`.
     fn flight_lost(&mut self, tx: &Tx<'_>, flight: Flight, now: Timestamp) -> Result<(), StoreError> {
+        if let Some(ask) = flight.ask() {
+            self.answer(ask, Err(AskError::LineBroke));
+        }
         match flight {
-            Flight::Send { outbox, reply: _ } => Self::unsent(tx, outbox, now)?,
-            Flight::MakeQueue(QueueFor { purpose, .. }) => match purpose {
-                Purpose::Invite { ask, request: _ } => self.answer(ask, Err(AskError::LineBroke)),
-                Purpose::Accept(accepting) => {
-                    self.answer(Wish::Accept(accepting).ask(), Err(AskError::LineBroke));
-                }
-                Purpose::Contact(_) => {}
-            },
-            Flight::PutBlob(put) => self.answer(put.ask, Err(AskError::LineBroke)),
-            Flight::Claim(claiming) => self.answer(Wish::Claim(claiming).ask(), Err(AskError::LineBroke)),
+            Flight::Send { outbox, reply: _ } => Self::unsent(tx, outbox, now),
             Flight::Subscribe(_)
             | Flight::Acknowledge
             | Flight::Refresh
+            | Flight::MakeQueue(_)
+            | Flight::PutBlob(_)
+            | Flight::Claim(_)
             | Flight::DeleteQueue(_)
-            | Flight::DeleteBlob(_) => {}
+            | Flight::DeleteBlob(_) => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) fn transmit(&mut self, relay: RelayId, command: Command, flight: Flight) {
@@ -160,19 +173,26 @@ impl Engine {
     ) -> Result<(), StoreError> {
         match (flight, reply) {
             (Flight::Send { outbox, reply: key }, reply) => self.sent(tx, relay, outbox, &key, reply, now),
-            (Flight::Subscribe(queues), Reply::Subscribed(results)) => {
+            (Flight::Subscribe(queues), Reply::Subscribed(results)) if results.len() == queues.len() => {
+                self.granted(relay);
                 for (queue, result) in queues.into_iter().zip(results) {
                     self.subscribed(tx, relay, queue, result)?;
                 }
                 Ok(())
             }
             (Flight::Refresh, Reply::Descriptor { descriptor: _, epoch_keys, clock }) => {
-                self.refreshed(tx, relay, epoch_keys, clock, now)
+                self.take_keys(tx, relay, epoch_keys, clock, now)
             }
-            (Flight::MakeQueue(queue), Reply::QueueMade { read_id, send_id }) => {
-                let Some(known) = tx.relay(&relay)? else { return Ok(()) };
-                let (purpose, row) = queue.into_row(&known.address, read_id, send_id);
-                self.queue_made(tx, &known.address, purpose, row, now)
+            // A read id is drawn from 2^192: one that we know was not drawn.
+            (Flight::MakeQueue(queue), Reply::QueueMade { read_id, send_id })
+                if tx.own_queue(&relay, &read_id)?.is_none() =>
+            {
+                self.granted(relay);
+                let home = tx.profile()?.home.filter(|home| home.relay == relay);
+                let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
+                let told = Self::told_address(tx, given)?;
+                let (purpose, row) = queue.into_row(&told, read_id, send_id);
+                self.queue_made(tx, &told, purpose, row, now)
             }
             (Flight::PutBlob(put), Reply::Done) => {
                 let done = self.invite_put(tx, &put);
@@ -183,54 +203,67 @@ impl Engine {
                 let done = self.claimed(tx, *claiming, &blob, now);
                 self.settle(ask, done)
             }
-            (Flight::DeleteQueue(id), Reply::Done | Reply::Refused(Refusal::Gone)) => tx.delete_own_queue(id),
+            (Flight::DeleteQueue(id), Reply::Done | Reply::Refused(Refusal::Gone)) => {
+                self.granted(relay);
+                tx.delete_own_queue(id)
+            }
             (Flight::DeleteBlob(id), Reply::Done | Reply::Refused(Refusal::Gone)) => {
+                self.granted(relay);
                 let mut invite = tx.invite(id)?;
                 invite.blob_state = BlobState::Gone;
                 tx.update_invite(&invite)
             }
-            (Flight::Acknowledge, _) => Ok(()),
-            (flight, reply) => self.refused(tx, flight, &reply, now),
+            (Flight::Acknowledge, Reply::Done | Reply::Refused(_)) | (Flight::Refresh, Reply::Refused(_)) => {
+                Ok(())
+            }
+            (flight, Reply::Refused(refusal)) => {
+                self.refused(relay, &flight, refusal, now);
+                Ok(())
+            }
+            (flight, _) => self.misbehaved(tx, relay, &flight, now),
         }
     }
 
-    /// A relay refused, or said what does not fit: wishes are told why, the rest waits for a better day.
-    fn refused(
+    /// A relay did what it was asked for: it is asked for the rest at once.
+    fn granted(&mut self, relay: RelayId) {
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.rest = None;
+        }
+    }
+
+    /// A relay refused: a wish is told why. What we want by ourselves waits, or `progress` would ask for it again in the
+    /// same breath.
+    fn refused(&mut self, relay: RelayId, flight: &Flight, refusal: Refusal, now: Timestamp) {
+        if let Some(ask) = flight.ask() {
+            let error = match refusal {
+                Refusal::Claimed => AskError::InviteUsed,
+                Refusal::Gone => AskError::InviteGone,
+                Refusal::Full | Refusal::RateLimited | Refusal::Failed => AskError::RelayBusy,
+                Refusal::Exists | Refusal::Unopenable => AskError::RelayMisbehaved,
+            };
+            self.answer(ask, Err(error));
+            return;
+        }
+        let Self { lines, rng, .. } = self;
+        if let Some(Line::Up(up)) = lines.get_mut(&relay) {
+            up.refused(now, rng);
+        }
+    }
+
+    /// A relay said what no honest relay says. It is hung up on, and dialled again after a pause like one that fell
+    /// silent: whatever it meant, no other relay's line suffers.
+    fn misbehaved(
         &mut self,
         tx: &Tx<'_>,
-        flight: Flight,
-        reply: &Reply,
+        relay: RelayId,
+        flight: &Flight,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let error = match reply {
-            Reply::Refused(Refusal::Claimed) => AskError::InviteUsed,
-            Reply::Refused(Refusal::Gone) => AskError::InviteGone,
-            Reply::Refused(Refusal::Full | Refusal::RateLimited | Refusal::Failed) => AskError::RelayBusy,
-            Reply::Refused(_)
-            | Reply::Done
-            | Reply::Descriptor { .. }
-            | Reply::QueueMade { .. }
-            | Reply::Subscribed(_)
-            | Reply::Sent(_)
-            | Reply::Blob(_) => AskError::RelayMisbehaved,
-        };
-        let ask = match flight {
-            Flight::MakeQueue(QueueFor { purpose: Purpose::Invite { ask, .. }, .. }) => ask,
-            Flight::MakeQueue(QueueFor { purpose: Purpose::Accept(accepting), .. }) => {
-                Wish::Accept(accepting).ask()
-            }
-            Flight::PutBlob(put) => put.ask,
-            Flight::Claim(claiming) => claiming.request_ask(),
-            other @ (Flight::Subscribe(_)
-            | Flight::Acknowledge
-            | Flight::Refresh
-            | Flight::Send { .. }
-            | Flight::MakeQueue(_)
-            | Flight::DeleteQueue(_)
-            | Flight::DeleteBlob(_)) => return self.flight_lost(tx, other, now),
-        };
-        self.answer(ask, Err(error));
-        Ok(())
+        if let Some(ask) = flight.ask() {
+            self.answer(ask, Err(AskError::RelayMisbehaved));
+        }
+        self.effect(Effect::HangUp { relay });
+        self.line_lost(tx, relay, now)
     }
 
     /// Ends a step of a wish: a failure of the store undoes it, any other failure is the wish's answer.
@@ -266,7 +299,10 @@ impl Engine {
                 let done = self.accept(tx, home, queue, *accepting, now);
                 self.settle(ask, done)
             }
-            Purpose::Contact(contact) => self.tell_queue(tx, home, queue, contact, now),
+            Purpose::Contact(contact) => {
+                self.fresh.insert(contact, now.plus(FRESH_QUEUE_MS));
+                self.tell_queue(tx, home, queue, contact, now)
+            }
         }
     }
 
@@ -288,30 +324,6 @@ impl Engine {
             // that nobody used is over.
             Subscribed::Gone => self.queue_lost(tx, relay, queue),
         }
-    }
-
-    fn refreshed(
-        &mut self,
-        tx: &Tx<'_>,
-        relay: RelayId,
-        epoch_keys: Vec<beresta_proto::descriptor::EpochKey>,
-        clock: Timestamp,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-            up.refreshed = now;
-            // What the relay may not say is not taken; the old keys still open.
-            let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
-            // A relay that is seized today must not bring senders back to a day whose key was copied before.
-            let begun = epoch_keys.iter().filter(|key| key.begins() <= clock).map(|key| key.day).max();
-            if begun < up.epoch_key(now).map(|key| key.day) {
-                return Ok(());
-            }
-            up.epoch_keys = epoch_keys;
-            up.clock = clock;
-            up.since = now;
-        }
-        tx.hurry_relay(&relay, now)
     }
 }
 

@@ -8,7 +8,7 @@ use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
-use super::line::{Flight, Line};
+use super::line::Line;
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{OutboxId, Outgoing};
@@ -69,8 +69,7 @@ impl Engine {
         let answer = match reply {
             Reply::Sent(sealed) => open(reply_key, &sealed),
             Reply::Refused(Refusal::Unopenable) => {
-                // The relay lost the key, or we sealed to one that ended: new keys, then the same envelope again.
-                self.refresh_keys(relay);
+                self.unopenable(relay, now);
                 None
             }
             Reply::Refused(_)
@@ -107,11 +106,11 @@ impl Engine {
         Ok(())
     }
 
-    /// The queue is gone. Where the contact moved meanwhile, the same inside goes to the new queue; else it failed.
+    /// The queue is gone. Where the contact moved meanwhile or gave more than one (rule Q12), the same inside goes to the
+    /// next queue; else it failed.
     fn queue_gone(&mut self, tx: &Tx<'_>, mut outgoing: Outgoing, now: Timestamp) -> Result<(), StoreError> {
         let old = tx.peer_queue_by_id(outgoing.queue)?;
-        let current = tx.peer_queue(outgoing.contact)?.filter(|queue| queue.id != old.id);
-        let resealed = current.and_then(|queue| {
+        let resealed = tx.next_peer_queue(&old)?.and_then(|queue| {
             let inside = outgoing.envelope.open(&old.address.key).ok()?;
             let envelope = Envelope::seal(&queue.address.key, &inside, &mut self.rng).ok()?;
             Some((queue.id, envelope))
@@ -193,14 +192,6 @@ impl Engine {
         match tx.outgoing(outbox)? {
             Some(outgoing) => Self::again(tx, outgoing, RETRY_FIRST_MS, RETRY_LONGEST_MS, now),
             None => Ok(()),
-        }
-    }
-
-    fn refresh_keys(&mut self, relay: RelayId) {
-        let already =
-            matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.any(|f| matches!(f, Flight::Refresh)));
-        if !already {
-            self.transmit(relay, Command::Descriptor, Flight::Refresh);
         }
     }
 }

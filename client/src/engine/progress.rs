@@ -1,7 +1,7 @@
 //! Looks at the store and at the lines and asks for what is missing. Idempotent: run after every input, it does nothing
 //! where nothing is missing, so whatever a crash or a broken line interrupted is asked for again.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth;
@@ -12,8 +12,9 @@ use beresta_proto::time::Timestamp;
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
-use super::invite::{Purpose, QueueFor, Wish};
+use super::invite::{Purpose, QueueFor, Waiting, Wish};
 use super::line::{Flight, Line};
+use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
 use crate::store::contact::ContactId;
 use crate::store::invite::BlobState;
@@ -24,16 +25,24 @@ impl Engine {
     /// Asks for what is missing.
     pub(super) fn progress(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         self.give_up_waiting(now);
-        for (relay, address) in self.wanted(tx)? {
-            match self.lines.get(&relay) {
-                Some(Line::Up(_)) => self.progress_line(tx, relay, now)?,
+        // One that lies further ahead than any is set means that the clock was set back.
+        self.fresh.retain(|_, until| until.since(now) > 0 && until.since(now) <= FRESH_QUEUE_MS);
+        let wanted = self.wanted(tx)?;
+        self.leave_lines(&wanted, now);
+        for relay in wanted {
+            match self.lines.get_mut(&relay) {
+                Some(Line::Up(up)) => {
+                    up.idle = None;
+                    self.progress_line(tx, relay, now)?;
+                }
                 Some(Line::Dialling { .. }) => {}
                 Some(line) if line.rests(now) => {}
-                down @ (Some(Line::Down { .. }) | None) => {
-                    let failures = down.map_or(0, Line::failures);
+                down @ (Some(Line::Down(_)) | None) => {
+                    let failures = down.map_or(0, |line| line.failures(now));
+                    let routes = self.routes(tx, relay, failures)?;
                     let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);
                     self.lines.insert(relay, Line::Dialling { failures });
-                    self.effect(Effect::Dial { relay: address, known_sequence });
+                    self.effect(Effect::Dial { relay: RelayAddress { relay, routes }, known_sequence });
                 }
             }
         }
@@ -41,56 +50,63 @@ impl Engine {
     }
 
     fn give_up_waiting(&mut self, now: Timestamp) {
-        let (late, rest) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.deadline() <= now);
-        self.waiting = rest;
-        let late: Vec<super::invite::Waiting> = late;
+        let late: Vec<Waiting> = self.waiting.extract_if(.., |one| one.deadline() <= now).collect();
         for one in late {
             self.answer(one.what.ask(), Err(AskError::Dial(DialFailure::Unreachable)));
         }
     }
 
-    /// The relays that there is something to say to, and where they are.
-    fn wanted(&self, tx: &Tx<'_>) -> Result<BTreeMap<RelayId, RelayAddress>, StoreError> {
-        let mut wanted = BTreeMap::new();
-        for one in &self.waiting {
-            wanted.insert(one.relay.relay, one.relay.clone());
-        }
-        let home = tx.profile()?.home;
-        for queue in tx.own_queues()? {
-            let known = tx.relay(&queue.relay)?.map(|known| known.address);
-            let at_home = home.clone().filter(|home| home.relay == queue.relay);
-            if let Some(address) = known.or(at_home) {
-                wanted.entry(queue.relay).or_insert(address);
+    /// Gives up the lines that nothing is said on any more. A relay that is not wanted is not waited for either.
+    fn leave_lines(&mut self, wanted: &BTreeSet<RelayId>, now: Timestamp) {
+        let mut left = Vec::new();
+        for (relay, line) in &mut self.lines {
+            if !wanted.contains(relay) && line.is_left(now) {
+                left.push((*relay, !matches!(line, Line::Down(_))));
             }
         }
-        if let Some(home) = home
-            && !tx.contacts_needing_queue()?.is_empty()
-        {
-            wanted.entry(home.relay).or_insert(home);
+        for (relay, hang_up) in left {
+            self.lines.remove(&relay);
+            if hang_up {
+                self.effect(Effect::HangUp { relay });
+            }
         }
-        for address in tx.relays_with_outgoing()? {
-            wanted.entry(address.relay).or_insert(address);
+    }
+
+    /// The relays that there is something to say to.
+    fn wanted(&self, tx: &Tx<'_>) -> Result<BTreeSet<RelayId>, StoreError> {
+        let mut wanted: BTreeSet<RelayId> = self.waiting.iter().map(|one| one.relay.relay).collect();
+        wanted.extend(tx.own_queues()?.into_iter().map(|queue| queue.relay));
+        wanted.extend(tx.relays_with_outgoing()?);
+        let invites = tx.invites()?.into_iter();
+        wanted.extend(invites.filter(|one| one.blob_state == BlobState::Leaving).map(|one| one.relay));
+        if !tx.contacts_needing_queue()?.is_empty() {
+            wanted.extend(tx.profile()?.home.map(|home| home.relay));
         }
         Ok(wanted)
     }
 
     fn progress_line(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
-        self.progress_wishes(tx, relay)?;
-        self.progress_queues(tx, relay)?;
-        self.progress_contacts(tx, relay, now)?;
-        self.progress_blobs(tx, relay)?;
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-        if up.wants_refresh(now) && !up.any(|flight| matches!(flight, Flight::Refresh)) {
-            self.transmit(relay, Command::Descriptor, Flight::Refresh);
+        if up.away.is_some() {
+            // What was asked for is answered still; the rest is for the next link.
+            if up.flights.is_empty() {
+                self.effect(Effect::HangUp { relay });
+                self.line_down(relay, now);
+            }
+            return Ok(());
         }
+        self.progress_wishes(tx, relay)?;
+        if matches!(self.lines.get(&relay), Some(Line::Up(up)) if !up.rests(now)) {
+            self.progress_queues(tx, relay)?;
+            self.progress_contacts(tx, relay, now)?;
+            self.progress_blobs(tx, relay)?;
+        }
+        self.progress_keys(relay, now);
         self.progress_outbox(tx, relay, now)
     }
 
     fn progress_wishes(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
-        let (ready, rest): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|one| one.relay.relay == relay);
-        self.waiting = rest;
+        let ready: Vec<Waiting> = self.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
         for one in ready {
             match one.what {
                 Wish::Invite { ask, request } => self.make_queue(relay, Purpose::Invite { ask, request }),
@@ -160,7 +176,7 @@ impl Engine {
         }
         let needing: Vec<ContactId> = tx.contacts_needing_queue()?.into_iter().map(|one| one.id).collect();
         for contact in needing {
-            if !self.may_be_prompted(contact, now) {
+            if self.fresh.contains_key(&contact) || !self.may_be_prompted(contact, now) {
                 continue;
             }
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };

@@ -15,7 +15,7 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::id::{ReadId, RelayId};
 use beresta_proto::limits::TIMER_DEFAULT_SECS;
 use beresta_proto::reply::Push;
-use beresta_proto::time::Timestamp;
+use beresta_proto::time::{SECOND_MS, Timestamp};
 
 use super::Engine;
 use super::compose::peer;
@@ -62,7 +62,12 @@ impl Engine {
             Push::Drained { queue } => {
                 self.step(store, now, |engine, tx| engine.drained(tx, relay, queue, now))
             }
-            Push::GoAway { reconnect_after: _ } => Ok(()),
+            Push::GoAway { reconnect_after } => self.step(store, now, |engine, _| {
+                if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
+                    up.away = Some(u64::from(reconnect_after).saturating_mul(SECOND_MS));
+                }
+                Ok(())
+            }),
         }
     }
 

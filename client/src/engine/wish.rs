@@ -71,7 +71,7 @@ impl Engine {
         text: &str,
         now: Timestamp,
     ) -> Result<SentMessage, SendRefused> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             let contact = tx.contact(to)?;
             if contact.state == ContactState::Blocked {
                 return Err(SendRefused::Blocked);
@@ -123,7 +123,7 @@ impl Engine {
         seconds: Option<u32>,
         now: Timestamp,
     ) -> Result<(), SendRefused> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             let mut contact = tx.contact(of)?;
             if contact.state == ContactState::Blocked {
                 return Err(SendRefused::Blocked);
@@ -156,7 +156,7 @@ impl Engine {
         rows: &[MessageRow],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |_, tx| {
+        self.wish(store, now, |_, tx| {
             for row in rows {
                 let Some(mut message) = tx.message(*row)? else { continue };
                 if message.state == MessageState::New {
@@ -183,7 +183,7 @@ impl Engine {
         verified: bool,
         now: Timestamp,
     ) -> Result<(), DecideRefused> {
-        self.step(store, now, |_, tx| {
+        self.wish(store, now, |_, tx| {
             let mut contact = tx.contact(of)?;
             if contact.identity.account_id() != shown {
                 return Err(DecideRefused::ChangedAgain);
@@ -205,7 +205,7 @@ impl Engine {
         name: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |_, tx| {
+        self.wish(store, now, |_, tx| {
             let mut contact = tx.contact(of)?;
             name.clone_into(&mut contact.name);
             tx.update_contact(&contact)
@@ -218,7 +218,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn block(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             let mut contact = tx.contact(who)?;
             contact.state = ContactState::Blocked;
             contact.needs_queue = false;
@@ -233,7 +233,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn remove(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             let contact = tx.contact(who)?;
             leave_queues_of(tx, who)?;
             crypto::forget(tx, peer(&contact).handle)?;
@@ -253,7 +253,7 @@ impl Engine {
         with: ContactId,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             engine.effect(Effect::Scrub);
             tx.delete_history(with)
         })
@@ -269,7 +269,7 @@ impl Engine {
         id: InviteId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
+        self.wish(store, now, |engine, tx| {
             let mut invite = tx.invite(id)?;
             match invite.state {
                 InviteState::Open | InviteState::Putting => engine.end_invite(tx, &mut invite),

@@ -1,6 +1,5 @@
 //! Rows of what waits to leave: sealed envelopes, and receipts before they are sealed.
 
-use beresta_proto::address::RelayAddress;
 use beresta_proto::envelope::Envelope;
 use beresta_proto::id::{ContentId, MessageId, RelayId};
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
@@ -140,12 +139,9 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn relays_with_outgoing(&self) -> Result<Vec<RelayAddress>, StoreError> {
-        let sql = "SELECT DISTINCT address FROM peer_queue WHERE id IN (SELECT queue FROM outbox)";
-        self.query_all(sql, [], |row| {
-            let address: Vec<u8> = row.get("address")?;
-            RelayAddress::from_bytes(&address).map_err(|_| StoreError::Damaged)
-        })
+    pub fn relays_with_outgoing(&self) -> Result<Vec<RelayId>, StoreError> {
+        let sql = "SELECT DISTINCT relay FROM peer_queue WHERE id IN (SELECT queue FROM outbox)";
+        self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
     /// Writes queue, envelope, tries and times back.

@@ -24,10 +24,14 @@ pub struct Profile {
 /// A relay that was reached at least once.
 #[derive(Debug, Clone)]
 pub struct KnownRelay {
-    /// Where it was reached last.
-    pub address: RelayAddress,
+    /// Which.
+    pub relay: RelayId,
+    /// Where it is, as its signed descriptor says; none if that names no route.
+    pub address: Option<RelayAddress>,
     /// Of the newest descriptor seen.
     pub sequence: u64,
+    /// The newest epoch whose key we took from it, in days since 1970.
+    pub epoch_day: u64,
 }
 
 impl Tx<'_> {
@@ -81,29 +85,28 @@ impl Tx<'_> {
     pub fn relay(&self, relay: &RelayId) -> Result<Option<KnownRelay>, StoreError> {
         let row = self
             .conn()
-            .prepare_cached("SELECT address, sequence FROM relay WHERE relay = ?1")?
-            .query_row([relay.0], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?)))
+            .prepare_cached("SELECT address, sequence, epoch_day FROM relay WHERE relay = ?1")?
+            .query_row([relay.0], |row| Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get(1)?, row.get(2)?)))
             .optional()?;
-        let Some((address, sequence)) = row else { return Ok(None) };
-        Ok(Some(KnownRelay {
-            address: RelayAddress::from_bytes(&address).map_err(|_| StoreError::Damaged)?,
-            sequence: u64::try_from(sequence).map_err(|_| StoreError::Damaged)?,
-        }))
+        let Some((address, sequence, epoch_day)) = row else { return Ok(None) };
+        let read = |bytes: Vec<u8>| RelayAddress::from_bytes(&bytes).map_err(|_| StoreError::Damaged);
+        Ok(Some(KnownRelay { relay: *relay, address: address.map(read).transpose()?, sequence, epoch_day }))
     }
 
-    /// Keeps where a relay was reached and its newest sequence number.
+    /// Keeps what a relay says of itself; its numbers only rise.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn put_relay(&self, known: &KnownRelay) -> Result<(), StoreError> {
         self.conn().execute(
-            "INSERT INTO relay (relay, address, sequence) VALUES (?1, ?2, ?3)
+            "INSERT INTO relay (relay, address, sequence, epoch_day) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (relay) DO UPDATE SET address = excluded.address,
-                 sequence = max(sequence, excluded.sequence)",
+                 sequence = max(sequence, excluded.sequence), epoch_day = max(epoch_day, excluded.epoch_day)",
             params![
-                known.address.relay.0,
-                known.address.to_bytes(),
-                i64::try_from(known.sequence).unwrap_or(i64::MAX)
+                known.relay.0,
+                known.address.as_ref().map(RelayAddress::to_bytes),
+                i64::try_from(known.sequence).unwrap_or(i64::MAX),
+                i64::try_from(known.epoch_day).unwrap_or(i64::MAX),
             ],
         )?;
         Ok(())

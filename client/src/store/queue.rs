@@ -244,6 +244,21 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [contact.0], read_peer)?.pop())
     }
 
+    /// Gives up a queue that is gone where the contact has another one, which is written to from now on: which.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_peer_queue(&self, gone: &PeerQueue) -> Result<Option<PeerQueue>, StoreError> {
+        let sql = format!(
+            "SELECT {PEER} FROM peer_queue WHERE contact = ?1 AND retired = 0 AND id <> ?2 ORDER BY id LIMIT 1"
+        );
+        let next = self.query_all(&sql, [gone.contact.0, gone.id.0], read_peer)?.pop();
+        if next.is_some() {
+            self.conn().execute("UPDATE peer_queue SET retired = 1 WHERE id = ?1", [gone.id.0])?;
+        }
+        Ok(next)
+    }
+
     /// One queue that we write to.
     ///
     /// # Errors
@@ -251,6 +266,17 @@ impl Tx<'_> {
     pub fn peer_queue_by_id(&self, id: PeerQueueId) -> Result<PeerQueue, StoreError> {
         let sql = format!("SELECT {PEER} FROM peer_queue WHERE id = ?1");
         self.query_all(&sql, [id.0], read_peer)?.pop().ok_or(StoreError::NotFound)
+    }
+
+    /// Where contacts say that a relay is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn peer_addresses(&self, relay: &RelayId) -> Result<Vec<RelayAddress>, StoreError> {
+        let sql = "SELECT address FROM peer_queue WHERE relay = ?1 GROUP BY address ORDER BY min(id)";
+        self.query_all(sql, [relay.0], |row| {
+            RelayAddress::from_bytes(&row.get::<_, Vec<u8>>("address")?).map_err(|_| StoreError::Damaged)
+        })
     }
 
     /// Forgets retired queues to which nothing more waits.

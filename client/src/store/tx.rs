@@ -59,8 +59,11 @@ impl<'c> Tx<'c> {
     }
 
     /// SQLite may roll back by itself when the disk fails. A caller that went on after such an error would write each
-    /// row for itself: half a step.
-    fn alive(&self) -> Result<(), StoreError> {
+    /// row for itself: half a step. So whoever means to go on after an error asks first.
+    ///
+    /// # Errors
+    /// [`StoreError::RolledBack`] if that happened.
+    pub fn alive(&self) -> Result<(), StoreError> {
         if self.conn().is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) }
     }
 

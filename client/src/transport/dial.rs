@@ -1,4 +1,4 @@
-//! Reaching a relay and checking that it is the one.
+//! Reaching a relay and checking that it is the one (rules L7 and D4).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,9 +7,7 @@ use std::time::Duration;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
-use beresta_proto::descriptor::{
-    CLOCK_TOLERANCE_MS, Descriptor, DescriptorError, EpochKey, UnverifiedDescriptor,
-};
+use beresta_proto::descriptor::{DescriptorError, UnverifiedDescriptor};
 use beresta_proto::label::LINK_EXPORTER;
 use beresta_proto::reply::{Push, Reply};
 use beresta_proto::route::Route;
@@ -161,27 +159,8 @@ impl Dialler {
                 | DescriptorError::Superseded => ConnectError::NotTheRelay(error),
             },
         )?;
-        let epoch_keys = checked(&descriptor, epoch_keys, relay_clock)?;
         Ok((Link::new(descriptor, epoch_keys, relay_clock, Exporter(exporter), wire), pushes))
     }
-}
-
-/// The epoch keys that the relay signed and whose day is near its own clock.
-///
-/// # Errors
-/// [`ConnectError::NotTheRelay`] if one was not signed by it.
-fn checked(
-    descriptor: &Descriptor,
-    keys: Vec<EpochKey>,
-    relay_clock: Timestamp,
-) -> Result<Vec<EpochKey>, ConnectError> {
-    for key in &keys {
-        key.verify(descriptor).map_err(ConnectError::NotTheRelay)?;
-    }
-    let near = |key: &EpochKey| {
-        relay_clock.plus(CLOCK_TOLERANCE_MS) >= key.begins() && relay_clock <= key.destroyed()
-    };
-    Ok(keys.into_iter().filter(near).collect())
 }
 
 /// Of two reasons the one that people must know of.
@@ -239,3 +218,6 @@ fn bind(domain: Domain, any: IpAddr) -> std::io::Result<Endpoint> {
     let socket: UdpSocket = socket.into();
     Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
 }
+
+#[cfg(test)]
+mod tests;

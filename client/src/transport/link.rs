@@ -129,7 +129,7 @@ impl Link {
         &self.descriptor
     }
 
-    /// The relay's checked epoch keys.
+    /// What the relay handed out as epoch keys. They are checked by who seals to them.
     #[must_use]
     pub fn epoch_keys(&self) -> &[EpochKey] {
         &self.epoch_keys

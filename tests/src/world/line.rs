@@ -31,6 +31,9 @@ impl World {
                 let due = person.engine.poll_timeout(&mut person.store).unwrap();
                 if due.is_some_and(|due| due <= clock) {
                     person.engine.handle_timeout(&mut person.store, clock).unwrap();
+                    // A driver would wake up again at once, for ever.
+                    let next = person.engine.poll_timeout(&mut person.store).unwrap();
+                    assert!(next.is_none_or(|next| next > clock), "what was due is due still");
                     self.perform(who);
                 }
             }
@@ -46,8 +49,7 @@ impl World {
         for person in &mut self.people {
             if let Some(due) = person.engine.poll_timeout(&mut person.store).unwrap() {
                 let due = Timestamp(due.0.saturating_add_signed(-person.clock_off_ms));
-                // What is due and cannot be done (offline) is looked at again, but the world moves on.
-                moments.push(due.max(now.plus(1)));
+                moments.push(due.max(now));
             }
         }
         moments.into_iter().min()
@@ -61,13 +63,13 @@ impl World {
     fn deliver(&mut self, parcel: Parcel) {
         match parcel {
             Parcel::ToRelay(link, frame) => {
-                if self.people.iter().any(|person| person.link == Some(link)) {
+                let from = self.people.iter().position(|person| person.link == Some(link)).map(Who);
+                if let Some(from) = from {
                     self.tap.push((true, frame.clone()));
-                    if self.refused(link, &frame) {
-                        return;
+                    if !self.refused(link, &frame) && !self.lied(from, link, &frame) {
+                        self.relay.handle_frame(link, &frame, self.now);
+                        self.settle_relay();
                     }
-                    self.relay.handle_frame(link, &frame, self.now);
-                    self.settle_relay();
                 }
             }
             Parcel::ToPerson(who, link, frame) => {
@@ -79,8 +81,8 @@ impl World {
             Parcel::Broken(who, link) => {
                 let clock = self.clock_of(who);
                 let person = &mut self.people[who.0];
-                if person.link.is_none() || person.link == Some(link) {
-                    person.link = None;
+                if person.link == Some(link) || person.broken == Some(link) {
+                    (person.link, person.broken) = (None, None);
                     person.requests.clear();
                     let relay = beresta_proto::descriptor::relay_id(&self.identity.verifying_key().unwrap());
                     person.engine.handle_link_down(&mut person.store, relay, clock).unwrap();
@@ -128,7 +130,7 @@ impl World {
                     .verify(&relay.relay, &TLS_KEY, sequence, self.now)
                     .unwrap();
                 let exporter = exporter(link);
-                let up = LinkUp { address: relay, descriptor, epoch_keys, clock: theirs, exporter };
+                let up = LinkUp { descriptor, epoch_keys, clock: theirs, exporter };
                 person.engine.handle_link_up(&mut person.store, up, clock).unwrap();
             }
             Heard::Reply(request, reply) => {
@@ -158,7 +160,9 @@ impl World {
                     self.post(Parcel::ToRelay(link, frame));
                 }
                 Effect::HangUp { relay: _ } => {
-                    if let Some(link) = self.people[who.0].link.take() {
+                    let person = &mut self.people[who.0];
+                    person.broken = None;
+                    if let Some(link) = person.link.take() {
                         self.relay.handle_closed(link);
                         self.settle_relay();
                     }
@@ -178,8 +182,9 @@ impl World {
         }
         self.next += 1;
         let link = LinkId(self.next);
-        self.people[who.0].link = Some(link);
-        self.people[who.0].requests.clear();
+        let person = &mut self.people[who.0];
+        (person.link, person.broken) = (Some(link), None);
+        person.requests.clear();
         self.relay.handle_connected(link, exporter(link), self.now);
         self.settle_relay();
         let frame = Command::Descriptor.encode(RequestId(u32::MAX)).unwrap();

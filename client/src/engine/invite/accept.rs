@@ -67,7 +67,7 @@ impl Engine {
         request: AcceptRequest,
         now: Timestamp,
     ) -> Result<AskId, AskError> {
-        self.step(store, now, |engine, _| {
+        self.wish(store, now, |engine, _| {
             let ask = AskId(engine.number());
             let relay = request.link.relay.clone();
             Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))
@@ -111,8 +111,9 @@ impl Engine {
         let home = match profile.home {
             Some(home) => home,
             None => {
-                tx.set_home(&request.link.relay)?;
-                request.link.relay.clone()
+                let home = Self::told_address(tx, request.link.relay.clone())?;
+                tx.set_home(&home)?;
+                home
             }
         };
         self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);

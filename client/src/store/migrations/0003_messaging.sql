@@ -13,8 +13,9 @@ CREATE TABLE profile (
 -- Relays that were reached at least once.
 CREATE TABLE relay (
     relay     BLOB PRIMARY KEY NOT NULL CHECK (length(relay) = 32),
-    address   BLOB NOT NULL,    -- proto's RelayAddress: where it was reached last
-    sequence  INTEGER NOT NULL  -- of the newest descriptor seen; an older one is refused
+    address   BLOB,             -- proto's RelayAddress with the routes of its descriptor; none if it names none
+    sequence  INTEGER NOT NULL, -- of the newest descriptor seen; an older one is refused
+    epoch_day INTEGER NOT NULL  -- of the newest epoch key taken, in days since 1970; an older one is refused
 ) STRICT;
 
 CREATE TABLE contact (

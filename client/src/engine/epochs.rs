@@ -1,0 +1,95 @@
+//! A relay's epoch keys: asked for, and checked in one place, however they came (rules D7, D8 and D10).
+
+use beresta_proto::command::Command;
+use beresta_proto::descriptor::EpochKey;
+use beresta_proto::id::RelayId;
+use beresta_proto::time::{MINUTE_MS, Timestamp};
+
+use super::Engine;
+use super::line::{Flight, Line, Up};
+use crate::store::profile::KnownRelay;
+use crate::store::{StoreError, Tx};
+
+/// Epoch keys are asked for at most this often once the newest has ended, and where a capsule did not open.
+const REFRESH_MS: u64 = 5 * MINUTE_MS;
+const UNOPENABLE_MS: u64 = MINUTE_MS;
+
+impl Up {
+    /// The relay's clock now, as far as ours can tell.
+    const fn relay_now(&self, now: Timestamp) -> Timestamp {
+        self.clock.plus(now.since(self.since))
+    }
+
+    /// The epoch key to seal to: the newest that has begun by the relay's own clock, for ours may be wrong by days.
+    pub(super) fn epoch_key(&self, now: Timestamp) -> Option<&EpochKey> {
+        let relay_now = self.relay_now(now);
+        let begun = self.epoch_keys.iter().filter(|key| key.begins() <= relay_now);
+        begun.max_by_key(|key| key.day)
+    }
+
+    /// Whether the newest key has ended, so that new ones should be fetched. Until they come, the old one still opens.
+    fn wants_keys(&self, now: Timestamp) -> bool {
+        let newest = self.epoch_keys.iter().max_by_key(|key| key.day);
+        newest.is_none_or(|key| key.ends() <= self.relay_now(now))
+    }
+
+    /// Whether the keys were not asked for within `pause`. A clock that was set back asks at once.
+    fn may_ask(&self, pause: u64, now: Timestamp) -> bool {
+        (now < self.keys_asked || now.since(self.keys_asked) >= pause)
+            && !self.any(|flight| matches!(flight, Flight::Refresh))
+    }
+}
+
+impl Engine {
+    /// Asks for keys where the newest has ended.
+    pub(super) fn progress_keys(&mut self, relay: RelayId, now: Timestamp) {
+        if matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.wants_keys(now)) {
+            self.ask_keys(relay, REFRESH_MS, now);
+        }
+    }
+
+    /// A capsule did not open: the relay lost the key, or it ended, or the relay lies, and may do so as often as it
+    /// likes.
+    pub(super) fn unopenable(&mut self, relay: RelayId, now: Timestamp) {
+        self.ask_keys(relay, UNOPENABLE_MS, now);
+    }
+
+    fn ask_keys(&mut self, relay: RelayId, pause: u64, now: Timestamp) {
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay)
+            && up.may_ask(pause, now)
+        {
+            up.keys_asked = now;
+            self.transmit(relay, Command::Descriptor, Flight::Refresh);
+        }
+    }
+
+    /// Takes the keys that a relay handed out with its `clock`, at the beginning of a link or later. What it may not say is
+    /// not taken: keys from before still open, and without any there is no sending, while reading goes on.
+    pub(super) fn take_keys(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        epoch_keys: Vec<EpochKey>,
+        clock: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
+        let Some(known) = tx.relay(&relay)? else { return Ok(()) };
+        let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
+        let begun = epoch_keys.iter().filter(|key| key.begins() <= clock).map(|key| key.day).max();
+        // A relay that is seized today must not bring senders back to a day whose key was copied before.
+        let Some(day) = begun.filter(|day| *day >= known.epoch_day) else { return Ok(()) };
+        let before = up.epoch_key(now).map(EpochKey::id);
+        up.epoch_keys = epoch_keys;
+        up.clock = clock;
+        up.since = now;
+        // Never further than our own clock: a relay whose clock ran ahead for an hour must not lock itself out.
+        let epoch_day = day.min(now.day());
+        tx.put_relay(&KnownRelay { epoch_day, ..known })?;
+        // With the key as it was, what did not open before would not open now.
+        if up.epoch_key(now).map(EpochKey::id) == before {
+            return Ok(());
+        }
+        tx.hurry_relay(&relay, now)
+    }
+}
