@@ -1,5 +1,6 @@
-//! The false world that the real cores are put into: bad lines, crashes, end-to-end runs over the real binaries.
+//! The false world that the real cores are put into, and the real programs as processes: started, typed at, killed.
 
+pub mod process;
 #[cfg(feature = "world")]
 pub mod vectors;
 #[cfg(feature = "world")]
