@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
-use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime, VarInt};
+use quinn::{Connection, Endpoint, Incoming, TokioRuntime, VarInt};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -69,8 +69,9 @@ impl Server {
         let config = quic::server_config(tls.server()?);
         let bound = socket::bind(listen).map_err(|error| ServerError::Bind(error.kind()))?;
         let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), bound.socket, runtime)
-            .map_err(|error| ServerError::Bind(error.kind()))?;
+        let endpoint =
+            Endpoint::new(quic::endpoint_config(tls.resets()), Some(config), bound.socket, runtime)
+                .map_err(|error| ServerError::Bind(error.kind()))?;
         let hub = Arc::new(Hub::new(relay, engine));
         // Weak, or the workers would keep the hub, which keeps them.
         let reports = Arc::downgrade(&hub);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::crypto::HmacKey;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::RandomConnectionIdGenerator;
 
 /// Handshakes that wait for us, at the most.
 const MAX_INCOMING: usize = 1_024;
@@ -25,6 +27,13 @@ const UNI_STREAMS: u32 = 1;
 /// A link without a sign of life ends. QUIC agrees on this once, in the handshake, so the shorter patience with those
 /// who have not said a good command yet is the link's own ([`super::link`]): 10 s.
 const IDLE: Duration = Duration::from_secs(120);
+
+pub(super) fn endpoint_config(resets: Arc<dyn HmacKey>) -> EndpointConfig {
+    let mut config = EndpointConfig::new(resets);
+    // Quinn's own ids are recognised only by the process that drew them: those of before a restart would get no reset.
+    config.cid_generator(|| Box::new(RandomConnectionIdGenerator::default()));
+    config
+}
 
 pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
     let mut transport = TransportConfig::default();
