@@ -15,6 +15,9 @@ pub enum Profile {
     Release,
 }
 
+/// Beginnings of the variables that cargo sets for a program that it runs.
+const TOLD: [&str; 4] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "OUT_DIR"];
+
 /// Where the programs are.
 #[derive(Debug, Clone)]
 pub struct Programs {
@@ -55,6 +58,13 @@ impl Programs {
 
 fn built(package: &str, program: &str, profile: Profile) -> Result<PathBuf, Broken> {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What cargo tells a program that it runs would make it build anew what it has: build scripts ask for some of it.
+    for (name, _) in std::env::vars_os() {
+        let told = name.to_str().is_some_and(|name| TOLD.iter().any(|told| name.starts_with(told)));
+        if told {
+            cargo.env_remove(name);
+        }
+    }
     // In the checkout, whose .cargo/config.toml is about its builds.
     cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     cargo.args(["build", "--quiet", "--message-format", "json-render-diagnostics", "-p", package]);
