@@ -46,9 +46,9 @@ pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         // The spin bit shows every observer on the way the round-trip time.
-        .allow_spin(false)
-        // The last packet of a frame is as long as the others: its length would tell the frames' classes apart.
-        .pad_to_mtu(true);
+        .allow_spin(false);
+    // No padding to the MTU: a padded acknowledgement counts as in flight and is never acknowledged itself, so that two
+    // lost ones fill the window of a bad line and nothing is said on it any more (quinn 0.11.12).
     let mut config = ServerConfig::with_crypto(tls);
     config
         .transport_config(Arc::new(transport))
