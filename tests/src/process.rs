@@ -8,14 +8,22 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "world")]
+mod bad_line;
 mod person;
 mod programs;
 mod relay;
 pub mod scan;
+#[cfg(feature = "world")]
+mod terminal;
 
+#[cfg(feature = "world")]
+pub use bad_line::{BadLine, Badness};
 pub use person::{Person, Who, both};
 pub use programs::{Profile, Programs};
 pub use relay::{OPERATOR, Relay, free_port};
+#[cfg(feature = "world")]
+pub use terminal::Terminal;
 
 /// Longer than any line takes that comes at all, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -17,7 +17,7 @@ pub struct Who {
 }
 
 /// One person.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Person {
     /// Who they are.
     pub who: Who,
@@ -72,6 +72,12 @@ impl Person {
             .ok_or_else(|| Broken(String::from("a new profile names its account")))?
             .clone_into(&mut self.account);
         Ok(self)
+    }
+
+    /// The same person, who reads another language.
+    #[must_use]
+    pub fn reading(&self, language: &'static str) -> Self {
+        Self { who: Who { language, ..self.who }, ..self.clone() }
     }
 
     /// Sets RUST_LOG for their programs from now on.

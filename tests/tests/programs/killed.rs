@@ -1,16 +1,14 @@
-//! kill -9 of the real programs, over real QUIC and real files.
-#![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
+//! kill -9 at random points, and what is noticed of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use beresta_tests::process::{Person, Process, Programs, Relay, Who, both};
+use beresta_tests::process::{Person, Process, Who};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
-const ANNA: Who = Who { name: "Anna", language: "en", passphrase: "snow lamp anchor spring" };
-const BORIS: Who = Who { name: "Boris", language: "en", passphrase: "harbour violet engine moss" };
+use super::{ANNA, BORIS, World};
 
 /// How often something is killed.
 const CYCLES: u32 = 50;
@@ -19,23 +17,6 @@ const LATEST_MS: u64 = 400;
 /// What the relay needs to listen again, with everything that it holds.
 const OPENS_IN: Duration = Duration::from_secs(2);
 
-struct World {
-    _folder: tempfile::TempDir,
-    relay: Relay,
-    anna: Person,
-    boris: Person,
-}
-
-fn world() -> World {
-    let programs = Programs::for_tests().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let relay = Relay::make(&programs, &folder.path().join("relay")).unwrap();
-    let make = |at, who| Person::make_cheap(&programs, &folder.path().join(at), who, &relay.address);
-    let (anna, boris) = both(|| make("anna", ANNA), || make("boris", BORIS)).unwrap();
-    anna.meet(&boris).unwrap();
-    World { _folder: folder, relay, anna, boris }
-}
-
 #[expect(clippy::disallowed_methods, reason = "how long the real programs take")]
 fn clock() -> Instant {
     Instant::now()
@@ -43,7 +24,7 @@ fn clock() -> Instant {
 
 #[test]
 fn who_talks_hears_at_once_that_the_relay_was_started_again() {
-    let mut world = world();
+    let mut world = World::new();
     let mut chat = world.anna.chat(&world.boris).unwrap();
     chat.type_line("before").unwrap();
     chat.expect("at the relay: before").unwrap();
@@ -134,7 +115,7 @@ fn assert_in_order(lines: &[String]) {
 #[test]
 fn kill_9_at_random_points_loses_nothing_and_shows_nothing_twice() {
     let mut chance = ChaCha20Rng::seed_from_u64(20_261_125);
-    let mut talk = Talk::begin(world());
+    let mut talk = Talk::begin(World::new());
     for _ in 0..CYCLES {
         for _ in 0..chance.random_range(1..=3) {
             talk.type_text();
