@@ -4,6 +4,8 @@
 pub const LINK_ALPN: &[u8] = b"h3";
 /// TLS exporter label of a link (RFC 8446 §7.5); 32 bytes of it bind a signature to one connection.
 pub const LINK_EXPORTER: &[u8] = b"EXPORTER-beresta-link-v1";
+/// Key of the tokens with which a relay ends links that it does not know (RFC 9000 §10.3), from that of its TLS.
+pub const LINK_RESET: &[u8] = b"beresta link reset v1";
 /// Hash of a relay's identity key: its address.
 pub const RELAY_ID: &[u8] = b"beresta relay id v1";
 /// A relay's identity key signs its descriptor.

@@ -1,7 +1,8 @@
-//! The false world that the real cores are put into: bad lines, crashes, end-to-end runs over the real binaries.
+//! The false world that the real cores are put into, and the real programs as processes: started, typed at, killed.
 
 #[cfg(feature = "world")]
 pub mod fuzz;
+pub mod process;
 #[cfg(feature = "world")]
 pub mod vectors;
 #[cfg(feature = "world")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
-use quinn::{Connection, Endpoint, EndpointConfig, Incoming, TokioRuntime, VarInt};
+use quinn::{Connection, Endpoint, Incoming, TokioRuntime, VarInt};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -70,8 +70,9 @@ impl Server {
         let config = quic::server_config(tls.server()?);
         let bound = socket::bind(listen).map_err(|error| ServerError::Bind(error.kind()))?;
         let runtime = Arc::new(TokioRuntime);
-        let endpoint = Endpoint::new(EndpointConfig::default(), Some(config), bound.socket, runtime)
-            .map_err(|error| ServerError::Bind(error.kind()))?;
+        let endpoint =
+            Endpoint::new(quic::endpoint_config(tls.resets()), Some(config), bound.socket, runtime)
+                .map_err(|error| ServerError::Bind(error.kind()))?;
         // Before anybody asks: a key is handed out once it is on the disk, and nothing else is asked for yet.
         while let Some(Output::KeepEpochs { ticket, keys }) = relay.poll_output() {
             relay.handle_kept(ticket, workers::keep_epochs(home, &keys), clock::now());

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use quinn::crypto::HmacKey;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::RandomConnectionIdGenerator;
 
 /// Handshakes that wait for us, at the most.
 const MAX_INCOMING: usize = 1_024;
@@ -23,6 +25,13 @@ const UNI_STREAMS: u32 = 0;
 /// who have not said a good command yet is the link's own ([`super::link`]): 10 s.
 const IDLE: Duration = Duration::from_secs(120);
 
+pub(super) fn endpoint_config(resets: Arc<dyn HmacKey>) -> EndpointConfig {
+    let mut config = EndpointConfig::new(resets);
+    // Quinn's own ids are recognised only by the process that drew them: those of before a restart would get no reset.
+    config.cid_generator(|| Box::new(RandomConnectionIdGenerator::default()));
+    config
+}
+
 pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
     let mut transport = TransportConfig::default();
     transport
@@ -34,9 +43,9 @@ pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         // The spin bit shows every observer on the way the round-trip time.
-        .allow_spin(false)
-        // The last packet of a frame is as long as the others: its length would tell the frames' classes apart.
-        .pad_to_mtu(true);
+        .allow_spin(false);
+    // No padding to the MTU: a padded acknowledgement counts as in flight and is never acknowledged itself, so that two
+    // lost ones fill the window of a bad line and nothing is said on it any more (quinn 0.11.12).
     let mut config = ServerConfig::with_crypto(tls);
     config
         .transport_config(Arc::new(transport))

@@ -4,9 +4,11 @@
 use std::sync::Arc;
 
 use beresta_proto::key::sha256;
-use beresta_proto::label::LINK_ALPN;
+use beresta_proto::label::{LINK_ALPN, LINK_RESET};
+use quinn::crypto::HmacKey;
 use quinn::crypto::rustls::QuicServerConfig;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData as _};
+use ring::hmac;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::version::TLS13;
 use zeroize::Zeroizing;
@@ -67,6 +69,14 @@ impl TlsKey {
     #[must_use]
     pub const fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// Key of the tokens that end links of before (RFC 9000 §10.3). It must be the same after a restart: a client whose
+    /// relay was killed hears at once that its link is gone, and does not wait until it thinks so. Who has the key could
+    /// end links; but who has this file could pose as the relay.
+    pub(super) fn resets(&self) -> Arc<dyn HmacKey> {
+        let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.pkcs8), LINK_RESET);
+        Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()))
     }
 
     pub(super) fn server(&self) -> Result<Arc<QuicServerConfig>, BadTlsKey> {

@@ -34,6 +34,7 @@ pub(crate) struct Shell {
     pub(crate) language: Language,
     dir: Option<PathBuf>,
     source: Source,
+    opened: Option<Client>,
 }
 
 impl Shell {
@@ -59,7 +60,9 @@ impl Shell {
         }
         let passphrase = self.passphrase()?;
         self.print.talk("opening", []);
-        Ok(Client::open(&dir, passphrase, network).await?)
+        let client = Client::open(&dir, passphrase, network).await?;
+        self.opened = Some(client.clone());
+        Ok(client)
     }
 }
 
@@ -85,13 +88,20 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
     let print = Printer { text, json, quiet: args::is_set(&found, "quiet") };
     let outcome = Source::new(args::value(&found, "passphrase-fd")).and_then(|source| {
         let dir = args::value(&found, "dir");
-        let mut shell = Shell { print, language, dir, source };
+        let mut shell = Shell { print, language, dir, source, opened: None };
         // The client has a runtime of its own; this one only waits for it and for the terminal.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|_| Fault::Internal)?;
-        let done = runtime.block_on(command(&mut shell, &found));
+        let done = runtime.block_on(async {
+            let done = command(&mut shell, &found).await;
+            // However it ended: a client that is dropped open fails inside when its runtime goes, and tells no relay.
+            if let Some(client) = shell.opened.take() {
+                client.close().await;
+            }
+            done
+        });
         // A read of the terminal may still wait for a line that nobody types.
         runtime.shutdown_background();
         done

@@ -67,7 +67,11 @@ impl Engine {
         request: AcceptRequest,
         now: Timestamp,
     ) -> Result<AskId, AskError> {
-        self.wish(store, now, |engine, _| {
+        self.wish(store, now, |engine, tx| {
+            // Before it is asked for: a claim would lock it to ourselves, and nobody else could use it any more.
+            if tx.invites()?.iter().any(|own| own.blob == request.link.blob) {
+                return Err(AskError::OwnInvite);
+            }
             let ask = AskId(engine.number());
             let relay = request.link.relay.clone();
             Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))

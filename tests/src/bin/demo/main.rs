@@ -1,26 +1,13 @@
 //! `cargo demo`: a relay on loopback and two people, Anna, a lawyer, and Boris, an activist abroad, who meet and talk
 //! through the real binaries. Then the relay is seized and its files are searched.
 //!
-//! Exit code 0 only if everything that is told here happened. It leans on the standard library and drives programs: no
-//! part of Beresta is linked into it.
+//! Exit code 0 only if everything that is told here happened. It drives programs: no part of Beresta is linked into it.
 
-mod person;
-mod process;
-mod relay;
-mod scan;
 mod story;
 
 use std::process::ExitCode;
 
-/// Something that was promised did not happen.
-#[derive(Debug)]
-pub(crate) struct Broken(pub(crate) String);
-
-impl From<std::io::Error> for Broken {
-    fn from(error: std::io::Error) -> Self {
-        Self(error.to_string())
-    }
-}
+use beresta_tests::process::Broken;
 
 fn main() -> ExitCode {
     let keep = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {

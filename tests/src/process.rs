@@ -1,0 +1,212 @@
+//! The real programs as processes: built, started, typed at, waited for, killed. Nothing of them is linked here.
+//!
+//! Whoever has a process has it to its end: a test that fails leaves none behind.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+#[cfg(feature = "world")]
+mod bad_line;
+mod person;
+mod programs;
+mod relay;
+pub mod scan;
+#[cfg(feature = "world")]
+mod terminal;
+
+#[cfg(feature = "world")]
+pub use bad_line::{BadLine, Badness};
+pub use person::{Person, Who, both};
+pub use programs::{Profile, Programs};
+pub use relay::{OPERATOR, Relay, free_port};
+#[cfg(feature = "world")]
+pub use terminal::Terminal;
+
+/// Longer than any line takes that comes at all, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Something that was promised did not happen.
+#[derive(Debug)]
+pub struct Broken(pub String);
+
+impl From<std::io::Error> for Broken {
+    fn from(error: std::io::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A running program. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    left: bool,
+}
+
+fn read_lines(from: impl Read + Send + 'static, to: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if to.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+impl Process {
+    /// Starts a program; both its outputs are waited for alike.
+    ///
+    /// # Errors
+    /// [`Broken`] if it does not start.
+    pub fn start(mut command: Command) -> Result<Self, Broken> {
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (give, lines) = channel();
+        if let Some(out) = child.stdout.take() {
+            read_lines(out, give.clone());
+        }
+        if let Some(err) = child.stderr.take() {
+            read_lines(err, give);
+        }
+        let input = child.stdin.take();
+        Ok(Self { child, input, lines, seen: Vec::new(), left: false })
+    }
+
+    /// Waits for a line that contains `what`, among those that were not waited for before.
+    ///
+    /// # Errors
+    /// [`Broken`] with what came instead, if none comes in [`PATIENCE`].
+    pub fn expect(&mut self, what: &str) -> Result<String, Broken> {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(what) {
+                        return Ok(line);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    let seen = self.seen.join("\n  ");
+                    return Err(Broken(format!("no line with “{what}” came. What came:\n  {seen}")));
+                }
+            }
+        }
+    }
+
+    /// Every line that came so far.
+    pub fn seen(&mut self) -> &[String] {
+        self.seen.extend(self.lines.try_iter());
+        &self.seen
+    }
+
+    /// Types a line.
+    ///
+    /// # Errors
+    /// [`Broken`] if the program has ended.
+    pub fn type_line(&mut self, line: &str) -> Result<(), Broken> {
+        match &mut self.input {
+            Some(input) => Ok(writeln!(input, "{line}")?),
+            None => Err(Broken(String::from("nothing can be typed any more"))),
+        }
+    }
+
+    /// Ends the input and waits for the program's end: its exit code and every line that came.
+    ///
+    /// # Errors
+    /// [`Broken`] if it can't be waited for.
+    pub fn finish(mut self) -> Result<(Option<i32>, Vec<String>), Broken> {
+        drop(self.input.take());
+        self.ended()
+    }
+
+    /// SIGTERM, and waits until it has ended in order: its exit code and every line that came.
+    ///
+    /// # Errors
+    /// [`Broken`] if it can't be told or waited for.
+    pub fn stop(mut self) -> Result<(Option<i32>, Vec<String>), Broken> {
+        Command::new("kill").args(["-TERM", &self.id().to_string()]).status()?;
+        self.ended()
+    }
+
+    /// SIGKILL, and waits until it is gone: every line that came before.
+    ///
+    /// # Errors
+    /// [`Broken`] if it can't be waited for.
+    pub fn kill(mut self) -> Result<Vec<String>, Broken> {
+        self.child.kill()?;
+        Ok(self.ended()?.1)
+    }
+
+    fn ended(&mut self) -> Result<(Option<i32>, Vec<String>), Broken> {
+        let code = self.child.wait()?.code();
+        // Both readers end with the outputs.
+        self.seen.extend(self.lines.iter());
+        Ok((code, std::mem::take(&mut self.seen)))
+    }
+
+    /// The exit code, if it has ended.
+    ///
+    /// # Errors
+    /// [`Broken`] if it can't be asked.
+    pub fn has_ended(&mut self) -> Result<Option<i32>, Broken> {
+        Ok(self.child.try_wait()?.map(|status| status.code().unwrap_or(-1)))
+    }
+
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it run on.
+    pub fn leave(mut self) {
+        self.left = true;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.left {
+            // It may have ended before.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// What a program that has ended leaves.
+#[derive(Debug)]
+pub struct Output {
+    /// Its exit code; -1 if a signal ended it.
+    pub code: i32,
+    /// What it printed on standard output.
+    pub out: String,
+    /// What it printed on standard error.
+    pub err: String,
+}
+
+/// Runs a program to its end. `input` is typed.
+///
+/// # Errors
+/// [`Broken`] if it does not start.
+pub fn output(mut command: Command, input: &str) -> Result<Output, Broken> {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    if let Some(mut to) = child.stdin.take() {
+        match to.write_all(input.as_bytes()) {
+            // It may end without reading.
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.into()),
+            _ => {}
+        }
+    }
+    let done = child.wait_with_output()?;
+    Ok(Output {
+        code: done.status.code().unwrap_or(-1),
+        out: String::from_utf8_lossy(&done.stdout).into_owned(),
+        err: String::from_utf8_lossy(&done.stderr).into_owned(),
+    })
+}
