@@ -35,8 +35,7 @@ fn bytes(value: &Value) -> Vec<u8> {
 }
 
 fn committed() -> Value {
-    let at = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/certificate.json");
-    serde_json::from_str(&std::fs::read_to_string(at).unwrap()).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/vectors/certificate.json")).unwrap()
 }
 
 /// An account and its certificate, made in the order in which a client makes them.
