@@ -67,6 +67,8 @@ pub(super) struct Up {
     /// When the keys were last asked for.
     pub(super) keys_asked: Timestamp,
     pub(super) subscribed: BTreeSet<ReadId>,
+    /// Queues of which it was told that something else reads them: told once a link.
+    pub(super) taken_over: BTreeSet<ReadId>,
     pub(super) flights: BTreeMap<Token, Flight>,
 }
 

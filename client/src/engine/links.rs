@@ -52,6 +52,7 @@ impl Engine {
                 idle: None,
                 keys_asked: now,
                 subscribed: BTreeSet::new(),
+                taken_over: BTreeSet::new(),
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));

@@ -25,11 +25,13 @@ impl Engine {
         queue: ReadId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let subscribed =
-            matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.subscribed.contains(&queue));
-        match tx.own_queue(&relay, &queue)? {
+        let fresh = match self.lines.get_mut(&relay) {
             // It stays counted as subscribed: taking it back at once would be a tug of war.
-            Some(own) if subscribed => self.event(tx, EventKind::TakenOver, own.contact, now),
+            Some(Line::Up(up)) => up.subscribed.contains(&queue) && up.taken_over.insert(queue),
+            Some(Line::Dialling { .. } | Line::Down(..)) | None => false,
+        };
+        match tx.own_queue(&relay, &queue)? {
+            Some(own) if fresh => self.event(tx, EventKind::TakenOver, own.contact, now),
             Some(_) | None => Ok(()),
         }
     }
