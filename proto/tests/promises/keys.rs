@@ -27,6 +27,7 @@ fn no_label_is_the_beginning_of_another() {
         label::INVITE_HASH,
         label::LINK_CHECKSUM,
         label::ACCOUNT_ID,
+        label::LINK_RESET,
     ];
     let source = include_str!("../../src/label.rs");
     assert_eq!(source.matches("pub const").count(), labels.len() + 1, "all labels and the ALPN");

@@ -102,6 +102,22 @@ impl Terminal {
         Ok(self.keyboard.write_all(keys.as_bytes())?)
     }
 
+    /// Types what must not be shown, once the terminal shows nothing any more: the program asks first and then sees to that.
+    ///
+    /// # Errors
+    /// [`Broken`] if the terminal is gone or goes on showing what is typed.
+    pub fn type_unseen(&mut self, keys: &str) -> Result<(), Broken> {
+        const LOOKS: u32 = 1_000;
+        for _ in 0..LOOKS {
+            let modes = rustix::termios::tcgetattr(&self.keyboard).map_err(std::io::Error::from)?.local_modes;
+            if !modes.contains(rustix::termios::LocalModes::ECHO) {
+                return self.type_in(keys);
+            }
+            std::thread::sleep(PATIENCE / LOOKS);
+        }
+        Err(Broken(String::from("the terminal shows what is typed")))
+    }
+
     /// Waits for the program's end: its exit code, and all that was shown.
     ///
     /// # Errors

@@ -54,7 +54,8 @@ impl Newcomer {
         let mut terminal = self.begin(line);
         for (question, answer) in answers {
             terminal.expect(question)?;
-            terminal.type_in(&format!("{answer}\n"))?;
+            let keys = format!("{answer}\n");
+            if *answer == PASSPHRASE { terminal.type_unseen(&keys)? } else { terminal.type_in(&keys)? }
         }
         match terminal.end()? {
             (Some(0), shown) => Ok(shown),
@@ -95,7 +96,7 @@ impl Newcomer {
             rest if rest.starts_with("chat open") => {
                 let mut chat = self.begin(line);
                 chat.expect("Passphrase: ")?;
-                chat.type_in(&format!("{PASSPHRASE}\n"))?;
+                chat.type_unseen(&format!("{PASSPHRASE}\n"))?;
                 chat.expect("Conversation with")?;
                 self.open.insert(if rest.ends_with("Anna") { "his" } else { "hers" }, chat);
                 self.talk()?;
