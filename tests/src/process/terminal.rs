@@ -113,7 +113,7 @@ impl Terminal {
             if !modes.contains(rustix::termios::LocalModes::ECHO) {
                 return self.type_in(keys);
             }
-            std::thread::sleep(PATIENCE / LOOKS);
+            thread::sleep(PATIENCE / LOOKS);
         }
         Err(Broken(String::from("the terminal shows what is typed")))
     }
