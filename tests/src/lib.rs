@@ -3,6 +3,8 @@
 #[cfg(feature = "world")]
 pub mod fuzz;
 #[cfg(feature = "world")]
+pub mod sim;
+#[cfg(feature = "world")]
 pub mod vectors;
 #[cfg(feature = "world")]
 pub mod world;
