@@ -7,7 +7,6 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
-use super::effect::Effect;
 use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactState;
 use crate::store::event::{EventKind, EventRow};
@@ -62,9 +61,7 @@ impl Engine {
                 // What waits for a time that lies far ahead now would wait for days.
                 tx.clamp_dues(now)?;
             }
-            if tx.delete_expired(now)? > 0 {
-                engine.effect(Effect::Scrub);
-            }
+            tx.delete_expired(now)?;
             for outgoing in tx.overdue_outgoing(now)? {
                 engine.give_up(tx, &outgoing, now)?;
             }
@@ -112,7 +109,6 @@ impl Engine {
             queue.state = OwnQueueState::Leaving;
             tx.update_own_queue(&queue)?;
         }
-        self.effect(Effect::Scrub);
         Ok(())
     }
 

@@ -7,7 +7,6 @@ use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::{ComposeError, Draft, peer};
-use super::effect::Effect;
 use crate::crypto;
 use crate::store::contact::{ContactId, ContactState};
 use crate::store::invite::{InviteId, InviteState};
@@ -212,13 +211,11 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn remove(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
+        self.step(store, now, |_, tx| {
             let contact = tx.contact(who)?;
             leave_queues_of(tx, who)?;
             crypto::forget(tx, peer(&contact).handle)?;
-            tx.delete_contact(who)?;
-            engine.effect(Effect::Scrub);
-            Ok(())
+            tx.delete_contact(who)
         })
     }
 
@@ -232,10 +229,7 @@ impl Engine {
         with: ContactId,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.step(store, now, |engine, tx| {
-            engine.effect(Effect::Scrub);
-            tx.delete_history(with)
-        })
+        self.step(store, now, |_, tx| tx.delete_history(with))
     }
 
     /// Takes an invite back.

@@ -180,7 +180,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_invite(&self, invite: &Invite) -> Result<(), StoreError> {
-        self.conn().execute(
+        // It may take the link back.
+        self.erase(
             "UPDATE invite SET link = ?2, state = ?3, blob_state = ?4 WHERE id = ?1",
             params![invite.id.0, invite.link.as_str(), invite.state.to_code(), invite.blob_state.to_code()],
         )?;
@@ -226,7 +227,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_claims(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM claim WHERE expires < ?1", [to_db(now)])?;
+        self.erase("DELETE FROM claim WHERE expires < ?1", [to_db(now)])?;
         Ok(())
     }
 }

@@ -217,7 +217,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.conn().execute("DELETE FROM message WHERE expires <= ?1", [to_db(now)])?)
+        self.erase("DELETE FROM message WHERE expires <= ?1", [to_db(now)])
     }
 
     /// Deletes every message with a contact: how many.
@@ -225,7 +225,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_history(&self, contact: ContactId) -> Result<usize, StoreError> {
-        Ok(self.conn().execute("DELETE FROM message WHERE contact = ?1", [contact.0])?)
+        self.erase("DELETE FROM message WHERE contact = ?1", [contact.0])
     }
 
     /// Messages that we wrote and that count as not delivered from `now` on.

@@ -131,6 +131,7 @@ impl World {
 
     /// Performs a person's effects, as the driver does.
     pub(super) fn perform(&mut self, who: Who) {
+        self.people[who.0].store.scrub().unwrap();
         while let Some(effect) = self.people[who.0].engine.poll_effect() {
             match effect {
                 Effect::Dial { relay: _, known_sequence: _ } => self.dial(who),
@@ -152,7 +153,6 @@ impl World {
                 Effect::Answer { ask, outcome } => {
                     self.people[who.0].answers.insert(ask, outcome);
                 }
-                Effect::Scrub => self.people[who.0].store.checkpoint_and_truncate().unwrap(),
             }
         }
     }

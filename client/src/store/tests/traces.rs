@@ -85,3 +85,46 @@ fn the_search_for_traces_finds_them_where_secure_deletion_is_off() {
     let in_rows: usize = rows.iter().map(|said| count(said.as_bytes(), b"GONE")).sum();
     assert!(count(&left, b"GONE") > 2 * in_rows, "row and index hold each once; the rest are traces");
 }
+
+/// The profile as a killed process leaves it: its files as they are while the store is open.
+fn killed(dir: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for (name, bytes) in files(dir) {
+        fs::write(copy.path().join(name), bytes).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn a_scrub_that_a_crash_or_a_full_disk_kept_from_happening_stays_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    fill(&mut store);
+    store.checkpoint_and_truncate().unwrap();
+    assert!(!store.owes_scrub());
+    let erase = |store: &mut Store, id: i64| {
+        store.transaction(|tx| tx.erase("DELETE FROM talk WHERE id = ?1", [id])).unwrap()
+    };
+    // Nothing was there, nothing is owed; nor for what was rolled back.
+    assert_eq!((erase(&mut store, 10_000), store.owes_scrub()), (0, false));
+    let refused: Result<(), StoreError> = store.transaction(|tx| {
+        tx.erase("DELETE FROM talk WHERE gone = 1", [])?;
+        Err(StoreError::BadRow)
+    });
+    assert!(refused.is_err() && !store.owes_scrub());
+    assert_eq!((erase(&mut store, 2), store.owes_scrub()), (1, true));
+
+    // Killed before the scrub: the next opening knows no better than to owe it.
+    let copy = killed(dir.path());
+    let mut reopened = Store::open(copy.path(), &pass("right")).unwrap();
+    assert!(reopened.owes_scrub());
+    reopened.scrub().unwrap();
+    assert!(!reopened.owes_scrub() && wal_len(copy.path()) == 0);
+
+    // It fails while something still reads, as on a full disk, and succeeds later.
+    store.conn.execute_batch("BEGIN; SELECT count(*) FROM talk;").unwrap();
+    assert!(store.scrub().is_err() && store.owes_scrub());
+    store.conn.execute_batch("ROLLBACK").unwrap();
+    store.scrub().unwrap();
+    assert!(!store.owes_scrub() && wal_len(dir.path()) == 0);
+}
