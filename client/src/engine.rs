@@ -167,3 +167,6 @@ impl Engine {
         self.sessions.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

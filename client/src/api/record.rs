@@ -226,6 +226,8 @@ pub enum EventKind {
     RelayForked,
     /// An invite ended unused.
     InviteEnded,
+    /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
+    NotDelivered,
 }
 
 fn plain<S: serde::Serializer>(text: &Zeroizing<String>, to: S) -> Result<S::Ok, S::Error> {

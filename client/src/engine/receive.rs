@@ -20,6 +20,7 @@ use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 use super::Engine;
 use super::compose::peer;
 use super::line::{Flight, Line};
+use super::sweep::start_timer;
 use crate::crypto::{self, Expected, Opened};
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{DropReason, EventKind, EventRow};
@@ -267,7 +268,10 @@ impl Engine {
         content: Content,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Content { id, sent, timer, body, .. } = content;
+        let Content { id, sent, timer: theirs, body, .. } = content;
+        // What both agreed on holds, whatever a text from before says; and a text never stays longer than its sender was
+        // shown that it would (rule E11).
+        let timer = [contact.timer.seconds, theirs.seconds].into_iter().flatten().min();
         match body {
             Body::Text(text) => {
                 let row = tx.insert_message(&Message {
@@ -279,7 +283,7 @@ impl Engine {
                     sent,
                     arrived: now,
                     state: MessageState::New,
-                    timer: timer.seconds,
+                    timer,
                     expires: None,
                     fails: None,
                 })?;
@@ -327,6 +331,7 @@ impl Engine {
         }
         message.state = MessageState::Delivered;
         message.fails = None;
+        start_timer(&mut message, now);
         tx.update_message(&message)?;
         self.message_changed(tx, contact, message.id, now)
     }

@@ -3,7 +3,7 @@
 
 use beresta_proto::content::Body;
 use beresta_proto::limits::{RECEIPTS, SENDER_AHEAD};
-use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
@@ -11,6 +11,7 @@ use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactState;
 use crate::store::event::{EventKind, EventRow};
 use crate::store::invite::{BlobState, InviteState};
+use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::queue::OwnQueueState;
 use crate::store::{Store, StoreError, Tx};
 
@@ -21,7 +22,8 @@ const PROBE_MS: u64 = DAY_MS;
 /// an answer, and not for time.
 pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let dues = [
-        tx.next_message_change()?,
+        tx.next_expiry()?,
+        tx.next_overdue()?,
         tx.next_receipt()?,
         tx.next_outgoing(last)?,
         tx.next_invite_end()?,
@@ -29,6 +31,12 @@ pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp) -> Result<Option<Timestamp>
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
     Ok(dues.into_iter().flatten().min())
+}
+
+/// A message's timer runs from now, unless it runs already (rule E10).
+pub(super) fn start_timer(message: &mut Message, now: Timestamp) {
+    let ends = message.timer.map(|secs| now.plus(u64::from(secs).saturating_mul(SECOND_MS)));
+    message.expires = message.expires.or(ends);
 }
 
 impl Engine {
@@ -75,6 +83,32 @@ impl Engine {
             tx.forget_claims(now)?;
             tx.forget_retired_peer_queues()
         })
+    }
+
+    /// A message of ours did not arrive in its time, or cannot. The person is told; where the text has disappeared
+    /// meanwhile, its row goes now.
+    pub(super) fn message_failed(
+        &mut self,
+        tx: &Tx<'_>,
+        row: MessageRow,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(mut message) = tx.message(row)? else { return Ok(()) };
+        if !matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
+            return Ok(());
+        }
+        let told = if message.body.is_empty() {
+            tx.delete_message(row)?;
+            None
+        } else {
+            message.state = MessageState::Failed;
+            message.fails = None;
+            start_timer(&mut message, now);
+            tx.update_message(&message)?;
+            Some(row)
+        };
+        let (kind, contact) = (EventKind::NotDelivered, Some(message.contact));
+        tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message: told, invite: None })
     }
 
     fn end_invites(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -3,10 +3,11 @@
 use beresta_proto::content::{Body, Timer};
 use beresta_proto::id::ContentId;
 use beresta_proto::limits::SENDER_AHEAD;
-use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
+use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::{ComposeError, Draft, peer};
+use super::sweep::start_timer;
 use crate::crypto;
 use crate::store::contact::{ContactId, ContactState};
 use crate::store::invite::{InviteId, InviteState};
@@ -74,8 +75,6 @@ impl Engine {
             if ahead >= SENDER_AHEAD {
                 return Err(SendRefused::TooFarAhead);
             }
-            let timer_ms = contact.timer.seconds.map(|secs| u64::from(secs).saturating_mul(SECOND_MS));
-            let ttl = timer_ms.map_or(TtlClass::ThreeWeeks, TtlClass::at_least);
             let id = ContentId::random(&mut engine.rng);
             let row = tx
                 .insert_message(&Message {
@@ -88,12 +87,14 @@ impl Engine {
                     arrived: now,
                     state: MessageState::Queued,
                     timer: contact.timer.seconds,
-                    expires: timer_ms.map(|ms| now.plus(ms)),
+                    // Its timer runs once it has left, or once it is known that it cannot.
+                    expires: None,
                     fails: None,
                 })?
                 .ok_or(StoreError::Damaged)?;
             let body = Body::Text(text.to_owned());
-            let timer = contact.timer;
+            // Whatever its timer: the recipient's clock begins with reading, and they may be away (rule Q9).
+            let (timer, ttl) = (contact.timer, TtlClass::ThreeWeeks);
             let draft = Draft { contact: &contact, id, body, timer, ttl, message: Some(row) };
             engine.compose(tx, draft, now)?;
             Ok(SentMessage { row })
@@ -146,8 +147,7 @@ impl Engine {
                 let Some(mut message) = tx.message(*row)? else { continue };
                 if message.state == MessageState::New {
                     message.state = MessageState::Shown;
-                    message.expires =
-                        message.timer.map(|secs| now.plus(u64::from(secs).saturating_mul(SECOND_MS)));
+                    start_timer(&mut message, now);
                     tx.update_message(&message)?;
                 }
             }

@@ -92,7 +92,7 @@ CREATE TABLE message (
     contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     content   BLOB NOT NULL CHECK (length(content) = 16),
     outgoing  INTEGER NOT NULL,
-    body      TEXT NOT NULL,
+    body      TEXT NOT NULL,            -- empty: it has disappeared, and what became of it is not known yet
     sent      INTEGER NOT NULL,         -- by the sender's clock
     arrived   INTEGER NOT NULL,         -- by ours
     state     INTEGER NOT NULL,         -- outgoing: 1 queued, 2 at the relay, 3 delivered, 4 failed; incoming: 5 new, 6 shown
