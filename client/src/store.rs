@@ -16,6 +16,7 @@ mod tx;
 mod vault;
 mod wipe;
 
+mod clock;
 mod column;
 pub mod contact;
 pub mod event;

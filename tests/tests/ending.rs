@@ -76,6 +76,28 @@ fn what_disappeared_undelivered_is_told() {
 }
 
 #[test]
+fn what_could_not_leave_is_told_and_then_disappears() {
+    let (mut world, anna, boris) = two(104);
+    let (to_boris, _) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, Some(3600));
+    world.run(MINUTE_MS);
+    world.go_offline(anna);
+    let row = world.say(anna, to_boris, "stays here").unwrap();
+    world.sleep(anna);
+    world.run(22 * DAY_MS);
+    // The next start does not know the time before a relay has told it.
+    world.wake(anna);
+    assert_eq!(world.state(anna, row), Some(MessageState::Queued));
+    world.run(MINUTE_MS);
+    assert_eq!(world.state(anna, row), Some(MessageState::Failed));
+    assert_eq!(not_delivered(&mut world, anna), [true]);
+    world.run(HOUR_MS);
+    assert_eq!(world.chat(anna, to_boris), []);
+    // Who looks only now learns it all the same.
+    assert_eq!(not_delivered(&mut world, anna), [false]);
+}
+
+#[test]
 fn a_contact_s_text_disappears_by_the_timer_that_holds_here() {
     let (mut world, anna, boris) = two(105);
     let (to_boris, to_anna) = world.meet(anna, boris);
@@ -96,4 +118,44 @@ fn a_contact_s_text_disappears_by_the_timer_that_holds_here() {
     world.read_all(anna);
     world.run(61 * SECOND_MS);
     assert_eq!(world.chat(anna, to_boris), []);
+}
+
+#[test]
+fn a_clock_that_was_set_back_delays_no_end() {
+    let (mut world, anna, boris) = two(106);
+    world.set_clock(anna, 300 * DAY_MS.cast_signed());
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, Some(60));
+    world.say(boris, to_anna, "read under a wrong clock").unwrap();
+    world.run(MINUTE_MS);
+    world.read_all(anna);
+    world.set_clock(anna, 0);
+    world.run(61 * SECOND_MS);
+    assert_eq!(world.heard_texts(anna, to_boris), Vec::<String>::new());
+}
+
+#[test]
+fn a_clock_that_is_weeks_ahead_ends_nothing_and_loses_no_letter() {
+    let (mut world, anna, boris) = two(107);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, None);
+    let link = world.invite(anna).unwrap();
+    world.go_offline(boris);
+    let mine = world.say(anna, to_boris, "at the relay").unwrap();
+    world.run(MINUTE_MS);
+    world.go_online(boris);
+    world.go_offline(anna);
+    world.say(boris, to_anna, "genuine").unwrap();
+    world.run(10 * MINUTE_MS);
+    world.set_clock(anna, 50 * DAY_MS.cast_signed());
+    world.crash(anna);
+    world.go_online(anna);
+    world.run(10 * MINUTE_MS);
+    assert_eq!(world.heard_texts(anna, to_boris), ["genuine"]);
+    assert_eq!(world.state(anna, mine), Some(MessageState::Delivered));
+    assert!(world.get(anna).engine.told_skew().is_some());
+    let vera = world.person("Vera");
+    world.accept(vera, link).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.contacts(anna).len(), 2);
 }

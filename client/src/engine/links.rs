@@ -44,7 +44,8 @@ impl Engine {
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
-            Ok(())
+            // Before anything leaves: what is given up is not sent any more.
+            engine.end_by_time(tx, now)
         })
     }
 
@@ -300,6 +301,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
             up.refreshed = now;
+            self.skew_ms = Some(skew(clock, now));
             // What the relay may not say is not taken; the old keys still open.
             let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
             // A relay that is seized today must not bring senders back to a day whose key was copied before.

@@ -170,7 +170,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
-        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), now, &mut self.rng)?;
+        let by = self.earlier_clock(now);
+        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.notice_epoch(tx, own, &content, &contact, now)?;
@@ -189,7 +190,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let expected = Expected::Stranger { handle: crypto::Handle(invite.stranger.0) };
-        let decrypted = crypto::decrypt(tx, opened, expected, now, &mut self.rng)?;
+        let by = self.earlier_clock(now);
+        let decrypted = crypto::decrypt(tx, opened, expected, by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, None)?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));

@@ -19,18 +19,20 @@ use crate::store::{Store, StoreError, Tx};
 const PROBE_MS: u64 = DAY_MS;
 
 /// When time will change something in the store. An envelope that was due at the `last` step waits for a line, or for
-/// an answer, and not for time.
-pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+/// an answer, and not for time; and what ends by a clock that `agrees` with a relay's waits for that.
+pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, agrees: bool) -> Result<Option<Timestamp>, StoreError> {
     let dues = [
         tx.next_expiry()?,
-        tx.next_overdue()?,
         tx.next_receipt()?,
         tx.next_outgoing(last)?,
-        tx.next_invite_end()?,
-        tx.next_retirement()?,
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
-    Ok(dues.into_iter().flatten().min())
+    let ends = if agrees {
+        [tx.next_overdue()?, tx.next_given_up()?, tx.next_invite_end()?, tx.next_retirement()?]
+    } else {
+        [None; 4]
+    };
+    Ok(dues.into_iter().chain(ends).flatten().min())
 }
 
 /// A message's timer runs from now, unless it runs already (rule E10).
@@ -52,8 +54,8 @@ impl Engine {
                     engine.end_invite(tx, &mut invite)?;
                 }
             }
-            // A clock that was set back would make everything wait for it.
-            tx.clamp_dues(now)
+            // Nobody knows what the clock was before.
+            tx.clock_set_back(now)
         })?;
         self.handle_timeout(store, now)
     }
@@ -63,26 +65,29 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn handle_timeout(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
-        let set_back = now < self.last;
         self.step(store, now, |engine, tx| {
-            if set_back {
-                // What waits for a time that lies far ahead now would wait for days.
-                tx.clamp_dues(now)?;
-            }
             tx.delete_expired(now)?;
-            for outgoing in tx.overdue_outgoing(now)? {
-                engine.give_up(tx, &outgoing, now)?;
-            }
-            for message in tx.overdue(now)? {
-                engine.message_failed(tx, message.id, now)?;
-            }
-            engine.end_invites(tx, now)?;
-            engine.leave_queues(tx, now)?;
+            engine.end_by_time(tx, now)?;
             engine.send_receipts(tx, now)?;
             engine.probe(tx, now)?;
             tx.forget_claims(now)?;
             tx.forget_retired_peer_queues()
         })
+    }
+
+    /// Ends what others gave us time for, and the time is over; not by a clock that no relay's agrees with.
+    pub(super) fn end_by_time(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        if !self.clock_agrees() {
+            return Ok(());
+        }
+        for outgoing in tx.overdue_outgoing(now)? {
+            self.give_up(tx, &outgoing, now)?;
+        }
+        for message in tx.overdue(now)? {
+            self.message_failed(tx, message.id, now)?;
+        }
+        self.end_invites(tx, now)?;
+        self.leave_queues(tx, now)
     }
 
     /// A message of ours did not arrive in its time, or cannot. The person is told; where the text has disappeared
