@@ -107,9 +107,10 @@ pub(super) async fn invite_accept(
 
 pub(super) async fn invites(client: &Client) -> Result<Vec<InviteInfo>, Error> {
     client
-        .rows(|tx| {
-            let shown = tx.invites()?.into_iter().filter(|one| one.state != InviteState::Putting);
-            Ok(shown.map(InviteInfo::from).collect())
+        .desk(|desk, now| {
+            let list = desk.store.transaction(|tx| tx.invites())?;
+            let shown = list.into_iter().filter(|one| one.state != InviteState::Putting);
+            Ok::<_, StoreError>(shown.map(|one| InviteInfo::at(one, now)).collect())
         })
         .await
 }

@@ -12,7 +12,6 @@ use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::invite::{Purpose, QueueFor, Wish};
 use super::line::{Flight, Line, Up};
-use crate::store::invite::BlobState;
 use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
 use crate::store::{Store, StoreError, Tx};
@@ -185,11 +184,7 @@ impl Engine {
                 self.settle(ask, done)
             }
             (Flight::DeleteQueue(id), Reply::Done | Reply::Refused(Refusal::Gone)) => tx.delete_own_queue(id),
-            (Flight::DeleteBlob(id), Reply::Done | Reply::Refused(Refusal::Gone)) => {
-                let mut invite = tx.invite(id)?;
-                invite.blob_state = BlobState::Gone;
-                tx.update_invite(&invite)
-            }
+            (Flight::DeleteBlob(id), Reply::Done | Reply::Refused(Refusal::Gone)) => Self::blob_gone(tx, id),
             (Flight::Acknowledge, _) => Ok(()),
             (flight, reply) => self.refused(tx, flight, &reply, now),
         }

@@ -19,12 +19,13 @@ use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
+use super::invite::is_open;
 use super::line::{Flight, Line};
 use super::sweep::start_timer;
 use crate::crypto::{self, Expected, Opened};
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{DropReason, EventKind, EventRow};
-use crate::store::invite::{Invite, InviteState};
+use crate::store::invite::Invite;
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::outbox::DueReceipt;
 use crate::store::queue::{OwnQueue, OwnQueueState};
@@ -151,9 +152,12 @@ impl Engine {
             }),
             (None, known) => {
                 let invite = own.invite.ok_or_else(|| dropped(DropReason::NotOwner))?;
-                let invite = tx.invite(invite)?;
+                let invite = match tx.invite(invite) {
+                    Err(StoreError::NotFound) => return Err(dropped(DropReason::NotOwner)),
+                    other => other?,
+                };
                 // A known contact has a queue of their own and no business on an invite.
-                if known.is_some() || invite.state != InviteState::Open {
+                if known.is_some() || !is_open(&invite, own) {
                     return Err(dropped(DropReason::NotOwner));
                 }
                 Ok(Sender::Stranger(invite))
@@ -350,10 +354,7 @@ impl Engine {
         if let Some(invite) = own.invite
             && own.contact.is_none()
         {
-            let mut invite = tx.invite(invite)?;
-            invite.state = InviteState::Ended;
-            invite.link = super::invite::no_link();
-            tx.update_invite(&invite)?;
+            self.invite_over(tx, invite, self.last)?;
         }
         if let Some(contact) = own.contact {
             let mut contact = tx.contact(contact)?;

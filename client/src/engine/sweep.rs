@@ -10,7 +10,6 @@ use super::compose::peer;
 use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactState;
 use crate::store::event::{EventKind, EventRow};
-use crate::store::invite::{BlobState, InviteState};
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::queue::OwnQueueState;
 use crate::store::{Store, StoreError, Tx};
@@ -42,18 +41,12 @@ pub(super) fn start_timer(message: &mut Message, now: Timestamp) {
 }
 
 impl Engine {
-    /// The store was just opened: ends what was interrupted in a way that cannot be taken up again.
+    /// The store was just opened.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn handle_start(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
-            for mut invite in tx.invites()? {
-                // Nobody has seen its link.
-                if invite.state == InviteState::Putting {
-                    engine.end_invite(tx, &mut invite)?;
-                }
-            }
+        self.step(store, now, |_, tx| {
             // Nobody knows what the clock was before.
             tx.clock_set_back(now)
         })?;
@@ -67,6 +60,7 @@ impl Engine {
     pub fn handle_timeout(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
             tx.delete_expired(now)?;
+            engine.drop_unput(tx)?;
             engine.end_by_time(tx, now)?;
             engine.send_receipts(tx, now)?;
             engine.probe(tx, now)?;
@@ -87,6 +81,7 @@ impl Engine {
             self.message_failed(tx, message.id, now)?;
         }
         self.end_invites(tx, now)?;
+        self.read_out(tx, now)?;
         self.leave_queues(tx, now)
     }
 
@@ -116,49 +111,17 @@ impl Engine {
         tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message: told, invite: None })
     }
 
-    fn end_invites(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut invite in tx.invites()? {
-            if invite.state == InviteState::Open && invite.expires <= now {
-                self.end_invite(tx, &mut invite)?;
-                let event = EventRow {
-                    seq: 0,
-                    time: now,
-                    kind: EventKind::InviteEnded,
-                    contact: None,
-                    message: None,
-                    invite: Some(invite.id),
-                };
-                tx.insert_event(&event)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// An invite is over: its link is forgotten, its blob and its queue go.
-    pub(super) fn end_invite(
-        &mut self,
-        tx: &Tx<'_>,
-        invite: &mut crate::store::invite::Invite,
-    ) -> Result<(), StoreError> {
-        invite.state = InviteState::Ended;
-        invite.blob_state = BlobState::Leaving;
-        invite.link = super::invite::no_link();
-        tx.update_invite(invite)?;
-        if let Some(mut queue) = tx.invite_queue(invite.id)? {
-            queue.state = OwnQueueState::Leaving;
-            tx.update_own_queue(&queue)?;
-        }
-        Ok(())
-    }
-
     fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         for mut queue in tx.own_queues()? {
             if queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now) {
                 queue.state = OwnQueueState::Leaving;
                 tx.update_own_queue(&queue)?;
+                if let (None, Some(invite)) = (queue.contact, queue.invite) {
+                    self.invite_over(tx, invite, now)?;
+                }
             }
         }
-        Ok(())
+        tx.forget_invites(now)
     }
 
     fn send_receipts(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::{ComposeError, Draft, peer};
+use super::invite::{drop_invite, is_open};
 use super::sweep::start_timer;
 use crate::crypto;
 use crate::store::contact::{ContactId, ContactState};
@@ -213,6 +214,10 @@ impl Engine {
     pub fn remove(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
         self.step(store, now, |_, tx| {
             let contact = tx.contact(who)?;
+            // Who would come back by one of these is not to come back.
+            for invite in tx.invites()?.into_iter().filter(|invite| invite.renews == Some(who)) {
+                drop_invite(tx, invite)?;
+            }
             leave_queues_of(tx, who)?;
             crypto::forget(tx, peer(&contact).handle)?;
             tx.delete_contact(who)
@@ -235,18 +240,20 @@ impl Engine {
     /// Takes an invite back.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no open invite with this number.
+    /// [`StoreError::NotFound`] if nobody can be met by an invite with this number.
     pub fn invite_revoke(
         &mut self,
         store: &mut Store,
         id: InviteId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
-            let mut invite = tx.invite(id)?;
-            match invite.state {
-                InviteState::Open | InviteState::Putting => engine.end_invite(tx, &mut invite),
-                InviteState::Used | InviteState::Ended => Err(StoreError::NotFound),
+        self.step(store, now, |_, tx| {
+            let invite = tx.invite(id)?;
+            let open = tx.invite_queue(id)?.is_some_and(|queue| is_open(&invite, &queue));
+            if open || invite.state == InviteState::Putting {
+                drop_invite(tx, invite)
+            } else {
+                Err(StoreError::NotFound)
             }
         })
     }
