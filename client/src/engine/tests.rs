@@ -4,11 +4,11 @@ use std::path::Path;
 
 use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::content::Timer;
-use beresta_proto::id::{ContentId, ConversationId, Device, RelayId, SendId};
-use beresta_proto::key::{EnvelopeKey, SendCapability};
+use beresta_proto::id::{BlobId, ContentId, ConversationId, Device, ReadId, RelayId, SendId};
+use beresta_proto::key::{EnvelopeKey, SendCapability, SigningKey};
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
-use beresta_proto::time::SECOND_MS;
+use beresta_proto::time::{HOUR_MS, SECOND_MS};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -16,8 +16,12 @@ use super::sweep::start_timer;
 use super::*;
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::event::EventKind;
+use crate::store::invite::{BlobState, Invite, InviteId, InviteState};
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::profile::Profile;
+use crate::store::queue::{OwnQueue, OwnQueueId, OwnQueueState};
+use crate::store::signal::PreKeyKind;
 use crate::store::{KdfCost, Passphrase};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -159,4 +163,60 @@ fn a_removed_contact_is_in_no_page() {
     assert!(store.owes_scrub());
     store.scrub().unwrap();
     assert_eq!((count(&mut store, "GONE"), Store::wal_len(dir.path())), (0, 0));
+}
+
+#[test]
+fn an_invite_whose_queue_the_relay_lost_is_over_and_its_keys_are_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut engine, mut store, _) = person(dir.path());
+    let (mut draw, relay, read_id) = (rng(3), RelayId([1; 32]), ReadId([4; 24]));
+    let invite = store
+        .transaction(|tx| {
+            let bundle = crypto::make_bundle(tx, NOW, &mut draw).unwrap().signed.id;
+            let invite = tx.insert_invite(&Invite {
+                id: InviteId(0),
+                relay,
+                blob: BlobId([5; 16]),
+                owner: SigningKey::random(&mut draw),
+                conversation: ConversationId([6; 16]),
+                bundle,
+                link: String::from("beresta:").into(),
+                stranger: Handle([7; 16]),
+                name: String::from("Vera"),
+                renews: None,
+                state: InviteState::Open,
+                blob_state: BlobState::There,
+                created: NOW,
+                expires: NOW.plus(HOUR_MS),
+            })?;
+            tx.insert_own_queue(&OwnQueue {
+                id: OwnQueueId(0),
+                relay,
+                read_id,
+                send_id: SendId([8; 24]),
+                read_key: SigningKey::random(&mut draw),
+                capability: SendCapability::random(&mut draw),
+                envelope: EnvelopeKey::random(&mut draw),
+                invite: Some(invite),
+                contact: None,
+                state: OwnQueueState::Read,
+                retire: None,
+            })?;
+            tx.invite(invite)
+        })
+        .unwrap();
+    engine.step(&mut store, NOW, |engine, tx| engine.queue_lost(tx, relay, read_id)).unwrap();
+    store
+        .transaction(|tx| {
+            let over = tx.invite(invite.id)?;
+            assert_eq!((over.state, over.blob_state), (InviteState::Ended, BlobState::Leaving));
+            assert_eq!((over.link.as_str(), over.name.as_str()), ("", ""));
+            assert!(tx.pre_key(PreKeyKind::Signed, invite.bundle)?.is_none() && tx.own_queues()?.is_empty());
+            let told = tx.events_after(0, 9)?;
+            assert!(told.iter().any(|event| event.kind == EventKind::InviteEnded));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    // Its blob may be said to be gone twice, and after the row is.
+    engine.step(&mut store, NOW, |_, tx| Engine::blob_gone(tx, InviteId(99))).unwrap();
 }
