@@ -175,6 +175,32 @@ fn a_clock_that_is_weeks_ahead_ends_nothing_and_loses_no_letter() {
 }
 
 #[test]
+fn a_clock_that_begins_years_behind_gives_nothing_up_once_it_is_right() {
+    let (mut world, anna, boris) = two(114);
+    let (to_boris, _) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, None);
+    let link = world.invite(anna).unwrap();
+    world.sleep(boris);
+    let row = world.say(anna, to_boris, "on its way").unwrap();
+    world.run(MINUTE_MS);
+    world.go_offline(anna);
+    let unsent = world.say(anna, to_boris, "and one more").unwrap();
+    // Its battery is empty; the network sets its clock.
+    world.set_clock(anna, -2_000 * DAY_MS.cast_signed());
+    world.crash(anna);
+    world.run(MINUTE_MS);
+    world.set_clock(anna, 0);
+    world.go_online(anna);
+    world.run(10 * MINUTE_MS);
+    assert_eq!(world.state(anna, row), Some(MessageState::AtRelay));
+    assert_eq!(world.state(anna, unsent), Some(MessageState::AtRelay));
+    let vera = world.person("Vera");
+    world.accept(vera, link).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.contacts(anna).len(), 2);
+}
+
+#[test]
 fn an_expired_invite_is_refused_and_its_keys_are_gone() {
     // Rule I4.
     let (mut world, anna, boris) = two(108);

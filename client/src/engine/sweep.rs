@@ -74,6 +74,7 @@ impl Engine {
         if !self.clock_agrees() {
             return Ok(());
         }
+        tx.clock_is_right(now)?;
         for outgoing in tx.overdue_outgoing(now)? {
             self.give_up(tx, &outgoing, now)?;
         }
