@@ -12,7 +12,6 @@ use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::invite::{Purpose, QueueFor, Wish};
 use super::line::{Flight, Line, Up};
-use crate::store::invite::BlobState;
 use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
 use crate::store::{Store, StoreError, Tx};
@@ -44,7 +43,8 @@ impl Engine {
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
-            Ok(())
+            // Before anything leaves: what is given up is not sent any more.
+            engine.end_by_time(tx, now)
         })
     }
 
@@ -184,11 +184,7 @@ impl Engine {
                 self.settle(ask, done)
             }
             (Flight::DeleteQueue(id), Reply::Done | Reply::Refused(Refusal::Gone)) => tx.delete_own_queue(id),
-            (Flight::DeleteBlob(id), Reply::Done | Reply::Refused(Refusal::Gone)) => {
-                let mut invite = tx.invite(id)?;
-                invite.blob_state = BlobState::Gone;
-                tx.update_invite(&invite)
-            }
+            (Flight::DeleteBlob(id), Reply::Done | Reply::Refused(Refusal::Gone)) => Self::blob_gone(tx, id),
             (Flight::Acknowledge, _) => Ok(()),
             (flight, reply) => self.refused(tx, flight, &reply, now),
         }
@@ -300,6 +296,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
             up.refreshed = now;
+            self.skew_ms = Some(skew(clock, now));
             // What the relay may not say is not taken; the old keys still open.
             let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
             // A relay that is seized today must not bring senders back to a day whose key was copied before.

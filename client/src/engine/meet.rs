@@ -9,7 +9,7 @@ use super::Engine;
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
-use crate::store::invite::{BlobState, Invite, InviteState};
+use crate::store::invite::{Invite, InviteState};
 use crate::store::queue::OwnQueue;
 use crate::store::{StoreError, Tx};
 
@@ -69,18 +69,16 @@ impl Engine {
         &mut self,
         tx: &Tx<'_>,
         mut queue: OwnQueue,
-        mut invite: Invite,
+        invite: Invite,
         stranger: Contact,
         now: Timestamp,
     ) -> Result<Contact, StoreError> {
         let renews = invite.renews;
         let contact = self.keep_contact(tx, stranger, renews, now)?;
         queue.contact = Some(contact.id);
+        queue.retire = None;
         tx.update_own_queue(&queue)?;
-        invite.state = InviteState::Used;
-        invite.blob_state = BlobState::Leaving;
-        invite.link = super::invite::no_link();
-        tx.update_invite(&invite)?;
+        super::invite::close_invite(tx, invite, InviteState::Used)?;
         self.event(tx, EventKind::Met, Some(contact.id), now)?;
         Ok(contact)
     }

@@ -19,11 +19,13 @@ use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
+use super::invite::is_open;
 use super::line::{Flight, Line};
+use super::sweep::start_timer;
 use crate::crypto::{self, Expected, Opened};
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{DropReason, EventKind, EventRow};
-use crate::store::invite::{Invite, InviteState};
+use crate::store::invite::Invite;
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::outbox::DueReceipt;
 use crate::store::queue::{OwnQueue, OwnQueueState};
@@ -150,9 +152,12 @@ impl Engine {
             }),
             (None, known) => {
                 let invite = own.invite.ok_or_else(|| dropped(DropReason::NotOwner))?;
-                let invite = tx.invite(invite)?;
+                let invite = match tx.invite(invite) {
+                    Err(StoreError::NotFound) => return Err(dropped(DropReason::NotOwner)),
+                    other => other?,
+                };
                 // A known contact has a queue of their own and no business on an invite.
-                if known.is_some() || invite.state != InviteState::Open {
+                if known.is_some() || !is_open(&invite, own) {
                     return Err(dropped(DropReason::NotOwner));
                 }
                 Ok(Sender::Stranger(invite))
@@ -169,7 +174,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
-        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), now, &mut self.rng)?;
+        let by = self.earlier_clock(now);
+        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.notice_epoch(tx, own, &content, &contact, now)?;
@@ -188,7 +194,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let expected = Expected::Stranger { handle: crypto::Handle(invite.stranger.0) };
-        let decrypted = crypto::decrypt(tx, opened, expected, now, &mut self.rng)?;
+        let by = self.earlier_clock(now);
+        let decrypted = crypto::decrypt(tx, opened, expected, by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, None)?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));
@@ -267,7 +274,10 @@ impl Engine {
         content: Content,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Content { id, sent, timer, body, .. } = content;
+        let Content { id, sent, timer: theirs, body, .. } = content;
+        // What both agreed on holds, whatever a text from before says; and a text never stays longer than its sender was
+        // shown that it would (rule E11).
+        let timer = [contact.timer.seconds, theirs.seconds].into_iter().flatten().min();
         match body {
             Body::Text(text) => {
                 let row = tx.insert_message(&Message {
@@ -279,7 +289,7 @@ impl Engine {
                     sent,
                     arrived: now,
                     state: MessageState::New,
-                    timer: timer.seconds,
+                    timer,
                     expires: None,
                     fails: None,
                 })?;
@@ -327,6 +337,7 @@ impl Engine {
         }
         message.state = MessageState::Delivered;
         message.fails = None;
+        start_timer(&mut message, now);
         tx.update_message(&message)?;
         self.message_changed(tx, contact, message.id, now)
     }
@@ -343,10 +354,7 @@ impl Engine {
         if let Some(invite) = own.invite
             && own.contact.is_none()
         {
-            let mut invite = tx.invite(invite)?;
-            invite.state = InviteState::Ended;
-            invite.link = super::invite::no_link();
-            tx.update_invite(&invite)?;
+            self.invite_over(tx, invite, self.last)?;
         }
         if let Some(contact) = own.contact {
             let mut contact = tx.contact(contact)?;
