@@ -244,7 +244,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
 
 /// Performs the effects of a step: whether there were any.
 fn perform(desk: &mut Desk, lines: &mut Lines) -> bool {
-    let (mut any, mut scrub) = (false, false);
+    let mut any = false;
     while let Some(effect) = desk.engine.poll_effect() {
         any = true;
         match effect {
@@ -256,10 +256,10 @@ fn perform(desk: &mut Desk, lines: &mut Lines) -> bool {
                     let _ = asker.send(outcome);
                 }
             }
-            Effect::Scrub => scrub = true,
         }
     }
-    if scrub && blocking(|| desk.store.checkpoint_and_truncate()).is_err() {
+    // One that failed is due again after the next step.
+    if desk.store.owes_scrub() && blocking(|| desk.store.scrub()).is_err() {
         tracing::error!("the store could not be scrubbed");
     }
     any

@@ -64,7 +64,8 @@ pub struct Engine {
     next_number: u64,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
-    /// How far a relay's clock was from ours at the last link, in milliseconds; positive if ours is behind.
+    /// How far a relay's clock was from ours when one was last heard, in milliseconds; positive if ours is behind. None
+    /// until then, and after ours jumped.
     skew_ms: Option<i64>,
     /// When the last step was: what was due by then was done, or waits for a line.
     last: Timestamp,
@@ -72,6 +73,8 @@ pub struct Engine {
 
 /// A clock that differs from a relay's by more than this is told to the person: certificates and timers suffer.
 pub const CLOCK_SKEW_TOLD_MS: u64 = beresta_proto::time::HOUR_MS;
+/// Clocks that differ by more than this do not agree on a day: certificates leave room for one (rule S3).
+const CLOCK_SKEW_TRUSTED_MS: u64 = beresta_proto::time::DAY_MS;
 
 impl Engine {
     /// An engine with no links yet.
@@ -102,7 +105,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
-        let durable = store.transaction(|tx| sweep::next_due(tx, self.last))?;
+        let durable = store.transaction(|tx| sweep::next_due(tx, self.last, self.clock_agrees()))?;
         let lines = self.lines.values().filter_map(|line| line.wakes(self.last));
         let waiting = self.waiting.iter().map(Waiting::deadline);
         let fresh = self.fresh.values().copied();
@@ -116,6 +119,18 @@ impl Engine {
     #[must_use]
     pub fn told_skew(&self) -> Option<i64> {
         self.skew_ms.filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_TOLD_MS)
+    }
+
+    /// Whether our clock may end by itself what others gave us time for: messages that count as lost, invites, queues. Not
+    /// before a relay's clock was heard that agrees: a clock that is weeks ahead would end everything at once.
+    fn clock_agrees(&self) -> bool {
+        self.skew_ms.is_some_and(|skew| skew.unsigned_abs() <= CLOCK_SKEW_TRUSTED_MS)
+    }
+
+    /// The smaller of our clock and the relay's: a certificate that is valid by one of them is not refused for a clock
+    /// that is ahead.
+    fn earlier_clock(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.skew_ms.map_or(0, |skew| skew.min(0).unsigned_abs()))
     }
 
     /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed.
@@ -160,9 +175,17 @@ impl Engine {
         now: Timestamp,
         run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        let set_back = now < self.last;
+        if now.since(self.last).max(self.last.since(now)) > CLOCK_SKEW_TRUSTED_MS {
+            // The machine slept, or its clock was set: a relay's clock has to be heard anew.
+            self.skew_ms = None;
+        }
         self.last = now;
         let (effects, asked) = (self.effects.len(), self.asked.clone());
         let outcome = store.transaction(|tx| {
+            if set_back {
+                tx.clock_set_back(now)?;
+            }
             let value = run(self, tx)?;
             self.progress(tx, now)?;
             Ok(value)

@@ -16,6 +16,7 @@ mod tx;
 mod vault;
 mod wipe;
 
+mod clock;
 mod column;
 pub mod contact;
 pub mod event;
@@ -45,6 +46,8 @@ use vault::Vault;
 pub struct Store {
     conn: Connection,
     home: Option<Home>,
+    /// Whether copies of something that was erased may be left in the files.
+    owes_scrub: bool,
 }
 
 /// What a profile on disk has and a store in memory has not.
@@ -85,7 +88,7 @@ impl Store {
     ) -> Result<Self, E> {
         let lock = ProfileLock::take_new(dir)?;
         let (conn, vault) = open::create(dir, passphrase, cost, rng, fill)?;
-        Ok(Self { conn, home: Some(Home { vault, _lock: lock }) })
+        Ok(Self { conn, home: Some(Home { vault, _lock: lock }), owes_scrub: false })
     }
 
     /// Opens the profile in `dir`. A wrong passphrase changes no file.
@@ -96,7 +99,8 @@ impl Store {
     pub fn open(dir: &Path, passphrase: &Passphrase) -> Result<Self, StoreError> {
         let lock = ProfileLock::take(dir)?;
         let (conn, vault) = open::open(dir, passphrase)?;
-        Ok(Self { conn, home: Some(Home { vault, _lock: lock }) })
+        // Whoever had it open last may have been killed between a deletion and its scrub.
+        Ok(Self { conn, home: Some(Home { vault, _lock: lock }), owes_scrub: true })
     }
 
     /// A store that lives in memory and is gone with the value: for tests.
@@ -107,7 +111,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] if a setting did not take.
     pub fn open_in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Self, StoreError> {
-        Ok(Self { conn: open::in_memory(rng)?, home: None })
+        Ok(Self { conn: open::in_memory(rng)?, home: None, owes_scrub: false })
     }
 
     /// Makes `new` the passphrase in place of `old`. The master key and the database stay as they are, so a copy of
@@ -150,12 +154,28 @@ impl Store {
             self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
         let tx = Tx::new(inner);
         let value = f(&tx)?; // dropping a transaction rolls it back
+        let erased = tx.erased();
         tx.commit()?;
+        self.owes_scrub |= erased;
         Ok(value)
     }
 
+    /// Whether a scrub is due: something said or secret was erased since the last one, or the profile was just opened.
+    #[must_use]
+    pub const fn owes_scrub(&self) -> bool {
+        self.owes_scrub
+    }
+
+    /// Does the scrub that is due, if one is (rule E10). Call it after every step: one that failed stays due.
+    ///
+    /// # Errors
+    /// As [`Store::checkpoint_and_truncate`].
+    pub fn scrub(&mut self) -> Result<(), StoreError> {
+        if self.owes_scrub { self.checkpoint_and_truncate() } else { Ok(()) }
+    }
+
     /// Moves everything into the database file and empties the WAL and the list of free pages, so that what was
-    /// deleted is in neither. To be called after each deletion that a promise rests on.
+    /// deleted is in neither.
     ///
     /// It clears this store's files; what a file system or flash keeps of freed blocks is out of its reach.
     ///
@@ -163,7 +183,9 @@ impl Store {
     /// [`StoreError::InUse`] if the WAL could not be emptied, [`StoreError::Full`] and others of the machine.
     pub fn checkpoint_and_truncate(&mut self) -> Result<(), StoreError> {
         wipe::incremental_vacuum(&self.conn)?;
-        wipe::checkpoint(&self.conn)
+        wipe::checkpoint(&self.conn)?;
+        self.owes_scrub = false;
+        Ok(())
     }
 
     /// Gives the pages that deletions freed back to the file system. [`Store::checkpoint_and_truncate`] does it too.
@@ -180,7 +202,7 @@ impl Store {
     /// Those of the machine. Committed rows are safe all the same.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.checkpoint_and_truncate()?;
-        let Self { conn, home } = self;
+        let Self { conn, home, owes_scrub: _ } = self;
         let closed = conn.close().map_err(|(_, error)| StoreError::from(error));
         drop(home);
         closed
@@ -189,7 +211,7 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, home } = self;
+        let Self { conn: _, home, owes_scrub: _ } = self;
         f.debug_struct("Store").field("on_disk", &home.is_some()).finish_non_exhaustive()
     }
 }

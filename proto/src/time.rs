@@ -86,12 +86,6 @@ impl TtlClass {
         }
     }
 
-    /// The smallest class that lasts at least `ms`, so that nothing waits at a relay long after it should be gone.
-    #[must_use]
-    pub fn at_least(ms: u64) -> Self {
-        Self::ALL.into_iter().find(|class| class.millis() >= ms).unwrap_or(Self::ThreeWeeks)
-    }
-
     /// The byte that stands for the class on the wire.
     #[must_use]
     pub const fn code(self) -> u8 {

@@ -86,6 +86,8 @@ pub struct Person {
     answers: BTreeMap<AskId, Result<Answer, AskError>>,
     /// Whether their machine is on and has a line.
     online: bool,
+    /// Whether their program runs.
+    running: bool,
 }
 
 impl std::fmt::Debug for Person {
@@ -197,6 +199,7 @@ impl World {
             next_request: 1,
             answers: BTreeMap::new(),
             online: true,
+            running: true,
         });
         who
     }
@@ -245,6 +248,19 @@ impl World {
     /// The person's machine has a line again; it finds out by itself.
     pub fn go_online(&mut self, who: Who) {
         self.people[who.0].online = true;
+    }
+
+    /// The person closes their laptop: nothing of their program runs until [`World::wake`].
+    pub fn sleep(&mut self, who: Who) {
+        self.go_offline(who);
+        self.people[who.0].running = false;
+    }
+
+    /// The person starts their program again, on a machine with a line.
+    pub fn wake(&mut self, who: Who) {
+        self.people[who.0].running = true;
+        self.go_online(who);
+        self.crash(who);
     }
 
     /// The person's line breaks: what was on it is lost both ways.

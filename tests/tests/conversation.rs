@@ -65,6 +65,7 @@ fn an_invite_that_ended_or_was_taken_back_is_gone() {
 
 #[test]
 fn our_own_invite_and_a_contact_s_second_one_are_told_apart() {
+    // Rule I7.
     let (mut world, anna, boris) = two(5);
     let own = world.invite(anna).unwrap();
     assert!(matches!(world.accept(anna, own), Err(AskError::OwnInvite)));
@@ -74,7 +75,8 @@ fn our_own_invite_and_a_contact_s_second_one_are_told_apart() {
 }
 
 #[test]
-fn both_sides_move_to_fresh_queues_and_the_invite_queue_is_left() {
+fn after_meeting_nothing_goes_to_the_invite_queue() {
+    // Rule I5.
     let (mut world, anna, boris) = two(6);
     let (to_boris, to_anna) = world.meet(anna, boris);
     world.say(boris, to_anna, "on the fresh queue").unwrap();

@@ -213,6 +213,7 @@ event-timer-changed = { $name } changed the timer: { $timer }.
 event-taken-over = SOMETHING ELSE reads your letters from { $name } at the relay. If you have not opened this profile elsewhere, somebody has a copy of it: warn your contacts over another way and make a new profile.
 event-needs-newer = { $name } sent something that this version does not understand. Get a newer Beresta.
 event-relay-forked = The relay shows you and { $name } different keys. It may be spying on who writes when. The letters stay unreadable to it; consider another relay.
+event-not-delivered = A message to { $name } was not delivered, and its text has disappeared by the timer. If it matters, write it again.
 event-invite-ended = An invite of yours ended unused.
 
 ## Errors

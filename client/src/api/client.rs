@@ -17,7 +17,7 @@ use crate::engine::{AcceptRequest, Answer, InviteRequest};
 use crate::store::contact::{Contact, ContactId};
 use crate::store::event::{self, EventRow};
 use crate::store::invite::{InviteId, InviteState};
-use crate::store::message::{MessageRow, MessageState};
+use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::{StoreError, Tx};
 
 impl From<Closed> for Error {
@@ -107,9 +107,10 @@ pub(super) async fn invite_accept(
 
 pub(super) async fn invites(client: &Client) -> Result<Vec<InviteInfo>, Error> {
     client
-        .rows(|tx| {
-            let shown = tx.invites()?.into_iter().filter(|one| one.state != InviteState::Putting);
-            Ok(shown.map(InviteInfo::from).collect())
+        .desk(|desk, now| {
+            let list = desk.store.transaction(|tx| tx.invites())?;
+            let shown = list.into_iter().filter(|one| one.state != InviteState::Putting);
+            Ok::<_, StoreError>(shown.map(|one| InviteInfo::at(one, now)).collect())
         })
         .await
 }
@@ -227,7 +228,7 @@ pub(super) async fn history(
 /// Marks messages shown and gives them as they are then.
 fn show(
     desk: &mut Desk,
-    list: &[crate::store::message::Message],
+    list: &[Message],
     now: beresta_proto::time::Timestamp,
 ) -> Result<Vec<MessageInfo>, StoreError> {
     let new: Vec<MessageRow> =
@@ -256,7 +257,8 @@ pub(super) async fn take_new(
 
 pub(super) async fn message(client: &Client, id: &str) -> Result<Option<MessageInfo>, Error> {
     let row = message_of(id)?;
-    client.rows(move |tx| Ok(tx.message(row)?.map(MessageInfo::from))).await
+    let there = |message: &Message| !message.body.is_empty();
+    client.rows(move |tx| Ok(tx.message(row)?.filter(there).map(MessageInfo::from))).await
 }
 
 pub(super) async fn set_timer(client: &Client, with: &str, seconds: Option<u32>) -> Result<(), Error> {
@@ -355,6 +357,7 @@ impl From<EventRow> for Event {
             event::EventKind::NeedsNewer => EventKind::NeedsNewer,
             event::EventKind::RelayForked => EventKind::RelayForked,
             event::EventKind::InviteEnded => EventKind::InviteEnded,
+            event::EventKind::NotDelivered => EventKind::NotDelivered,
         };
         Self {
             seq: row.seq,

@@ -2,6 +2,7 @@
 
 use beresta_proto::id::AccountId;
 use beresta_proto::invite::InviteLink;
+use beresta_proto::time::Timestamp;
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -78,7 +79,7 @@ pub struct NewInvite {
 pub struct InviteInfo {
     /// Its id.
     pub id: InviteId,
-    /// What we will call who accepts, if that was said.
+    /// What we will call who accepts, if that was said and nobody did yet.
     pub name: Option<String>,
     /// How far it is.
     pub status: InviteStatus,
@@ -229,6 +230,8 @@ pub enum EventKind {
     RelayForked,
     /// An invite ended unused.
     InviteEnded,
+    /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
+    NotDelivered,
 }
 
 fn plain<S: serde::Serializer>(text: &Zeroizing<String>, to: S) -> Result<S::Ok, S::Error> {
@@ -318,12 +321,13 @@ impl From<MessageState> for DeliveryState {
     }
 }
 
-impl From<Invite> for InviteInfo {
-    fn from(invite: Invite) -> Self {
+impl InviteInfo {
+    /// An invite as it is at a time: the engine ends it only once a relay's clock agrees with ours.
+    pub(super) fn at(invite: Invite, now: Timestamp) -> Self {
         let status = match invite.state {
-            InviteState::Putting | InviteState::Open => InviteStatus::Open,
+            InviteState::Putting | InviteState::Open if invite.expires > now => InviteStatus::Open,
             InviteState::Used => InviteStatus::Used,
-            InviteState::Ended => InviteStatus::Ended,
+            InviteState::Putting | InviteState::Open | InviteState::Ended => InviteStatus::Ended,
         };
         Self {
             id: invite_id(invite.id),
@@ -331,7 +335,7 @@ impl From<Invite> for InviteInfo {
             status,
             created_ms: invite.created.0,
             expires_ms: invite.expires.0,
-            link: (invite.state == InviteState::Open).then_some(invite.link),
+            link: (status == InviteStatus::Open).then_some(invite.link),
         }
     }
 }

@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use super::account::Account;
 use super::fault::AccountError;
 use super::rng::SignalRng;
-use crate::store::Tx;
 use crate::store::signal::PreKeyKind;
+use crate::store::{StoreError, Tx};
 
 /// Makes a bundle with a one-time, a signed and a Kyber pre-key, and keeps their private halves.
 ///
@@ -64,8 +64,8 @@ pub fn make_bundle(tx: &Tx<'_>, now: Timestamp, rng: &mut impl Random) -> Result
 /// A bundle that was used is gone already.
 ///
 /// # Errors
-/// [`AccountError::Store`] if the store failed.
-pub fn forget_bundle(tx: &Tx<'_>, signed_id: u32) -> Result<(), AccountError> {
+/// [`StoreError`] if the store failed.
+pub fn forget_bundle(tx: &Tx<'_>, signed_id: u32) -> Result<(), StoreError> {
     tx.delete_bundle(signed_id)?;
     Ok(())
 }

@@ -51,8 +51,6 @@ pub enum Effect {
         /// How it ended.
         outcome: Result<Answer, AskError>,
     },
-    /// Rows were deleted: leave nothing of them in the store's files.
-    Scrub,
 }
 
 /// How a wish ended well.

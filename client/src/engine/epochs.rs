@@ -73,6 +73,7 @@ impl Engine {
         clock: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.skew_ms = Some(skew(clock, now));
         let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
         let Some(known) = tx.relay(&relay)? else { return Ok(()) };
         let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
@@ -92,4 +93,9 @@ impl Engine {
         }
         tx.hurry_relay(&relay, now)
     }
+}
+
+fn skew(relay: Timestamp, ours: Timestamp) -> i64 {
+    let ms = i64::try_from(relay.since(ours)).unwrap_or(i64::MAX);
+    if ms > 0 { ms } else { i64::try_from(ours.since(relay)).map_or(i64::MIN, |ms| -ms) }
 }

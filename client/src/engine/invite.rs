@@ -5,8 +5,8 @@
 //! invite_accept: wait for its relay's line ─► CLAIM ─► offer opened ─► wait for home's line ─► MAKE_QUEUE
 //!                ─► contact, session and first message kept ─► told; the outbox does the rest
 //! ```
-//! Nobody has seen the link of an invite that was interrupted; such an invite is ended at the next start. A claim that
-//! was interrupted is made again with the same key, which the relay answers alike.
+//! Nobody has seen the link of an invite whose blob did not arrive: it is dropped. A claim that was interrupted is made
+//! again with the same key, which the relay answers alike.
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
@@ -28,6 +28,10 @@ use crate::store::contact::{ContactId, Handle};
 use crate::store::invite::{BlobState, Invite, InviteId, InviteState};
 use crate::store::queue::{OwnQueue, OwnQueueId, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
+
+mod end;
+
+pub(super) use end::{close_invite, drop_invite, is_open};
 
 /// A wish that waits for a line is given up after this long. The person is told to look at the connection.
 const WISH_MS: u64 = MINUTE_MS;
@@ -192,6 +196,7 @@ impl Engine {
         let profile = tx.profile()?;
         let bundle = crypto::make_bundle(tx, now, &mut self.rng)?;
         let conversation = ConversationId::random(&mut self.rng);
+        let keys = bundle.signed.id;
         let offer = Offer { name: profile.name, conversation, bundle, addresses: vec![queue.address(home)] };
         let key = BlobKey::random(&mut self.rng);
         let (sealed, hash) = offer.seal(&key, &mut self.rng).map_err(|_| AskError::BadKeys)?;
@@ -206,6 +211,7 @@ impl Engine {
             blob,
             owner,
             conversation,
+            bundle: keys,
             link,
             stranger: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
             name: request.name,
@@ -221,9 +227,13 @@ impl Engine {
         Ok((PutInvite { ask, invite }, command))
     }
 
-    /// The blob lies at the relay: the invite is open.
+    /// The blob lies at the relay: the invite is open, unless it was ended meanwhile.
     pub(super) fn invite_put(&mut self, tx: &Tx<'_>, put: &PutInvite) -> Result<(), AskError> {
-        let mut invite = tx.invite(put.invite)?;
+        let mut invite = match tx.invite(put.invite) {
+            Ok(invite) if invite.state == InviteState::Putting => invite,
+            Ok(_) | Err(StoreError::NotFound) => return Err(AskError::InviteGone),
+            Err(error) => return Err(error.into()),
+        };
         invite.state = InviteState::Open;
         tx.update_invite(&invite)?;
         self.answer(put.ask, Ok(Answer::Invited { invite: invite.id, link: invite.link }));

@@ -12,7 +12,6 @@ use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::invite::Purpose;
 use super::line::{Flight, Line, Up};
-use crate::store::invite::BlobState;
 use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
 use crate::store::{Store, StoreError, Tx};
@@ -37,7 +36,6 @@ impl Engine {
             let (relay, sequence) = (signed.relay, link.descriptor.sequence);
             let address = (!signed.routes.is_empty()).then_some(signed);
             tx.put_relay(&KnownRelay { relay, address, sequence, epoch_day: 0 })?;
-            engine.skew_ms = Some(skew(link.clock, now));
             let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
                 descriptor: link.descriptor,
@@ -56,7 +54,9 @@ impl Engine {
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
-            engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)
+            engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)?;
+            // Before anything leaves: what is given up is not sent any more.
+            engine.end_by_time(tx, now)
         })
     }
 
@@ -210,9 +210,7 @@ impl Engine {
             }
             (Flight::DeleteBlob(id), Reply::Done | Reply::Refused(Refusal::Gone)) => {
                 self.granted(relay);
-                let mut invite = tx.invite(id)?;
-                invite.blob_state = BlobState::Gone;
-                tx.update_invite(&invite)
+                Self::blob_gone(tx, id)
             }
             (Flight::Acknowledge, Reply::Done | Reply::Refused(_)) | (Flight::Refresh, Reply::Refused(_)) => {
                 Ok(())
@@ -326,9 +324,4 @@ impl Engine {
             Subscribed::Gone => self.queue_lost(tx, relay, queue),
         }
     }
-}
-
-fn skew(relay: Timestamp, ours: Timestamp) -> i64 {
-    let ms = i64::try_from(relay.since(ours)).unwrap_or(i64::MAX);
-    if ms > 0 { ms } else { i64::try_from(ours.since(relay)).map_or(i64::MIN, |ms| -ms) }
 }

@@ -10,7 +10,7 @@ use super::compose::{ComposeError, Draft};
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
-use crate::store::invite::{BlobState, Invite, InviteState};
+use crate::store::invite::{Invite, InviteState};
 use crate::store::message::MessageState;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{StoreError, Tx};
@@ -76,18 +76,16 @@ impl Engine {
         &mut self,
         tx: &Tx<'_>,
         mut queue: OwnQueue,
-        mut invite: Invite,
+        invite: Invite,
         contact: &Contact,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tx.update_contact(contact)?;
         self.prompted.remove(&contact.id);
         queue.contact = Some(contact.id);
+        queue.retire = None;
         tx.update_own_queue(&queue)?;
-        invite.state = InviteState::Used;
-        invite.blob_state = BlobState::Leaving;
-        invite.link = super::invite::no_link();
-        tx.update_invite(&invite)?;
+        super::invite::close_invite(tx, invite, InviteState::Used)?;
         self.event(tx, EventKind::Met, Some(contact.id), now)
     }
 
@@ -107,7 +105,7 @@ impl Engine {
                 continue;
             }
             message.state = MessageState::Queued;
-            message.fails = None;
+            (message.expires, message.fails) = (None, None);
             tx.update_message(&message)?;
             let draft = Draft {
                 contact,

@@ -9,6 +9,7 @@ use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
 use super::line::Line;
+use super::sweep::start_timer;
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{OutboxId, Outgoing};
@@ -99,6 +100,7 @@ impl Engine {
             && message.state == MessageState::Queued
         {
             message.state = MessageState::AtRelay;
+            start_timer(&mut message, now);
             message.fails = Some(now.plus(outgoing.ttl.millis()));
             tx.update_message(&message)?;
             self.message_changed(tx, outgoing.contact, row, now)?;
@@ -138,21 +140,6 @@ impl Engine {
             self.message_failed(tx, row, now)?;
         }
         Ok(())
-    }
-
-    pub(super) fn message_failed(
-        &mut self,
-        tx: &Tx<'_>,
-        row: crate::store::message::MessageRow,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(mut message) = tx.message(row)? else { return Ok(()) };
-        message.fails = None;
-        if matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
-            message.state = MessageState::Failed;
-        }
-        tx.update_message(&message)?;
-        self.message_changed(tx, message.contact, row, now)
     }
 
     pub(super) fn message_changed(

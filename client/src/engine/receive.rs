@@ -19,11 +19,12 @@ use beresta_proto::time::{SECOND_MS, Timestamp};
 
 use super::Engine;
 use super::compose::peer;
+use super::invite::is_open;
 use super::line::{Flight, Line};
 use crate::crypto::{self, Expected, Opened};
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{DropReason, EventKind};
-use crate::store::invite::{Invite, InviteState};
+use crate::store::invite::Invite;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -142,7 +143,10 @@ impl Engine {
             }),
             (None, known) => {
                 let invite = own.invite.ok_or_else(|| dropped(DropReason::NotOwner))?;
-                let invite = tx.invite(invite)?;
+                let invite = match tx.invite(invite) {
+                    Err(StoreError::NotFound) => return Err(dropped(DropReason::NotOwner)),
+                    other => other?,
+                };
                 // A known contact has a queue of their own and no business on an invite, but for two who use each
                 // other's at once: one of the two must hold, and both must mean the same one (rule I8).
                 let may = match &known {
@@ -152,7 +156,7 @@ impl Engine {
                             && tx.profile()?.account < known.identity.account_id()
                     }
                 };
-                if !may || invite.state != InviteState::Open {
+                if !may || !is_open(&invite, own) {
                     return Err(dropped(DropReason::NotOwner));
                 }
                 Ok(Sender::Accepting(invite, known))
@@ -169,7 +173,8 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
-        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), now, &mut self.rng)?;
+        let by = self.earlier_clock(now);
+        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);
@@ -194,7 +199,8 @@ impl Engine {
             Some(peer) => Expected::Pinned(peer),
             None => Expected::Stranger { handle: crypto::Handle(invite.stranger.0) },
         };
-        let decrypted = crypto::decrypt(tx, opened, expected, now, &mut self.rng)?;
+        let by = self.earlier_clock(now);
+        let decrypted = crypto::decrypt(tx, opened, expected, by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));
@@ -278,10 +284,7 @@ impl Engine {
         if let Some(invite) = own.invite
             && own.contact.is_none()
         {
-            let mut invite = tx.invite(invite)?;
-            invite.state = InviteState::Ended;
-            invite.link = super::invite::no_link();
-            tx.update_invite(&invite)?;
+            self.invite_over(tx, invite, self.last)?;
         }
         if let Some(contact) = own.contact {
             let mut contact = tx.contact(contact)?;

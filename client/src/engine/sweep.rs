@@ -3,15 +3,14 @@
 
 use beresta_proto::content::Body;
 use beresta_proto::limits::{RECEIPTS, SENDER_AHEAD};
-use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
-use super::effect::Effect;
 use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactState;
 use crate::store::event::{EventKind, EventRow};
-use crate::store::invite::{BlobState, InviteState};
+use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::queue::OwnQueueState;
 use crate::store::{Store, StoreError, Tx};
 
@@ -19,34 +18,37 @@ use crate::store::{Store, StoreError, Tx};
 const PROBE_MS: u64 = DAY_MS;
 
 /// When time will change something in the store. An envelope that was due at the `last` step waits for a line, or for
-/// an answer, and not for time.
-pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+/// an answer, and not for time; and what ends by a clock that `agrees` with a relay's waits for that.
+pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, agrees: bool) -> Result<Option<Timestamp>, StoreError> {
     let dues = [
-        tx.next_message_change()?,
+        tx.next_expiry()?,
         tx.next_receipt()?,
         tx.next_outgoing(last)?,
-        tx.next_invite_end()?,
-        tx.next_retirement()?,
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
-    Ok(dues.into_iter().flatten().min())
+    let ends = if agrees {
+        [tx.next_overdue()?, tx.next_given_up()?, tx.next_invite_end()?, tx.next_retirement()?]
+    } else {
+        [None; 4]
+    };
+    Ok(dues.into_iter().chain(ends).flatten().min())
+}
+
+/// A message's timer runs from now, unless it runs already (rule E10).
+pub(super) fn start_timer(message: &mut Message, now: Timestamp) {
+    let ends = message.timer.map(|secs| now.plus(u64::from(secs).saturating_mul(SECOND_MS)));
+    message.expires = message.expires.or(ends);
 }
 
 impl Engine {
-    /// The store was just opened: ends what was interrupted in a way that cannot be taken up again.
+    /// The store was just opened.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn handle_start(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
-            for mut invite in tx.invites()? {
-                // Nobody has seen its link.
-                if invite.state == InviteState::Putting {
-                    engine.end_invite(tx, &mut invite)?;
-                }
-            }
-            // A clock that was set back would make everything wait for it.
-            tx.clamp_dues(now)
+        self.step(store, now, |_, tx| {
+            // Nobody knows what the clock was before.
+            tx.clock_set_back(now)
         })?;
         self.handle_timeout(store, now)
     }
@@ -56,23 +58,10 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn handle_timeout(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
-        let set_back = now < self.last;
         self.step(store, now, |engine, tx| {
-            if set_back {
-                // What waits for a time that lies far ahead now would wait for days.
-                tx.clamp_dues(now)?;
-            }
-            if tx.delete_expired(now)? > 0 {
-                engine.effect(Effect::Scrub);
-            }
-            for outgoing in tx.overdue_outgoing(now)? {
-                engine.give_up(tx, &outgoing, now)?;
-            }
-            for message in tx.overdue(now)? {
-                engine.message_failed(tx, message.id, now)?;
-            }
-            engine.end_invites(tx, now)?;
-            engine.leave_queues(tx, now)?;
+            tx.delete_expired(now)?;
+            engine.drop_unput(tx)?;
+            engine.end_by_time(tx, now)?;
             engine.send_receipts(tx, now)?;
             engine.probe(tx, now)?;
             tx.forget_claims(now)?;
@@ -80,40 +69,47 @@ impl Engine {
         })
     }
 
-    fn end_invites(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut invite in tx.invites()? {
-            if invite.state == InviteState::Open && invite.expires <= now {
-                self.end_invite(tx, &mut invite)?;
-                let event = EventRow {
-                    seq: 0,
-                    time: now,
-                    kind: EventKind::InviteEnded,
-                    contact: None,
-                    message: None,
-                    invite: Some(invite.id),
-                };
-                tx.insert_event(&event)?;
-            }
+    /// Ends what others gave us time for, and the time is over; not by a clock that no relay's agrees with.
+    pub(super) fn end_by_time(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        if !self.clock_agrees() {
+            return Ok(());
         }
-        Ok(())
+        tx.clock_is_right(now)?;
+        for outgoing in tx.overdue_outgoing(now)? {
+            self.give_up(tx, &outgoing, now)?;
+        }
+        for message in tx.overdue(now)? {
+            self.message_failed(tx, message.id, now)?;
+        }
+        self.end_invites(tx, now)?;
+        self.read_out(tx, now)?;
+        self.leave_queues(tx, now)
     }
 
-    /// An invite is over: its link is forgotten, its blob and its queue go.
-    pub(super) fn end_invite(
+    /// A message of ours did not arrive in its time, or cannot. The person is told; where the text has disappeared
+    /// meanwhile, its row goes now.
+    pub(super) fn message_failed(
         &mut self,
         tx: &Tx<'_>,
-        invite: &mut crate::store::invite::Invite,
+        row: MessageRow,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
-        invite.state = InviteState::Ended;
-        invite.blob_state = BlobState::Leaving;
-        invite.link = super::invite::no_link();
-        tx.update_invite(invite)?;
-        if let Some(mut queue) = tx.invite_queue(invite.id)? {
-            queue.state = OwnQueueState::Leaving;
-            tx.update_own_queue(&queue)?;
+        let Some(mut message) = tx.message(row)? else { return Ok(()) };
+        if !matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
+            return Ok(());
         }
-        self.effect(Effect::Scrub);
-        Ok(())
+        let told = if message.body.is_empty() {
+            tx.delete_message(row)?;
+            None
+        } else {
+            message.state = MessageState::Failed;
+            message.fails = None;
+            start_timer(&mut message, now);
+            tx.update_message(&message)?;
+            Some(row)
+        };
+        let (kind, contact) = (EventKind::NotDelivered, Some(message.contact));
+        tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message: told, invite: None })
     }
 
     fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -121,9 +117,12 @@ impl Engine {
             if queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now) {
                 queue.state = OwnQueueState::Leaving;
                 tx.update_own_queue(&queue)?;
+                if let (None, Some(invite)) = (queue.contact, queue.invite) {
+                    self.invite_over(tx, invite, now)?;
+                }
             }
         }
-        Ok(())
+        tx.forget_invites(now)
     }
 
     fn send_receipts(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -3,11 +3,12 @@
 use beresta_proto::content::{Body, Timer};
 use beresta_proto::id::{AccountId, ContentId};
 use beresta_proto::limits::SENDER_AHEAD;
-use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
+use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::{ComposeError, Draft, peer};
-use super::effect::Effect;
+use super::invite::{drop_invite, is_open};
+use super::sweep::start_timer;
 use crate::crypto;
 use crate::store::contact::{ContactId, ContactState};
 use crate::store::invite::{InviteId, InviteState};
@@ -86,8 +87,6 @@ impl Engine {
             if ahead >= SENDER_AHEAD {
                 return Err(SendRefused::TooFarAhead);
             }
-            let timer_ms = contact.timer.seconds.map(|secs| u64::from(secs).saturating_mul(SECOND_MS));
-            let ttl = timer_ms.map_or(TtlClass::ThreeWeeks, TtlClass::at_least);
             let id = ContentId::random(&mut engine.rng);
             let row = tx
                 .insert_message(&Message {
@@ -100,12 +99,14 @@ impl Engine {
                     arrived: now,
                     state: MessageState::Queued,
                     timer: contact.timer.seconds,
-                    expires: timer_ms.map(|ms| now.plus(ms)),
+                    // Its timer runs once it has left, or once it is known that it cannot.
+                    expires: None,
                     fails: None,
                 })?
                 .ok_or(StoreError::Damaged)?;
             let body = Body::Text(text.to_owned());
-            let timer = contact.timer;
+            // Whatever its timer: the recipient's clock begins with reading, and they may be away (rule Q9).
+            let (timer, ttl) = (contact.timer, TtlClass::ThreeWeeks);
             let draft = Draft { contact: &contact, id, body, timer, ttl, message: Some(row) };
             engine.compose(tx, draft, now)?;
             Ok(SentMessage { row })
@@ -161,8 +162,7 @@ impl Engine {
                 let Some(mut message) = tx.message(*row)? else { continue };
                 if message.state == MessageState::New {
                     message.state = MessageState::Shown;
-                    message.expires =
-                        message.timer.map(|secs| now.plus(u64::from(secs).saturating_mul(SECOND_MS)));
+                    start_timer(&mut message, now);
                     tx.update_message(&message)?;
                 }
             }
@@ -233,13 +233,15 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn remove(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.wish(store, now, |engine, tx| {
+        self.wish(store, now, |_, tx| {
             let contact = tx.contact(who)?;
+            // Who would come back by one of these is not to come back.
+            for invite in tx.invites()?.into_iter().filter(|invite| invite.renews == Some(who)) {
+                drop_invite(tx, invite)?;
+            }
             leave_queues_of(tx, who)?;
             crypto::forget(tx, peer(&contact).handle)?;
-            tx.delete_contact(who)?;
-            engine.effect(Effect::Scrub);
-            Ok(())
+            tx.delete_contact(who)
         })
     }
 
@@ -253,27 +255,26 @@ impl Engine {
         with: ContactId,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.wish(store, now, |engine, tx| {
-            engine.effect(Effect::Scrub);
-            tx.delete_history(with)
-        })
+        self.wish(store, now, |_, tx| tx.delete_history(with))
     }
 
     /// Takes an invite back.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] if there is no open invite with this number.
+    /// [`StoreError::NotFound`] if nobody can be met by an invite with this number.
     pub fn invite_revoke(
         &mut self,
         store: &mut Store,
         id: InviteId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.wish(store, now, |engine, tx| {
-            let mut invite = tx.invite(id)?;
-            match invite.state {
-                InviteState::Open | InviteState::Putting => engine.end_invite(tx, &mut invite),
-                InviteState::Used | InviteState::Ended => Err(StoreError::NotFound),
+        self.wish(store, now, |_, tx| {
+            let invite = tx.invite(id)?;
+            let open = tx.invite_queue(id)?.is_some_and(|queue| is_open(&invite, &queue));
+            if open || invite.state == InviteState::Putting {
+                drop_invite(tx, invite)
+            } else {
+                Err(StoreError::NotFound)
             }
         })
     }

@@ -209,7 +209,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_contact(&self, id: ContactId) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM contact WHERE id = ?1", [id.0])?;
+        self.erase("DELETE FROM contact WHERE id = ?1", [id.0])?;
         Ok(())
     }
 }

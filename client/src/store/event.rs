@@ -16,7 +16,7 @@ macro_rules! codes {
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
 
         impl $name {
-            const fn to_code(self) -> i64 {
+            pub(super) const fn to_code(self) -> i64 {
                 match self { $(Self::$variant => $code,)+ }
             }
 
@@ -50,6 +50,8 @@ codes!(
         RelayForked = 9,
         /// An invite ended unused.
         InviteEnded = 10,
+        /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
+        NotDelivered = 11,
     }
 );
 

@@ -2,7 +2,7 @@
 
 use beresta_proto::id::{BlobId, ConversationId, RelayId};
 use beresta_proto::key::SigningKey;
-use beresta_proto::time::Timestamp;
+use beresta_proto::time::{DAY_MS, Timestamp};
 use rusqlite::{OptionalExtension as _, Row, params};
 use zeroize::Zeroizing;
 
@@ -91,11 +91,13 @@ pub struct Invite {
     pub owner: SigningKey,
     /// The conversation that begins with it.
     pub conversation: ConversationId,
+    /// The id of the bundle in it, whose private halves go with it.
+    pub bundle: u32,
     /// The link; emptied once the invite was used or ended.
     pub link: Zeroizing<String>,
     /// libsignal's name for whoever accepts: the first key that is accepted under it owns it.
     pub stranger: Handle,
-    /// What we will call who accepts; may be empty.
+    /// What we will call who accepts; may be empty, and is once the invite is closed.
     pub name: String,
     /// The contact who comes back with a new key.
     pub renews: Option<ContactId>,
@@ -109,8 +111,8 @@ pub struct Invite {
     pub expires: Timestamp,
 }
 
-const COLUMNS: &str =
-    "id, relay, blob, owner, conversation, link, stranger, name, renews, state, blob_state, created, expires";
+const COLUMNS: &str = "id, relay, blob, owner, conversation, bundle, link, stranger, name, renews, state, blob_state, \
+                       created, expires";
 
 fn read(row: &Row<'_>) -> Result<Invite, StoreError> {
     Ok(Invite {
@@ -119,6 +121,7 @@ fn read(row: &Row<'_>) -> Result<Invite, StoreError> {
         blob: BlobId(array(row, "blob")?),
         owner: secret(row, "owner", SigningKey::take)?,
         conversation: ConversationId(array(row, "conversation")?),
+        bundle: row.get("bundle")?,
         link: Zeroizing::new(row.get("link")?),
         stranger: Handle(array(row, "stranger")?),
         name: row.get("name")?,
@@ -137,14 +140,15 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn insert_invite(&self, invite: &Invite) -> Result<InviteId, StoreError> {
         self.conn().execute(
-            "INSERT INTO invite (relay, blob, owner, conversation, link, stranger, name, renews, state, blob_state,
-                 created, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            "INSERT INTO invite (relay, blob, owner, conversation, bundle, link, stranger, name, renews, state,
+                 blob_state, created, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
             params![
                 invite.relay.0,
                 invite.blob.0,
                 invite.owner.expose(),
                 invite.conversation.0,
+                invite.bundle,
                 invite.link.as_str(),
                 invite.stranger.0,
                 invite.name,
@@ -175,14 +179,38 @@ impl Tx<'_> {
         self.query_all(&sql, [id.0], read)?.pop().ok_or(StoreError::NotFound)
     }
 
-    /// Writes link and states of an invite back.
+    /// Writes what changes in an invite back.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn update_invite(&self, invite: &Invite) -> Result<(), StoreError> {
-        self.conn().execute(
-            "UPDATE invite SET link = ?2, state = ?3, blob_state = ?4 WHERE id = ?1",
-            params![invite.id.0, invite.link.as_str(), invite.state.to_code(), invite.blob_state.to_code()],
+        // It may take the link and the name back.
+        self.erase(
+            "UPDATE invite SET conversation = ?2, link = ?3, name = ?4, renews = ?5, state = ?6, blob_state = ?7
+             WHERE id = ?1",
+            params![
+                invite.id.0,
+                invite.conversation.0,
+                invite.link.as_str(),
+                invite.name,
+                invite.renews.map(|id| id.0),
+                invite.state.to_code(),
+                invite.blob_state.to_code(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets invites of which nothing is left at their relay. A blob that ended a day ago is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_invites(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.erase(
+            "DELETE FROM invite
+             WHERE state IN (3, 4) AND (blob_state = 3 OR expires <= ?1)
+                 AND NOT EXISTS (SELECT 1 FROM own_queue WHERE own_queue.invite = invite.id)",
+            [to_db(now.minus(DAY_MS))],
         )?;
         Ok(())
     }
@@ -221,12 +249,21 @@ impl Tx<'_> {
         Ok(fresh)
     }
 
+    /// Forgets the claim of a blob: whoever made it was met.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_claim(&self, blob: &BlobId) -> Result<(), StoreError> {
+        self.erase("DELETE FROM claim WHERE blob = ?1", [blob.0])?;
+        Ok(())
+    }
+
     /// Forgets claims of invites that ended before `now`.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn forget_claims(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM claim WHERE expires < ?1", [to_db(now)])?;
+        self.erase("DELETE FROM claim WHERE expires < ?1", [to_db(now)])?;
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::column::{array, code, from_db, time, to_db};
 use super::contact::ContactId;
+use super::event::EventKind;
 use super::{StoreError, Tx};
 
 /// Names a message in this store.
@@ -66,7 +67,7 @@ pub struct Message {
     pub content: ContentId,
     /// Whether we wrote it.
     pub outgoing: bool,
-    /// The text.
+    /// The text; empty once it has disappeared while what became of the message is not known yet.
     pub body: Zeroizing<String>,
     /// When it was sent, by the sender's clock.
     pub sent: Timestamp,
@@ -127,7 +128,7 @@ impl Tx<'_> {
         Ok((added == 1).then(|| MessageRow(self.conn().last_insert_rowid())))
     }
 
-    /// One message; none if it disappeared.
+    /// One message. One whose text has disappeared while it is on its way still has its row.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -136,7 +137,7 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// The last `limit` messages with a contact before `before`, oldest first.
+    /// The last `limit` messages with a contact before `before`, oldest first, without those whose text has disappeared.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -146,8 +147,9 @@ impl Tx<'_> {
         before: Option<MessageRow>,
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM message WHERE contact = ?1 AND id < ?2 ORDER BY id DESC LIMIT ?3");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM message WHERE contact = ?1 AND id < ?2 AND body <> '' ORDER BY id DESC LIMIT ?3"
+        );
         let before = before.map_or(i64::MAX, |row| row.0);
         let mut list = self.query_all(&sql, params![contact.0, before, limit], read)?;
         list.reverse();
@@ -212,12 +214,32 @@ impl Tx<'_> {
         Ok(found.is_some())
     }
 
-    /// Deletes messages whose time is over: how many.
+    /// Lets the messages disappear whose time is over (rule E10).
+    ///
+    /// Of one that is at the relay only the text goes: its row stays until it is known whether it arrived. A person
+    /// is told that a message was not delivered also if they look after its end.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn delete_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.conn().execute("DELETE FROM message WHERE expires <= ?1", [to_db(now)])?)
+    pub fn delete_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        let now = to_db(now);
+        self.erase("UPDATE message SET body = '' WHERE expires <= ?1 AND state = 2 AND body <> ''", [now])?;
+        self.run(
+            "UPDATE event SET message = NULL
+             WHERE kind = ?2 AND message IN (SELECT id FROM message WHERE expires <= ?1 AND state <> 2)",
+            [now, EventKind::NotDelivered.to_code()],
+        )?;
+        self.erase("DELETE FROM message WHERE expires <= ?1 AND state <> 2", [now])?;
+        Ok(())
+    }
+
+    /// Deletes one message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn delete_message(&self, id: MessageRow) -> Result<(), StoreError> {
+        self.erase("DELETE FROM message WHERE id = ?1", [id.0])?;
+        Ok(())
     }
 
     /// Deletes every message with a contact: how many.
@@ -225,7 +247,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_history(&self, contact: ContactId) -> Result<usize, StoreError> {
-        Ok(self.conn().execute("DELETE FROM message WHERE contact = ?1", [contact.0])?)
+        self.erase("DELETE FROM message WHERE contact = ?1", [contact.0])
     }
 
     /// Messages that we wrote and that count as not delivered from `now` on.
@@ -237,14 +259,19 @@ impl Tx<'_> {
         self.query_all(&sql, [to_db(now)], read)
     }
 
-    /// When the next message disappears or counts as not delivered.
+    /// When the next text disappears.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn next_message_change(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest(
-            "SELECT min(t) FROM (SELECT min(expires) AS t FROM message UNION SELECT min(fails) FROM message)",
-            [],
-        )
+    pub fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(expires) FROM message WHERE body <> '' OR state <> 2", [])
+    }
+
+    /// When the next message counts as not delivered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn next_overdue(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(fails) FROM message", [])
     }
 }

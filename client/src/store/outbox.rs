@@ -2,7 +2,7 @@
 
 use beresta_proto::envelope::Envelope;
 use beresta_proto::id::{ContentId, MessageId, RelayId};
-use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use beresta_proto::time::{Timestamp, TtlClass};
 use rusqlite::{Row, params};
 
 use super::column::{array, code, time, to_db};
@@ -198,25 +198,20 @@ impl Tx<'_> {
         self.query_all(&format!("SELECT {COLUMNS} FROM outbox WHERE expires <= ?1"), [to_db(now)], read)
     }
 
-    /// When the next try after `last` is due, or the next envelope is given up.
+    /// When the next try after `last` is due.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn next_outgoing(&self, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        let sql = "SELECT min(t) FROM (SELECT min(due) AS t FROM outbox WHERE due > ?1
-                   UNION SELECT min(expires) FROM outbox)";
-        self.earliest(sql, [to_db(last)])
+        self.earliest("SELECT min(due) FROM outbox WHERE due > ?1", [to_db(last)])
     }
 
-    /// Where dues lie further ahead than any pause is long, the clock was set back: makes them due now.
+    /// When the next envelope is given up.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn clamp_dues(&self, now: Timestamp) -> Result<(), StoreError> {
-        let latest = to_db(now.plus(DAY_MS));
-        self.conn().execute("UPDATE outbox SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
-        self.conn().execute("UPDATE receipt SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
-        Ok(())
+    pub fn next_given_up(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.earliest("SELECT min(expires) FROM outbox", [])
     }
 
     /// How many envelopes wait.

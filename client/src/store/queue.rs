@@ -207,7 +207,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_own_queue(&self, id: OwnQueueId) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM own_queue WHERE id = ?1", [id.0])?;
+        self.erase("DELETE FROM own_queue WHERE id = ?1", [id.0])?;
         Ok(())
     }
 
@@ -284,10 +284,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_retired_peer_queues(&self) -> Result<(), StoreError> {
-        self.conn().execute(
-            "DELETE FROM peer_queue WHERE retired = 1 AND id NOT IN (SELECT queue FROM outbox)",
-            [],
-        )?;
+        self.erase("DELETE FROM peer_queue WHERE retired = 1 AND id NOT IN (SELECT queue FROM outbox)", [])?;
         Ok(())
     }
 }

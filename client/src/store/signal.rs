@@ -175,7 +175,7 @@ impl Tx<'_> {
             "DELETE FROM signal_identity WHERE handle = ?1",
             "DELETE FROM signal_failures WHERE handle = ?1",
         ] {
-            self.run(sql, [handle])?;
+            self.erase(sql, [handle])?;
         }
         Ok(())
     }
@@ -230,7 +230,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`] if the store failed.
     pub fn delete_bundle(&self, bundle: u32) -> Result<usize, StoreError> {
-        self.run("DELETE FROM signal_pre_key WHERE bundle = ?1", [bundle])
+        self.erase("DELETE FROM signal_pre_key WHERE bundle = ?1", [bundle])
     }
 
     /// Notes that a first message was taken. False if it had been before: then it is a replay.

@@ -1,33 +1,58 @@
 //! One transaction, and the small tools with which row modules read and write in it.
 
+use std::cell::Cell;
+
 use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 
 use super::StoreError;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
-pub struct Tx<'c>(Transaction<'c>);
+pub struct Tx<'c> {
+    inner: Transaction<'c>,
+    erased: Cell<bool>,
+}
 
 #[allow(dead_code, reason = "tools for row modules, not each of which is there yet")]
 impl<'c> Tx<'c> {
     pub(super) fn new(inner: Transaction<'c>) -> Self {
-        Self(inner)
+        Self { inner, erased: Cell::new(false) }
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
-        Ok(self.0.commit()?)
+        Ok(self.inner.commit()?)
+    }
+
+    /// Whether something was erased in it.
+    pub(super) fn erased(&self) -> bool {
+        self.erased.get()
     }
 
     /// The connection, for row modules whose need the tools below don't meet. Whoever writes through it must pass on
     /// every error: see `alive`.
     pub(in crate::store) fn conn(&self) -> &Connection {
-        &self.0
+        &self.inner
     }
 
     /// Runs one statement; returns how many rows it changed.
     pub(in crate::store) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, StoreError> {
         self.alive()?;
-        Ok(self.conn().execute(sql, params)?)
+        Ok(self.conn().prepare_cached(sql)?.execute(params)?)
+    }
+
+    /// Runs one statement that deletes, or empties, something said or secret. Older copies of it stay in the WAL: the
+    /// store owes a [scrub](super::Store::scrub) from then on. Whatever a person or a rule wants gone goes through here.
+    ///
+    /// What a step of a ratchet overwrites does not: the text that its keys open is in the store itself, and the scrub
+    /// that takes the text takes them along.
+    pub(in crate::store) fn erase(
+        &self,
+        sql: &'static str,
+        params: impl Params,
+    ) -> Result<usize, StoreError> {
+        let rows = self.run(sql, params)?;
+        self.erased.set(self.erased.get() || rows > 0);
+        Ok(rows)
     }
 
     /// Runs one INSERT and returns the row's id.
@@ -43,7 +68,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        Ok(self.conn().query_row(sql, params, read).optional()?)
+        Ok(self.conn().prepare_cached(sql)?.query_row(params, read).optional()?)
     }
 
     /// Every row of a query, in its order.
@@ -53,7 +78,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.conn().prepare(sql)?;
+        let mut statement = self.conn().prepare_cached(sql)?;
         let rows = statement.query_map(params, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
@@ -100,7 +125,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self(_) = self;
+        let Self { inner: _, erased: _ } = self;
         f.write_str("Tx(..)")
     }
 }

@@ -28,6 +28,9 @@ impl World {
             for who in (0..self.people.len()).map(Who) {
                 let clock = self.clock_of(who);
                 let person = &mut self.people[who.0];
+                if !person.running {
+                    continue;
+                }
                 let due = person.engine.poll_timeout(&mut person.store).unwrap();
                 if due.is_some_and(|due| due <= clock) {
                     person.engine.handle_timeout(&mut person.store, clock).unwrap();
@@ -46,7 +49,7 @@ impl World {
         let now = self.now;
         let mut moments: Vec<Timestamp> = parcel.into_iter().collect();
         moments.push(self.relay.poll_timeout());
-        for person in &mut self.people {
+        for person in self.people.iter_mut().filter(|person| person.running) {
             if let Some(due) = person.engine.poll_timeout(&mut person.store).unwrap() {
                 let due = Timestamp(due.0.saturating_add_signed(-person.clock_off_ms));
                 moments.push(due.max(now));
@@ -147,6 +150,7 @@ impl World {
 
     /// Performs a person's effects, as the driver does.
     pub(super) fn perform(&mut self, who: Who) {
+        self.people[who.0].store.scrub().unwrap();
         while let Some(effect) = self.people[who.0].engine.poll_effect() {
             match effect {
                 Effect::Dial { relay: _, known_sequence: _ } => self.dial(who),
@@ -170,7 +174,6 @@ impl World {
                 Effect::Answer { ask, outcome } => {
                     self.people[who.0].answers.insert(ask, outcome);
                 }
-                Effect::Scrub => self.people[who.0].store.checkpoint_and_truncate().unwrap(),
             }
         }
     }

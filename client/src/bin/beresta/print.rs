@@ -133,6 +133,7 @@ impl Printer {
             EventKind::NeedsNewer => "event-needs-newer",
             EventKind::RelayForked => "event-relay-forked",
             EventKind::InviteEnded => "event-invite-ended",
+            EventKind::NotDelivered => "event-not-delivered",
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));

@@ -198,6 +198,8 @@ impl Engine {
             | ComposeError::TooFarAhead
             | ComposeError::Crypto(_) => AskError::BadKeys,
         })?;
+        // The meeting is kept: it is not claimed again.
+        tx.forget_claim(&request.link.blob)?;
         Ok(contact.id)
     }
 }

@@ -5,6 +5,7 @@ use beresta_proto::id::ContentId;
 use beresta_proto::time::{SECOND_MS, Timestamp};
 
 use crate::engine::Engine;
+use crate::engine::sweep::start_timer;
 use crate::store::contact::{Contact, ContactId};
 use crate::store::event::{DropReason, EventKind, EventRow};
 use crate::store::message::{Message, MessageRow, MessageState};
@@ -39,7 +40,10 @@ impl Engine {
         content: Content,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Content { id, sent, timer, body, .. } = content;
+        let Content { id, sent, timer: theirs, body, .. } = content;
+        // What both agreed on holds, whatever a text from before says; and a text never stays longer than its sender was
+        // shown that it would (rule E11).
+        let timer = [contact.timer.seconds, theirs.seconds].into_iter().flatten().min();
         match body {
             Body::Text(text) => {
                 let row = tx.insert_message(&Message {
@@ -51,7 +55,7 @@ impl Engine {
                     sent,
                     arrived: now,
                     state: MessageState::New,
-                    timer: timer.seconds,
+                    timer,
                     expires: None,
                     fails: None,
                 })?;
@@ -106,6 +110,7 @@ impl Engine {
         }
         message.state = MessageState::Delivered;
         message.fails = None;
+        start_timer(&mut message, now);
         tx.update_message(&message)?;
         self.message_changed(tx, contact, message.id, now)
     }

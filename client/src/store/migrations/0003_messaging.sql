@@ -44,7 +44,7 @@ CREATE TABLE own_queue (
     read_key    BLOB NOT NULL CHECK (length(read_key) = 32),
     capability  BLOB NOT NULL CHECK (length(capability) = 32),
     envelope    BLOB NOT NULL CHECK (length(envelope) = 32),
-    invite      INTEGER,                -- the invite it was made for: who writes first owns it
+    invite      INTEGER REFERENCES invite (id), -- the one it was made for, which stays as long: who writes first owns it
     contact     INTEGER REFERENCES contact (id) ON DELETE SET NULL,
     state       INTEGER NOT NULL,       -- 1 read, 2 to be deleted at the relay
     retire      INTEGER,                -- when we stop to read it, once a fresh one took its place
@@ -71,10 +71,11 @@ CREATE TABLE invite (
     blob          BLOB NOT NULL CHECK (length(blob) = 16),
     owner         BLOB NOT NULL CHECK (length(owner) = 32), -- seed of the key that may delete the blob
     conversation  BLOB NOT NULL CHECK (length(conversation) = 16),
+    bundle        INTEGER NOT NULL,     -- the id of its pre-keys, which are deleted with it
     link          TEXT NOT NULL,        -- emptied once it was used or ended
     stranger      BLOB NOT NULL CHECK (length(stranger) = 16), -- libsignal's name for whoever accepts
-    name          TEXT NOT NULL,        -- what we will call who accepts; may be empty
-    renews        INTEGER REFERENCES contact (id) ON DELETE CASCADE, -- the contact who comes back with a new key
+    name          TEXT NOT NULL,        -- what we will call who accepts; may be empty, and is once it is closed
+    renews        INTEGER REFERENCES contact (id) ON DELETE SET NULL, -- the contact who comes back with a new key
     state         INTEGER NOT NULL,     -- 1 being put, 2 open, 3 used, 4 ended
     blob_state    INTEGER NOT NULL,     -- 1 at the relay, 2 to be deleted there, 3 gone
     created       INTEGER NOT NULL,
@@ -93,7 +94,7 @@ CREATE TABLE message (
     contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     content   BLOB NOT NULL CHECK (length(content) = 16),
     outgoing  INTEGER NOT NULL,
-    body      TEXT NOT NULL,
+    body      TEXT NOT NULL,            -- empty: it has disappeared, and what became of it is not known yet
     sent      INTEGER NOT NULL,         -- by the sender's clock
     arrived   INTEGER NOT NULL,         -- by ours
     state     INTEGER NOT NULL,         -- outgoing: 1 queued, 2 at the relay, 3 delivered, 4 failed; incoming: 5 new, 6 shown
@@ -135,7 +136,7 @@ CREATE TABLE event (
     kind     INTEGER NOT NULL,
     contact  INTEGER REFERENCES contact (id) ON DELETE CASCADE,
     message  INTEGER REFERENCES message (id) ON DELETE CASCADE,
-    invite   INTEGER REFERENCES invite (id) ON DELETE CASCADE
+    invite   INTEGER REFERENCES invite (id) ON DELETE SET NULL
 ) STRICT;
 CREATE INDEX event_what ON event (kind, contact, message, invite);
 CREATE INDEX event_message ON event (message) WHERE message IS NOT NULL;

@@ -8,15 +8,27 @@ fn count(bytes: &[u8], word: &[u8]) -> usize {
     bytes.windows(word.len()).filter(|part| *part == word).count()
 }
 
-/// Every page of the database decrypted, free ones too.
-fn pages(store: &mut Store) -> Vec<u8> {
-    let pages = store.conn.serialize(MAIN_DB).unwrap().to_vec();
-    assert!(pages.starts_with(b"SQLite format 3"), "these are not decrypted pages");
-    pages
-}
+impl Store {
+    /// Every page of the database decrypted, free ones too.
+    pub(crate) fn pages(&mut self) -> Vec<u8> {
+        let pages = self.conn.serialize(MAIN_DB).unwrap().to_vec();
+        assert!(pages.starts_with(b"SQLite format 3"), "these are not decrypted pages");
+        pages
+    }
 
-fn wal_len(dir: &Path) -> u64 {
-    fs::metadata(dir.join("store.db-wal")).map_or(0, |file| file.len())
+    /// Bytes of the WAL in `dir`.
+    pub(crate) fn wal_len(dir: &Path) -> u64 {
+        fs::metadata(dir.join("store.db-wal")).map_or(0, |file| file.len())
+    }
+
+    /// The profile as a killed process leaves it: its files as they are while it is open.
+    pub(crate) fn killed(dir: &Path) -> tempfile::TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        for (name, bytes) in files(dir) {
+            fs::write(copy.path().join(name), bytes).unwrap();
+        }
+        copy
+    }
 }
 
 /// 200 rows that say `KEEP-n` and 200 that say `GONE-n`, some in pages of their own.
@@ -45,17 +57,17 @@ fn after_deletion_and_checkpoint_no_page_and_no_wal_holds_the_text() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());
     fill(&mut store);
-    let before = pages(&mut store);
+    let before = store.pages();
     assert!(count(&before, b"GONE") >= 200 && count(&before, b"KEEP") >= 200);
     // Changed first, so that old versions of the rows have been written as well.
     store.transaction(|tx| tx.run("UPDATE talk SET said = 'GONE again ' || id WHERE gone = 1", [])).unwrap();
     store.transaction(|tx| tx.run("DELETE FROM talk WHERE gone = 1", [])).unwrap();
-    assert!(wal_len(dir.path()) > 0, "the WAL was empty before: the checkpoint shows nothing");
+    assert!(Store::wal_len(dir.path()) > 0, "the WAL was empty before: the checkpoint shows nothing");
 
     store.checkpoint_and_truncate().unwrap();
 
-    assert_eq!(wal_len(dir.path()), 0);
-    let after = pages(&mut store);
+    assert_eq!(Store::wal_len(dir.path()), 0);
+    let after = store.pages();
     assert_eq!(count(&after, b"GONE"), 0);
     assert!(count(&after, b"KEEP") >= 200, "the search does not find what was kept");
     let free: i64 = store.conn.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
@@ -65,8 +77,8 @@ fn after_deletion_and_checkpoint_no_page_and_no_wal_holds_the_text() {
 
     // The file itself, opened afresh, says the same.
     store.close().unwrap();
-    assert_eq!(wal_len(dir.path()), 0);
-    let reopened = pages(&mut Store::open(dir.path(), &pass("right")).unwrap());
+    assert_eq!(Store::wal_len(dir.path()), 0);
+    let reopened = Store::open(dir.path(), &pass("right")).unwrap().pages();
     assert_eq!(count(&reopened, b"GONE"), 0);
     assert!(count(&reopened, b"KEEP") >= 200);
 }
@@ -78,10 +90,44 @@ fn the_search_for_traces_finds_them_where_secure_deletion_is_off() {
     store.conn.query_row("PRAGMA secure_delete = OFF", [], |row| row.get::<_, i64>(0)).unwrap();
     fill(&mut store);
     store.transaction(|tx| tx.run("DELETE FROM talk WHERE gone = 1 AND id % 3 = 0", [])).unwrap();
-    let left = pages(&mut store);
+    let left = store.pages();
     let rows = store
         .transaction(|tx| tx.all("SELECT said FROM talk WHERE gone = 1", [], |row| row.get::<_, String>(0)))
         .unwrap();
     let in_rows: usize = rows.iter().map(|said| count(said.as_bytes(), b"GONE")).sum();
     assert!(count(&left, b"GONE") > 2 * in_rows, "row and index hold each once; the rest are traces");
+}
+
+#[test]
+fn a_scrub_that_a_crash_or_a_full_disk_kept_from_happening_stays_due() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    fill(&mut store);
+    store.checkpoint_and_truncate().unwrap();
+    assert!(!store.owes_scrub());
+    let erase = |store: &mut Store, id: i64| {
+        store.transaction(|tx| tx.erase("DELETE FROM talk WHERE id = ?1", [id])).unwrap()
+    };
+    // Nothing was there, nothing is owed; nor for what was rolled back.
+    assert_eq!((erase(&mut store, 10_000), store.owes_scrub()), (0, false));
+    let refused: Result<(), StoreError> = store.transaction(|tx| {
+        tx.erase("DELETE FROM talk WHERE gone = 1", [])?;
+        Err(StoreError::BadRow)
+    });
+    assert!(refused.is_err() && !store.owes_scrub());
+    assert_eq!((erase(&mut store, 2), store.owes_scrub()), (1, true));
+
+    // Killed before the scrub: the next opening knows no better than to owe it.
+    let copy = Store::killed(dir.path());
+    let mut reopened = Store::open(copy.path(), &pass("right")).unwrap();
+    assert!(reopened.owes_scrub());
+    reopened.scrub().unwrap();
+    assert!(!reopened.owes_scrub() && Store::wal_len(copy.path()) == 0);
+
+    // It fails while something still reads, as on a full disk, and succeeds later.
+    store.conn.execute_batch("BEGIN; SELECT count(*) FROM talk;").unwrap();
+    assert!(store.scrub().is_err() && store.owes_scrub());
+    store.conn.execute_batch("ROLLBACK").unwrap();
+    store.scrub().unwrap();
+    assert!(!store.owes_scrub() && Store::wal_len(dir.path()) == 0);
 }

@@ -99,7 +99,7 @@ pub(super) async fn tell(shell: &Shell, client: &Client, events: &[Event]) -> Re
             None => None,
         };
         match (event.kind, &event.message) {
-            (EventKind::MessageChanged, Some(id)) => {
+            (EventKind::MessageChanged | EventKind::NotDelivered, Some(id)) => {
                 if let Some(message) = client.message(id).await? {
                     shell.print.came_further(&message);
                 }
