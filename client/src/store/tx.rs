@@ -27,7 +27,7 @@ impl<'c> Tx<'c> {
     /// Runs one statement; returns how many rows it changed.
     pub(in crate::store) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, StoreError> {
         self.alive()?;
-        Ok(self.conn().execute(sql, params)?)
+        Ok(self.conn().prepare_cached(sql)?.execute(params)?)
     }
 
     /// Runs one INSERT and returns the row's id.
@@ -43,7 +43,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
-        Ok(self.conn().query_row(sql, params, read).optional()?)
+        Ok(self.conn().prepare_cached(sql)?.query_row(params, read).optional()?)
     }
 
     /// Every row of a query, in its order.
@@ -53,7 +53,7 @@ impl<'c> Tx<'c> {
         params: impl Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut statement = self.conn().prepare(sql)?;
+        let mut statement = self.conn().prepare_cached(sql)?;
         let rows = statement.query_map(params, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
