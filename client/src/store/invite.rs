@@ -136,7 +136,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_invite(&self, invite: &Invite) -> Result<InviteId, StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO invite (relay, blob, owner, conversation, link, stranger, name, renews, state, blob_state,
                  created, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -180,7 +180,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_invite(&self, invite: &Invite) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE invite SET link = ?2, state = ?3, blob_state = ?4 WHERE id = ?1",
             params![invite.id.0, invite.link.as_str(), invite.state.to_code(), invite.blob_state.to_code()],
         )?;
@@ -214,7 +214,7 @@ impl Tx<'_> {
         if let Some(key) = known {
             return key;
         }
-        self.conn().execute(
+        self.run(
             "INSERT INTO claim (blob, key, expires) VALUES (?1, ?2, ?3)",
             params![blob.0, fresh.expose(), to_db(expires)],
         )?;
@@ -226,7 +226,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_claims(&self, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM claim WHERE expires < ?1", [to_db(now)])?;
+        self.run("DELETE FROM claim WHERE expires < ?1", [to_db(now)])?;
         Ok(())
     }
 }

@@ -107,7 +107,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_message(&self, message: &Message) -> Result<Option<MessageRow>, StoreError> {
-        let added = self.conn().execute(
+        let added = self.run(
             "INSERT INTO message (contact, content, outgoing, body, sent, arrived, state, timer, expires, fails)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (contact, outgoing, content) DO NOTHING",
@@ -170,7 +170,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_message(&self, message: &Message) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE message SET state = ?2, expires = ?3, fails = ?4 WHERE id = ?1",
             params![
                 message.id.0,
@@ -217,7 +217,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_expired(&self, now: Timestamp) -> Result<usize, StoreError> {
-        Ok(self.conn().execute("DELETE FROM message WHERE expires <= ?1", [to_db(now)])?)
+        self.run("DELETE FROM message WHERE expires <= ?1", [to_db(now)])
     }
 
     /// Deletes every message with a contact: how many.
@@ -225,7 +225,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_history(&self, contact: ContactId) -> Result<usize, StoreError> {
-        Ok(self.conn().execute("DELETE FROM message WHERE contact = ?1", [contact.0])?)
+        self.run("DELETE FROM message WHERE contact = ?1", [contact.0])
     }
 
     /// Messages that we wrote and that count as not delivered from `now` on.

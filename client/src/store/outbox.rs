@@ -76,7 +76,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_outgoing(&self, one: &Outgoing) -> Result<OutboxId, StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, due, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
@@ -149,7 +149,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_outgoing(&self, one: &Outgoing) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5 WHERE id = ?1",
             params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due)],
         )?;
@@ -161,7 +161,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn hurry_outgoing(&self, contact: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE outbox SET due = ?2 WHERE contact = ?1 AND due > ?2",
             params![contact.0, to_db(now)],
         )?;
@@ -173,7 +173,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn hurry_relay(&self, relay: &RelayId, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE outbox SET due = ?2
              WHERE due > ?2 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?1)",
             params![relay.0, to_db(now)],
@@ -186,7 +186,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_outgoing(&self, id: OutboxId) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM outbox WHERE id = ?1", [id.0])?;
+        self.run("DELETE FROM outbox WHERE id = ?1", [id.0])?;
         Ok(())
     }
 
@@ -214,8 +214,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn clamp_dues(&self, now: Timestamp) -> Result<(), StoreError> {
         let latest = to_db(now.plus(DAY_MS));
-        self.conn().execute("UPDATE outbox SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
-        self.conn().execute("UPDATE receipt SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
+        self.run("UPDATE outbox SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
+        self.run("UPDATE receipt SET due = ?1 WHERE due > ?2", [to_db(now), latest])?;
         Ok(())
     }
 
@@ -232,7 +232,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_receipt(&self, receipt: DueReceipt) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO receipt (contact, content, due)
              VALUES (?1, ?2, coalesce((SELECT min(due) FROM receipt WHERE contact = ?1), ?3))",
             params![receipt.contact.0, receipt.content.0, to_db(receipt.due)],
@@ -272,7 +272,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_receipts_to(&self, contact: ContactId) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM receipt WHERE contact = ?1", [contact.0])?;
+        self.run("DELETE FROM receipt WHERE contact = ?1", [contact.0])?;
         Ok(())
     }
 
