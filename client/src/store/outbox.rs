@@ -118,9 +118,11 @@ impl Tx<'_> {
     ) -> Result<Vec<Outgoing>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?2)
-                 AND (contact IN (SELECT id FROM contact WHERE state <> 1)
-                     OR id IN (SELECT min(id) FROM outbox GROUP BY contact))
+             WHERE due <= ?1
+                 AND EXISTS (SELECT 1 FROM peer_queue WHERE id = outbox.queue AND relay = ?2)
+                 AND (EXISTS (SELECT 1 FROM contact WHERE id = outbox.contact AND state <> 1)
+                     OR NOT EXISTS (SELECT 1 FROM outbox older
+                         WHERE older.contact = outbox.contact AND older.id < outbox.id))
              ORDER BY id LIMIT ?3"
         );
         self.query_all(&sql, params![to_db(now), relay.0, limit], read)
@@ -135,12 +137,13 @@ impl Tx<'_> {
         self.query_all(&sql, [contact.0], read)
     }
 
-    /// Relays for which an envelope waits.
+    /// Relays for which an envelope waits; one with several queues comes as often as there are queues.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn relays_with_outgoing(&self) -> Result<Vec<RelayId>, StoreError> {
-        let sql = "SELECT DISTINCT relay FROM peer_queue WHERE id IN (SELECT queue FROM outbox)";
+        let sql =
+            "SELECT relay FROM peer_queue WHERE EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
         self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
