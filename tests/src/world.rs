@@ -176,9 +176,15 @@ impl World {
 
     /// A new person with the relay as their home.
     pub fn person(&mut self, name: &str) -> Who {
+        let seed = self.seed.wrapping_mul(1000) + self.people.len() as u64;
+        let mut rng = Rng::new(ChaCha20Rng::seed_from_u64(seed));
+        let store = Store::open_in_memory(&mut rng).unwrap();
+        self.person_with(name, store, rng)
+    }
+
+    /// A new person with the relay as their home, over a fresh store and randomness of the caller's.
+    pub fn person_with(&mut self, name: &str, mut store: Store, mut rng: Rng) -> Who {
         let who = Who(self.people.len());
-        let mut rng = Rng::new(ChaCha20Rng::seed_from_u64(self.seed.wrapping_mul(1000) + who.0 as u64));
-        let mut store = Store::open_in_memory(&mut rng).unwrap();
         let home = Some(self.relay_address());
         let now = self.now;
         store

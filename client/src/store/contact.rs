@@ -152,7 +152,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`] if the key or handle belongs to another contact already.
     pub fn insert_contact(&self, contact: &Contact, now: Timestamp) -> Result<ContactId, StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO contact (handle, identity, device, conversation, name, state, verified, identity_changed,
                  needs_queue, timer_secs, timer_version, probed, created)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -180,7 +180,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_contact(&self, contact: &Contact) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE contact SET handle = ?2, identity = ?3, device = ?4, conversation = ?5, name = ?6, state = ?7,
                  verified = ?8, identity_changed = ?9, needs_queue = ?10, timer_secs = ?11, timer_version = ?12,
                  probed = ?13

@@ -105,11 +105,11 @@ impl Tx<'_> {
     pub fn insert_event(&self, event: &EventRow) -> Result<(), StoreError> {
         let (contact, message) = (event.contact.map(|id| id.0), event.message.map(|row| row.0));
         let what = params![event.kind.to_code(), contact, message, event.invite.map(|id| id.0)];
-        self.conn().execute(
+        self.run(
             "DELETE FROM event WHERE kind = ?1 AND contact IS ?2 AND message IS ?3 AND invite IS ?4",
             what,
         )?;
-        self.conn().execute(
+        self.run(
             "INSERT INTO event (kind, contact, message, invite, time) VALUES (?1, ?2, ?3, ?4, ?5)",
             params![event.kind.to_code(), contact, message, event.invite.map(|id| id.0), to_db(event.time),],
         )?;
@@ -152,7 +152,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn count_dropped(&self, reason: DropReason) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO dropped (reason, count) VALUES (?1, 1)
              ON CONFLICT (reason) DO UPDATE SET count = count + 1",
             [reason.to_code()],

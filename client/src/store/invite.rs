@@ -139,7 +139,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_invite(&self, invite: &Invite) -> Result<InviteId, StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO invite (relay, blob, owner, conversation, bundle, link, stranger, name, renews, state,
                  blob_state, created, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
@@ -242,7 +242,7 @@ impl Tx<'_> {
         if let Some(key) = known {
             return key;
         }
-        self.conn().execute(
+        self.run(
             "INSERT INTO claim (blob, key, expires) VALUES (?1, ?2, ?3)",
             params![blob.0, fresh.expose(), to_db(expires)],
         )?;

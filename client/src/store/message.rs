@@ -108,7 +108,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_message(&self, message: &Message) -> Result<Option<MessageRow>, StoreError> {
-        let added = self.conn().execute(
+        let added = self.run(
             "INSERT INTO message (contact, content, outgoing, body, sent, arrived, state, timer, expires, fails)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
              ON CONFLICT (contact, outgoing, content) DO NOTHING",
@@ -172,7 +172,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_message(&self, message: &Message) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE message SET state = ?2, expires = ?3, fails = ?4 WHERE id = ?1",
             params![
                 message.id.0,

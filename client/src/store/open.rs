@@ -201,6 +201,8 @@ fn set_up(conn: &Connection, journal: &str) -> Result<(), StoreError> {
         (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false, "writable_schema"),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false, "dqs_dml"),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false, "dqs_ddl"),
+        // Or a statement whose plan looked at a value (`LIMIT ?`) would be prepared anew for each one.
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true, "query_planner_stability"),
     ] {
         if conn.set_db_config(config, on)? != on {
             return Err(StoreError::Refused { setting });

@@ -76,7 +76,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_outgoing(&self, one: &Outgoing) -> Result<OutboxId, StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, due, expires)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
@@ -118,9 +118,11 @@ impl Tx<'_> {
     ) -> Result<Vec<Outgoing>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?2)
-                 AND (contact IN (SELECT id FROM contact WHERE state <> 1)
-                     OR id IN (SELECT min(id) FROM outbox GROUP BY contact))
+             WHERE due <= ?1
+                 AND EXISTS (SELECT 1 FROM peer_queue WHERE id = outbox.queue AND relay = ?2)
+                 AND (EXISTS (SELECT 1 FROM contact WHERE id = outbox.contact AND state <> 1)
+                     OR NOT EXISTS (SELECT 1 FROM outbox older
+                         WHERE older.contact = outbox.contact AND older.id < outbox.id))
              ORDER BY id LIMIT ?3"
         );
         self.query_all(&sql, params![to_db(now), relay.0, limit], read)
@@ -135,12 +137,13 @@ impl Tx<'_> {
         self.query_all(&sql, [contact.0], read)
     }
 
-    /// Relays for which an envelope waits.
+    /// Relays for which an envelope waits; one with several queues comes as often as there are queues.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn relays_with_outgoing(&self) -> Result<Vec<RelayId>, StoreError> {
-        let sql = "SELECT DISTINCT relay FROM peer_queue WHERE id IN (SELECT queue FROM outbox)";
+        let sql =
+            "SELECT relay FROM peer_queue WHERE EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
         self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
@@ -149,7 +152,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_outgoing(&self, one: &Outgoing) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5 WHERE id = ?1",
             params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due)],
         )?;
@@ -161,7 +164,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn hurry_outgoing(&self, contact: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE outbox SET due = ?2 WHERE contact = ?1 AND due > ?2",
             params![contact.0, to_db(now)],
         )?;
@@ -173,7 +176,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn hurry_relay(&self, relay: &RelayId, now: Timestamp) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE outbox SET due = ?2
              WHERE due > ?2 AND queue IN (SELECT id FROM peer_queue WHERE relay = ?1)",
             params![relay.0, to_db(now)],
@@ -186,7 +189,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_outgoing(&self, id: OutboxId) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM outbox WHERE id = ?1", [id.0])?;
+        self.run("DELETE FROM outbox WHERE id = ?1", [id.0])?;
         Ok(())
     }
 
@@ -227,7 +230,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_receipt(&self, receipt: DueReceipt) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO receipt (contact, content, due)
              VALUES (?1, ?2, coalesce((SELECT min(due) FROM receipt WHERE contact = ?1), ?3))",
             params![receipt.contact.0, receipt.content.0, to_db(receipt.due)],
@@ -267,7 +270,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_receipts_to(&self, contact: ContactId) -> Result<(), StoreError> {
-        self.conn().execute("DELETE FROM receipt WHERE contact = ?1", [contact.0])?;
+        self.run("DELETE FROM receipt WHERE contact = ?1", [contact.0])?;
         Ok(())
     }
 

@@ -41,7 +41,7 @@ impl Tx<'_> {
     /// [`StoreError`] if there is a profile already.
     pub fn insert_profile(&self, profile: &Profile, now: Timestamp) -> Result<(), StoreError> {
         let home = profile.home.as_ref().map(RelayAddress::to_bytes);
-        self.conn().execute(
+        self.run(
             "INSERT INTO profile (one, account, name, language, home, created) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
             params![profile.account.0, profile.name, profile.language, home, to_db(now)],
         )?;
@@ -74,7 +74,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn set_home(&self, home: &RelayAddress) -> Result<(), StoreError> {
-        self.conn().execute("UPDATE profile SET home = ?1", params![home.to_bytes()])?;
+        self.run("UPDATE profile SET home = ?1", params![home.to_bytes()])?;
         Ok(())
     }
 
@@ -98,7 +98,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn put_relay(&self, known: &KnownRelay) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO relay (relay, address, sequence, epoch_day) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (relay) DO UPDATE SET address = excluded.address,
                  sequence = max(sequence, excluded.sequence), epoch_day = max(epoch_day, excluded.epoch_day)",

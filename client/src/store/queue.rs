@@ -138,7 +138,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_own_queue(&self, queue: &OwnQueue) -> Result<OwnQueueId, StoreError> {
-        self.conn().execute(
+        self.run(
             "INSERT INTO own_queue (relay, read_id, send_id, read_key, capability, envelope, invite, contact, state)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
@@ -187,7 +187,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn update_own_queue(&self, queue: &OwnQueue) -> Result<(), StoreError> {
-        self.conn().execute(
+        self.run(
             "UPDATE own_queue SET contact = ?2, state = ?3, retire = ?4 WHERE id = ?1",
             params![queue.id.0, queue.contact.map(|id| id.0), queue.state.to_code(), queue.retire.map(to_db)],
         )?;
@@ -216,9 +216,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn replace_peer_queues(&self, contact: ContactId, list: &[QueueAddress]) -> Result<(), StoreError> {
-        self.conn().execute("UPDATE peer_queue SET retired = 1 WHERE contact = ?1", [contact.0])?;
+        self.run("UPDATE peer_queue SET retired = 1 WHERE contact = ?1", [contact.0])?;
         for address in list {
-            self.conn().execute(
+            self.run(
                 "INSERT INTO peer_queue (contact, relay, address, send_id, capability, envelope, retired)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0)",
                 params![
@@ -254,7 +254,7 @@ impl Tx<'_> {
         );
         let next = self.query_all(&sql, [gone.contact.0, gone.id.0], read_peer)?.pop();
         if next.is_some() {
-            self.conn().execute("UPDATE peer_queue SET retired = 1 WHERE id = ?1", [gone.id.0])?;
+            self.run("UPDATE peer_queue SET retired = 1 WHERE id = ?1", [gone.id.0])?;
         }
         Ok(next)
     }

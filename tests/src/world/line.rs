@@ -5,7 +5,7 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
 use beresta_proto::descriptor::UnverifiedDescriptor;
 use beresta_proto::frame::RequestId;
-use beresta_proto::reply::{Heard, Refusal, Reply};
+use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use beresta_proto::time::Timestamp;
 use beresta_server::relay::LinkId;
 
@@ -61,6 +61,26 @@ impl World {
     pub(super) fn post(&mut self, parcel: Parcel) {
         self.next += 1;
         self.parcels.insert((self.now.plus(LATENCY_MS), self.next), parcel);
+    }
+
+    /// Takes off the line what is being pushed to a person, for who wants to hand it over by hand.
+    pub fn take_pushes(&mut self, who: Who) -> Vec<Push> {
+        let pushed = |parcel: &mut Parcel| match parcel {
+            Parcel::ToPerson(to, _, frame) if *to == who => match Heard::decode(frame).unwrap() {
+                Heard::Push(push) => Some(push),
+                Heard::Reply(..) => None,
+            },
+            Parcel::ToPerson(..) | Parcel::ToRelay(..) | Parcel::Broken(..) | Parcel::DialFailed(_) => None,
+        };
+        let mut pushes = Vec::new();
+        self.parcels.retain(|_, parcel| match pushed(parcel) {
+            Some(push) => {
+                pushes.push(push);
+                false
+            }
+            None => true,
+        });
+        pushes
     }
 
     fn deliver(&mut self, parcel: Parcel) {

@@ -15,12 +15,13 @@ CREATE TABLE signal_identity (
     identity BLOB NOT NULL UNIQUE       -- 33 bytes
 ) STRICT, WITHOUT ROWID;
 
+-- With row ids: a record of some KiB in the key's own tree would be read whole for every comparison.
 CREATE TABLE signal_session (
     handle BLOB    NOT NULL,
     device INTEGER NOT NULL,
     record BLOB    NOT NULL, -- libsignal's RecordStructure, at most 3 archived states
     PRIMARY KEY (handle, device)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Private halves of the bundles we gave out. They go together, when the bundle was used or given up.
 CREATE TABLE signal_pre_key (

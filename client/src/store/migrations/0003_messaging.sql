@@ -120,6 +120,7 @@ CREATE TABLE outbox (
     expires   INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due);
+CREATE INDEX outbox_queue ON outbox (queue);
 
 -- Receipts that wait for their random moment.
 CREATE TABLE receipt (

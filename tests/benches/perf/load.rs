@@ -1,0 +1,109 @@
+//! The load: pairs of a sender and a reader, each with a link of its own, which keep so many messages in flight. A message
+//! is in flight until its sender has heard that it is stored *and* its reader has heard that it is gone.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Barrier;
+
+use crate::process::Server;
+use crate::quic::Link;
+
+/// Messages of each pair before the clock starts: a relay gets to know the senders' sessions by them.
+pub(crate) const WARM_UP: usize = 8;
+
+/// Longer than any answer takes that comes at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a relay says on the links of a pair, judged by who knows its language. Panics where a message was not relayed.
+pub(crate) trait Wire: Send + 'static {
+    /// The next frame that the sender heard.
+    fn replied(&mut self, frame: &[u8]);
+
+    /// The next frame that the reader heard.
+    fn pushed(&mut self, frame: &[u8]) -> Pushed;
+}
+
+/// What follows from a frame that a reader heard.
+pub(crate) enum Pushed {
+    /// A message: to be acknowledged by this frame.
+    Message(Vec<u8>),
+    /// A message is done.
+    Done,
+}
+
+/// A sender, its reader, and what it will send.
+pub(crate) struct Pair<W> {
+    pub(crate) sender: Link,
+    pub(crate) reader: Link,
+    pub(crate) frames: Vec<Bytes>,
+    pub(crate) wire: W,
+}
+
+/// How a load was carried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Carried {
+    /// Messages in a second.
+    pub(crate) rate: f64,
+    /// Time on a processor that the server took for each.
+    pub(crate) cpu: Duration,
+}
+
+impl<W: Wire> Pair<W> {
+    /// Sends all of `frames`, `window` in flight.
+    async fn drive(&mut self, frames: &[Bytes], window: usize) {
+        let (mut sent, mut stored, mut gone) = (0, 0, 0);
+        while stored.min(gone) < frames.len() {
+            while sent < frames.len() && sent - stored.min(gone) < window {
+                self.sender.send.write_chunk(frames[sent].clone()).await.unwrap();
+                sent += 1;
+            }
+            tokio::select! {
+                frame = self.sender.frames.next() => {
+                    self.wire.replied(&frame.unwrap_or_else(|| self.sender.ended()));
+                    stored += 1;
+                }
+                frame = self.reader.frames.next() => match self.wire.pushed(&frame.unwrap_or_else(|| self.reader.ended())) {
+                    Pushed::Message(acknowledgement) => self.reader.send.write_all(&acknowledgement).await.unwrap(),
+                    Pushed::Done => gone += 1,
+                },
+                () = tokio::time::sleep(PATIENCE) => {
+                    panic!("nothing comes any more: {sent} sent, {stored} stored, {gone} gone of {}", frames.len())
+                }
+            }
+        }
+    }
+}
+
+/// Lets every pair send all it has, at once.
+pub(crate) async fn carry<W: Wire>(server: &Server, pairs: Vec<Pair<W>>, window: usize) -> Carried {
+    let count: usize = pairs.iter().map(|pair| pair.frames.len() - WARM_UP).sum();
+    let start = Arc::new(Barrier::new(pairs.len() + 1));
+    let tasks: Vec<_> = pairs
+        .into_iter()
+        .map(|mut pair| {
+            let start = Arc::clone(&start);
+            tokio::spawn(async move {
+                let frames = std::mem::take(&mut pair.frames);
+                let (warm_up, rest) = frames.split_at(WARM_UP);
+                pair.drive(warm_up, 1).await;
+                start.wait().await;
+                pair.drive(rest, window).await;
+                pair
+            })
+        })
+        .collect();
+    start.wait().await;
+    let (began, cpu) = (Instant::now(), server.cpu());
+    let mut pairs = Vec::new();
+    for task in tasks {
+        pairs.push(task.await.unwrap());
+    }
+    let (took, cpu) = (began.elapsed(), server.cpu() - cpu);
+    for pair in pairs {
+        pair.sender.connection.close(0_u32.into(), b"");
+        pair.reader.connection.close(0_u32.into(), b"");
+    }
+    Carried { rate: count as f64 / took.as_secs_f64(), cpu: cpu / u32::try_from(count).unwrap() }
+}
