@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beresta_proto::address::RelayAddress;
-use zeroize::Zeroizing;
+pub use beresta_proto::words::Words;
 
 mod client;
 mod error;
@@ -42,12 +42,12 @@ pub struct NewProfile {
     /// What a guess at the passphrase costs.
     pub cost: KdfCost,
     /// The name that contacts see.
-    pub name: String,
+    pub name: Words,
     /// `en` or `ru`.
     pub language: String,
     /// The relay's address as its operator gave it (`beresta-relay:…`). Without one, the first accepted invite's relay
     /// is taken.
-    pub relay: Option<String>,
+    pub relay: Option<Words>,
 }
 
 /// Whether the network is used.
@@ -289,7 +289,7 @@ impl Client {
     /// # Errors
     /// [`Error::IdentityChanged`], [`Error::Blocked`], [`Error::EmptyText`], [`Error::TextTooLong`],
     /// [`Error::TooManyUndelivered`], [`Error::NotFound`].
-    pub async fn send(&self, to: &ContactId, text: Zeroizing<String>) -> Result<MessageInfo, Error> {
+    pub async fn send(&self, to: &ContactId, text: Words) -> Result<MessageInfo, Error> {
         client::send(self, to, text).await
     }
 

@@ -4,7 +4,6 @@
 //! Content names both accounts, both devices and the conversation, because libsignal's MAC binds identity keys and not
 //! addresses: a message that was meant for another is told by its own words.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
@@ -14,6 +13,7 @@ use crate::codec::DecodeError;
 use crate::id::{AccountId, ContentId, ConversationId, Device, KeyId};
 use crate::pad;
 use crate::time::Timestamp;
+use crate::words::Words;
 
 mod wire;
 
@@ -55,13 +55,13 @@ pub struct SeenEpoch {
 #[derive(Clone, PartialEq, Eq)]
 pub enum Body {
     /// A text that a person wrote.
-    Text(String),
+    Text(Words),
     /// These contents arrived and were stored.
     Delivered(Vec<ContentId>),
     /// Who I am and where to write to me from now on. The first content both ways.
     Meeting {
         /// The name that the sender chose to show.
-        name: String,
+        name: Words,
         /// Fresh queues.
         addresses: Vec<QueueAddress>,
     },

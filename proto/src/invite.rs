@@ -24,6 +24,7 @@ use crate::label;
 use crate::limits::{BLOB, NAME_BYTES};
 use crate::rng::Random;
 use crate::time::Timestamp;
+use crate::words::Words;
 
 /// The scheme of an invite.
 pub const INVITE_SCHEME: &str = "beresta:";
@@ -106,7 +107,7 @@ impl core::fmt::Debug for InviteLink {
 impl InviteLink {
     /// The link as text.
     #[must_use]
-    pub fn to_link(&self) -> Zeroizing<String> {
+    pub fn to_link(&self) -> Words {
         let mut w = Writer::with_capacity(160);
         w.u8(VERSION);
         w.u8(ONE_TIME);
@@ -115,7 +116,7 @@ impl InviteLink {
         self.key.encode(&mut w);
         w.put(&self.hash);
         self.expires.encode(&mut w);
-        Zeroizing::new(encode_link(INVITE_SCHEME, w.as_slice()))
+        encode_link(INVITE_SCHEME, w.as_slice()).into()
     }
 
     /// Reads a link.
@@ -149,7 +150,7 @@ impl InviteLink {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The name that the inviter chose to show.
-    pub name: String,
+    pub name: Words,
     /// Names the conversation that begins.
     pub conversation: ConversationId,
     /// Pre-keys of the inviter's device.
@@ -205,7 +206,7 @@ impl Offer {
             code => return Err(DecodeError::Unknown { what: "offer version", code: u32::from(code) }),
         }
         let offer = Self {
-            name: String::from(r.text("name", NAME_BYTES)?),
+            name: r.text("name", NAME_BYTES)?.into(),
             conversation: ConversationId::decode(&mut r)?,
             bundle: Bundle::decode(&mut r)?,
             addresses: QueueAddress::decode_list(&mut r)?,

@@ -38,3 +38,4 @@ pub mod reply;
 pub mod rng;
 pub mod route;
 pub mod time;
+pub mod words;

@@ -188,7 +188,7 @@ fn invite() -> Value {
         capability: SendCapability::random(&mut rng),
         key: EnvelopeKey::random(&mut rng),
     };
-    let name = "Анна".to_owned();
+    let name = "Анна".into();
     let conversation = ConversationId::random(&mut rng);
     let offer = Offer { name, conversation, bundle, addresses: vec![address] };
     let key = BlobKey::random(&mut rng);
@@ -203,13 +203,13 @@ fn invite() -> Value {
     json!({
         "rules": "I1 to I3, Q12, S2, S4",
         "seed": seed,
-        "link": *link.to_link(),
+        "link": link.to_link().as_str(),
         "relay": hex(&link.relay.to_bytes()),
         "blob_id": hex(&link.blob.0),
         "blob_key": hex(link.key.expose()),
         "hash": hex(&link.hash),
         "expires_ms": link.expires.0,
-        "name": offer.name,
+        "name": offer.name.as_str(),
         "conversation": hex(&offer.conversation.0),
         "bundle": hex(bundle.as_slice()),
         "account": hex(&offer.bundle.identity.account_id().0),

@@ -191,7 +191,7 @@ impl World {
             .transaction(|tx| {
                 crypto::check_backend(tx).unwrap();
                 let account = crypto::create_account(tx, &mut rng).unwrap();
-                let (name, language) = (name.to_owned(), "en".to_owned());
+                let (name, language) = (name.into(), "en".to_owned());
                 tx.insert_profile(&Profile { account, name, language, home }, now)
             })
             .unwrap();

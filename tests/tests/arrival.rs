@@ -36,7 +36,7 @@ fn a_message_that_comes_twice_is_shown_once() {
     // A sender who says again, in a message of its own, what arrived.
     let id = ContentId([7; 16]);
     let twice = |world: &mut World| {
-        world.say_edited(boris, to_anna, Body::Text("twice".to_owned()), |content| content.id = id);
+        world.say_edited(boris, to_anna, Body::Text("twice".into()), |content| content.id = id);
         let before = world.capsules();
         world.run(MINUTE_MS);
         world.capsules() - before

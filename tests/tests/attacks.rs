@@ -11,6 +11,7 @@ use beresta_proto::id::{AccountId, ConversationId, Device, KeyId, ReadId};
 use beresta_proto::invite::Offer;
 use beresta_proto::reply::Push;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
@@ -40,7 +41,7 @@ fn an_invite_with_bad_keys_costs_whom_it_renews_nothing() {
     let queues = own_queues(&mut world, anna);
     let offer = bad_offer(&mut world, vera);
     let link = world.plant(&offer);
-    let request = AcceptRequest { link, name: String::new(), renews: Some(to_boris) };
+    let request = AcceptRequest { link, name: Words::default(), renews: Some(to_boris) };
     assert!(matches!(world.accept_with(anna, request), Err(AskError::BadKeys)));
     assert!(!world.contacts(anna)[0].identity_changed);
     world.say(anna, to_boris, "still you").unwrap();
@@ -67,7 +68,7 @@ fn one_link_that_is_accepted_twice_at_once_makes_one_contact() {
     let (mut world, anna, boris) = two(102);
     let link = world.invite(anna).unwrap();
     let asks = [(); 2].map(|()| {
-        let request = AcceptRequest { link: link.clone(), name: String::new(), renews: None };
+        let request = AcceptRequest { link: link.clone(), name: Words::default(), renews: None };
         world.wish(boris, |engine, store, now| engine.invite_accept(store, request, now)).unwrap()
     });
     world.run(5 * SECOND_MS);
@@ -89,7 +90,7 @@ fn a_stranger_who_says_anything_but_meeting_is_dropped_untried_after_a_while() {
     world.run(MINUTE_MS);
     world.get(vera).store.transaction(|tx| tx.replace_peer_queues(to_anna, &invite_queue)).unwrap();
     for _ in 0..25 {
-        world.say_edited(vera, to_anna, Body::Text("hello".to_owned()), |_| {});
+        world.say_edited(vera, to_anna, Body::Text("hello".into()), |_| {});
         world.run(SECOND_MS);
     }
     assert_eq!(world.dropped(anna, DropReason::Content), 20);
@@ -199,7 +200,7 @@ fn what_is_told_again_and_again_is_kept_once() {
 fn who_is_blocked_while_a_queue_is_made_for_them_never_learns_of_it() {
     let (mut world, anna, boris) = two(130);
     let link = world.invite(anna).unwrap();
-    let request = AcceptRequest { link, name: String::new(), renews: None };
+    let request = AcceptRequest { link, name: Words::default(), renews: None };
     world.wish(boris, |engine, store, now| engine.invite_accept(store, request, now)).unwrap();
     // Step by step, until the first message of his is here and a queue is asked for.
     let to_boris = loop {
@@ -239,7 +240,7 @@ fn nothing_goes_to_a_changed_key_before_the_person_decides() {
     assert_eq!(world.state(anna, rows[256]), Some(MessageState::Queued));
 
     let again = world.person("Boris");
-    let request = InviteRequest { hours: 24, name: String::new(), renews: Some(to_boris) };
+    let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
     let link = world.invite_with(anna, request).unwrap();
     let theirs = world.accept(again, link).unwrap();
     world.run(MINUTE_MS);
@@ -267,7 +268,7 @@ fn a_decision_is_about_the_key_that_was_shown() {
     let (to_boris, _) = world.meet(anna, boris);
     let come_back = |world: &mut World| {
         let again = world.person("Boris");
-        let request = InviteRequest { hours: 24, name: String::new(), renews: Some(to_boris) };
+        let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
         let link = world.invite_with(anna, request).unwrap();
         world.accept(again, link).unwrap();
     };
@@ -293,7 +294,7 @@ fn a_content_for_another_is_dropped() {
     // Mallory hands the keys of an invite of Boris's on as his own: what Anna writes to Mallory, Boris can decrypt.
     let link = world.invite(boris).unwrap();
     let mut offer = world.offer_of(&link);
-    offer.name = "Mallory".to_owned();
+    offer.name = "Mallory".into();
     offer.conversation = ConversationId([9; 16]);
     let his = world.plant(&offer);
     let to_mallory = world.accept(anna, his).unwrap();
@@ -315,7 +316,7 @@ fn a_content_for_another_is_dropped() {
         |route, _, _| route.conversation = ConversationId([1; 16]),
     ];
     for edit in edits {
-        let body = Body::Text("for another".to_owned());
+        let body = Body::Text("for another".into());
         world.say_edited(anna, to_boris, body, |content| edit(&mut content.route, account, second));
     }
     world.say(anna, to_boris, "for you").unwrap();

@@ -4,6 +4,7 @@ use beresta_client::engine::{AcceptRequest, AskError, InviteRequest, SendRefused
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
@@ -25,8 +26,8 @@ fn two_people_meet_by_an_invite_and_talk_both_ways() {
     assert_eq!(world.heard_texts(boris, to_anna), ["Здравствуйте, Борис"]);
     assert_eq!(world.heard_texts(anna, to_boris), ["Hello, Anna"]);
     assert_eq!(world.state(anna, hello), Some(MessageState::Delivered));
-    assert_eq!(world.contacts(anna)[0].name, "Boris");
-    assert_eq!(world.contacts(boris)[0].name, "Анна");
+    assert_eq!(world.contacts(anna)[0].name.as_str(), "Boris");
+    assert_eq!(world.contacts(boris)[0].name.as_str(), "Анна");
 }
 
 #[test]
@@ -275,7 +276,7 @@ fn a_changed_identity_blocks_sending_once_and_loudly() {
     let (to_boris, _) = world.meet(anna, boris);
     // Boris lost his laptop and comes back on another one.
     let again = world.person("Boris");
-    let request = InviteRequest { hours: 24, name: String::new(), renews: Some(to_boris) };
+    let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
     let link = world.invite_with(anna, request).unwrap();
     let to_anna = world.accept(again, link).unwrap();
     world.run(MINUTE_MS);
@@ -294,7 +295,7 @@ fn who_comes_back_renews_both_ways() {
     let (_, to_anna) = world.meet(anna, boris);
     let again = world.person("Анна");
     let link = world.invite(again).unwrap();
-    let request = AcceptRequest { link, name: String::new(), renews: Some(to_anna) };
+    let request = AcceptRequest { link, name: Words::default(), renews: Some(to_anna) };
     let renewed = world.accept_with(boris, request).unwrap();
     assert_eq!(renewed, to_anna);
     assert!(matches!(world.say(boris, to_anna, "?"), Err(SendRefused::IdentityChanged)));

@@ -12,6 +12,7 @@ use beresta_client::store::queue::OwnQueueState;
 use beresta_client::store::signal::PreKeyKind;
 use beresta_proto::content::Timer;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
@@ -258,7 +259,7 @@ fn an_invite_accepted_in_time_is_honoured_after_its_end() {
 #[test]
 fn an_invite_whose_blob_never_arrived_is_dropped() {
     let (mut world, anna, _) = two(111);
-    let request = InviteRequest { hours: 24, name: String::from("Vera"), renews: None };
+    let request = InviteRequest { hours: 24, name: "Vera".into(), renews: None };
     let ask = world.wish(anna, |engine, store, now| engine.invite_new(store, request, now)).unwrap();
     while invites(&mut world, anna).is_empty() {
         world.run(10);
@@ -280,11 +281,11 @@ fn an_invite_whose_blob_never_arrived_is_dropped() {
 #[test]
 fn a_used_invite_keeps_no_name_and_is_forgotten() {
     let (mut world, anna, boris) = two(112);
-    let request = InviteRequest { hours: 24, name: String::from("my lawyer"), renews: None };
+    let request = InviteRequest { hours: 24, name: "my lawyer".into(), renews: None };
     let link = world.invite_with(anna, request).unwrap();
     let to_anna = world.accept(boris, link).unwrap();
     world.run(MINUTE_MS);
-    assert_eq!(world.contacts(anna)[0].name, "my lawyer");
+    assert_eq!(world.contacts(anna)[0].name.as_str(), "my lawyer");
     let invite = invites(&mut world, anna).remove(0);
     assert_eq!((invite.name.as_str(), invite.link.as_str(), invite.conversation.0), ("", "", [0; 16]));
     assert!(!has_keys(&mut world, anna, invite.bundle));
@@ -300,11 +301,11 @@ fn removing_who_is_to_come_back_ends_the_invite_and_keeps_the_line() {
     let (to_boris, _) = world.meet(anna, boris);
     let vera = world.person("Vera");
     let (to_vera, from_vera) = world.meet(anna, vera);
-    let request = InviteRequest { hours: 24, name: String::new(), renews: Some(to_boris) };
+    let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
     let link = world.invite_with(anna, request).unwrap();
     let again = world.person("Boris");
     // Their first message is on its way when the contact is removed, and comes on a queue that is about to go.
-    let accept = beresta_client::engine::AcceptRequest { link, name: String::new(), renews: None };
+    let accept = beresta_client::engine::AcceptRequest { link, name: Words::default(), renews: None };
     world.wish(again, |engine, store, now| engine.invite_accept(store, accept, now)).unwrap();
     while world.contacts(again).is_empty() {
         world.run(10);

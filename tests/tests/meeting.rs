@@ -7,11 +7,12 @@ use beresta_client::store::contact::{Contact, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_proto::invite::InviteLink;
 use beresta_proto::time::{HOUR_MS, MINUTE_MS};
+use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
 /// Begins to accept a link, and waits for nothing.
 fn begin(world: &mut World, who: Who, link: InviteLink) {
-    let request = AcceptRequest { link, name: String::new(), renews: None };
+    let request = AcceptRequest { link, name: Words::default(), renews: None };
     world.wish(who, |engine, store, now| engine.invite_accept(store, request, now)).unwrap();
 }
 
@@ -83,7 +84,7 @@ fn a_second_key_on_an_invite_queue_is_refused_and_shown() {
     world.accept(vera, copy).unwrap();
     world.run(MINUTE_MS);
     assert_eq!(world.contacts(anna).len(), 1);
-    assert_eq!(world.contacts(anna)[0].name, "Boris");
+    assert_eq!(world.contacts(anna)[0].name.as_str(), "Boris");
     assert_eq!(world.dropped(anna, DropReason::NotOwner), 1);
     assert!(world.events(anna).contains(&EventKind::InviteUsedAgain));
     assert_eq!(world.contacts(vera)[0].state, ContactState::Meeting);

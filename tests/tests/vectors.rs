@@ -100,7 +100,7 @@ mod both_ways {
         assert_eq!(Some(link.expires.0), vector["expires_ms"].as_u64());
 
         let offer = Offer::open(&link, &bytes(&vector["blob"])).unwrap();
-        assert_eq!(offer.name, vector["name"].as_str().unwrap());
+        assert_eq!(offer.name.as_str(), vector["name"].as_str().unwrap());
         assert_eq!(offer.conversation.0, array(&vector["conversation"]));
         assert_eq!(offer.bundle.identity.account_id().0, array(&vector["account"]));
         let mut bundle = Writer::default();

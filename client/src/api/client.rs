@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use beresta_proto::invite::InviteLink;
 use beresta_proto::limits::{BLOB_HOURS, TIMER_MAX_SECS};
-use zeroize::Zeroizing;
+use beresta_proto::words::Words;
 
 use super::open::checked_name;
 use super::record::{contact_id, invite_id, message_id, parse_id};
@@ -145,7 +145,10 @@ fn find(contacts: &[Contact], who: &str) -> Result<ContactInfo, Error> {
         _ if who.is_empty() => Err(Error::NotFound),
         [one] => Ok((*one).into()),
         several => Err(Error::Ambiguous(
-            several.iter().map(|one| format!("{} ({})", one.name, contact_id(one.id))).collect(),
+            several
+                .iter()
+                .map(|one| format!("{} ({})", one.name.as_str(), contact_id(one.id)).into())
+                .collect(),
         )),
     }
 }
@@ -276,7 +279,7 @@ pub(super) async fn delete_history(client: &Client, with: &str) -> Result<u64, E
     Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
 }
 
-pub(super) async fn send(client: &Client, to: &str, text: Zeroizing<String>) -> Result<MessageInfo, Error> {
+pub(super) async fn send(client: &Client, to: &str, text: Words) -> Result<MessageInfo, Error> {
     let to = contact_of(to)?;
     client
         .desk(move |desk, now| {

@@ -1,6 +1,7 @@
 //! Errors with stable kinds. They carry no text of ours or of a library: the front end's catalogue has the words.
 
 use beresta_proto::invite::LinkError;
+use beresta_proto::words::Words;
 
 use crate::crypto::{AccountError, SafetyNumberError};
 use crate::engine::{AskError, ComposeError, DecideRefused, DialFailure, SendRefused};
@@ -72,7 +73,7 @@ pub enum Error {
     NotFound,
     /// Several contacts fit: their names.
     #[error("ambiguous")]
-    Ambiguous(Vec<String>),
+    Ambiguous(Vec<Words>),
     /// No relay is known yet: give one, or accept an invite first.
     #[error("no relay")]
     NoRelay,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::limits::NAME_BYTES;
+use beresta_proto::words::Words;
 
 use super::{Client, Dropped, Error, Network, NewProfile, RelayStatus, Status};
 use crate::crypto;
@@ -45,12 +46,12 @@ async fn on_own_threads(
     Ok(Client { driver: Arc::new(driver) })
 }
 
-pub(super) fn checked_name(name: &str) -> Result<String, Error> {
+pub(super) fn checked_name(name: &str) -> Result<Words, Error> {
     let name = name.trim();
     if name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
         return Err(Error::BadName);
     }
-    Ok(name.to_owned())
+    Ok(name.into())
 }
 
 pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Client, Error> {
@@ -109,13 +110,14 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
         let engine = &desk.engine;
         desk.store.transaction(|tx| {
             let profile = tx.profile()?;
-            let relay = profile
-                .home
-                .map(|home| RelayStatus { linked: engine.is_linked(&home.relay), address: home.to_link() });
+            let relay = profile.home.map(|home| RelayStatus {
+                linked: engine.is_linked(&home.relay),
+                address: home.to_link().into(),
+            });
             let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             Ok::<_, StoreError>(Status {
                 name: profile.name,
-                account: data_encoding::BASE32_NOPAD.encode(&profile.account.0),
+                account: data_encoding::BASE32_NOPAD.encode(&profile.account.0).into(),
                 language: profile.language,
                 relay,
                 contacts: count(tx.contacts()?.len()),

@@ -3,9 +3,9 @@
 use beresta_proto::id::AccountId;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::time::Timestamp;
+use beresta_proto::words::Words;
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::{ContactId, Error, InviteId, MessageId};
 use crate::store::contact::{self, Contact, ContactState};
@@ -16,9 +16,11 @@ use crate::store::message::{self, Message, MessageState};
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// The name that contacts see.
-    pub name: String,
+    #[serde(serialize_with = "plain")]
+    pub name: Words,
     /// The account, as text.
-    pub account: String,
+    #[serde(serialize_with = "plain")]
+    pub account: Words,
     /// `en` or `ru`.
     pub language: String,
     /// The home relay, once one is known.
@@ -39,7 +41,8 @@ pub struct Status {
 #[derive(Debug, Clone, Serialize)]
 pub struct RelayStatus {
     /// Its address.
-    pub address: String,
+    #[serde(serialize_with = "plain")]
+    pub address: Words,
     /// Whether it is linked now.
     pub linked: bool,
 }
@@ -57,7 +60,8 @@ pub struct Dropped {
 #[derive(Debug, Clone, Serialize)]
 pub struct InvitePreview {
     /// The address of the relay that it leads to.
-    pub relay: String,
+    #[serde(serialize_with = "plain")]
+    pub relay: Words,
     /// When it ends, by its maker's clock.
     pub expires_ms: u64,
 }
@@ -69,7 +73,7 @@ pub struct NewInvite {
     pub id: InviteId,
     /// What to hand over, to one person.
     #[serde(serialize_with = "plain")]
-    pub link: Zeroizing<String>,
+    pub link: Words,
     /// When it ends.
     pub expires_ms: u64,
 }
@@ -80,7 +84,8 @@ pub struct InviteInfo {
     /// Its id.
     pub id: InviteId,
     /// What we will call who accepts, if that was said and nobody did yet.
-    pub name: Option<String>,
+    #[serde(serialize_with = "plain_option")]
+    pub name: Option<Words>,
     /// How far it is.
     pub status: InviteStatus,
     /// When it was made.
@@ -89,7 +94,7 @@ pub struct InviteInfo {
     pub expires_ms: u64,
     /// What to hand over, as long as it is open.
     #[serde(serialize_with = "plain_option")]
-    pub link: Option<Zeroizing<String>>,
+    pub link: Option<Words>,
 }
 
 /// How far an invite is.
@@ -122,11 +127,14 @@ pub struct ContactInfo {
     /// Their id.
     pub id: ContactId,
     /// What we call them.
-    pub name: String,
+    #[serde(serialize_with = "plain")]
+    pub name: Words,
     /// Their account, as text: it names their key.
-    pub account: String,
+    #[serde(serialize_with = "plain")]
+    pub account: Words,
     /// A short form of their key, to tell equal names apart.
-    pub tag: String,
+    #[serde(serialize_with = "plain")]
+    pub tag: Words,
     /// How sure we are of them.
     pub trust: ContactTrust,
     /// Whether we heard from them.
@@ -177,7 +185,7 @@ pub struct MessageInfo {
     pub outgoing: bool,
     /// The text.
     #[serde(serialize_with = "plain")]
-    pub text: Zeroizing<String>,
+    pub text: Words,
     /// When it was sent, by the sender's clock.
     pub sent_ms: u64,
     /// When it came or was written, by ours.
@@ -234,12 +242,12 @@ pub enum EventKind {
     NotDelivered,
 }
 
-fn plain<S: serde::Serializer>(text: &Zeroizing<String>, to: S) -> Result<S::Ok, S::Error> {
+fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(text)
 }
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
-fn plain_option<S: serde::Serializer>(text: &Option<Zeroizing<String>>, to: S) -> Result<S::Ok, S::Error> {
+fn plain_option<S: serde::Serializer>(text: &Option<Words>, to: S) -> Result<S::Ok, S::Error> {
     match text {
         Some(text) => to.serialize_some(text.as_str()),
         None => to.serialize_none(),
@@ -268,7 +276,7 @@ pub(super) fn parse_account(text: &str) -> Result<AccountId, Error> {
 }
 
 pub(super) fn preview(link: &InviteLink) -> Result<InvitePreview, Error> {
-    Ok(InvitePreview { relay: link.relay.to_link(), expires_ms: link.expires.0 })
+    Ok(InvitePreview { relay: link.relay.to_link().into(), expires_ms: link.expires.0 })
 }
 
 impl From<&Contact> for ContactInfo {
@@ -277,8 +285,8 @@ impl From<&Contact> for ContactInfo {
         Self {
             id: contact_id(contact.id),
             name: contact.name.clone(),
-            tag: account.chars().take(6).collect(),
-            account,
+            tag: account.chars().take(6).collect::<String>().into(),
+            account: account.into(),
             trust: if contact.identity_changed {
                 ContactTrust::IdentityChanged
             } else if contact.verified {
@@ -339,3 +347,6 @@ impl InviteInfo {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use beresta_proto::command::Command;
 use beresta_proto::descriptor::{Descriptor, EpochKey};
 use beresta_proto::id::RelayId;
 use beresta_proto::time::Timestamp;
-use zeroize::Zeroizing;
+use beresta_proto::words::Words;
 
 use crate::store::StoreError;
 use crate::store::contact::ContactId;
@@ -61,7 +61,7 @@ pub enum Answer {
         /// Its row.
         invite: InviteId,
         /// What to hand over.
-        link: Zeroizing<String>,
+        link: Words,
     },
     /// The invite was accepted: this is who made it.
     Accepted {

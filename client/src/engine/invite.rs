@@ -14,7 +14,7 @@ use beresta_proto::id::{BlobId, ConversationId, ReadId, SendId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, EnvelopeKey, SendCapability, SigningKey};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp};
-use zeroize::Zeroizing;
+use beresta_proto::words::Words;
 
 mod accept;
 
@@ -42,7 +42,7 @@ pub struct InviteRequest {
     /// Hours until it ends, 1 to 168.
     pub hours: u16,
     /// What we will call who accepts; empty: as they call themselves.
-    pub name: String,
+    pub name: Words,
     /// The contact who comes back with a new key.
     pub renews: Option<ContactId>,
 }
@@ -250,9 +250,4 @@ impl From<AccountError> for AskError {
             }
         }
     }
-}
-
-/// The text of a link that nobody needs any more.
-pub(super) fn no_link() -> Zeroizing<String> {
-    Zeroizing::new(String::new())
 }

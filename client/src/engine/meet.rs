@@ -110,7 +110,7 @@ impl Engine {
             let draft = Draft {
                 contact,
                 id: message.content,
-                body: Body::Text(message.body.to_string()),
+                body: Body::Text(message.body),
                 timer: contact.timer,
                 ttl: TtlClass::ThreeWeeks,
                 message: Some(message.id),

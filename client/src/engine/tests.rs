@@ -11,6 +11,7 @@ use beresta_proto::key::{BlobKey, EnvelopeKey, EpochSecret, SendCapability, Sign
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
 use beresta_proto::time::{DAY_MS, MINUTE_MS, TtlClass};
+use beresta_proto::words::Words;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -107,7 +108,7 @@ impl Bench {
             .transaction(|tx| {
                 crypto::check_backend(tx).unwrap();
                 let account = crypto::create_account(tx, &mut rng).unwrap();
-                let (name, language) = ("Anna".to_owned(), "en".to_owned());
+                let (name, language) = ("Anna".into(), "en".to_owned());
                 tx.insert_profile(&Profile { account, name, language, home }, BEGIN)
             })
             .unwrap();
@@ -149,7 +150,7 @@ impl Bench {
         let mut rng = rng(5);
         let (blob, key) = (BlobId::random(&mut rng), BlobKey::random(&mut rng));
         let link = InviteLink { relay, blob, key, hash: [3; 16], expires: self.now.plus(DAY_MS) };
-        let request = AcceptRequest { link, name: String::new(), renews: None };
+        let request = AcceptRequest { link, name: Words::default(), renews: None };
         self.engine.invite_accept(&mut self.store, request, self.now).unwrap()
     }
 
@@ -182,7 +183,7 @@ impl Bench {
             identity: IdentityPublic([number; 33]),
             device: Device::FIRST,
             conversation: ConversationId(rng.array()),
-            name: "Boris".to_owned(),
+            name: "Boris".into(),
             state: ContactState::Active,
             verified: false,
             identity_changed: false,
@@ -217,7 +218,7 @@ impl Bench {
     }
 
     fn invites(&mut self) -> AskId {
-        let request = InviteRequest { hours: 24, name: String::new(), renews: None };
+        let request = InviteRequest { hours: 24, name: Words::default(), renews: None };
         self.engine.invite_new(&mut self.store, request, self.now).unwrap()
     }
 

@@ -104,7 +104,7 @@ impl Engine {
                     fails: None,
                 })?
                 .ok_or(StoreError::Damaged)?;
-            let body = Body::Text(text.to_owned());
+            let body = Body::Text(text.into());
             // Whatever its timer: the recipient's clock begins with reading, and they may be away (rule Q9).
             let (timer, ttl) = (contact.timer, TtlClass::ThreeWeeks);
             let draft = Draft { contact: &contact, id, body, timer, ttl, message: Some(row) };
@@ -207,7 +207,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.wish(store, now, |_, tx| {
             let mut contact = tx.contact(of)?;
-            name.clone_into(&mut contact.name);
+            contact.name = name.into();
             tx.update_contact(&contact)
         })
     }

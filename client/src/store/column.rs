@@ -1,6 +1,7 @@
 //! Between columns and the types of `proto`: a value of the wrong length means a damaged store.
 
 use beresta_proto::time::Timestamp;
+use beresta_proto::words::Words;
 use rusqlite::Row;
 use zeroize::Zeroize as _;
 
@@ -23,6 +24,11 @@ pub(super) fn secret<const N: usize, S>(
     bytes.zeroize();
     let mut array: [u8; N] = array.map_err(|_| StoreError::Damaged)?;
     Ok(take(&mut array))
+}
+
+/// A column of something said, a name or a link: wiped when dropped.
+pub(super) fn words(row: &Row<'_>, column: &str) -> Result<Words, StoreError> {
+    Ok(row.get::<_, String>(column)?.into())
 }
 
 /// A time column.

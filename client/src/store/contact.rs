@@ -4,9 +4,10 @@ use beresta_proto::bundle::IdentityPublic;
 use beresta_proto::content::Timer;
 use beresta_proto::id::{ConversationId, Device};
 use beresta_proto::time::Timestamp;
+use beresta_proto::words::Words;
 use rusqlite::{Row, params};
 
-use super::column::{array, code, time, to_db};
+use super::column::{array, code, time, to_db, words};
 use super::{StoreError, Tx};
 
 /// Names a contact in this store.
@@ -14,8 +15,14 @@ use super::{StoreError, Tx};
 pub struct ContactId(pub i64);
 
 /// libsignal's name for a contact: random and local, because libsignal logs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Handle(pub [u8; 16]);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Handle(..)")
+    }
+}
 
 /// How far two people are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +68,7 @@ pub struct Contact {
     /// The conversation.
     pub conversation: ConversationId,
     /// What we call them.
-    pub name: String,
+    pub name: Words,
     /// How far we are.
     pub state: ContactState,
     /// Whether the safety number was compared.
@@ -87,7 +94,7 @@ fn read(row: &Row<'_>) -> Result<Contact, StoreError> {
         identity: IdentityPublic(array(row, "identity")?),
         device: Device::new(row.get("device")?).map_err(|_| StoreError::Damaged)?,
         conversation: ConversationId(array(row, "conversation")?),
-        name: row.get("name")?,
+        name: words(row, "name")?,
         state: code(row, "state", ContactState::from_code)?,
         verified: row.get("verified")?,
         identity_changed: row.get("identity_changed")?,
@@ -161,7 +168,7 @@ impl Tx<'_> {
                 contact.identity.0,
                 contact.device.get(),
                 contact.conversation.0,
-                contact.name,
+                contact.name.as_str(),
                 contact.state.to_code(),
                 contact.verified,
                 contact.identity_changed,
@@ -191,7 +198,7 @@ impl Tx<'_> {
                 contact.identity.0,
                 contact.device.get(),
                 contact.conversation.0,
-                contact.name,
+                contact.name.as_str(),
                 contact.state.to_code(),
                 contact.verified,
                 contact.identity_changed,

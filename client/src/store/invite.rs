@@ -3,10 +3,10 @@
 use beresta_proto::id::{BlobId, ConversationId, RelayId};
 use beresta_proto::key::SigningKey;
 use beresta_proto::time::{DAY_MS, Timestamp};
+use beresta_proto::words::Words;
 use rusqlite::{OptionalExtension as _, Row, params};
-use zeroize::Zeroizing;
 
-use super::column::{array, code, secret, time, to_db};
+use super::column::{array, code, secret, time, to_db, words};
 use super::contact::{ContactId, Handle};
 use super::{StoreError, Tx};
 
@@ -94,11 +94,11 @@ pub struct Invite {
     /// The id of the bundle in it, whose private halves go with it.
     pub bundle: u32,
     /// The link; emptied once the invite was used or ended.
-    pub link: Zeroizing<String>,
+    pub link: Words,
     /// libsignal's name for whoever accepts: the first key that is accepted under it owns it.
     pub stranger: Handle,
     /// What we will call who accepts; may be empty, and is once the invite is closed.
-    pub name: String,
+    pub name: Words,
     /// The contact who comes back with a new key.
     pub renews: Option<ContactId>,
     /// How far it is.
@@ -122,9 +122,9 @@ fn read(row: &Row<'_>) -> Result<Invite, StoreError> {
         owner: secret(row, "owner", SigningKey::take)?,
         conversation: ConversationId(array(row, "conversation")?),
         bundle: row.get("bundle")?,
-        link: Zeroizing::new(row.get("link")?),
+        link: words(row, "link")?,
         stranger: Handle(array(row, "stranger")?),
-        name: row.get("name")?,
+        name: words(row, "name")?,
         renews: row.get::<_, Option<i64>>("renews")?.map(ContactId),
         state: code(row, "state", InviteState::from_code)?,
         blob_state: code(row, "blob_state", BlobState::from_code)?,
@@ -151,7 +151,7 @@ impl Tx<'_> {
                 invite.bundle,
                 invite.link.as_str(),
                 invite.stranger.0,
-                invite.name,
+                invite.name.as_str(),
                 invite.renews.map(|id| id.0),
                 invite.state.to_code(),
                 invite.blob_state.to_code(),
@@ -192,7 +192,7 @@ impl Tx<'_> {
                 invite.id.0,
                 invite.conversation.0,
                 invite.link.as_str(),
-                invite.name,
+                invite.name.as_str(),
                 invite.renews.map(|id| id.0),
                 invite.state.to_code(),
                 invite.blob_state.to_code(),

@@ -2,10 +2,10 @@
 
 use beresta_proto::id::ContentId;
 use beresta_proto::time::Timestamp;
+use beresta_proto::words::Words;
 use rusqlite::{OptionalExtension as _, Row, params};
-use zeroize::Zeroizing;
 
-use super::column::{array, code, from_db, time, to_db};
+use super::column::{array, code, from_db, time, to_db, words};
 use super::contact::ContactId;
 use super::event::EventKind;
 use super::{StoreError, Tx};
@@ -68,7 +68,7 @@ pub struct Message {
     /// Whether we wrote it.
     pub outgoing: bool,
     /// The text; empty once it has disappeared while what became of the message is not known yet.
-    pub body: Zeroizing<String>,
+    pub body: Words,
     /// When it was sent, by the sender's clock.
     pub sent: Timestamp,
     /// When it came or was written, by ours.
@@ -92,7 +92,7 @@ fn read(row: &Row<'_>) -> Result<Message, StoreError> {
         contact: ContactId(row.get("contact")?),
         content: ContentId(array(row, "content")?),
         outgoing: row.get("outgoing")?,
-        body: Zeroizing::new(row.get("body")?),
+        body: words(row, "body")?,
         sent: time(row, "sent")?,
         arrived: time(row, "arrived")?,
         state: code(row, "state", MessageState::from_code)?,

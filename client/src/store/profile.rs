@@ -3,9 +3,10 @@
 use beresta_proto::address::RelayAddress;
 use beresta_proto::id::{AccountId, RelayId};
 use beresta_proto::time::Timestamp;
+use beresta_proto::words::Words;
 use rusqlite::{OptionalExtension as _, params};
 
-use super::column::{array, to_db};
+use super::column::{array, to_db, words};
 use super::{StoreError, Tx};
 
 /// The person of this store.
@@ -14,7 +15,7 @@ pub struct Profile {
     /// Who they are to contacts: made of the identity key.
     pub account: AccountId,
     /// The name that contacts see.
-    pub name: String,
+    pub name: Words,
     /// The language of texts: `en` or `ru`.
     pub language: String,
     /// The relay where own queues are made; none until one is known.
@@ -43,7 +44,7 @@ impl Tx<'_> {
         let home = profile.home.as_ref().map(RelayAddress::to_bytes);
         self.run(
             "INSERT INTO profile (one, account, name, language, home, created) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-            params![profile.account.0, profile.name, profile.language, home, to_db(now)],
+            params![profile.account.0, profile.name.as_str(), profile.language, home, to_db(now)],
         )?;
         Ok(())
     }
@@ -60,7 +61,7 @@ impl Tx<'_> {
         let home: Option<Vec<u8>> = row.get("home")?;
         Ok(Profile {
             account: AccountId(array(row, "account")?),
-            name: row.get("name")?,
+            name: words(row, "name")?,
             language: row.get("language")?,
             home: match home {
                 None => None,

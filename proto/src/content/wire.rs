@@ -103,7 +103,7 @@ pub(super) fn encode(content: &Content) -> Result<Vec<u8>, DecodeError> {
     let body = match body {
         Body::Text(text) => {
             limited("text", text.len(), TEXT_BYTES)?;
-            WireBody::Text(text.clone())
+            WireBody::Text(String::from(text.as_str()))
         }
         Body::Delivered(contents) => {
             limited("receipts", contents.len(), RECEIPTS)?;
@@ -114,7 +114,7 @@ pub(super) fn encode(content: &Content) -> Result<Vec<u8>, DecodeError> {
             let mut w = Writer::with_capacity(512);
             QueueAddress::check_list(addresses)?;
             QueueAddress::encode_list(addresses, &mut w);
-            WireBody::Meeting(WireMeeting { name: name.clone(), addresses: w.into_vec() })
+            WireBody::Meeting(WireMeeting { name: String::from(name.as_str()), addresses: w.into_vec() })
         }
         Body::TimerChanged => WireBody::TimerChanged(WireEmpty {}),
         Body::Resume => WireBody::Resume(WireEmpty {}),
@@ -139,11 +139,14 @@ pub(super) fn encode(content: &Content) -> Result<Vec<u8>, DecodeError> {
     Ok(bytes)
 }
 
-/// Wipes the copies that the wire form made of texts and capabilities.
+/// Wipes the copies that the wire form made of texts, names and capabilities.
 fn wipe(wire: &mut WireContent) {
     match &mut wire.body {
         Some(WireBody::Text(text)) => text.zeroize(),
-        Some(WireBody::Meeting(meeting)) => meeting.addresses.zeroize(),
+        Some(WireBody::Meeting(meeting)) => {
+            meeting.name.zeroize();
+            meeting.addresses.zeroize();
+        }
         Some(
             WireBody::Delivered(_) | WireBody::TimerChanged(_) | WireBody::Resume(_) | WireBody::Probe(_),
         )
@@ -196,7 +199,7 @@ fn decode_body(body: WireBody) -> Result<Body, ContentError> {
     Ok(match body {
         WireBody::Text(text) => {
             limited("text", text.len(), TEXT_BYTES)?;
-            Body::Text(text)
+            Body::Text(text.into())
         }
         WireBody::Delivered(delivered) => {
             limited("receipts", delivered.contents.len(), RECEIPTS)?;
@@ -210,7 +213,7 @@ fn decode_body(body: WireBody) -> Result<Body, ContentError> {
             let addresses = QueueAddress::decode_list(&mut r)?;
             r.finish()?;
             meeting.addresses.zeroize();
-            Body::Meeting { name: meeting.name, addresses }
+            Body::Meeting { name: meeting.name.into(), addresses }
         }
         WireBody::TimerChanged(_) => Body::TimerChanged,
         WireBody::Resume(_) => Body::Resume,

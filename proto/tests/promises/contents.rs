@@ -136,8 +136,8 @@ fn everything_over_its_limit_is_refused_both_ways() {
     let meeting =
         |name: &str, count| Body::Meeting { name: name.into(), addresses: vec![address.clone(); count] };
     let mut encode = |body| values::content_of(&mut rng, body).encode().map(|_| ());
-    assert_eq!(encode(Body::Text("т".repeat(6_500))), Ok(()));
-    assert!(encode(Body::Text("т".repeat(6_500) + "t")).is_err());
+    assert_eq!(encode(Body::Text("т".repeat(6_500).into())), Ok(()));
+    assert!(encode(Body::Text(("т".repeat(6_500) + "t").into())).is_err());
     assert_eq!(encode(Body::Delivered(vec![ContentId([0; 16]); 32])), Ok(()));
     assert!(encode(Body::Delivered(vec![ContentId([0; 16]); 33])).is_err());
     assert_eq!(encode(meeting(&"n".repeat(64), 8)), Ok(()));
@@ -181,7 +181,7 @@ fn content_that_is_padded_wrongly_is_refused() {
 #[test]
 fn the_longest_text_and_the_longest_meeting_leave_room_for_a_first_message() {
     let mut rng = Seeded::new(5);
-    let mut text = values::content_of(&mut rng, Body::Text("t".repeat(13_000)));
+    let mut text = values::content_of(&mut rng, Body::Text("t".repeat(13_000).into()));
     text.seen_epoch =
         Some(beresta_proto::content::SeenEpoch { day: 1 << 20, key: beresta_proto::id::KeyId([1; 8]) });
     text.timer = Timer { seconds: Some(2_419_200), version: u32::MAX };

@@ -66,8 +66,8 @@ fn an_invite_is_read_alone_and_behind_an_https_link() {
     let (invite, ..) = link(1);
     let text = invite.to_link();
     assert_eq!(InviteLink::from_link(&text), Ok(invite.clone()));
-    assert_eq!(InviteLink::from_link(&format!("  {}\n", *text)), Ok(invite.clone()));
-    assert_eq!(InviteLink::from_link(&format!("https://example.org/i?x=1#{}", *text)), Ok(invite));
+    assert_eq!(InviteLink::from_link(&format!("  {}\n", text.as_str())), Ok(invite.clone()));
+    assert_eq!(InviteLink::from_link(&format!("https://example.org/i?x=1#{}", text.as_str())), Ok(invite));
 }
 
 #[test]
@@ -79,7 +79,9 @@ fn another_scheme_is_no_invite() {
     for other in ["", "hello", "beresta", bare, &text.to_uppercase(), &relay] {
         assert_eq!(InviteLink::from_link(other), Err(LinkError::Scheme), "{other}");
     }
-    for other in [format!("http://example.org/#{}", *text), format!("https://example.org/{}", *text)] {
+    for other in
+        [format!("http://example.org/#{}", text.as_str()), format!("https://example.org/{}", text.as_str())]
+    {
         assert_eq!(InviteLink::from_link(&other), Err(LinkError::Scheme));
     }
     assert_eq!(RelayAddress::from_link(&text), Err(LinkError::Scheme));
@@ -100,7 +102,7 @@ fn a_link_damaged_by_one_letter_is_called_damaged() {
         assert_eq!(InviteLink::from_link(&missing), Err(LinkError::Damaged), "letter {at} missing");
     }
     for end in ["A", "=", " beresta", "\u{430}"] {
-        assert_eq!(InviteLink::from_link(&format!("{}{end}", *text)), Err(LinkError::Damaged));
+        assert_eq!(InviteLink::from_link(&format!("{}{end}", text.as_str())), Err(LinkError::Damaged));
     }
     let long = format!("{INVITE_SCHEME}{}", "A".repeat(100_000));
     assert_eq!(InviteLink::from_link(&long), Err(LinkError::Damaged));
@@ -173,7 +175,7 @@ fn an_offer_that_nobody_could_read_is_not_sealed() {
     let key = BlobKey::random(&mut rng);
     let mut seal = |offer: Offer| offer.seal(&key, &mut rng).map(|_| ());
     assert_eq!(seal(good.clone()), Ok(()));
-    assert!(seal(Offer { name: "й".repeat(33), ..good.clone() }).is_err(), "66 bytes of name");
+    assert!(seal(Offer { name: "й".repeat(33).into(), ..good.clone() }).is_err(), "66 bytes of name");
     assert!(seal(Offer { addresses: vec![], ..good.clone() }).is_err());
     let mut routeless = good.clone();
     routeless.addresses[0].relay.routes.clear();

@@ -120,7 +120,7 @@ pub(crate) fn bundle(rng: &mut Seeded) -> Bundle {
 
 pub(crate) fn offer(rng: &mut Seeded) -> Offer {
     Offer {
-        name: rng.text(NAME_BYTES),
+        name: rng.text(NAME_BYTES).into(),
         conversation: ConversationId::random(rng),
         bundle: bundle(rng),
         // What fits a blob beside a bundle: an invite has one queue, at the most one more relay.
@@ -144,9 +144,9 @@ pub(crate) fn invite(rng: &mut Seeded, offer: &Offer) -> (InviteLink, Vec<u8>) {
 
 pub(crate) fn content(rng: &mut Seeded) -> Content {
     let body = match rng.upto(5) {
-        0 => Body::Text(rng.text(13_000)),
+        0 => Body::Text(rng.text(13_000).into()),
         1 => Body::Delivered(rng.several(0, RECEIPTS, ContentId::random)),
-        2 => Body::Meeting { name: rng.text(NAME_BYTES), addresses: queue_addresses(rng) },
+        2 => Body::Meeting { name: rng.text(NAME_BYTES).into(), addresses: queue_addresses(rng) },
         3 => Body::TimerChanged,
         4 => Body::Resume,
         _ => Body::Probe,

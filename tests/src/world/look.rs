@@ -8,6 +8,7 @@ use beresta_proto::command::Command;
 use beresta_proto::id::AccountId;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::time::SECOND_MS;
+use beresta_proto::words::Words;
 
 use super::{Who, World};
 
@@ -34,7 +35,7 @@ impl World {
     /// # Errors
     /// As the engine says.
     pub fn invite(&mut self, who: Who) -> Result<InviteLink, AskError> {
-        let request = InviteRequest { hours: 24, name: String::new(), renews: None };
+        let request = InviteRequest { hours: 24, name: Words::default(), renews: None };
         self.invite_with(who, request)
     }
 
@@ -56,7 +57,7 @@ impl World {
     /// # Errors
     /// As the engine says.
     pub fn accept(&mut self, who: Who, link: InviteLink) -> Result<ContactId, AskError> {
-        self.accept_with(who, AcceptRequest { link, name: String::new(), renews: None })
+        self.accept_with(who, AcceptRequest { link, name: Words::default(), renews: None })
     }
 
     /// Accepts an invite in a certain way and waits for its contact.

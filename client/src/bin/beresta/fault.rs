@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use beresta_client::api::{Error, LinkFault};
+use beresta_client::api::{Error, LinkFault, Words};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::sanitize::harmless_line;
@@ -79,6 +79,7 @@ impl Fault {
         match self {
             Self::Usage(error) => usage(error, text),
             Self::Api(Error::Ambiguous(names)) => {
+                let names: Vec<&str> = names.iter().map(Words::as_str).collect();
                 text.say_with("error-ambiguous", [("names", harmless_line(&names.join(", ")).into())])
             }
             Self::Api(Error::AlreadyContact(id)) => {

@@ -90,7 +90,7 @@ impl Printer {
             "{}  {}  [{}]  {}  {}",
             contact.id,
             harmless_line(&contact.name),
-            contact.tag,
+            contact.tag.as_str(),
             self.trust(contact),
             self.timer(contact.timer_secs)
         )

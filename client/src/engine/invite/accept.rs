@@ -8,6 +8,7 @@ use beresta_proto::invite::{BlobError, InviteLink, Offer};
 use beresta_proto::key::SigningKey;
 use beresta_proto::limits::TIMER_DEFAULT_SECS;
 use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::words::Words;
 
 use super::Wish;
 use crate::crypto::{self, MeetError};
@@ -24,7 +25,7 @@ pub struct AcceptRequest {
     /// The link.
     pub link: InviteLink,
     /// What we will call its maker; empty: as they call themselves.
-    pub name: String,
+    pub name: Words,
     /// The contact who comes back with a new key.
     pub renews: Option<ContactId>,
 }

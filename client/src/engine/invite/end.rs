@@ -12,10 +12,10 @@
 
 use beresta_proto::id::ConversationId;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use beresta_proto::words::Words;
 
 use super::super::Engine;
 use super::super::line::{Flight, Line};
-use super::no_link;
 use crate::crypto;
 use crate::store::event::{EventKind, EventRow};
 use crate::store::invite::{BlobState, Invite, InviteId, InviteState};
@@ -48,7 +48,7 @@ impl Engine {
             }
             invite.state = InviteState::Ended;
             invite.blob_state = BlobState::Leaving;
-            invite.link = no_link();
+            invite.link = Words::default();
             tx.update_invite(&invite)?;
             if let Some(mut queue) = tx.invite_queue(invite.id)? {
                 queue.retire = Some(now.plus(READ_OUT_LONGEST_MS));
@@ -129,8 +129,8 @@ pub(in crate::engine) fn close_invite(
     if invite.blob_state == BlobState::There {
         invite.blob_state = BlobState::Leaving;
     }
-    invite.link = no_link();
-    invite.name.clear();
+    invite.link = Words::default();
+    invite.name = Words::default();
     invite.conversation = ConversationId([0; 16]);
     invite.renews = None;
     tx.update_invite(&invite)

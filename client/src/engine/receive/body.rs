@@ -51,7 +51,7 @@ impl Engine {
                     contact: contact.id,
                     content: id,
                     outgoing: false,
-                    body: text.into(),
+                    body: text,
                     sent,
                     arrived: now,
                     state: MessageState::New,

@@ -53,7 +53,7 @@ fn person(dir: &Path) -> (Engine, Store, ContactId) {
     let contact = store
         .transaction(|tx| {
             let account = crypto::create_account(tx, &mut rng).unwrap();
-            let (name, language) = (String::from("Anna"), String::from("en"));
+            let (name, language) = ("Anna".into(), String::from("en"));
             tx.insert_profile(&Profile { account, name, language, home: None }, NOW)?;
             let contact = Contact {
                 id: ContactId(0),
@@ -61,7 +61,7 @@ fn person(dir: &Path) -> (Engine, Store, ContactId) {
                 identity: bundle.identity,
                 device: bundle.device,
                 conversation: ConversationId([3; 16]),
-                name: String::from("Boris"),
+                name: "Boris".into(),
                 state: ContactState::Active,
                 verified: false,
                 identity_changed: false,
@@ -177,7 +177,7 @@ fn an_invite_whose_queue_the_relay_lost_is_over_and_its_keys_are_gone() {
                 bundle,
                 link: String::from("beresta:").into(),
                 stranger: Handle([7; 16]),
-                name: String::from("Vera"),
+                name: "Vera".into(),
                 renews: None,
                 state: InviteState::Open,
                 blob_state: BlobState::There,

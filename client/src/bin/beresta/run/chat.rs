@@ -133,7 +133,7 @@ async fn say(
         _ => {
             // Two strokes begin a text that begins with one.
             let text = line.strip_prefix('/').filter(|_| line.starts_with("//")).unwrap_or(line);
-            client.send(&contact.id, Zeroizing::new(text.to_owned())).await.map(drop).map_err(Fault::from)
+            client.send(&contact.id, text.into()).await.map(drop).map_err(Fault::from)
         }
     };
     // What is refused is told, and the talk goes on.

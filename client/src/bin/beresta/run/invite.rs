@@ -69,7 +69,7 @@ pub(super) fn inspect(shell: &Shell, found: &ArgMatches) -> Result<Done, Fault> 
         shell.print.line(&shell.print.text.say_with(key, [("value", value.into())]));
     };
     say("inspect-until", utc(preview.expires_ms));
-    say("inspect-relay", preview.relay);
+    say("inspect-relay", preview.relay.as_str().to_owned());
     shell.print.talk("inspect-advice", []);
     Ok(Done::Fully)
 }

@@ -33,7 +33,14 @@ pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     shell.print.talk("making", []);
     let language = shell.language.name().to_owned();
     let without_relay = relay.is_none();
-    let profile = NewProfile { dir: dir.clone(), passphrase, cost, name, language, relay };
+    let profile = NewProfile {
+        dir: dir.clone(),
+        passphrase,
+        cost,
+        name: name.into(),
+        language,
+        relay: relay.map(Into::into),
+    };
     let client = Client::create(profile, Network::Offline).await?;
     let status = client.status().await?;
     client.close().await;

@@ -44,7 +44,7 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     if args::is_set(found, "send-anyway") {
         client.accept_identity(&contact).await?;
     }
-    let message = client.send(&contact.id, text).await?;
+    let message = client.send(&contact.id, text.into()).await?;
     let state = client.wait_sent(&message.id, wait).await?;
     let skew = client.status().await?.clock_skew_ms;
     let message = client.message(&message.id).await?.unwrap_or(message);

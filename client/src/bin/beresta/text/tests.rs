@@ -72,7 +72,7 @@ fn every_error_says_something_in_both_languages() {
         Error::BadName,
         Error::BadTimer,
         Error::NotFound,
-        Error::Ambiguous(vec![String::from("Anna")]),
+        Error::Ambiguous(vec!["Anna".into()]),
         Error::NoRelay,
         Error::Link(LinkFault::Unreachable),
         Error::Link(LinkFault::NotTheRelay),
