@@ -9,6 +9,7 @@ use super::*;
 mod files;
 mod header;
 mod passphrase;
+mod seeds;
 mod traces;
 
 fn rng() -> ChaCha20Rng {

@@ -5,22 +5,29 @@ use std::cell::Cell;
 use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 
 use super::StoreError;
+use super::body::BodyKeys;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
 pub struct Tx<'c> {
     inner: Transaction<'c>,
+    keys: &'c BodyKeys,
     erased: Cell<bool>,
 }
 
 #[allow(dead_code, reason = "tools for row modules, not each of which is there yet")]
 impl<'c> Tx<'c> {
-    pub(super) fn new(inner: Transaction<'c>) -> Self {
-        Self { inner, erased: Cell::new(false) }
+    pub(super) fn new(inner: Transaction<'c>, keys: &'c BodyKeys) -> Self {
+        Self { inner, keys, erased: Cell::new(false) }
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
         Ok(self.inner.commit()?)
+    }
+
+    /// What seals texts.
+    pub(super) fn keys(&self) -> &'c BodyKeys {
+        self.keys
     }
 
     /// Whether something was erased in it.
@@ -125,7 +132,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { inner: _, erased: _ } = self;
+        let Self { inner: _, keys: _, erased: _ } = self;
         f.write_str("Tx(..)")
     }
 }

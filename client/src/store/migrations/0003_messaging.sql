@@ -94,17 +94,33 @@ CREATE TABLE message (
     contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     content   BLOB NOT NULL CHECK (length(content) = 16),
     outgoing  INTEGER NOT NULL,
-    body      TEXT NOT NULL,            -- empty: it has disappeared, and what became of it is not known yet
+    body      BLOB,                     -- sealed under the key of its seed (body.rs); NULL: it has disappeared
+    seed      INTEGER UNIQUE,           -- a place in body.keys
     sent      INTEGER NOT NULL,         -- by the sender's clock
     arrived   INTEGER NOT NULL,         -- by ours
     state     INTEGER NOT NULL,         -- outgoing: 1 queued, 2 at the relay, 3 delivered, 4 failed; incoming: 5 new, 6 shown
     timer     INTEGER NOT NULL,         -- seconds; 0: stays
     expires   INTEGER,                  -- set when the timer runs
     fails     INTEGER,                  -- outgoing: when it counts as not delivered
-    UNIQUE (contact, outgoing, content)
+    UNIQUE (contact, outgoing, content),
+    CHECK ((body IS NULL) = (seed IS NULL))
 ) STRICT;
 CREATE INDEX message_expires ON message (expires) WHERE expires IS NOT NULL;
 CREATE INDEX message_fails ON message (fails) WHERE fails IS NOT NULL;
+
+-- The seeds in body.keys. One that is over was a text's that is gone: it is overwritten there before it is free again.
+CREATE TABLE body_seed (
+    seed  INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL          -- 0 free, 1 in use, 2 over
+) STRICT;
+CREATE INDEX body_seed_state ON body_seed (state) WHERE state <> 1;
+-- However a text goes, its key goes.
+CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN old.seed IS NOT NULL BEGIN
+    UPDATE body_seed SET state = 2 WHERE seed = old.seed;
+END;
+CREATE TRIGGER message_emptied AFTER UPDATE OF seed ON message WHEN old.seed IS NOT NULL AND new.seed IS NULL BEGIN
+    UPDATE body_seed SET state = 2 WHERE seed = old.seed;
+END;
 
 -- Sealed envelopes on their way to a relay.
 CREATE TABLE outbox (
