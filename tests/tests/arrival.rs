@@ -50,6 +50,20 @@ fn a_message_that_comes_twice_is_shown_once() {
 }
 
 #[test]
+fn texts_keep_their_order_though_a_relay_refuses_one() {
+    let (mut world, anna, boris) = two(305);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.refuses = 2;
+    let texts = ["one", "two", "three", "four"];
+    for text in texts {
+        world.say(boris, to_anna, text).unwrap();
+    }
+    world.run(MINUTE_MS);
+    assert_eq!(world.refuses, 0);
+    assert_eq!(world.heard_texts(anna, to_boris), texts);
+}
+
+#[test]
 fn receipts_come_late_in_one_and_never_to_strangers() {
     let (mut world, anna, boris) = two(310);
     let (to_boris, to_anna) = world.meet(anna, boris);
