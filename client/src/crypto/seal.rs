@@ -53,6 +53,14 @@ impl Opened {
     pub const fn sender(&self) -> &IdentityPublic {
         &self.sender
     }
+
+    /// The message as the ratchet encrypted it.
+    ///
+    /// # Errors
+    /// [`OpenError::NotSealed`], which no seal gives that opened.
+    pub fn encrypted(&self) -> Result<&[u8], OpenError> {
+        self.content.contents().map_err(|_| OpenError::NotSealed)
+    }
 }
 
 impl std::fmt::Debug for Opened {

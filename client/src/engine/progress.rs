@@ -97,6 +97,7 @@ impl Engine {
         }
         self.progress_wishes(tx, relay)?;
         if matches!(self.lines.get(&relay), Some(Line::Up(up)) if !up.rests(now)) {
+            self.progress_acknowledgements(relay);
             self.progress_queues(tx, relay)?;
             self.progress_contacts(tx, relay, now)?;
             self.progress_blobs(tx, relay)?;
@@ -130,6 +131,13 @@ impl Engine {
     fn make_queue(&mut self, relay: RelayId, purpose: Purpose) {
         if let Some((queue, command)) = QueueFor::draw(purpose, self) {
             self.transmit(relay, command, Flight::MakeQueue(queue));
+        }
+    }
+
+    fn progress_acknowledgements(&mut self, relay: RelayId) {
+        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return };
+        for (queue, upto) in std::mem::take(&mut up.unacknowledged) {
+            self.acknowledge(relay, queue, upto);
         }
     }
 

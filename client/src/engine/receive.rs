@@ -92,10 +92,17 @@ impl Engine {
                 }
                 Err(Refused::Store(error)) => return Err(error),
             }
-            let command = Command::Acknowledge { queue, upto: sequence };
-            engine.transmit(relay, command, Flight::Acknowledge);
+            engine.acknowledge(relay, queue, sequence);
             Ok(())
         })
+    }
+
+    /// Says that everything in a queue up to `upto` is safe. It takes the place of what was refused before.
+    pub(super) fn acknowledge(&mut self, relay: RelayId, queue: ReadId, upto: u64) {
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.unacknowledged.remove(&queue);
+        }
+        self.transmit(relay, Command::Acknowledge { queue, upto }, Flight::Acknowledge { queue, upto });
     }
 
     fn store_message(

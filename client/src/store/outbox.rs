@@ -103,10 +103,10 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// Envelopes for queues at a relay whose time has come, oldest first, at most `limit`.
+    /// Envelopes for queues at a relay whose time has come, at most `limit`, in no order: of each contact the oldest alone.
     ///
-    /// To whom has not answered our Meeting, one goes after the other: what overtook it would come from a stranger, and
-    /// be dropped.
+    /// One goes after the other, because a relay may refuse one for the moment and take the next, which would overtake it.
+    /// What waits for another relay holds up nothing: that relay may be gone for good.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -116,14 +116,15 @@ impl Tx<'_> {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
+        // By contacts, and not by envelopes: of those there may be thousands for each.
         let sql = format!(
-            "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1
-                 AND EXISTS (SELECT 1 FROM peer_queue WHERE id = outbox.queue AND relay = ?2)
-                 AND (EXISTS (SELECT 1 FROM contact WHERE id = outbox.contact AND state <> 1)
-                     OR NOT EXISTS (SELECT 1 FROM outbox older
-                         WHERE older.contact = outbox.contact AND older.id < outbox.id))
-             ORDER BY id LIMIT ?3"
+            "SELECT {COLUMNS} FROM (SELECT id AS whom FROM contact) CROSS JOIN outbox
+             WHERE id = (SELECT id FROM outbox AS waiting
+                         WHERE waiting.contact = whom
+                             AND EXISTS (SELECT 1 FROM peer_queue WHERE id = waiting.queue AND relay = ?2)
+                         ORDER BY id LIMIT 1)
+                 AND due <= ?1
+             LIMIT ?3"
         );
         self.query_all(&sql, params![to_db(now), relay.0, limit], read)
     }

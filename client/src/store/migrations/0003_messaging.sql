@@ -137,6 +137,7 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_due ON outbox (due);
 CREATE INDEX outbox_queue ON outbox (queue);
+CREATE INDEX outbox_contact ON outbox (contact);
 
 -- Receipts that wait for their random moment.
 CREATE TABLE receipt (
