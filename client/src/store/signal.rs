@@ -233,7 +233,21 @@ impl Tx<'_> {
         self.erase("DELETE FROM signal_pre_key WHERE bundle = ?1", [bundle])
     }
 
-    /// Notes that a first message was taken. False if it had been before: then it is a replay.
+    /// Whether a first message was taken before: then it is a replay.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn is_used_pre_key(
+        &self,
+        kyber_id: u32,
+        signed_id: u32,
+        base_key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM signal_used_pre_key WHERE kyber_id = ?1 AND signed_id = ?2 AND base_key = ?3";
+        Ok(self.one(sql, params![kyber_id, signed_id, base_key], |_| Ok(()))?.is_some())
+    }
+
+    /// Notes that a first message was taken. A second time is the store's error.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
@@ -242,10 +256,10 @@ impl Tx<'_> {
         kyber_id: u32,
         signed_id: u32,
         base_key: &[u8],
-    ) -> Result<bool, StoreError> {
-        let sql =
-            "INSERT OR IGNORE INTO signal_used_pre_key (kyber_id, signed_id, base_key) VALUES (?1, ?2, ?3)";
-        Ok(self.run(sql, params![kyber_id, signed_id, base_key])? == 1)
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signal_used_pre_key (kyber_id, signed_id, base_key) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![kyber_id, signed_id, base_key])?;
+        Ok(())
     }
 
     /// What a sender made us compute of late.

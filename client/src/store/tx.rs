@@ -28,6 +28,12 @@ impl<'c> Tx<'c> {
         self.erased.get()
     }
 
+    /// Rows that were changed through this store so far.
+    #[cfg(test)]
+    pub(crate) fn changes(&self) -> u64 {
+        self.conn().total_changes()
+    }
+
     /// The connection, for row modules whose need the tools below don't meet. Whoever writes through it must pass on
     /// every error: see `alive`.
     pub(in crate::store) fn conn(&self) -> &Connection {
