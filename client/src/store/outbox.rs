@@ -40,7 +40,7 @@ pub struct Outgoing {
     pub expires: Timestamp,
 }
 
-const COLUMNS: &str = "id, contact, queue, message, transport, envelope, ttl, attempts, due, expires";
+const COLUMNS: &str = "id, contact, queue, message, transport, ttl, attempts, due, expires, envelope";
 
 fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     Ok(Outgoing {
@@ -103,7 +103,8 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// Envelopes for queues at a relay whose time has come, oldest first, at most `limit`.
+    /// Envelopes for queues at a relay whose time has come and that are `wanted`, oldest first, at most `limit`. Of the
+    /// others no more is read than their id.
     ///
     /// To whom has not answered our Meeting, one goes after the other: what overtook it would come from a stranger, and
     /// be dropped.
@@ -114,18 +115,20 @@ impl Tx<'_> {
         &self,
         relay: &RelayId,
         now: Timestamp,
-        limit: u32,
+        limit: usize,
+        wanted: impl Fn(OutboxId) -> bool,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1
-                 AND EXISTS (SELECT 1 FROM peer_queue WHERE id = outbox.queue AND relay = ?2)
-                 AND (EXISTS (SELECT 1 FROM contact WHERE id = outbox.contact AND state <> 1)
-                     OR NOT EXISTS (SELECT 1 FROM outbox older
-                         WHERE older.contact = outbox.contact AND older.id < outbox.id))
-             ORDER BY id LIMIT ?3"
-        );
-        self.query_all(&sql, params![to_db(now), relay.0, limit], read)
+        let sql = "SELECT outbox.id FROM peer_queue CROSS JOIN outbox ON outbox.queue = peer_queue.id
+             WHERE peer_queue.relay = ?1 AND outbox.due <= ?2
+                 AND (EXISTS (SELECT 1 FROM contact WHERE id = peer_queue.contact AND state <> 1)
+                     OR NOT EXISTS (SELECT 1 FROM peer_queue queue JOIN outbox older ON older.queue = queue.id
+                         WHERE queue.contact = peer_queue.contact AND older.id < outbox.id))";
+        let mut ids =
+            self.query_all(sql, params![relay.0, to_db(now)], |row| Ok(OutboxId(row.get("id")?)))?;
+        ids.retain(|id| wanted(*id));
+        ids.sort_unstable();
+        ids.truncate(limit);
+        ids.into_iter().map(|id| self.outgoing(id)?.ok_or(StoreError::Damaged)).collect()
     }
 
     /// Every envelope that waits for a contact.
@@ -135,16 +138,6 @@ impl Tx<'_> {
     pub fn outgoing_to(&self, contact: ContactId) -> Result<Vec<Outgoing>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM outbox WHERE contact = ?1 ORDER BY id");
         self.query_all(&sql, [contact.0], read)
-    }
-
-    /// Relays for which an envelope waits; one with several queues comes as often as there are queues.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn relays_with_outgoing(&self) -> Result<Vec<RelayId>, StoreError> {
-        let sql =
-            "SELECT relay FROM peer_queue WHERE EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
-        self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
     /// Writes queue, envelope, tries and times back.
@@ -206,7 +199,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_outgoing(&self, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(due) FROM outbox WHERE due > ?1", [to_db(last)])
+        self.earliest(
+            "SELECT min((SELECT min(due) FROM outbox WHERE queue = peer_queue.id AND due > ?1)) FROM peer_queue",
+            [to_db(last)],
+        )
     }
 
     /// When the next envelope is given up.
