@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rand::CryptoRng;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use super::lock::{private, sync_dir};
 use super::tx::Tx;
@@ -28,8 +28,7 @@ pub(super) fn create<R: CryptoRng + ?Sized, E: From<StoreError>>(
 ) -> Result<(Connection, Vault), E> {
     let master = MasterKey::generate(rng);
     let mut conn = begin(dir, &master)?;
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-    let tx = Tx::new(tx);
+    let tx = Tx::begin(&mut conn)?;
     fill(&tx, rng)?;
     tx.commit()?;
     Ok(complete(dir, conn, passphrase, cost, &master, rng)?)
@@ -116,7 +115,7 @@ fn finish(dir: &Path) -> Result<(), StoreError> {
 
 /// Ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
 fn settle(conn: &mut Connection, vault: &Vault) -> Result<(), StoreError> {
-    let tx = Tx::new(conn.transaction_with_behavior(TransactionBehavior::Immediate)?);
+    let tx = Tx::begin(conn)?;
     let Some(seed) = tx.meta(CHANGE)? else { return Ok(()) };
     vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
     tx.remove_meta(CHANGE)?;

@@ -2,25 +2,37 @@
 
 use std::cell::Cell;
 
-use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
 pub struct Tx<'c> {
-    inner: Transaction<'c>,
+    conn: &'c Connection,
     erased: Cell<bool>,
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        if !self.conn.is_autocommit() {
+            // Where even this fails, the connection is of no use any more, and the next transaction cannot begin.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+    }
 }
 
 #[allow(dead_code, reason = "tools for row modules, not each of which is there yet")]
 impl<'c> Tx<'c> {
-    pub(super) fn new(inner: Transaction<'c>) -> Self {
-        Self { inner, erased: Cell::new(false) }
+    /// Begins one. It is rolled back when dropped, unless it was committed.
+    pub(super) fn begin(conn: &'c mut Connection) -> Result<Self, StoreError> {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self { conn, erased: Cell::new(false) })
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
-        Ok(self.inner.commit()?)
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 
     /// Whether something was erased in it.
@@ -36,8 +48,8 @@ impl<'c> Tx<'c> {
 
     /// The connection, for row modules whose need the tools below don't meet. Whoever writes through it must pass on
     /// every error: see `alive`.
-    pub(in crate::store) fn conn(&self) -> &Connection {
-        &self.inner
+    pub(in crate::store) const fn conn(&self) -> &Connection {
+        self.conn
     }
 
     /// Runs one statement; returns how many rows it changed.
@@ -131,7 +143,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { inner: _, erased: _ } = self;
+        let Self { conn: _, erased: _ } = self;
         f.write_str("Tx(..)")
     }
 }
