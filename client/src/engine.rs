@@ -21,6 +21,7 @@ use beresta_proto::capsule::Session;
 use beresta_proto::id::{RelayId, SendId};
 use beresta_proto::time::Timestamp;
 
+use crate::crypto::Vouched;
 use crate::rng::Rng;
 use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
@@ -62,6 +63,8 @@ pub struct Engine {
     /// Contacts for whom a queue was made, and until when no other one is.
     fresh: BTreeMap<ContactId, Timestamp>,
     next_number: u64,
+    /// Certificates that were checked since the start.
+    vouched: Vouched,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
     /// How far a relay's clock was from ours when one was last heard, in milliseconds; positive if ours is behind. None
@@ -103,6 +106,7 @@ impl Engine {
             effects: VecDeque::new(),
             fresh: BTreeMap::new(),
             next_number: 1,
+            vouched: Vouched::new(),
             prompted: BTreeMap::new(),
             skew_ms: None,
             last: Timestamp(0),

@@ -128,6 +128,12 @@ pub(super) fn peer_identity(identity: &IdentityPublic, own: &IdentityPublic) -> 
     Ok(PeerKey { identity: *identity, key: public_key(&identity.0)? })
 }
 
+/// Reads the identity key of a peer that is pinned to a handle: none is pinned that [`peer_identity`] refused.
+pub(super) fn pinned_identity(identity: &IdentityPublic) -> Result<PeerKey, Refused> {
+    let key = PublicKey::deserialize(&identity.0).map_err(|_| Refused::WeakKey)?;
+    Ok(PeerKey { identity: *identity, key })
+}
+
 /// Admits a message that `sender` sealed, against the record of the session with them; with it, the steps that it skips
 /// in the ratchets: their sender pays for them.
 pub(super) fn admit(

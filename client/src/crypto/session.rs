@@ -18,7 +18,7 @@ use super::fault::{DecryptError, EncryptError, MeetError, contain, undecryptable
 use super::guard::record::Record;
 use super::guard::{self, Admitted, PeerKey, Refused};
 use super::rng::SignalRng;
-use super::seal::{Opened, Sealed, certificate, check_certificate, keep_certificate};
+use super::seal::{Opened, Sealed, Vouched, certificate, check_certificate, keep_certificate};
 use super::stores::{Failure, OneSession, Rows, Said, ready};
 use super::{Handle, Peer, budget};
 use crate::store::{StoreError, Tx};
@@ -184,7 +184,8 @@ pub fn encrypt(
     Ok(Sealed(sealed))
 }
 
-/// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption.
+/// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption. Whose
+/// certificate held is kept in `vouched`.
 ///
 /// # Errors
 /// [`DecryptError`]. Unless our own side failed, nothing was changed then but the sender's budget, and the caller may
@@ -193,6 +194,7 @@ pub fn decrypt(
     tx: &Tx<'_>,
     opened: &Opened,
     expected: Expected<'_>,
+    vouched: &mut Vouched,
     now: Timestamp,
     rng: &mut impl Random,
 ) -> Result<Decrypted, DecryptError> {
@@ -210,7 +212,7 @@ pub fn decrypt(
     if device != peer.device {
         return Err(DecryptError::OtherDevice);
     }
-    check_certificate(certificate, &opened.sender, now)?;
+    check_certificate(certificate, peer.handle, &opened.sender, vouched, now)?;
     if !budget::allows(tx, &peer.handle.0, now)? {
         return Err(DecryptError::OverBudget);
     }

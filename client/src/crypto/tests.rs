@@ -54,6 +54,7 @@ struct Person {
     store: Store,
     rng: TestRng,
     identity: IdentityPublic,
+    vouched: Vouched,
 }
 
 impl Person {
@@ -62,7 +63,7 @@ impl Person {
         let mut store = Store::open_in_memory(&mut rng.0).unwrap();
         store.transaction(|tx| create_account(tx, &mut rng)).unwrap();
         let identity = store.transaction(own_identity).unwrap();
-        Self { store, rng, identity }
+        Self { store, rng, identity, vouched: Vouched::new() }
     }
 
     /// What this person calls `other`.
@@ -101,11 +102,12 @@ impl Person {
         now: Timestamp,
     ) -> Result<Decrypted, DecryptError> {
         let opened = self.open(sealed).unwrap();
-        let rng = &mut self.rng;
+        let (rng, vouched) = (&mut self.rng, &mut self.vouched);
         let budget = |error: &DecryptError| u64::from(error.costs());
         self.store
             .transaction(|tx| {
-                let received = unless_refused(tx, budget, || decrypt(tx, &opened, expected, now, rng));
+                let received =
+                    unless_refused(tx, budget, || decrypt(tx, &opened, expected, vouched, now, rng));
                 Ok::<_, StoreError>(received)
             })
             .unwrap()

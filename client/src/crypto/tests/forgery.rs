@@ -297,11 +297,12 @@ fn a_strangers_failures_count_though_each_step_is_taken_back() {
     let sealed = pair.boris.seal(pair.anna.identity, CiphertextMessageType::PreKey, &forged, None);
     let opened = pair.anna.open(&sealed).unwrap();
     let handle = pair.to_boris.handle;
-    let (store, rng) = (&mut pair.anna.store, &mut pair.anna.rng);
+    let Person { store, rng, vouched, .. } = &mut pair.anna;
     let mut receive = || {
         let step = |tx: &Tx<'_>| {
-            let said =
-                tx.all_or_nothing(|| decrypt(tx, &opened, Expected::Stranger { handle }, NOW, rng).map(drop));
+            let said = tx.all_or_nothing(|| {
+                decrypt(tx, &opened, Expected::Stranger { handle }, vouched, NOW, rng).map(drop)
+            });
             if matches!(said, Err(DecryptError::Undecryptable)) {
                 count_failure(tx, handle, NOW)?;
             }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::crypto::account::uuid_text;
-use crate::crypto::guard::peer_identity;
+use crate::crypto::guard::{PeerKey, peer_identity};
 use crate::crypto::seal::{certificate, check_certificate};
 
 /// The random bytes of a vector, as docs/protocol/README.md says.
@@ -86,18 +86,21 @@ fn the_certificate_of_the_vectors_holds_for_its_key_and_time_only() {
     let checked = |identity| peer_identity(&identity, &own).unwrap();
     let pinned = checked(IdentityPublic(bytes(&vector["identity"]).try_into().unwrap()));
     let expires = Timestamp(vector["expires_ms"].as_u64().unwrap());
-    assert!(check_certificate(&sender, &pinned, expires).is_ok());
-    assert!(matches!(check_certificate(&sender, &pinned, expires.plus(1)), Err(DecryptError::Expired)));
-    assert!(matches!(
-        check_certificate(&sender, &checked(other), expires),
-        Err(DecryptError::BadCertificate)
-    ));
+    // With what held before, and without.
+    let mut vouched = Vouched::new();
+    let mut check = |certificate: &SenderCertificate, key: &PeerKey, now| {
+        check_certificate(certificate, Handle([1; 16]), key, &mut vouched, now)
+    };
+    assert!(check(&sender, &pinned, expires).is_ok());
+    assert!(check(&sender, &pinned, expires).is_ok());
+    assert!(matches!(check(&sender, &pinned, expires.plus(1)), Err(DecryptError::Expired)));
+    assert!(matches!(check(&sender, &checked(other), expires), Err(DecryptError::BadCertificate)));
 
     let good = bytes(&vector["sender_certificate"]);
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 1;
         let Ok(bad) = SenderCertificate::deserialize(&bad) else { continue };
-        assert!(check_certificate(&bad, &pinned, expires).is_err(), "byte {at}");
+        assert!(check(&bad, &pinned, expires).is_err(), "byte {at}");
     }
 }
