@@ -58,29 +58,6 @@ pub struct FailuresRow {
 }
 
 impl Tx<'_> {
-    /// Does all of `step`, or nothing of it: what it wrote goes if it fails, and the transaction lives on. So a message
-    /// that does not open leaves no trace, while the failure itself can still be counted.
-    ///
-    /// # Errors
-    /// The error of `step`, or [`StoreError`] if the store failed.
-    pub fn all_or_nothing<T, E: From<StoreError>>(
-        &self,
-        step: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        let run = |sql: &str| self.conn().execute_batch(sql).map_err(StoreError::from);
-        run("SAVEPOINT step")?;
-        match step() {
-            Ok(value) => {
-                run("RELEASE step")?;
-                Ok(value)
-            }
-            Err(error) => {
-                run("ROLLBACK TO step; RELEASE step")?;
-                Err(error)
-            }
-        }
-    }
-
     /// Our own keys, once made.
     ///
     /// # Errors
@@ -195,9 +172,12 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`] if the store failed.
     pub fn put_session(&self, handle: &[u8], device: u8, record: &[u8]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO signal_session (handle, device, record) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (handle, device) DO UPDATE SET record = excluded.record";
-        self.run(sql, params![handle, device, pad(record).as_slice()])?;
+        let padded = pad(record);
+        let row = params![handle, device, padded.as_slice()];
+        // Not in one statement: that would lay the row out twice.
+        if self.run("UPDATE signal_session SET record = ?3 WHERE handle = ?1 AND device = ?2", row)? == 0 {
+            self.run("INSERT INTO signal_session (handle, device, record) VALUES (?1, ?2, ?3)", row)?;
+        }
         Ok(())
     }
 

@@ -110,6 +110,29 @@ impl<'c> Tx<'c> {
         if self.conn().is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) }
     }
 
+    /// Does all of `step`, or nothing of it: what it wrote goes if it fails, and the transaction lives on. It costs a copy
+    /// of every page that `step` touches, in locked memory: not for what every message does.
+    ///
+    /// # Errors
+    /// The error of `step`, or [`StoreError`] if the store failed.
+    pub fn all_or_nothing<T, E: From<StoreError>>(
+        &self,
+        step: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |sql: &str| self.conn().execute_batch(sql).map_err(StoreError::from);
+        run("SAVEPOINT step")?;
+        match step() {
+            Ok(value) => {
+                run("RELEASE step")?;
+                Ok(value)
+            }
+            Err(error) => {
+                run("ROLLBACK TO step; RELEASE step")?;
+                Err(error)
+            }
+        }
+    }
+
     /// The value of `key` in `meta`.
     ///
     /// # Errors
