@@ -246,7 +246,8 @@ impl Tx<'_> {
     ) -> Result<Option<(ContactId, Vec<ContentId>)>, StoreError> {
         let first = self.query_all(
             "SELECT contact FROM receipt
-             WHERE due <= ?1 AND contact NOT IN (SELECT id FROM contact WHERE identity_changed = 1)
+             WHERE due <= ?1
+                 AND NOT EXISTS (SELECT 1 FROM contact WHERE id = receipt.contact AND identity_changed = 1)
              ORDER BY due, id LIMIT 1",
             [to_db(now)],
             |row| Ok(ContactId(row.get("contact")?)),
@@ -275,8 +276,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_receipt(&self) -> Result<Option<Timestamp>, StoreError> {
+        // `NOT IN` would make a table of contacts for each look, in locked memory.
         let sql = "SELECT min(due) FROM receipt
-                   WHERE contact NOT IN (SELECT id FROM contact WHERE identity_changed = 1)";
+                   WHERE NOT EXISTS (SELECT 1 FROM contact WHERE id = receipt.contact AND identity_changed = 1)";
         self.earliest(sql, [])
     }
 }
