@@ -31,7 +31,7 @@ pub mod queue;
 use std::path::Path;
 
 use rand::CryptoRng;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 pub use error::StoreError;
 pub use kdf::KdfCost;
@@ -156,9 +156,7 @@ impl Store {
         &mut self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let inner =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let tx = Tx::new(inner, &self.keys);
+        let tx = Tx::begin(&mut self.conn, &self.keys)?;
         let value = f(&tx)?; // dropping a transaction rolls it back
         let erased = tx.erased();
         tx.commit()?;

@@ -181,7 +181,8 @@ impl Engine {
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
         let by = self.earlier_clock(now);
-        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), by, &mut self.rng)?;
+        let decrypted =
+            crypto::decrypt(tx, opened, Expected::Pinned(&peer), &mut self.vouched, by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);
@@ -207,7 +208,7 @@ impl Engine {
             None => Expected::Stranger { handle: crypto::Handle(invite.stranger.0) },
         };
         let by = self.earlier_clock(now);
-        let decrypted = crypto::decrypt(tx, opened, expected, by, &mut self.rng)?;
+        let decrypted = crypto::decrypt(tx, opened, expected, &mut self.vouched, by, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));

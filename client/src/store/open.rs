@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rand::CryptoRng;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use super::body::{self, BodyKeys};
 use super::lock::{private, sync_dir};
@@ -36,8 +36,7 @@ pub(super) fn create<R: CryptoRng + ?Sized, E: From<StoreError>>(
 ) -> Result<Opened, E> {
     let master = MasterKey::generate(rng);
     let (mut conn, keys) = begin(dir, &master)?;
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-    let tx = Tx::new(tx, &keys);
+    let tx = Tx::begin(&mut conn, &keys)?;
     fill(&tx, rng)?;
     tx.commit()?;
     let (conn, vault) = complete(dir, conn, passphrase, cost, &master, rng)?;
@@ -127,7 +126,7 @@ fn finish(dir: &Path) -> Result<(), StoreError> {
 
 /// Ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
 fn settle(conn: &mut Connection, keys: &BodyKeys, vault: &Vault) -> Result<(), StoreError> {
-    let tx = Tx::new(conn.transaction_with_behavior(TransactionBehavior::Immediate)?, keys);
+    let tx = Tx::begin(conn, keys)?;
     let Some(seed) = tx.meta(CHANGE)? else { return Ok(()) };
     vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
     tx.remove_meta(CHANGE)?;

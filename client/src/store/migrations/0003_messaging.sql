@@ -34,6 +34,8 @@ CREATE TABLE contact (
     probed           INTEGER NOT NULL,   -- when a probe was last sent; 0 never
     created          INTEGER NOT NULL
 ) STRICT;
+-- What every step looks for, and seldom finds, has an index that is empty most of the time.
+CREATE INDEX contact_needing ON contact (id) WHERE needs_queue = 1;
 
 -- Queues that we read.
 CREATE TABLE own_queue (
@@ -81,6 +83,7 @@ CREATE TABLE invite (
     created       INTEGER NOT NULL,
     expires       INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX invite_leaving ON invite (id) WHERE blob_state = 2;
 
 -- Keys with which we claimed invites of others: the same key may claim again after a crash.
 CREATE TABLE claim (
@@ -129,15 +132,14 @@ CREATE TABLE outbox (
     queue     INTEGER NOT NULL REFERENCES peer_queue (id) ON DELETE CASCADE,
     message   INTEGER REFERENCES message (id) ON DELETE CASCADE,
     transport BLOB NOT NULL CHECK (length(transport) = 16), -- the message id that the relay sees
-    envelope  BLOB NOT NULL,
     ttl       INTEGER NOT NULL,
     attempts  INTEGER NOT NULL,
     due       INTEGER NOT NULL,
-    expires   INTEGER NOT NULL
+    expires   INTEGER NOT NULL,
+    envelope  BLOB NOT NULL             -- last: what is before it is read without its pages
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (due);
-CREATE INDEX outbox_queue ON outbox (queue);
-CREATE INDEX outbox_contact ON outbox (contact);
+-- One index for all that is looked for: each more is a page more that a send encrypts and writes.
+CREATE INDEX outbox_queue ON outbox (queue, due, expires);
 
 -- Receipts that wait for their random moment.
 CREATE TABLE receipt (
@@ -156,8 +158,8 @@ CREATE TABLE event (
     message  INTEGER REFERENCES message (id) ON DELETE CASCADE,
     invite   INTEGER REFERENCES invite (id) ON DELETE SET NULL
 ) STRICT;
-CREATE INDEX event_what ON event (kind, contact, message, invite);
-CREATE INDEX event_message ON event (message) WHERE message IS NOT NULL;
+-- By message first, so that deleting one finds its events too.
+CREATE INDEX event_what ON event (message, kind, contact, invite);
 
 -- How often something was dropped, by reason: shown by `status`, never who or what.
 CREATE TABLE dropped (
