@@ -263,6 +263,37 @@ fn nothing_goes_to_a_changed_key_before_the_person_decides() {
 }
 
 #[test]
+fn what_waited_for_the_old_key_never_goes_to_a_new_one() {
+    // Whose account id is the smaller one is the seed's.
+    for seed in 300..306 {
+        let (mut world, anna, boris) = two(seed);
+        let mallory = world.person("Boris's new phone");
+        let (to_boris, _) = world.meet(anna, boris);
+        world.sleep(boris);
+        let row = world.say(anna, to_boris, "for the old key").unwrap();
+        world.run(MINUTE_MS);
+        assert_eq!(world.state(anna, row), Some(MessageState::AtRelay));
+
+        // Both use each other's invites at once, and Anna's names Boris.
+        let (hers, his) = (world.invite(anna).unwrap(), world.invite(mallory).unwrap());
+        let renews = AcceptRequest { link: his, name: Words::default(), renews: Some(to_boris) };
+        world.wish(anna, |engine, store, now| engine.invite_accept(store, renews, now)).unwrap();
+        let request = AcceptRequest { link: hers, name: Words::default(), renews: None };
+        world.wish(mallory, |engine, store, now| engine.invite_accept(store, request, now)).unwrap();
+        world.run(HOUR_MS);
+        assert!(world.contacts(anna)[0].identity_changed);
+        assert_eq!(world.state(anna, row), Some(MessageState::Failed));
+        let to_anna = world.contacts(mallory)[0].id;
+        assert_eq!(world.heard_texts(mallory, to_anna), Vec::<String>::new());
+
+        world.decide(anna, to_boris);
+        world.say(anna, to_boris, "for the new key").unwrap();
+        world.run(HOUR_MS);
+        assert_eq!(world.heard_texts(mallory, to_anna), ["for the new key"]);
+    }
+}
+
+#[test]
 fn a_decision_is_about_the_key_that_was_shown() {
     let (mut world, anna, boris) = two(133);
     let (to_boris, _) = world.meet(anna, boris);

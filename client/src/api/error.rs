@@ -189,6 +189,8 @@ impl From<ComposeError> for Error {
         match error {
             ComposeError::NoAddress | ComposeError::Crypto(_) => Self::Session,
             ComposeError::TooLong => Self::TextTooLong,
+            ComposeError::Blocked => Self::Blocked,
+            ComposeError::IdentityChanged => Self::IdentityChanged,
             ComposeError::TooFarAhead => Self::TooManyUndelivered,
             ComposeError::Store(error) => error.into(),
         }

@@ -50,8 +50,11 @@ impl Engine {
             Some(known) => known?,
         };
         crypto::forget(tx, super::compose::peer(&known).handle)?;
-        // It was encrypted for the old device: the new one could not read it.
+        // It was meant for the old key: the new one could not read it, and nobody decided that it may.
         self.abandon(tx, known.id, now)?;
+        for message in tx.undelivered(known.id)? {
+            self.message_failed(tx, message.id, now)?;
+        }
         for mut queue in tx.own_queues()? {
             if queue.contact == Some(known.id) && queue.invite.is_none() {
                 queue.state = OwnQueueState::Leaving;
@@ -90,7 +93,7 @@ impl Engine {
     }
 
     /// What waits for a contact was said in a session that the other side does not take (rule I8): says it again in the
-    /// one that holds, under the same ids.
+    /// one that holds, under the same ids. Not to a changed key: what waited for the one before has failed (rule S12).
     pub(super) fn say_again(
         &mut self,
         tx: &Tx<'_>,
@@ -100,10 +103,11 @@ impl Engine {
         for outgoing in tx.outgoing_to(contact.id)? {
             tx.delete_outgoing(outgoing.id)?;
         }
-        for mut message in tx.history(contact.id, None, u32::MAX)? {
-            if !matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
-                continue;
-            }
+        if contact.identity_changed {
+            return Ok(());
+        }
+        // Of one whose text has disappeared it is only open whether it arrived.
+        for mut message in tx.undelivered(contact.id)?.into_iter().filter(|one| !one.body.is_empty()) {
             message.state = MessageState::Queued;
             (message.expires, message.fails) = (None, None);
             tx.update_message(&message)?;

@@ -196,6 +196,8 @@ impl Engine {
             ComposeError::Store(error) => AskError::Store(error),
             ComposeError::NoAddress
             | ComposeError::TooLong
+            | ComposeError::Blocked
+            | ComposeError::IdentityChanged
             | ComposeError::TooFarAhead
             | ComposeError::Crypto(_) => AskError::BadKeys,
         })?;
