@@ -230,6 +230,28 @@ fn what_waits_for_a_contact_stays_here_when_they_are_blocked() {
 }
 
 #[test]
+fn who_is_blocked_does_not_come_back_by_an_invite_that_was_open_for_them() {
+    let (mut world, anna, boris) = two(134);
+    let (to_boris, _) = world.meet(anna, boris);
+    let request = || InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
+    let link = world.invite_with(anna, request()).unwrap();
+    // One whose queue is being made, too.
+    let asked = world.wish(anna, |engine, store, now| engine.invite_new(store, request(), now)).unwrap();
+    world.wish(anna, |engine, store, now| engine.block(store, to_boris, now)).unwrap();
+    let again = world.person("Boris");
+    assert!(matches!(world.accept(again, link), Err(AskError::InviteGone)));
+    world.run(HOUR_MS);
+    assert_eq!(world.contacts(anna)[0].state, ContactState::Blocked);
+    assert!(matches!(world.answer(anna, asked), Some(Err(AskError::Blocked))));
+    assert_eq!(own_queues(&mut world, anna), 0);
+
+    assert!(matches!(world.invite_with(anna, request()), Err(AskError::Blocked)));
+    let link = world.invite(again).unwrap();
+    let request = AcceptRequest { link, name: Words::default(), renews: Some(to_boris) };
+    assert!(matches!(world.accept_with(anna, request), Err(AskError::Blocked)));
+}
+
+#[test]
 fn nothing_goes_to_a_changed_key_before_the_person_decides() {
     let (mut world, anna, boris) = two(132);
     let (to_boris, _) = world.meet(anna, boris);

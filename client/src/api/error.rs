@@ -177,6 +177,7 @@ impl From<AskError> for Error {
             AskError::InviteForged | AskError::BadKeys => Self::InviteForged,
             AskError::OwnInvite => Self::OwnInvite,
             AskError::AlreadyContact(id) => Self::AlreadyContact(super::record::contact_id(id)),
+            AskError::Blocked => Self::Blocked,
             AskError::RelayBusy => Self::RelayBusy,
             AskError::RelayMisbehaved => Self::RelayMisbehaved,
             AskError::Store(error) => error.into(),

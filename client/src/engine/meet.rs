@@ -7,6 +7,7 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::{ComposeError, Draft};
+use super::effect::AskError;
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
@@ -18,6 +19,30 @@ use crate::store::{StoreError, Tx};
 /// How long an old queue is read on after the first message came on a fresh one: what was sent to it before has
 /// arrived by then, and what was not is sealed anew for the fresh one by its sender.
 const OLD_QUEUE_MS: u64 = DAY_MS;
+
+/// Why a contact does not come back by an invite.
+#[derive(Debug)]
+pub(super) enum Barred {
+    /// The person blocked them.
+    Blocked,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Barred {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Barred> for AskError {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Blocked => Self::Blocked,
+            Barred::Store(error) => Self::Store(error),
+        }
+    }
+}
 
 impl Engine {
     pub(super) fn event(
@@ -40,14 +65,10 @@ impl Engine {
         fresh: Contact,
         renews: Option<ContactId>,
         now: Timestamp,
-    ) -> Result<Contact, StoreError> {
-        let known = match renews.map(|known| tx.contact(known)) {
-            // Whoever was removed meanwhile is met anew.
-            None | Some(Err(StoreError::NotFound)) => {
-                let id = tx.insert_contact(&fresh, now)?;
-                return Ok(Contact { id, ..fresh });
-            }
-            Some(known) => known?,
+    ) -> Result<Contact, Barred> {
+        let Some(known) = Self::who_comes_back(tx, renews)? else {
+            let id = tx.insert_contact(&fresh, now)?;
+            return Ok(Contact { id, ..fresh });
         };
         crypto::forget(tx, super::compose::peer(&known).handle)?;
         // It was meant for the old key: the new one could not read it, and nobody decided that it may.
@@ -72,6 +93,16 @@ impl Engine {
         tx.update_contact(&renewed)?;
         self.event(tx, EventKind::IdentityChanged, Some(renewed.id), now)?;
         Ok(renewed)
+    }
+
+    /// The contact who comes back by an invite. Whoever was removed meanwhile is met anew, and whoever was blocked is not
+    /// met again.
+    pub(super) fn who_comes_back(tx: &Tx<'_>, renews: Option<ContactId>) -> Result<Option<Contact>, Barred> {
+        match renews.map(|known| tx.contact(known)) {
+            None | Some(Err(StoreError::NotFound)) => Ok(None),
+            Some(Ok(known)) if known.state == ContactState::Blocked => Err(Barred::Blocked),
+            Some(known) => Ok(Some(known?)),
+        }
     }
 
     /// Whoever proved to hold our invite is a contact now, and the invite is used up.

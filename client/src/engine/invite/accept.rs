@@ -61,7 +61,7 @@ impl Engine {
     /// Accepts an invite. The answer comes as [`Answer::Accepted`].
     ///
     /// # Errors
-    /// [`AskError::Store`].
+    /// [`AskError::OwnInvite`]; [`AskError::Blocked`] if whom it renews is; [`AskError::Store`].
     pub fn invite_accept(
         &mut self,
         store: &mut Store,
@@ -73,6 +73,7 @@ impl Engine {
             if tx.invites()?.iter().any(|own| own.blob == request.link.blob) {
                 return Err(AskError::OwnInvite);
             }
+            Self::who_comes_back(tx, request.renews)?;
             let ask = AskId(engine.number());
             let relay = request.link.relay.clone();
             Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))
