@@ -316,6 +316,30 @@ fn what_waited_for_the_old_key_never_goes_to_a_new_one() {
 }
 
 #[test]
+fn a_late_message_of_the_old_device_accuses_nobody() {
+    let (mut world, anna, boris) = two(135);
+    let link = world.invite(anna).unwrap();
+    let invite_queue = world.offer_of(&link).addresses;
+    let to_anna = world.accept(boris, link).unwrap();
+    world.run(MINUTE_MS);
+    let to_boris = world.contacts(anna)[0].id;
+    // He has not heard of the fresh queue, and writes to the invite's still.
+    world.get(boris).store.transaction(|tx| tx.replace_peer_queues(to_anna, &invite_queue)).unwrap();
+    world.go_offline(boris);
+    world.say(boris, to_anna, "late").unwrap();
+
+    let again = world.person("Boris");
+    let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
+    let link = world.invite_with(anna, request).unwrap();
+    world.accept(again, link).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(own_queues(&mut world, anna), 1);
+    world.go_online(boris);
+    world.run(HOUR_MS);
+    assert!(!world.events(anna).contains(&EventKind::InviteUsedAgain));
+}
+
+#[test]
 fn a_decision_is_about_the_key_that_was_shown() {
     let (mut world, anna, boris) = two(133);
     let (to_boris, _) = world.meet(anna, boris);

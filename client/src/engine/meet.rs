@@ -8,6 +8,7 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use super::Engine;
 use super::compose::{ComposeError, Draft};
 use super::effect::AskError;
+use super::wish::leave_queues_of;
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
@@ -76,12 +77,7 @@ impl Engine {
         for message in tx.undelivered(known.id)? {
             self.message_failed(tx, message.id, now)?;
         }
-        for mut queue in tx.own_queues()? {
-            if queue.contact == Some(known.id) && queue.invite.is_none() {
-                queue.state = OwnQueueState::Leaving;
-                tx.update_own_queue(&queue)?;
-            }
-        }
+        leave_queues_of(tx, known.id)?;
         let renewed = Contact {
             id: known.id,
             name: known.name,

@@ -284,7 +284,7 @@ fn drop_invites_for(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
     of_them.into_iter().try_for_each(|invite| drop_invite(tx, invite))
 }
 
-fn leave_queues_of(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
+pub(super) fn leave_queues_of(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
     for mut queue in tx.own_queues()? {
         if queue.contact == Some(who) {
             queue.state = OwnQueueState::Leaving;
