@@ -121,8 +121,8 @@ impl Client {
         open::status(self).await
     }
 
-    /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact who
-    /// comes back with a new key.
+    /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact whom
+    /// we meet again: with a new key, or with the one that we know where nothing arrives any more.
     ///
     /// # Errors
     /// [`Error::NoRelay`], [`Error::Link`], [`Error::RelayBusy`], [`Error::NotFound`] and [`Error::Blocked`] (of `renews`).

@@ -42,7 +42,7 @@ help-init--relay = The address of the relay where your letters wait. Without one
 help--relay = The address of a relay.
 help--kdf-memory-mib = Memory that a guess at the passphrase costs, in MiB. Lower it only for tests: a lower value makes guessing cheaper.
 help--expires = How long the invite lives: 1h to 7d. 24h unless you say otherwise.
-help--for = The contact who comes back with a new key, after losing a device for example.
+help--for = The contact whom you meet again: with a new key, after losing a device for example, or because you do not reach each other any more.
 help--no-qr = Prints no QR code.
 help--link = The invite, or - to read it from standard input. What stands on a command line can be seen by other users of this machine.
 help--id = The id that a list shows.
@@ -214,6 +214,7 @@ event-taken-over = SOMETHING ELSE reads your letters from { $name } at the relay
 event-needs-newer = { $name } sent something that this version does not understand. Get a newer Beresta.
 event-relay-forked = The relay shows you and { $name } different keys. It may be spying on who writes when. The letters stay unreadable to it; consider another relay.
 event-not-delivered = A message to { $name } was not delivered, and its text has disappeared by the timer. If it matters, write it again.
+event-invite-names-another = { $name } used an invite of yours that was not made for them, and nothing came of it: you know each other already. If you do not reach each other any more, make one that names them: “beresta invite new --for { $name }”.
 event-invite-ended = An invite of yours ended unused.
 
 ## Errors
@@ -252,7 +253,7 @@ error-invite-gone = The invite is not there any more: it expired, was taken back
 error-invite-used = SOMEBODY ELSE used this invite before you. Tell who gave it to you, over another way, and ask for a new one.
 error-invite-forged = What lies at the relay is not what the invite names. Somebody changed it: do not use it, and ask for a new one over another way.
 error-own-invite = This is your own invite. Hand it to somebody else.
-error-already-contact = Whoever made this invite is your contact already: { $id }.
+error-already-contact = Whoever made this invite is your contact already: { $id }. If you do not reach each other any more, begin anew: accept it with --for { $id }; whoever made it must have named you with --for, or removed you.
 error-identity-changed = THE KEY OF THIS CONTACT CHANGED. They may have a new device, or somebody poses as them. Nothing was sent. Compare safety numbers: “beresta verify show”, then “beresta verify confirm”. To write all the same: --send-anyway (in a chat: /anyway).
 error-blocked = This contact is blocked for good. To meet them again, remove them first, then invite them anew.
 error-code-differs = THE NUMBERS DIFFER. Read them once more. If they still differ, somebody sits in between: do not write, and meet in person.

@@ -361,6 +361,7 @@ impl From<EventRow> for Event {
             event::EventKind::RelayForked => EventKind::RelayForked,
             event::EventKind::InviteEnded => EventKind::InviteEnded,
             event::EventKind::NotDelivered => EventKind::NotDelivered,
+            event::EventKind::InviteNamesAnother => EventKind::InviteNamesAnother,
         };
         Self {
             seq: row.seq,

@@ -240,6 +240,8 @@ pub enum EventKind {
     InviteEnded,
     /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
     NotDelivered,
+    /// A contact used an invite of ours that does not name them: they may have lost us.
+    InviteNamesAnother,
 }
 
 fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {

@@ -43,7 +43,7 @@ pub struct InviteRequest {
     pub hours: u16,
     /// What we will call who accepts; empty: as they call themselves.
     pub name: Words,
-    /// The contact who comes back with a new key.
+    /// The contact who comes back, with a new key or with the one that we know.
     pub renews: Option<ContactId>,
 }
 

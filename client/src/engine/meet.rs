@@ -91,6 +91,18 @@ impl Engine {
         Ok(renewed)
     }
 
+    /// A contact comes back with the key that we know: queues and what was sealed in the session before are left. What the
+    /// person knows and decided about the key stays as it is.
+    pub(super) fn begin_anew(tx: &Tx<'_>, known: ContactId) -> Result<(), StoreError> {
+        leave_queues_of(tx, known)?;
+        Self::unsay(tx, known)
+    }
+
+    /// Takes out of the outbox what was sealed in a session that the other side does not take.
+    pub(super) fn unsay(tx: &Tx<'_>, to: ContactId) -> Result<(), StoreError> {
+        tx.outgoing_to(to)?.iter().try_for_each(|outgoing| tx.delete_outgoing(outgoing.id))
+    }
+
     /// The contact who comes back by an invite. Whoever was removed meanwhile is met anew, and whoever was blocked is not
     /// met again.
     pub(super) fn who_comes_back(tx: &Tx<'_>, renews: Option<ContactId>) -> Result<Option<Contact>, Barred> {
@@ -111,7 +123,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tx.update_contact(contact)?;
+        // They are told of a fresh queue at once, whatever a relay had us tell them before.
         self.prompted.remove(&contact.id);
+        self.fresh.remove(&contact.id);
         queue.contact = Some(contact.id);
         queue.retire = None;
         tx.update_own_queue(&queue)?;
@@ -119,17 +133,14 @@ impl Engine {
         self.event(tx, EventKind::Met, Some(contact.id), now)
     }
 
-    /// What waits for a contact was said in a session that the other side does not take (rule I8): says it again in the
-    /// one that holds, under the same ids. Not to a changed key: what waited for the one before has failed (rule S12).
+    /// What waits for a contact was said in a session that is over (rules I8 and I10): says it again in the one that
+    /// holds, under the same ids. Not to a changed key: what waited for the one before has failed (rule S12).
     pub(super) fn say_again(
         &mut self,
         tx: &Tx<'_>,
         contact: &Contact,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for outgoing in tx.outgoing_to(contact.id)? {
-            tx.delete_outgoing(outgoing.id)?;
-        }
         if contact.identity_changed {
             return Ok(());
         }

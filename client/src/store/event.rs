@@ -52,6 +52,8 @@ codes!(
         InviteEnded = 10,
         /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
         NotDelivered = 11,
+        /// A contact used an invite of ours that does not name them: they may have lost us.
+        InviteNamesAnother = 12,
     }
 );
 
