@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_client::engine::{AcceptRequest, AskError, InviteRequest};
+use beresta_client::engine::{AcceptRequest, AskError, ComposeError, InviteRequest, SendRefused};
 use beresta_client::store::contact::{Contact, ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
@@ -52,6 +52,55 @@ fn two_who_use_each_other_s_invites_at_once_meet() {
             world.events(anna).contains(&EventKind::Met) && world.events(boris).contains(&EventKind::Met)
         );
     }
+}
+
+#[test]
+fn who_cannot_be_met_by_their_invite_is_told_of_and_met_by_another() {
+    // Whose account id is the smaller one is the seed's.
+    for seed in 240..248 {
+        let mut world = World::new(seed);
+        let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+        let (hers, his) = (world.invite(anna).unwrap(), world.invite(boris).unwrap());
+        begin(&mut world, anna, his);
+        begin(&mut world, boris, hers);
+        let (to_boris, to_anna) = (first_contact(&mut world, anna).id, first_contact(&mut world, boris).id);
+        // She has met him, and takes her own invite back: it may be the one that held.
+        let own = world.get(anna).store.transaction(|tx| tx.invites()).unwrap().remove(0);
+        world.wish(anna, |engine, store, now| engine.invite_revoke(store, own.id, now)).unwrap();
+        world.run(HOUR_MS);
+        if world.contacts(anna)[0].state == ContactState::Meeting {
+            if !world.events(boris).contains(&EventKind::NotToBeMet) {
+                // His first message came, and went with her queue.
+                world.say(boris, to_anna, "where are you?").unwrap();
+                world.run(HOUR_MS);
+            }
+            assert!(world.events(boris).contains(&EventKind::NotToBeMet));
+            assert!(matches!(
+                world.say(boris, to_anna, "where are you?"),
+                Err(SendRefused::Compose(ComposeError::NoAddress))
+            ));
+            let link = world.invite(boris).unwrap();
+            let request = AcceptRequest { link, name: Words::default(), renews: Some(to_boris) };
+            world.accept_with(anna, request).unwrap();
+            world.run(MINUTE_MS);
+        }
+        talk(&mut world, (anna, to_boris), (boris, to_anna));
+    }
+}
+
+#[test]
+fn who_is_met_by_an_invite_that_is_gone_is_told_of() {
+    let mut world = World::new(250);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let link = world.invite(anna).unwrap();
+    begin(&mut world, boris, link);
+    let to_anna = first_contact(&mut world, boris).id;
+    let own = world.get(anna).store.transaction(|tx| tx.invites()).unwrap().remove(0);
+    world.wish(anna, |engine, store, now| engine.invite_revoke(store, own.id, now)).unwrap();
+    world.say(boris, to_anna, "to nobody").unwrap();
+    world.run(HOUR_MS);
+    let told = world.events(boris).into_iter().filter(|kind| *kind == EventKind::NotToBeMet);
+    assert_eq!(told.count(), 1);
 }
 
 /// An invite that names whom it is for.

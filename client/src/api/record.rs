@@ -242,6 +242,8 @@ pub enum EventKind {
     NotDelivered,
     /// A contact used an invite of ours that does not name them: they may have lost us.
     InviteNamesAnother,
+    /// Somebody whose invite we accepted cannot be met by it: it ended before our first message came.
+    NotToBeMet,
 }
 
 fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {

@@ -166,7 +166,9 @@ impl Engine {
             ContactState::Blocked => return Err(dropped(DropReason::Blocked)),
             ContactState::Active => (named, false),
             ContactState::Meeting => {
-                let ours_holds = tx.profile()?.account < known.identity.account_id();
+                // Ours holds also where theirs ended meanwhile.
+                let ours_holds =
+                    tx.profile()?.account < known.identity.account_id() || tx.peer_queue(known.id)?.is_none();
                 // We accepted theirs first, and made this one since.
                 let since =
                     tx.own_queues()?.iter().all(|one| one.contact != Some(known.id) || one.id < own.id);

@@ -54,6 +54,8 @@ codes!(
         NotDelivered = 11,
         /// A contact used an invite of ours that does not name them: they may have lost us.
         InviteNamesAnother = 12,
+        /// Somebody whose invite we accepted cannot be met by it: it ended before our first message came.
+        NotToBeMet = 13,
     }
 );
 
