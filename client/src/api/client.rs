@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beresta_proto::address::RelayAddress;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::limits::{BLOB_HOURS, TIMER_MAX_SECS};
 use beresta_proto::words::Words;
@@ -56,6 +57,11 @@ fn message_of(id: &str) -> Result<MessageRow, Error> {
 
 fn invite_of(id: &str) -> Result<InviteId, Error> {
     parse_id('i', id).map(InviteId).ok_or(Error::NotFound)
+}
+
+pub(super) async fn set_relay(client: &Client, link: &str) -> Result<(), Error> {
+    let home = RelayAddress::from_link(link)?;
+    client.desk(move |desk, now| desk.engine.set_home(&mut desk.store, &home, now)).await
 }
 
 pub(super) async fn invite_new(
