@@ -183,10 +183,10 @@ impl Client {
         client::contacts(self).await
     }
 
-    /// The contact that a person means: by id (`c3`), by exact name, or by the beginning of a name.
+    /// The contact that a person means: by id (`c3`), or by the beginning of a name, in whatever case.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Ambiguous`] if several fit.
+    /// [`Error::NotFound`]; [`Error::Ambiguous`] if several names begin so, also where one of them is no longer.
     pub async fn find_contact(&self, who: &str) -> Result<ContactInfo, Error> {
         client::find_contact(self, who).await
     }
