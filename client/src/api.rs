@@ -121,6 +121,15 @@ impl Client {
         open::status(self).await
     }
 
+    /// Takes another relay as home, by its address as its operator gave it: new invites lead there, and contacts whose own
+    /// relay can be reached are told to write there. The relay is not reached before this returns.
+    ///
+    /// # Errors
+    /// [`Error::BadLink`] if it is none; [`Error::Store`].
+    pub async fn set_relay(&self, link: &str) -> Result<(), Error> {
+        client::set_relay(self, link).await
+    }
+
     /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact whom
     /// we meet again: with a new key, or with the one that we know where nothing arrives any more.
     ///
@@ -174,10 +183,10 @@ impl Client {
         client::contacts(self).await
     }
 
-    /// The contact that a person means: by id (`c3`), by exact name, or by the beginning of a name.
+    /// The contact that a person means: by id (`c3`), or by the beginning of a name, in whatever case.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Ambiguous`] if several fit.
+    /// [`Error::NotFound`]; [`Error::Ambiguous`] if several names begin so, also where one of them is no longer.
     pub async fn find_contact(&self, who: &str) -> Result<ContactInfo, Error> {
         client::find_contact(self, who).await
     }
@@ -320,7 +329,8 @@ impl Client {
         client::acknowledge_events(self, upto).await
     }
 
-    /// Waits until nothing waits to be sent and every queue is subscribed, at most `patience`: whether that is so.
+    /// Waits until nothing waits to be sent and every queue is subscribed, at most `patience`: whether that is so. Queues
+    /// that are being left at a relay before are not waited for.
     ///
     /// # Errors
     /// [`Error::Store`].

@@ -30,6 +30,7 @@ use crate::store::{Store, StoreError, Tx};
 mod compose;
 mod effect;
 mod epochs;
+mod home;
 mod invite;
 mod line;
 mod links;
@@ -151,14 +152,19 @@ impl Engine {
         now.minus(self.skew_ms.map_or(0, |skew| skew.min(0).unsigned_abs()))
     }
 
-    /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed.
+    /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed; one that we are leaving at
+    /// another relay than our home may be gone with it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_settled(&self, store: &mut Store) -> Result<bool, StoreError> {
-        let (outgoing, queues, needing) = store.transaction(|tx| {
-            Ok::<_, StoreError>((tx.count_outgoing()?, tx.own_queues()?, tx.contacts_needing_queue()?))
+        let (outgoing, queues, needing, home) = store.transaction(|tx| {
+            let (queues, needing) = (tx.own_queues()?, tx.contacts_needing_queue()?);
+            Ok::<_, StoreError>((tx.count_outgoing()?, queues, needing, tx.profile()?.home))
         })?;
+        let left = |queue: &OwnQueue| {
+            queue.retire.is_some() && home.as_ref().is_some_and(|home| home.relay != queue.relay)
+        };
         let subscribed = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
             Some(Line::Up(up)) => {
                 queue.state == OwnQueueState::Read && up.subscribed.contains(&queue.read_id)
@@ -166,7 +172,7 @@ impl Engine {
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
         let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
-        Ok(idle && queues.iter().all(subscribed))
+        Ok(idle && queues.iter().all(|queue| subscribed(queue) || left(queue)))
     }
 
     /// Whether a relay is linked now.

@@ -20,6 +20,7 @@ use beresta_client::store::Store;
 use beresta_client::store::profile::Profile;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::frame::RequestId;
+use beresta_proto::id::RelayId;
 use beresta_proto::key::SigningKey;
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
@@ -100,7 +101,7 @@ enum Parcel {
     ToRelay(LinkId, Vec<u8>),
     ToPerson(Who, LinkId, Vec<u8>),
     Broken(Who, LinkId),
-    DialFailed(Who),
+    DialFailed(Who, RelayId),
 }
 
 type Answers = Arc<Mutex<Vec<(Ticket, EngineAnswer)>>>;
@@ -274,7 +275,7 @@ impl World {
         let Some(link) = self.people[who.0].link.take() else { return };
         self.parcels.retain(|_, parcel| match parcel {
             Parcel::ToRelay(one, _) | Parcel::ToPerson(_, one, _) => *one != link,
-            Parcel::Broken(..) | Parcel::DialFailed(_) => true,
+            Parcel::Broken(..) | Parcel::DialFailed(..) => true,
         });
         self.relay.handle_closed(link);
         self.settle_relay();

@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_client::engine::{AcceptRequest, AskError, ComposeError, InviteRequest, SendRefused};
+use beresta_client::engine::{
+    AcceptRequest, AskError, ComposeError, DialFailure, InviteRequest, SendRefused,
+};
 use beresta_client::store::contact::{Contact, ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
+use beresta_client::store::queue::OwnQueue;
+use beresta_proto::address::RelayAddress;
+use beresta_proto::id::RelayId;
 use beresta_proto::invite::InviteLink;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
@@ -268,4 +273,59 @@ fn a_second_key_on_an_invite_queue_is_refused_and_shown() {
     assert_eq!(world.dropped(anna, DropReason::NotOwner), 1);
     assert!(world.events(anna).contains(&EventKind::InviteUsedAgain));
     assert_eq!(world.contacts(vera)[0].state, ContactState::Meeting);
+}
+
+fn own_queues(world: &mut World, who: Who) -> Vec<OwnQueue> {
+    world.get(who).store.transaction(|tx| tx.own_queues()).unwrap()
+}
+
+#[test]
+fn contacts_follow_to_another_home_relay() {
+    let mut world = World::new(260);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.run(HOUR_MS);
+    let home = world.relay_address();
+    // There is nothing.
+    let gone = RelayAddress { relay: RelayId([9; 32]), routes: home.routes.clone() };
+    world.wish(anna, |engine, store, now| engine.set_home(store, &gone, now)).unwrap();
+    assert!(matches!(world.invite(anna), Err(AskError::Dial(DialFailure::Unreachable))));
+    // What contacts write before they hear of it arrives.
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+
+    let before = own_queues(&mut world, anna).last().unwrap().id;
+    world.wish(anna, |engine, store, now| engine.set_home(store, &home, now)).unwrap();
+    world.run(HOUR_MS);
+    let fresh = own_queues(&mut world, anna).last().unwrap().clone();
+    assert!(fresh.id > before && fresh.contact == Some(to_boris));
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+    world.run(25 * HOUR_MS);
+    let left = own_queues(&mut world, anna);
+    assert_eq!(left.iter().map(|queue| queue.id).collect::<Vec<_>>(), [fresh.id]);
+    let vera = world.person("Vera");
+    world.meet(anna, vera);
+}
+
+#[test]
+fn a_relay_that_is_gone_is_not_asked_for_ever() {
+    let mut world = World::new(261);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, _) = world.meet(anna, boris);
+    world.run(HOUR_MS);
+    let gone = RelayId([9; 32]);
+    let mut old = own_queues(&mut world, anna).pop().unwrap();
+    // As if it had been made there, and she had moved since.
+    (old.relay, old.read_id.0[0]) = (gone, old.read_id.0[0] ^ 1);
+    world.get(anna).store.transaction(|tx| tx.insert_own_queue(&old)).unwrap();
+    let (home, away) =
+        (world.relay_address(), RelayAddress { relay: gone, routes: world.relay_address().routes });
+    for home in [away, home] {
+        world.wish(anna, |engine, store, now| engine.set_home(store, &home, now)).unwrap();
+    }
+    let asked = |world: &mut World| own_queues(world, anna).iter().any(|queue| queue.relay == gone);
+    world.run(20 * DAY_MS);
+    assert!(asked(&mut world));
+    world.run(9 * DAY_MS);
+    assert!(!asked(&mut world));
+    assert_eq!(world.contacts(anna)[0].id, to_boris);
 }

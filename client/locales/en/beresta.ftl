@@ -3,6 +3,8 @@
 help = Beresta: letters that only you two can read.
 help-init = Makes your profile on this machine.
 help-status = Says who you are, how the line is, and what waits.
+help-relay = Your relay: where your letters wait.
+help-relay-set = Takes another relay: your contacts are told where to write, and new invites lead there.
 help-invite = Invites: how two people meet.
 help-invite-new = Makes a one-time invite to hand to one person.
 help-invite-inspect = Says what an invite is, without using it.
@@ -90,7 +92,7 @@ init-made = Your profile is in { $dir }.
 init-next-accept = Next: accept an invite by “beresta invite accept -” and paste it.
 init-next-invite = Next: invite somebody by “beresta invite new”, or accept an invite by “beresta invite accept -”.
 status-name = Name: { $value }
-status-no-relay = No relay yet: accept an invite, or make a new profile with --relay.
+status-no-relay = No relay yet: accept an invite, or name one by “beresta relay set”.
 status-linked = Relay: reached
 status-not-linked = Relay: not reached. Check your connection; the relay may be down or blocked.
 status-contacts = Contacts: { $n }
@@ -100,6 +102,7 @@ status-dropped = { $n ->
     [one] Dropped as not genuine: { $n } item. A few are harmless; many may be an attack.
    *[other] Dropped as not genuine: { $n } items. A few are harmless; many may be an attack.
 }
+relay-set = Your letters wait at the new relay from now on. Contacts whose own relay works are told; open invites lead to the old one, so take them back. Whom you do not reach any more, meet again: “beresta invite new --for …”.
 passwd-done = The passphrase was changed. A copy of the profile that somebody made before still opens with the old one.
 clock-behind = Your clock is behind the relay's by { $by }. Set it: messages may disappear late, and letters may be refused.
 clock-ahead = Your clock is ahead of the relay's by { $by }. Set it: messages may disappear early, and letters may be refused.
@@ -242,7 +245,7 @@ error-bad-name = This name does not do: it must not be empty, and have at most 6
 error-bad-timer = This timer does not do: from 1s to 4w, or off.
 error-not-found = There is no such contact, message or invite. See “beresta contact list” or “beresta invite list”.
 error-ambiguous = Several fit: { $names }. Name the id.
-error-no-relay = No relay is known yet. Accept an invite first, or make a profile with --relay.
+error-no-relay = No relay is known yet. Accept an invite first, or name one by “beresta relay set”.
 error-unreachable = The relay could not be reached. Check your connection and try again; it may be down, or blocked where you are.
 error-not-the-relay = Somebody else answers at the relay's address. Nothing was said to them. If this goes on, ask the relay's operator over another way.
 error-stale = The relay's papers are not valid now: your clock is wrong, or its operator forgot to renew them. Check your clock.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beresta_proto::address::RelayAddress;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::limits::{BLOB_HOURS, TIMER_MAX_SECS};
 use beresta_proto::words::Words;
@@ -56,6 +57,11 @@ fn message_of(id: &str) -> Result<MessageRow, Error> {
 
 fn invite_of(id: &str) -> Result<InviteId, Error> {
     parse_id('i', id).map(InviteId).ok_or(Error::NotFound)
+}
+
+pub(super) async fn set_relay(client: &Client, link: &str) -> Result<(), Error> {
+    let home = RelayAddress::from_link(link)?;
+    client.desk(move |desk, now| desk.engine.set_home(&mut desk.store, &home, now)).await
 }
 
 pub(super) async fn invite_new(
@@ -130,16 +136,15 @@ pub(super) async fn find_contact(client: &Client, who: &str) -> Result<ContactIn
 }
 
 fn find(contacts: &[Contact], who: &str) -> Result<ContactInfo, Error> {
-    if let Some(id) = parse_id('c', who)
-        && let Some(contact) = contacts.iter().find(|one| one.id.0 == id)
-    {
-        return Ok(contact.into());
+    // What reads as an id is one: nobody is found by calling themselves like the id of another.
+    if let Some(id) = parse_id('c', who) {
+        return contacts.iter().find(|one| one.id.0 == id).map(Into::into).ok_or(Error::NotFound);
     }
+    // A whole name goes before no beginning of one: people choose their names, and whoever calls themselves “bor” must not
+    // get what was always sent to Boris.
     let lower = who.to_lowercase();
-    let exact: Vec<&Contact> = contacts.iter().filter(|one| one.name.to_lowercase() == lower).collect();
-    let begins: Vec<&Contact> =
+    let fitting: Vec<&Contact> =
         contacts.iter().filter(|one| one.name.to_lowercase().starts_with(&lower)).collect();
-    let fitting = if exact.is_empty() { begins } else { exact };
     match fitting.as_slice() {
         [] => Err(Error::NotFound),
         _ if who.is_empty() => Err(Error::NotFound),
@@ -374,3 +379,6 @@ impl From<EventRow> for Event {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

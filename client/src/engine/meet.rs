@@ -210,14 +210,16 @@ impl Engine {
         contact: ContactId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let profile = tx.profile()?;
+        let at_home = profile.home.is_some_and(|home| home.relay == queue.relay);
         let mut contact = match tx.contact(contact) {
-            Ok(contact) if contact.needs_queue && !contact.identity_changed => contact,
-            // Blocked, removed or renewed while the queue was made.
+            Ok(contact) if contact.needs_queue && !contact.identity_changed && at_home => contact,
+            // Blocked, removed or renewed while the queue was made, or we moved.
             Ok(_) | Err(StoreError::NotFound) => return Self::leave_unused(tx, queue),
             Err(error) => return Err(error),
         };
         self.prompted.insert(contact.id, now);
-        let body = Body::Meeting { name: tx.profile()?.name, addresses: vec![queue.address(home)] };
+        let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(home)] };
         if !self.compose_quietly(tx, &contact, body, TtlClass::ThreeWeeks, now)? {
             // Nobody would write to it. Another one is made later.
             return Self::leave_unused(tx, queue);
@@ -240,8 +242,10 @@ impl Engine {
             return Ok(());
         }
         for mut older in tx.own_queues()? {
-            if older.contact == Some(contact) && older.id < queue.id && older.retire.is_none() {
-                older.retire = Some(now.plus(OLD_QUEUE_MS));
+            let end = now.plus(OLD_QUEUE_MS);
+            let sooner = older.retire.is_none_or(|at| at > end);
+            if older.contact == Some(contact) && older.id < queue.id && sooner {
+                older.retire = Some(end);
                 tx.update_own_queue(&older)?;
             }
         }

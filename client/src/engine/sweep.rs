@@ -120,13 +120,14 @@ impl Engine {
     fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         for mut queue in tx.own_queues()? {
             if queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now) {
-                queue.state = OwnQueueState::Leaving;
+                (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
                 tx.update_own_queue(&queue)?;
                 if let (None, Some(invite)) = (queue.contact, queue.invite) {
                     self.invite_over(tx, invite, now)?;
                 }
             }
         }
+        Self::forget_left(tx, now)?;
         tx.forget_invites(now)
     }
 

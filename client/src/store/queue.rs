@@ -68,7 +68,7 @@ pub struct OwnQueue {
     pub contact: Option<ContactId>,
     /// Whether we still read it.
     pub state: OwnQueueState,
-    /// When we stop to: a fresh one took its place.
+    /// When we stop to, because a fresh one took its place; of one that is left, when we stop to ask for its deletion.
     pub retire: Option<Timestamp>,
 }
 
@@ -232,12 +232,12 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// When the next queue of ours is left.
+    /// When the next queue of ours is left, or forgotten.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn next_retirement(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(retire) FROM own_queue WHERE state = 1", [])
+        self.earliest("SELECT min(retire) FROM own_queue", [])
     }
 
     /// Forgets a queue that is gone from its relay.

@@ -5,6 +5,7 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
 use beresta_proto::descriptor::UnverifiedDescriptor;
 use beresta_proto::frame::RequestId;
+use beresta_proto::id::RelayId;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use beresta_proto::time::Timestamp;
 use beresta_server::relay::LinkId;
@@ -70,7 +71,7 @@ impl World {
                 Heard::Push(push) => Some(push),
                 Heard::Reply(..) => None,
             },
-            Parcel::ToPerson(..) | Parcel::ToRelay(..) | Parcel::Broken(..) | Parcel::DialFailed(_) => None,
+            Parcel::ToPerson(..) | Parcel::ToRelay(..) | Parcel::Broken(..) | Parcel::DialFailed(..) => None,
         };
         let mut pushes = Vec::new();
         self.parcels.retain(|_, parcel| match pushed(parcel) {
@@ -112,9 +113,8 @@ impl World {
                     self.perform(who);
                 }
             }
-            Parcel::DialFailed(who) => {
+            Parcel::DialFailed(who, relay) => {
                 let clock = self.clock_of(who);
-                let relay = self.relay_address().relay;
                 let person = &mut self.people[who.0];
                 person
                     .engine
@@ -173,7 +173,7 @@ impl World {
         self.people[who.0].store.scrub().unwrap();
         while let Some(effect) = self.people[who.0].engine.poll_effect() {
             match effect {
-                Effect::Dial { relay: _, known_sequence: _ } => self.dial(who),
+                Effect::Dial { relay, known_sequence: _ } => self.dial(who, relay.relay),
                 Effect::Transmit { relay: _, token, command } => {
                     let person = &mut self.people[who.0];
                     let Some(link) = person.link else { continue };
@@ -183,6 +183,7 @@ impl World {
                     let frame = command.encode(request).unwrap();
                     self.post(Parcel::ToRelay(link, frame));
                 }
+                Effect::HangUp { relay } if relay != self.relay_address().relay => {}
                 Effect::HangUp { relay: _ } => {
                     let person = &mut self.people[who.0];
                     person.broken = None;
@@ -198,9 +199,11 @@ impl World {
         }
     }
 
-    fn dial(&mut self, who: Who) {
-        if !self.people[who.0].online || !self.relay_up {
-            self.post(Parcel::DialFailed(who));
+    /// There is one relay in the world: every other one is gone.
+    fn dial(&mut self, who: Who, relay: RelayId) {
+        let there = self.relay_up && relay == self.relay_address().relay;
+        if !self.people[who.0].online || !there {
+            self.post(Parcel::DialFailed(who, relay));
             return;
         }
         self.next += 1;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use beresta_tests::process::{Person, Process, Who};
+use beresta_tests::process::{Person, Process, Programs, Relay, Who};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
@@ -35,6 +35,25 @@ fn who_talks_hears_at_once_that_the_relay_was_started_again() {
     chat.expect("at the relay: after").unwrap();
     // Without a reset it takes the 30 s in which no reply comes.
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn whose_relay_is_gone_for_good_is_reached_at_another() {
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = |at: &str| Relay::make(&programs, &folder.path().join(at)).unwrap();
+    let (mut hers, his, another) = (relay("hers"), relay("his"), relay("another"));
+    let make = |at: &str, who, relay: &Relay| {
+        Person::make_cheap(&programs, &folder.path().join(at), who, &relay.address).unwrap()
+    };
+    let (anna, boris) = (make("anna", ANNA, &hers), make("boris", BORIS, &his));
+    anna.meet(&boris).unwrap();
+    hers.kill().unwrap();
+    anna.run(&["relay", "set", &another.address], "").unwrap();
+    boris.run(&["receive"], "").unwrap();
+    boris.run(&["send", ANNA.name], "found you").unwrap();
+    let heard = anna.json(&["receive", "--timeout", "5", "--max", "1"]).unwrap();
+    assert!(heard.iter().any(|one| one["message"]["text"] == "found you"), "{heard:?}");
 }
 
 /// The texts of a conversation that went one way, and how often each is there.

@@ -106,6 +106,7 @@ fn all() -> Command {
         .subcommands([
             verb("init", [option("name", "NAME"), option("relay", "beresta-relay:…"), memory]),
             verb("status", []),
+            noun("relay", [verb("set", [word("relay", "beresta-relay:…")])]),
             invites(),
             contacts(),
             verify,

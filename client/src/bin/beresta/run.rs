@@ -127,6 +127,7 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     match (noun, verb) {
         ("init", _) => profile::init(shell, found).await,
         ("status", _) => profile::status(shell).await,
+        ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
         ("passwd", _) => profile::passwd(shell).await,
         ("completions", _) => profile::completions(shell, found),
         ("invite", Some(("new", found))) => invite::new(shell, found).await,

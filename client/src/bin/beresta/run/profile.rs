@@ -14,6 +14,9 @@ use super::{Done, Shell};
 /// How long `status` waits for the line before it says how it is.
 const LOOK: Duration = Duration::from_secs(4);
 
+/// How long `relay set` waits for contacts to be told.
+const MOVE: Duration = Duration::from_secs(15);
+
 pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let dir = shell.dir()?;
     let relay = args::string(found, "relay");
@@ -93,6 +96,28 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
         count("status-dropped", dropped);
     }
     shell.print.skew(status.clock_skew_ms);
+    Ok(Done::Fully)
+}
+
+pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let relay = args::string(found, "relay").ok_or(Fault::Internal)?;
+    parse_relay(&relay)?;
+    let client = shell.open(Network::Online).await?;
+    client.set_relay(&relay).await?;
+    shell.print.talk("reaching", []);
+    // What contacts are told should leave now. The relay before may be gone, so not everything will settle.
+    client.settle(MOVE).await?;
+    let status = client.status().await?;
+    client.close().await;
+    if shell.print.json {
+        shell.print.object(&status);
+    }
+    shell.print.talk("relay-set", []);
+    // Without contacts there is nothing to say to it yet.
+    if status.contacts > 0 && !status.relay.is_some_and(|relay| relay.linked) {
+        shell.print.warn("status-not-linked", []);
+        return Ok(Done::Partly);
+    }
     Ok(Done::Fully)
 }
 

@@ -1,0 +1,74 @@
+//! The home relay, where our queues are made, and leaving the one before.
+//!
+//! Contacts are told of their fresh queues where they can be written to; who has their own queue at a relay that is gone
+//! can be told nothing, and is met again by an invite. What contacts wrote before they heard of it comes by the old
+//! queues, which are read on for a while. Not for ever: a relay that was seized would see our address at each dial.
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+
+use super::Engine;
+use crate::store::contact::ContactState;
+use crate::store::queue::{OwnQueue, OwnQueueState};
+use crate::store::{Store, StoreError, Tx};
+
+/// How long queues at the home before are read: as long as a contact's relay keeps our word of the fresh one.
+const MOVING_MS: u64 = TtlClass::ThreeWeeks.millis();
+/// How long a relay is asked to delete a queue. It ends by itself there, because nobody reads it (rule Q13).
+const DELETING_MS: u64 = 7 * DAY_MS;
+
+impl Engine {
+    /// Takes another relay as home. New invites lead there, and every contact gets a queue there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_home(
+        &mut self,
+        store: &mut Store,
+        home: &RelayAddress,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.wish(store, now, |engine, tx| {
+            let before = tx.profile()?.home.map(|home| home.relay);
+            tx.set_home(home)?;
+            if before.is_none_or(|before| before == home.relay) {
+                // The same one, at another address.
+                return Ok(());
+            }
+            for mut contact in tx.contacts()? {
+                if contact.state != ContactState::Blocked {
+                    contact.needs_queue = true;
+                    tx.update_contact(&contact)?;
+                }
+            }
+            let end = now.plus(MOVING_MS);
+            let older = |queue: &OwnQueue| queue.contact.is_some() && queue.retire.is_none();
+            for mut queue in tx.own_queues()?.into_iter().filter(older) {
+                queue.retire = Some(end);
+                tx.update_own_queue(&queue)?;
+            }
+            // It is the person's word, and no relay's.
+            engine.fresh.clear();
+            engine.prompted.clear();
+            Ok(())
+        })
+    }
+
+    /// Forgets queues that their relay could not be asked to delete for long.
+    pub(super) fn forget_left(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut queue in tx.own_queues()? {
+            if queue.state != OwnQueueState::Leaving {
+                continue;
+            }
+            match queue.retire {
+                Some(end) if end <= now => tx.delete_own_queue(queue.id)?,
+                Some(_) => {}
+                None => {
+                    queue.retire = Some(now.plus(DELETING_MS));
+                    tx.update_own_queue(&queue)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
