@@ -21,7 +21,7 @@ use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
-use beresta_server::setup::{self, Renewal, SetupError, Wish};
+use beresta_server::setup::{self, Config, Renewal, SetupError, Wish};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use qrcode::QrCode;
@@ -34,8 +34,8 @@ pub(crate) use harden::harden;
 use locale::Language;
 use text::Text;
 
-/// Bytes that queues may count for; their file takes at most twice as many. A smaller disk is noticed when it is full.
-const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
+/// Bytes of files for each byte that queues may count for, at the most.
+const FILES_PER_CAP: u64 = 2;
 /// Between two looks at whether the descriptor was renewed.
 const LOOK: Duration = Duration::from_secs(60);
 /// Said on standard error once the relay can be reached. For programs that start it, so it is in no language.
@@ -68,12 +68,16 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
 }
 
 fn command(found: &ArgMatches, text: &Text) -> Result<(), Fault> {
-    let (name, found) = found.subcommand().ok_or(Fault::Internal)?;
+    let (mut name, mut found) = found.subcommand().ok_or(Fault::Internal)?;
+    if name == "config" {
+        (name, found) = found.subcommand().ok_or(Fault::Internal)?;
+    }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
     match name {
         "init" => init(found, dir, text),
         "run" => relay(&dir, text),
         "address" => address(found, &dir),
+        "check" => check(&dir, text),
         "what-i-hold" => what_i_hold(found, &dir, text),
         _ => Err(Fault::Internal),
     }
@@ -110,6 +114,14 @@ fn address(found: &ArgMatches, dir: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
+    setup::address(dir)?;
+    let config = Config::read(&Home::at(dir))?;
+    eprintln!("{}", text.say("config-good"));
+    println!("{}", config.to_lines());
+    Ok(())
+}
+
 fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let home = Home::at(dir);
     setup::address(dir)?;
@@ -126,11 +138,13 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
 fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let setup = setup::load(dir, now)?;
+    log::limit(setup.config.log);
     let mut renewal = Renewal::new(dir, setup.descriptor);
     if renewal.is_due(now) {
         eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
     }
-    let engine = Arc::new(SqliteEngine::open(&setup.queues, CAP).map_err(|_| Fault::Queues)?);
+    let cap = Cap { bytes: setup.config.disk / FILES_PER_CAP };
+    let engine = Arc::new(SqliteEngine::open(&setup.queues, cap).map_err(|_| Fault::Queues)?);
     let identity = Identity {
         relay: setup.relay,
         descriptor: setup.signed,
@@ -139,14 +153,15 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         namer: Namer::new(&setup.queue_key),
     };
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
-    let relay =
-        Relay::new(identity, Limits::default(), now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
+    let held_of_all = usize::try_from(setup.config.memory).unwrap_or(usize::MAX);
+    let limits = Limits { held_of_all, ..Limits::default() };
+    let relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
-        let mut server = Server::start(setup.listen, &setup.tls, relay, queues, &Home::at(dir))?;
+        let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &Home::at(dir))?;
         if !server.has_roomy_buffers() {
             eprintln!("{}", text.say("run-small-buffers"));
         }

@@ -2,7 +2,7 @@
 //! says; the queues' files belong to the queue engine.
 //!
 //! ```text
-//! relay.conf         where to listen                          relay.id       the address's hash, public
+//! relay.toml         settings                                 relay.id       the address's hash, public
 //! descriptor         signed, public                           identity.key   signs it; belongs off the machine
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
 //! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
@@ -23,7 +23,7 @@ const LONGEST: u64 = 64 * 1024;
 /// One of the relay's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
-    /// Where to listen.
+    /// The settings.
     Config,
     /// The hash of the identity key.
     RelayId,
@@ -48,7 +48,7 @@ impl Name {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Config => "relay.conf",
+            Self::Config => "relay.toml",
             Self::RelayId => "relay.id",
             Self::Descriptor => "descriptor",
             Self::Identity => "identity.key",

@@ -1,6 +1,7 @@
 //! What a relay is made of, and how it comes out of its folder: the identity that signs, the keys that stay, the
 //! descriptor that says so. Files are [`crate::home`]'s business, texts the command line's.
 
+mod config;
 mod renewal;
 
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::home::{self, Home, HomeError, Name};
 use crate::net::{BadTlsKey, TlsKey};
 
+pub use config::{Config, ConfigError, Key, LogLevel};
 pub use renewal::Renewal;
 
 /// What [`init`] is told.
@@ -81,6 +83,15 @@ pub enum SetupError {
     /// A key could not be made or used.
     #[error("a key was refused")]
     Key,
+    /// The settings are not understood: the operator's to mend.
+    #[error(transparent)]
+    Config(ConfigError),
+}
+
+impl From<ConfigError> for SetupError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
 }
 
 impl From<HomeError> for SetupError {
@@ -103,8 +114,8 @@ impl From<BadTlsKey> for SetupError {
 
 /// A relay as it stands in its folder, ready to run. It needs no identity key.
 pub struct Setup {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Its settings.
+    pub config: Config,
     /// The hash of its identity key.
     pub relay: RelayId,
     /// What it says of itself.
@@ -126,7 +137,7 @@ pub struct Setup {
 impl core::fmt::Debug for Setup {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self {
-            listen: _,
+            config: _,
             relay: _,
             descriptor: _,
             signed: _,
@@ -152,8 +163,9 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
     let (listen, public) = match &known {
-        Some((listen, old, _)) => {
-            (wish.listen.unwrap_or(*listen), wish.public.or_else(|| quic(old)).ok_or(SetupError::NoAddress)?)
+        Some((old, _)) => {
+            let listen = wish.listen.map_or_else(|| Ok(Config::read(&home)?.listen), Ok::<_, SetupError>)?;
+            (listen, wish.public.or_else(|| quic(old)).ok_or(SetupError::NoAddress)?)
         }
         None => wish.listen.zip(wish.public).ok_or(SetupError::NoAddress)?,
     };
@@ -168,7 +180,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         }
     };
     let relay = relay_id(&identity.verifying_key()?);
-    if known.as_ref().is_some_and(|(_, _, known)| *known != relay) {
+    if known.as_ref().is_some_and(|(_, known)| *known != relay) {
         return Err(SetupError::OtherIdentity);
     }
     let tls = or_make(&home, Name::TlsKey, || Ok(Zeroizing::new(TlsKey::generate()?.pkcs8().to_vec())))?;
@@ -177,7 +189,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     or_make(&home, Name::QueueKey, || Ok(Zeroizing::new(rng.array::<32>().to_vec())))?;
     let epoch_signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
 
-    let old = known.as_ref().map(|(_, old, _)| old);
+    let old = known.as_ref().map(|(old, _)| old);
     let descriptor = Descriptor {
         identity: identity.verifying_key()?,
         sequence: old.map_or(1, |old| old.sequence.saturating_add(1)),
@@ -189,7 +201,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         policy: Policy::MAILBOX.and(Policy::OPEN),
         operator: wish.operator.clone().or_else(|| old.map(|old| old.operator.clone())).unwrap_or_default(),
     };
-    home.replace(Name::Config, config(listen).as_bytes())?;
+    Config::keep_listen(&home, listen)?;
     home.replace(Name::RelayId, &relay.0)?;
     home.replace(Name::Descriptor, &descriptor.sign(&identity)?)?;
     Ok(Made { address: descriptor.address(), renewed: known.is_some(), identity: identity_at })
@@ -222,7 +234,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
         Err(error) => return Err(error.into()),
     };
     Ok(Setup {
-        listen: listen(&home)?,
+        config: Config::read(&home)?,
         relay,
         descriptor,
         signed,
@@ -243,11 +255,11 @@ pub fn address(dir: &Path) -> Result<RelayAddress, SetupError> {
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
-    Ok(known(&home)?.1.address())
+    Ok(known(&home)?.0.address())
 }
 
 /// The relay that is in the folder, its signature checked at the time of its own making.
-fn known(home: &Home) -> Result<(SocketAddr, Descriptor, RelayId), SetupError> {
+fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
     let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
@@ -255,7 +267,7 @@ fn known(home: &Home) -> Result<(SocketAddr, Descriptor, RelayId), SetupError> {
     let heard = UnverifiedDescriptor::decode(&signed).map_err(|_| damaged)?;
     let made = heard.not_before();
     let descriptor = heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)?;
-    Ok((listen(home)?, descriptor, relay))
+    Ok((descriptor, relay))
 }
 
 fn quic(descriptor: &Descriptor) -> Option<SocketAddr> {
@@ -263,25 +275,6 @@ fn quic(descriptor: &Descriptor) -> Option<SocketAddr> {
         Route::Quic(at) => Some(*at),
         Route::Other { .. } => None,
     })
-}
-
-fn config(listen: SocketAddr) -> String {
-    format!("# beresta-relay\nlisten = {listen}\n")
-}
-
-fn listen(home: &Home) -> Result<SocketAddr, SetupError> {
-    let damaged = SetupError::Home(HomeError::Damaged(Name::Config));
-    let text = home.read(Name::Config)?;
-    let text = core::str::from_utf8(&text).map_err(|_| damaged)?;
-    let mut listen = None;
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some(("listen", value)) if listen.is_none() => listen = Some(value.parse().map_err(|_| damaged)?),
-            // A key that is not understood may be a guard that its writer counts on.
-            _ => return Err(damaged),
-        }
-    }
-    listen.ok_or(damaged)
 }
 
 fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {

@@ -98,6 +98,27 @@ fn a_mistake_gets_a_sentence_in_the_readers_language_and_the_documented_code() {
 }
 
 #[test]
+fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let good = relay(&["config", "check", "--dir", at]);
+    assert_eq!(good.status.code(), Some(0), "{}", err(&good));
+    assert!(out(&good).contains("listen = \"127.0.0.1:0\"\ndisk_mib = 32768\n"));
+
+    let file = dir.path().join("relay.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    let line = settings.lines().count() + 1;
+    std::fs::write(&file, format!("{settings}disc_mib = 64\n")).unwrap();
+    for args in [&["config", "check", "--dir", at][..], &["run", "--dir", at, "--lang", "ru"]] {
+        let output = relay(args);
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&line.to_string()) && said.contains("disk_mib"), "{said}");
+    }
+}
+
+#[test]
 fn what_was_typed_cannot_steer_the_terminal() {
     let output = relay(&["run", "--dir", "x", "\u{1b}[31m"]);
     assert_eq!(output.status.code(), Some(2));

@@ -2,6 +2,8 @@ about = beresta-relay keeps queues of ciphertext for a limited time and knows no
 about-init = Makes a relay in a folder, or renews its descriptor for 90 days.
 about-run = Runs the relay until it is stopped.
 about-address = Prints the relay's address, which clients ask for.
+about-config = About the settings in relay.toml.
+about-config-check = Says whether the settings are understood, and shows those in force.
 about-hold = Counts what the relay holds: for its operator, and for a lawyer.
 help-dir = The relay's folder.
 help-listen = Where to listen, as IP:PORT.
@@ -25,6 +27,13 @@ init-next = Start the relay by: beresta-relay run --dir { $dir }
 run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
 run-ending-soon = The descriptor ends in less than two weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
 
+config-good = The settings are understood. They hold from the next start:
+config-listen = listen = "0.0.0.0:443" (an IP address and a port, in quotes, once)
+config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, once)
+config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
+config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
+config-log = log = "info" (or "warn" or "error", in quotes, once)
+
 hold-queues = Queues: { $count }
 hold-messages = Messages waiting: { $count }
 hold-tombstones = Ids of messages that are gone, as keyed hashes: { $count }
@@ -45,6 +54,9 @@ error-no-identity = The identity key is not there. Say where it lies: --identity
 error-other-identity = This is the identity key of another relay. Say where this relay's lies: --identity FILE
 error-no-relay = There is no relay in this folder. Make one by: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT
 error-ended = The relay's descriptor has ended, and clients would refuse it. Renew it with the identity key: beresta-relay init --dir DIR --identity FILE
+error-config-value = Line { $line } of relay.toml does not fit. It is written so: { $form }
+error-config-unknown = Line { $line } of relay.toml is not a setting. There are: { $keys }. Correct it or delete it; a setting is written as name = value.
+error-config-missing = A line is missing in relay.toml: { $form }
 error-missing-file = The file { $file } is missing from the relay's folder. Restore it from a copy, or make a new relay.
 error-exists-file = The file { $file } exists already and is not replaced.
 error-damaged-file = The file { $file } is damaged. Restore it from a copy, or make a new relay.

@@ -2,6 +2,8 @@ about = beresta-relay хранит очереди шифротекста огр�
 about-init = Создаёт релей в папке или продлевает его описание на 90 дней.
 about-run = Запускает релей и работает, пока его не остановят.
 about-address = Печатает адрес релея, который нужен клиентам.
+about-config = О настройках в relay.toml.
+about-config-check = Проверяет, понятны ли настройки, и показывает действующие.
 about-hold = Считает, что хранит релей: для оператора и для адвоката.
 help-dir = Папка релея.
 help-listen = Где слушать: IP:ПОРТ.
@@ -25,6 +27,13 @@ init-next = Запустите релей так: beresta-relay run --dir { $dir
 run-small-buffers = Ядро дало сокету UDP меньше памяти, чем нужно загруженному релею; сообщения могут задерживаться. От имени root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
 run-ending-soon = Описание релея кончится меньше чем через две недели. Продлите его ключом личности: beresta-relay init --dir { $dir } --identity ФАЙЛ
 
+config-good = Настройки понятны. Они действуют со следующего запуска:
+config-listen = listen = "0.0.0.0:443" (IP-адрес и порт в кавычках, один раз)
+config-disk-mib = disk_mib = 32768 (МиБ, целое от 64 до 16777216, один раз)
+config-memory-mib = memory_mib = 1024 (МиБ, целое от 16 до 1048576, один раз)
+config-drain-seconds = drain_seconds = 30 (секунды, целое от 0 до 600, один раз)
+config-log = log = "info" (или "warn", или "error", в кавычках, один раз)
+
 hold-queues = Очередей: { $count }
 hold-messages = Сообщений ждёт: { $count }
 hold-tombstones = Номеров ушедших сообщений, в виде хешей с ключом: { $count }
@@ -45,6 +54,9 @@ error-no-identity = Ключа личности здесь нет. Скажит�
 error-other-identity = Это ключ личности другого релея. Скажите, где лежит ключ этого: --identity ФАЙЛ
 error-no-relay = В этой папке нет релея. Создайте его так: beresta-relay init --dir ПАПКА --listen IP:ПОРТ --public IP:ПОРТ
 error-ended = Срок описания релея кончился, и клиенты его отвергнут. Продлите его ключом личности: beresta-relay init --dir ПАПКА --identity ФАЙЛ
+error-config-value = Строка { $line } в relay.toml не подходит. Пишется так: { $form }
+error-config-unknown = Строка { $line } в relay.toml — не настройка. Есть такие: { $keys }. Исправьте её или удалите; настройка пишется как имя = значение.
+error-config-missing = В relay.toml не хватает строки: { $form }
 error-missing-file = В папке релея нет файла { $file }. Восстановите его из копии или создайте новый релей.
 error-exists-file = Файл { $file } уже есть и не будет заменён.
 error-damaged-file = Файл { $file } повреждён. Восстановите его из копии или создайте новый релей.

@@ -49,6 +49,13 @@ pub(crate) fn command(text: &Text) -> Command {
         sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
     let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
         .arg(flag("json", "help-json"));
+    let config = base(Command::new("config"), text)
+        .about(text.say("about-config"))
+        .override_usage("beresta-relay config check --dir DIR")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading(text.say("heading-commands"))
+        .subcommand(sub("check", "about-config-check", "beresta-relay config check --dir DIR"));
     let version = Arg::new("version")
         .long("version")
         .action(ArgAction::Version)
@@ -59,11 +66,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, hold])
+        .subcommands([init, run, address, config, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

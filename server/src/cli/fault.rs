@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use beresta_server::home::HomeError;
 use beresta_server::net::ServerError;
-use beresta_server::setup::SetupError;
+use beresta_server::setup::{ConfigError, Key, SetupError};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::PROGRAM;
@@ -42,7 +42,12 @@ impl Fault {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
             Self::Setup(SetupError::NoRelay | SetupError::NoIdentity) => NOT_FOUND,
-            Self::Setup(SetupError::NoAddress | SetupError::LongName | SetupError::OtherIdentity) => USAGE,
+            Self::Setup(
+                SetupError::NoAddress
+                | SetupError::LongName
+                | SetupError::OtherIdentity
+                | SetupError::Config(_),
+            ) => USAGE,
             Self::Setup(SetupError::Ended | SetupError::Home(_) | SetupError::Key) => INTERNAL,
             Self::Server(ServerError::Bind(_)) => NETWORK,
             Self::Server(ServerError::Tls(_) | ServerError::Threads(_)) | Self::Queues | Self::Internal => {
@@ -72,6 +77,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::NoRelay => text.say("error-no-relay"),
         SetupError::Ended => text.say("error-ended"),
         SetupError::Key => text.say("error-internal"),
+        SetupError::Config(error) => config(error, text),
         SetupError::Home(HomeError::Missing(Some(name))) => {
             text.say_with("error-missing-file", &[("file", name.as_str())])
         }
@@ -85,6 +91,30 @@ fn setup(error: SetupError, text: &Text) -> String {
             text.say("error-file")
         }
     }
+}
+
+fn config(error: ConfigError, text: &Text) -> String {
+    let line = error.line.map(|line| line.to_string());
+    let form = error.key.map(|key| form(key, text));
+    match (line, form) {
+        (Some(line), Some(form)) => text.say_with("error-config-value", &[("line", &line), ("form", &form)]),
+        (Some(line), None) => {
+            let keys = Key::ALL.map(Key::as_str).join(", ");
+            text.say_with("error-config-unknown", &[("line", &line), ("keys", &keys)])
+        }
+        (None, form) => text.say_with("error-config-missing", &[("form", &form.unwrap_or_default())]),
+    }
+}
+
+/// How a setting is written.
+fn form(key: Key, text: &Text) -> String {
+    text.say(match key {
+        Key::Listen => "config-listen",
+        Key::DiskMib => "config-disk-mib",
+        Key::MemoryMib => "config-memory-mib",
+        Key::DrainSeconds => "config-drain-seconds",
+        Key::Log => "config-log",
+    })
 }
 
 fn usage(error: &clap::Error, text: &Text) -> String {

@@ -59,7 +59,7 @@ fn a_renewed_descriptor_has_the_next_number_and_the_same_address_and_keys() {
     assert_eq!(renewed.address, made.address);
     let after = load(&wish(dir.path()).dir, late).unwrap();
     assert_eq!((after.descriptor.sequence, after.descriptor.operator.as_str()), (2, "Anna"));
-    assert_eq!((after.descriptor.tls_key, after.listen), (before.descriptor.tls_key, before.listen));
+    assert_eq!((after.descriptor.tls_key, after.config), (before.descriptor.tls_key, before.config));
     assert_eq!(after.descriptor.epoch_signer, before.descriptor.epoch_signer);
 }
 
@@ -84,9 +84,10 @@ fn what_was_not_said_is_asked_for_and_what_is_damaged_is_named() {
 
     init(&wish(dir.path()), NOW, &mut rng()).unwrap();
     let home = Home::at(&wish(dir.path()).dir);
-    home.replace(Name::Config, b"listen = 127.0.0.1:1\nlisten_too = 1\n").unwrap();
+    home.replace(Name::Config, b"listen = \"127.0.0.1:1\"\nlisten_too = 1\n").unwrap();
     let damaged = |name| SetupError::Home(HomeError::Damaged(name));
-    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), damaged(Name::Config));
+    let unknown = SetupError::Config(ConfigError { line: Some(2), key: None });
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), unknown);
     home.replace(Name::Descriptor, b"no").unwrap();
     assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), damaged(Name::Descriptor));
 }
