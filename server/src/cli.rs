@@ -1,6 +1,7 @@
 //! What the commands do, seen from a terminal: data on standard output, talk on standard error.
 
 mod args;
+mod control;
 mod fault;
 mod harden;
 mod hold;
@@ -14,8 +15,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beresta_server::admin::Request;
 use beresta_server::clock;
-use beresta_server::home::Home;
+use beresta_server::home::{Home, Name};
 use beresta_server::net::Server;
 use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
@@ -78,6 +80,15 @@ fn command(found: &ArgMatches, text: &Text) -> Result<(), Fault> {
         "run" => relay(&dir, text),
         "address" => address(found, &dir),
         "check" => check(&dir, text),
+        "status" => control::status(&dir, found.get_flag("json"), text),
+        "pause-new" => control::order(&dir, Request::PauseNew, "paused", text),
+        "resume" => control::order(&dir, Request::Resume, "resumed", text),
+        "drain" => control::order(&dir, Request::Drain, "draining", text),
+        "delete-queue" => {
+            let typed: String = value(found, "id").ok_or(Fault::Internal)?;
+            let id = control::queue_id(&typed).ok_or(Fault::BadId)?;
+            control::order(&dir, Request::DeleteQueue(id), "deleted", text)
+        }
         "what-i-hold" => what_i_hold(found, &dir, text),
         _ => Err(Fault::Internal),
     }
@@ -125,7 +136,7 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
 fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let home = Home::at(dir);
     setup::address(dir)?;
-    let queues = home.path(beresta_server::home::Name::Queues);
+    let queues = home.path(Name::Queues);
     let stats = if queues.exists() {
         SqliteEngine::peek(&queues).map_err(|_| Fault::Queues)?
     } else {
@@ -155,22 +166,35 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let held_of_all = usize::try_from(setup.config.memory).unwrap_or(usize::MAX);
     let limits = Limits { held_of_all, ..Limits::default() };
-    let relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
+    let mut relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
+    let home = Home::at(dir);
+    relay.handle_paused(home.has(Name::Paused));
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
-        let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &Home::at(dir))?;
+        let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &home)?;
+        if let Err(error) = server.administer(&home, cap) {
+            // People can still write; only their operator has to look after it.
+            eprintln!("{}", Fault::from(error).words(text));
+        }
         if !server.has_roomy_buffers() {
             eprintln!("{}", text.say("run-small-buffers"));
         }
         eprintln!("{LISTENING}");
+        let drain = server.drain_order();
+        tokio::pin!(drain);
+        let mut patience = Duration::ZERO;
         let mut looks = tokio::time::interval(LOOK);
         let ended = loop {
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
+                () = &mut drain => {
+                    patience = Duration::from_secs(setup.config.drain_seconds);
+                    break Ok(());
+                }
                 () = server.fails() => break Err(Fault::Internal),
                 _ = looks.tick() => {
                     look(&mut renewal, &server);
@@ -181,7 +205,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
                 }
             }
         };
-        server.stop().await;
+        server.stop(patience).await;
         ended
     });
     // The tasks first, then the engine: its end empties the write-ahead log of what was deleted.

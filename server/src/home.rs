@@ -6,6 +6,7 @@
 //! descriptor         signed, public                           identity.key   signs it; belongs off the machine
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
 //! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
+//! admin.sock         for the operator, while it runs          paused         no new queues while it is there
 //! ```
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` is overwritten in place, so
 //! that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
@@ -41,6 +42,10 @@ pub enum Name {
     QueueKey,
     /// The queues.
     Queues,
+    /// The operator's socket.
+    Admin,
+    /// Is there while no new queues and blobs are made.
+    Paused,
 }
 
 impl Name {
@@ -57,6 +62,8 @@ impl Name {
             Self::EpochKeys => "epoch.keys",
             Self::QueueKey => "queue.key",
             Self::Queues => "queues.sqlite",
+            Self::Admin => "admin.sock",
+            Self::Paused => "paused",
         }
     }
 }
@@ -156,6 +163,18 @@ impl Home {
         let path = self.path(name);
         let replaced = write_beside(&path, bytes).and_then(|beside| fs::rename(beside, &path));
         replaced.and_then(|()| sync_folder(&path)).map_err(failed(Some(name)))
+    }
+
+    /// Deletes a file that holds no secret, if it is there.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the operating system refuses.
+    pub fn remove(&self, name: Name) -> Result<(), HomeError> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| sync_folder(&path)).map_err(failed(Some(name))),
+        }
     }
 
     /// Writes a secret over what was there, in place.

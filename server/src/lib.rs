@@ -2,6 +2,7 @@
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
+pub mod admin;
 pub mod clock;
 pub mod home;
 pub mod net;

@@ -249,13 +249,21 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
 /// What to hand out: the relay's address.
 ///
 /// # Errors
-/// [`SetupError::NoRelay`] if none was made here. A descriptor that has ended still has an address.
+/// As [`describe`].
 pub fn address(dir: &Path) -> Result<RelayAddress, SetupError> {
+    Ok(describe(dir)?.address())
+}
+
+/// What the relay in a folder says of itself, whether that has ended or not.
+///
+/// # Errors
+/// [`SetupError::NoRelay`] if none was made here, [`SetupError::Home`] if it is damaged.
+pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     let home = Home::at(dir);
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
-    Ok(known(&home)?.0.address())
+    Ok(known(&home)?.0)
 }
 
 /// The relay that is in the folder, its signature checked at the time of its own making.

@@ -98,6 +98,40 @@ fn a_mistake_gets_a_sentence_in_the_readers_language_and_the_documented_code() {
 }
 
 #[test]
+fn an_operator_asks_pauses_and_drains_a_relay_that_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let id = "00".repeat(24);
+    let nobody = relay(&["status", "--dir", at]);
+    assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(3), 0), "{}", err(&nobody));
+
+    let mut running = start(at);
+    let status = |args: &[&str]| out(&relay(&[&["status", "--dir", at], args].concat()));
+    assert!(status(&["--lang", "ru"]).contains("Соединений: 0-9"));
+    assert!(!status(&[]).contains("resume"));
+    assert_eq!(relay(&["pause-new", "--dir", at]).status.code(), Some(0));
+    assert!(status(&[]).contains("resume"));
+    assert!(
+        status(&["--json"]).contains(r#""paused":true,"#)
+            && status(&["--json"]).contains(r#""descriptor_days":89}"#)
+    );
+    let unknown = relay(&["delete-queue", "--dir", at, &id]);
+    assert_eq!(unknown.status.code(), Some(7), "{}", err(&unknown));
+    assert_eq!(relay(&["delete-queue", "--dir", at, "0"]).status.code(), Some(2));
+
+    let drained = relay(&["drain", "--dir", at]);
+    assert_eq!(drained.status.code(), Some(0), "{}", err(&drained));
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    let mut running = start(at);
+    assert!(status(&[]).contains("resume"), "it stays paused beyond a restart");
+    assert_eq!(relay(&["resume", "--dir", at]).status.code(), Some(0));
+    assert!(!status(&[]).contains("resume"));
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
 fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());

@@ -83,6 +83,9 @@ pub enum Error {
     /// The relay is full or busy.
     #[error("relay busy")]
     RelayBusy,
+    /// The relay's operator lets nobody new in for now.
+    #[error("relay closed")]
+    RelayClosed,
     /// The relay answered what no honest relay answers.
     #[error("relay misbehaved")]
     RelayMisbehaved,
@@ -178,6 +181,7 @@ impl From<AskError> for Error {
             AskError::OwnInvite => Self::OwnInvite,
             AskError::AlreadyContact(id) => Self::AlreadyContact(super::record::contact_id(id)),
             AskError::RelayBusy => Self::RelayBusy,
+            AskError::RelayClosed => Self::RelayClosed,
             AskError::RelayMisbehaved => Self::RelayMisbehaved,
             AskError::Store(error) => error.into(),
         }

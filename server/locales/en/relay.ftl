@@ -4,6 +4,11 @@ about-run = Runs the relay until it is stopped.
 about-address = Prints the relay's address, which clients ask for.
 about-config = About the settings in relay.toml.
 about-config-check = Says whether the settings are understood, and shows those in force.
+about-status = Says how a relay that runs is, in round numbers.
+about-pause = Lets nobody new in: no new queues and invites, until “resume”. Conversations that are there go on.
+about-resume = Lets new people in again.
+about-drain = Sends everybody away, who come back by themselves, and stops the relay.
+about-delete = Deletes one queue with all that waits in it, by the id that somebody told you.
 about-hold = Counts what the relay holds: for its operator, and for a lawyer.
 help-dir = The relay's folder.
 help-listen = Where to listen, as IP:PORT.
@@ -12,6 +17,7 @@ help-operator = Who runs it, as people are to see it. At most 64 bytes.
 help-identity = Where the identity key lies, if not in the folder.
 help-qr = Also prints the address as a QR code.
 help-json = Prints one JSON object instead of sentences.
+help-id = An id of the queue, for reading or for sending: 48 hex digits or 32 letters.
 help-lang = Language of the texts: en or ru.
 help-help = Prints this help.
 help-version = Prints the version.
@@ -33,6 +39,16 @@ config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, onc
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
 config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
 config-log = log = "info" (or "warn" or "error", in quotes, once)
+
+paused = Nobody new is let in from now on, also after a restart. Undo it by: resume
+resumed = New people are let in again.
+draining = Everybody is being sent away; then the relay stops. It is over when “status” finds no relay that runs.
+deleted = The queue is gone, with all that waited in it. Its reader learns that, and may make another one.
+status-running = beresta-relay { $version } has been running for { $hours } hours.
+status-links = Connections: { $count }
+status-disk = Of the disk that it may use: { $percent } %
+status-descriptor = Days until the descriptor ends: { $days }
+status-paused = Nobody new is let in. Undo it by: resume
 
 hold-queues = Queues: { $count }
 hold-messages = Messages waiting: { $count }
@@ -62,4 +78,10 @@ error-exists-file = The file { $file } exists already and is not replaced.
 error-damaged-file = The file { $file } is damaged. Restore it from a copy, or make a new relay.
 error-file = A file in the relay's folder could not be read or written. Check who owns the folder, and whether the disk is full.
 error-bind = The relay can't listen there: the address is taken, not this machine's, or not allowed. Check --listen of “init”.
+error-socket = The socket for your commands could not be made: the path of the folder may be too long. The relay runs, but “status” and the like don't reach it.
+error-not-running = No relay runs in this folder.
+error-denied = The relay in this folder belongs to somebody else. Call the command as that user, or as root.
+error-no-answer = The relay did not do it. See what it wrote into its log.
+error-bad-id = This is no id of a queue: 48 hex digits or 32 letters.
+error-no-queue = There is no queue with this id here.
 error-queues = The queues can't be opened. Another relay may be running in this folder, or the disk is full or damaged.

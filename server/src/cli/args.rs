@@ -49,6 +49,18 @@ pub(crate) fn command(text: &Text) -> Command {
         sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
     let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
         .arg(flag("json", "help-json"));
+    let status = sub("status", "about-status", "beresta-relay status --dir DIR [--json]")
+        .arg(flag("json", "help-json"));
+    let pause = sub("pause-new", "about-pause", "beresta-relay pause-new --dir DIR");
+    let resume = sub("resume", "about-resume", "beresta-relay resume --dir DIR");
+    let drain = sub("drain", "about-drain", "beresta-relay drain --dir DIR");
+    let delete = sub("delete-queue", "about-delete", "beresta-relay delete-queue --dir DIR ID").arg(
+        Arg::new("id")
+            .value_name("ID")
+            .required(true)
+            .help(text.say("help-id"))
+            .help_heading(text.say("heading-options")),
+    );
     let config = base(Command::new("config"), text)
         .about(text.say("about-config"))
         .override_usage("beresta-relay config check --dir DIR")
@@ -66,11 +78,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | status | pause-new | resume | drain | delete-queue | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, hold])
+        .subcommands([init, run, address, config, status, pause, resume, drain, delete, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use beresta_server::home::HomeError;
-use beresta_server::net::ServerError;
+use beresta_server::net::{AdminError, ServerError};
 use beresta_server::setup::{ConfigError, Key, SetupError};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -16,6 +16,10 @@ pub(crate) enum Fault {
     Usage(Box<clap::Error>),
     Setup(SetupError),
     Server(ServerError),
+    Admin(AdminError),
+    BadId,
+    NoQueue,
+    Refused,
     Queues,
     Internal,
 }
@@ -37,6 +41,12 @@ impl From<ServerError> for Fault {
     }
 }
 
+impl From<AdminError> for Fault {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
+    }
+}
+
 impl Fault {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -50,9 +60,14 @@ impl Fault {
             ) => USAGE,
             Self::Setup(SetupError::Ended | SetupError::Home(_) | SetupError::Key) => INTERNAL,
             Self::Server(ServerError::Bind(_)) => NETWORK,
-            Self::Server(ServerError::Tls(_) | ServerError::Threads(_)) | Self::Queues | Self::Internal => {
-                INTERNAL
-            }
+            Self::Server(ServerError::Tls(_) | ServerError::Threads(_) | ServerError::Admin(_))
+            | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
+            | Self::Refused
+            | Self::Queues
+            | Self::Internal => INTERNAL,
+            Self::Admin(AdminError::NotRunning) => NETWORK,
+            Self::BadId => USAGE,
+            Self::NoQueue => NOT_FOUND,
         })
     }
 
@@ -63,6 +78,12 @@ impl Fault {
             Self::Server(ServerError::Bind(_)) => text.say("error-bind"),
             Self::Server(ServerError::Tls(_)) => text.say_with("error-damaged-file", &[("file", "tls.key")]),
             Self::Server(ServerError::Threads(_)) | Self::Internal => text.say("error-internal"),
+            Self::Server(ServerError::Admin(_)) => text.say("error-socket"),
+            Self::Admin(AdminError::NotRunning) => text.say("error-not-running"),
+            Self::Admin(AdminError::Denied) => text.say("error-denied"),
+            Self::Admin(AdminError::NoAnswer) | Self::Refused => text.say("error-no-answer"),
+            Self::BadId => text.say("error-bad-id"),
+            Self::NoQueue => text.say("error-no-queue"),
             Self::Queues => text.say("error-queues"),
         }
     }

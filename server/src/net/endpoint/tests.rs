@@ -1,5 +1,6 @@
 //! Over real QUIC on loopback, with a client that is only as good as these tests need.
 
+mod admin;
 mod client;
 mod hostile;
 
@@ -50,7 +51,7 @@ fn start() -> Running {
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
     let engine = Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 }));
-    let server = 
+    let server =
         Server::start(setup.config.listen, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
     Running { _dir: dir, setup, server }
 }
@@ -188,7 +189,7 @@ async fn a_relay_that_stops_says_so_and_closes() {
     let mut client = relay.client().await;
     epoch_key(&relay, &mut client).await;
     let Running { _dir, setup: _, server } = relay;
-    let stopped = tokio::spawn(server.stop());
+    let stopped = tokio::spawn(server.stop(Duration::ZERO));
     assert!(matches!(client.hear().await, Heard::Push(Push::GoAway { .. })));
     assert_eq!(client.closed().await, Some(0));
     stopped.await.unwrap();
