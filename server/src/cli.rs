@@ -2,6 +2,7 @@
 
 mod args;
 mod control;
+mod doctor;
 mod fault;
 mod harden;
 mod hold;
@@ -56,12 +57,12 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Ok(found) => command(&found, &text),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             print!("{error}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         Err(error) => Err(Fault::Usage(Box::new(error))),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(fault) => {
             eprintln!("{}", fault.words(&text));
             fault.code()
@@ -69,13 +70,16 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn command(found: &ArgMatches, text: &Text) -> Result<(), Fault> {
+fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     let (mut name, mut found) = found.subcommand().ok_or(Fault::Internal)?;
     if name == "config" {
         (name, found) = found.subcommand().ok_or(Fault::Internal)?;
     }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
-    match name {
+    if name == "doctor" {
+        return doctor::doctor(&dir, text);
+    }
+    let done = match name {
         "init" => init(found, dir, text),
         "run" => relay(&dir, text),
         "address" => address(found, &dir),
@@ -91,7 +95,8 @@ fn command(found: &ArgMatches, text: &Text) -> Result<(), Fault> {
         }
         "what-i-hold" => what_i_hold(found, &dir, text),
         _ => Err(Fault::Internal),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {

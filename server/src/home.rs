@@ -49,6 +49,10 @@ pub enum Name {
 }
 
 impl Name {
+    /// What nobody else may read.
+    pub const SECRETS: [Self; 5] =
+        [Self::Identity, Self::TlsKey, Self::EpochSigner, Self::EpochKeys, Self::QueueKey];
+
     /// The file's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

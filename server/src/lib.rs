@@ -4,6 +4,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod doctor;
 pub mod home;
 pub mod net;
 pub mod queue;

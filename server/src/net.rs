@@ -19,4 +19,5 @@ mod workers;
 
 pub use admin::{AdminError, ask};
 pub use endpoint::{Server, ServerError};
+pub use socket::{Port, buffers_are_roomy, port};
 pub use tls::{BadTlsKey, TlsKey};

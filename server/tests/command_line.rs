@@ -132,6 +132,25 @@ fn an_operator_asks_pauses_and_drains_a_relay_that_runs() {
 }
 
 #[test]
+fn doctor_says_what_is_wrong_what_to_do_and_how_bad_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let doctor = |language: &str| relay(&["doctor", "--dir", at, "--lang", language]);
+    let looked = doctor("en");
+    assert_eq!(looked.status.code(), Some(4), "the identity key lies there: {}", out(&looked));
+    assert!(out(&looked).lines().any(|line| line.starts_with("warn") && line.contains("identity.key")));
+    assert!(out(&looked).lines().any(|line| line.starts_with("ok   Settings")));
+    std::fs::remove_file(dir.path().join("relay.id")).unwrap();
+    let looked = doctor("ru");
+    assert_eq!(looked.status.code(), Some(5), "{}", out(&looked));
+    assert!(out(&looked).lines().any(|line| line.starts_with("FAIL") && line.contains("relay.id")));
+    assert!(out(&looked).lines().all(|line| line.chars().any(|one| ('а'..='я').contains(&one))));
+    let nowhere = relay(&["doctor", "--dir", "/nowhere"]);
+    assert_eq!((nowhere.status.code(), nowhere.stdout.len()), (Some(7), 0));
+}
+
+#[test]
 fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());

@@ -4,6 +4,7 @@ about-run = Runs the relay until it is stopped.
 about-address = Prints the relay's address, which clients ask for.
 about-config = About the settings in relay.toml.
 about-config-check = Says whether the settings are understood, and shows those in force.
+about-doctor = Looks the relay over and says what to do. Ends with 0 if all is well, 4 if something should be looked at, 5 if something is wrong.
 about-status = Says how a relay that runs is, in round numbers.
 about-pause = Lets nobody new in: no new queues and invites, until “resume”. Conversations that are there go on.
 about-resume = Lets new people in again.
@@ -39,6 +40,24 @@ config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, onc
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
 config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
 config-log = log = "info" (or "warn" or "error", in quotes, once)
+
+doctor-files = Settings, keys and descriptor fit together.
+doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
+doctor-file-readable = Others on this machine may read { $file }. Close it: chmod 600 { $dir }/{ $file }
+doctor-identity-here = The identity key lies on this machine, where whoever takes the machine has it. Copy { $dir }/identity.key to a stick, and delete it here.
+doctor-descriptor = The descriptor is valid for { $days } days more.
+doctor-clock = The clock fits what the relay wrote. Compare it with another one: date -u
+doctor-clock-behind = The clock stands before the time at which the relay's own files were written. Set it, or clients will refuse the relay: timedatectl set-ntp true
+doctor-clock-not-set = The clock was not yet set from the network. Switch that on, or wait: timedatectl set-ntp true
+doctor-running = The relay runs and listens.
+doctor-port-free = The relay does not run. Its port is free.
+doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it, or change “listen” in relay.toml.
+doctor-port-not-ours = The address in “listen” of relay.toml is not one of this machine. See: ip address. 0.0.0.0 stands for all.
+doctor-port-denied = You may not use a port below 1024. The service of the Debian package may; by hand take a higher one.
+doctor-buffers = The kernel gives the UDP buffers that a busy relay needs.
+doctor-disk = The disk has room for all that the settings allow.
+doctor-disk-small = The disk has less room than the settings allow. Write into relay.toml: disk_mib = { $mib }
+doctor-disk-full = The disk is full. Make room: nothing new is taken in until then.
 
 paused = Nobody new is let in from now on, also after a restart. Undo it by: resume
 resumed = New people are let in again.

@@ -49,6 +49,7 @@ pub(crate) fn command(text: &Text) -> Command {
         sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
     let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
         .arg(flag("json", "help-json"));
+    let doctor = sub("doctor", "about-doctor", "beresta-relay doctor --dir DIR");
     let status = sub("status", "about-status", "beresta-relay status --dir DIR [--json]")
         .arg(flag("json", "help-json"));
     let pause = sub("pause-new", "about-pause", "beresta-relay pause-new --dir DIR");
@@ -78,11 +79,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | status | pause-new | resume | drain | delete-queue | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | status | pause-new | resume | drain | delete-queue | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, status, pause, resume, drain, delete, hold])
+        .subcommands([init, run, address, config, doctor, status, pause, resume, drain, delete, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

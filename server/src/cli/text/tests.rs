@@ -30,6 +30,7 @@ fn every_text_that_is_asked_for_is_in_the_catalogues_and_none_is_left_over() {
         include_str!("../../cli.rs"),
         include_str!("../args.rs"),
         include_str!("../control.rs"),
+        include_str!("../doctor.rs"),
         include_str!("../fault.rs"),
         include_str!("../hold.rs"),
     ]
