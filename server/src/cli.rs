@@ -8,6 +8,7 @@ mod harden;
 mod hold;
 mod locale;
 mod log;
+mod moving;
 mod text;
 
 use std::ffi::OsString;
@@ -81,7 +82,9 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     }
     let done = match name {
         "init" => init(found, dir, text),
-        "run" => relay(&dir, text),
+        "run" => relay(&dir, found.get_flag("take-back"), text),
+        "export" => moving::export(found, &dir, text),
+        "import" => moving::import(found, &dir, text),
         "address" => address(found, &dir),
         "check" => check(&dir, text),
         "status" => control::status(&dir, found.get_flag("json"), text),
@@ -102,7 +105,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
 fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     let wish = Wish {
         listen: value(found, "listen"),
-        public: value(found, "public"),
+        public: found.get_many("public").map(|all| all.copied().collect()).unwrap_or_default(),
         operator: value(found, "operator"),
         identity: value(found, "identity"),
         dir,
@@ -151,7 +154,7 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     Ok(())
 }
 
-fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
+fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let setup = setup::load(dir, now)?;
     log::limit(setup.config.log);
@@ -161,6 +164,13 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     }
     let cap = Cap { bytes: setup.config.disk / FILES_PER_CAP };
     let engine = Arc::new(SqliteEngine::open(&setup.queues, cap).map_err(|_| Fault::Queues)?);
+    let home = Home::at(dir);
+    // Once the queues are ours: an export has them, or has left its mark.
+    if take_back {
+        home.remove(Name::Moved).map_err(SetupError::Home)?;
+    } else if home.has(Name::Moved) {
+        return Err(Fault::Moved);
+    }
     let identity = Identity {
         relay: setup.relay,
         descriptor: setup.signed,
@@ -172,7 +182,6 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let held_of_all = usize::try_from(setup.config.memory).unwrap_or(usize::MAX);
     let limits = Limits { held_of_all, ..Limits::default() };
     let mut relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
-    let home = Home::at(dir);
     relay.handle_paused(home.has(Name::Paused));
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
     let ended = runtime.block_on(async {

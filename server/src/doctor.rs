@@ -75,6 +75,8 @@ pub enum Finding {
     DiskFull,
     /// The operator lets nobody new in.
     Paused,
+    /// The relay was exported to run elsewhere.
+    Moved,
 }
 
 impl Finding {
@@ -101,6 +103,7 @@ impl Finding {
             | Self::ClockBehind
             | Self::Port(Port::Taken | Port::NotOurs)
             | Self::DiskFull
+            | Self::Moved
             | Self::Descriptor { days: None } => Verdict::Failure,
         }
     }
@@ -135,9 +138,8 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         found.extend(disk(dir, &home, &config));
     }
     found.push(Finding::Buffers { roomy: net::buffers_are_roomy() });
-    if home.has(Name::Paused) {
-        found.push(Finding::Paused);
-    }
+    let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
+    found.extend(marks.into_iter().filter(|(name, _)| home.has(*name)).map(|(_, finding)| finding));
     Ok(found)
 }
 
@@ -191,7 +193,7 @@ mod tests {
         let wish = Wish {
             dir: dir.path().to_path_buf(),
             listen: Some(listen.parse().unwrap()),
-            public: Some("192.0.2.1:443".parse().unwrap()),
+            public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: None,
             identity: None,
         };

@@ -7,6 +7,7 @@
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
 //! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
 //! admin.sock         for the operator, while it runs          paused         no new queues while it is there
+//! moved              the relay was exported, and does not run here
 //! ```
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` is overwritten in place, so
 //! that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
@@ -46,9 +47,23 @@ pub enum Name {
     Admin,
     /// Is there while no new queues and blobs are made.
     Paused,
+    /// Is there if the relay was exported to run elsewhere, and must not run here.
+    Moved,
 }
 
 impl Name {
+    /// What makes a relay, and stays: all but the queues.
+    pub const LASTING: [Self; 9] = [
+        Self::Config,
+        Self::RelayId,
+        Self::Descriptor,
+        Self::Identity,
+        Self::TlsKey,
+        Self::EpochSigner,
+        Self::EpochKeys,
+        Self::QueueKey,
+        Self::Paused,
+    ];
     /// What nobody else may read.
     pub const SECRETS: [Self; 5] =
         [Self::Identity, Self::TlsKey, Self::EpochSigner, Self::EpochKeys, Self::QueueKey];
@@ -68,6 +83,7 @@ impl Name {
             Self::Queues => "queues.sqlite",
             Self::Admin => "admin.sock",
             Self::Paused => "paused",
+            Self::Moved => "moved",
         }
     }
 }

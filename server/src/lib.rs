@@ -11,3 +11,4 @@ pub mod queue;
 pub mod random;
 pub mod relay;
 pub mod setup;
+pub mod transfer;

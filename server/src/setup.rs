@@ -11,7 +11,7 @@ use beresta_proto::address::RelayAddress;
 use beresta_proto::descriptor::{Descriptor, DescriptorError, Policy, UnverifiedDescriptor, relay_id};
 use beresta_proto::id::RelayId;
 use beresta_proto::key::{BadSigningKey, SigningKey};
-use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES};
+use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES, ROUTES};
 use beresta_proto::rng::Random;
 use beresta_proto::route::Route;
 use beresta_proto::time::{DAY_MS, Timestamp};
@@ -30,8 +30,8 @@ pub struct Wish {
     pub dir: PathBuf,
     /// Where to listen; kept if it is not said again.
     pub listen: Option<SocketAddr>,
-    /// Where clients find it; kept if it is not said again.
-    pub public: Option<SocketAddr>,
+    /// Where clients find it, at most 4 addresses, best first; kept if none is said.
+    pub public: Vec<SocketAddr>,
     /// Who runs it; kept if it is not said again.
     pub operator: Option<String>,
     /// Where the identity key lies, or is put; else in the folder.
@@ -162,13 +162,18 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let home = Home::at(&wish.dir);
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
-    let (listen, public) = match &known {
-        Some((old, _)) => {
-            let listen = wish.listen.map_or_else(|| Ok(Config::read(&home)?.listen), Ok::<_, SetupError>)?;
-            (listen, wish.public.or_else(|| quic(old)).ok_or(SetupError::NoAddress)?)
-        }
-        None => wish.listen.zip(wish.public).ok_or(SetupError::NoAddress)?,
+    let routes = match &known {
+        Some((old, _)) if wish.public.is_empty() => old.routes.clone(),
+        _ => wish.public.iter().copied().map(Route::Quic).collect(),
     };
+    let listen = match (wish.listen, &known) {
+        (Some(listen), _) => listen,
+        (None, Some(_)) => Config::read(&home)?.listen,
+        (None, None) => return Err(SetupError::NoAddress),
+    };
+    if !(1..=ROUTES).contains(&routes.len()) {
+        return Err(SetupError::NoAddress);
+    }
     home.create()?;
     let identity = match (&known, identity_at.exists()) {
         (_, true) => read_key(&identity_at, Name::Identity)?,
@@ -197,7 +202,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         not_after: now.plus(DESCRIPTOR_DAYS * DAY_MS),
         tls_key: tls.hash(),
         epoch_signer: epoch_signer.verifying_key()?,
-        routes: vec![Route::Quic(public)],
+        routes,
         policy: Policy::MAILBOX.and(Policy::OPEN),
         operator: wish.operator.clone().or_else(|| old.map(|old| old.operator.clone())).unwrap_or_default(),
     };
@@ -276,13 +281,6 @@ fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
     let made = heard.not_before();
     let descriptor = heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)?;
     Ok((descriptor, relay))
-}
-
-fn quic(descriptor: &Descriptor) -> Option<SocketAddr> {
-    descriptor.routes.iter().find_map(|route| match route {
-        Route::Quic(at) => Some(*at),
-        Route::Other { .. } => None,
-    })
 }
 
 fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -26,12 +26,12 @@ fn init(dir: &Path) -> Output {
 
 /// A relay that listens.
 fn start(at: &str) -> Child {
-    let mut running = Command::new(env!("CARGO_BIN_EXE_beresta-relay"))
-        .env_clear()
-        .args(["run", "--dir", at])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    listens(command.env_clear().args(["run", "--dir", at]).stderr(Stdio::piped()))
+}
+
+fn listens(command: &mut Command) -> Child {
+    let mut running = command.spawn().unwrap();
     let said = BufReader::new(running.stderr.take().unwrap());
     assert!(said.lines().any(|line| line.unwrap() == "listening"));
     running
@@ -148,6 +148,52 @@ fn doctor_says_what_is_wrong_what_to_do_and_how_bad_it_is() {
     assert!(out(&looked).lines().all(|line| line.chars().any(|one| ('а'..='я').contains(&one))));
     let nowhere = relay(&["doctor", "--dir", "/nowhere"]);
     assert_eq!((nowhere.status.code(), nowhere.stdout.len()), (Some(7), 0));
+}
+
+/// With a line on standard input.
+fn told(args: &[&str], line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    command.env_clear().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who needs no line may have ended before it is written.
+    let _ = child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new, file] =
+        ["old", "new", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let address = out(&init(Path::new(&old)));
+    let export = ["export", "--dir", &old, "--file", &file];
+    let mut running = start(&old);
+    let refused = told(&export, "five words that nobody guesses");
+    assert!(err(&refused).contains("drain"), "{}", err(&refused));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(told(&export, "too short").status.code(), Some(2));
+    let exported = told(&export, "five words that nobody guesses");
+    assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
+    let refused = relay(&["run", "--dir", &old]);
+    assert_eq!(refused.status.code(), Some(6), "{}", err(&refused));
+    assert!(out(&relay(&["doctor", "--dir", &old])).contains("FAIL This relay was exported"));
+
+    let import = ["import", "--dir", &new, "--file", &file];
+    let wrong = told(&import, "five words that somebody guesses");
+    assert_eq!(wrong.status.code(), Some(6), "{}", err(&wrong));
+    let imported = told(&import, "five words that nobody guesses");
+    assert_eq!((imported.status.code(), out(&imported)), (Some(0), address.clone()), "{}", err(&imported));
+    assert_eq!(out(&relay(&["address", "--dir", &new])), address);
+    let mut running = start(&new);
+    running.kill().unwrap();
+    running.wait().unwrap();
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    let taken_back = command.env_clear().args(["run", "--take-back", "--dir", &old]).stderr(Stdio::piped());
+    let mut running = listens(taken_back);
+    running.kill().unwrap();
+    running.wait().unwrap();
 }
 
 #[test]

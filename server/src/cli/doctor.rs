@@ -65,5 +65,6 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::DiskSmall { mib } => text.say_with("doctor-disk-small", &[("mib", &mib.to_string())]),
         Finding::DiskFull => text.say("doctor-disk-full"),
         Finding::Paused => text.say("status-paused"),
+        Finding::Moved => Fault::Moved.words(text),
     }
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use beresta_server::home::HomeError;
 use beresta_server::net::{AdminError, ServerError};
 use beresta_server::setup::{ConfigError, Key, SetupError};
+use beresta_server::transfer::TransferError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::PROGRAM;
@@ -17,6 +18,11 @@ pub(crate) enum Fault {
     Setup(SetupError),
     Server(ServerError),
     Admin(AdminError),
+    Transfer(TransferError),
+    Moved,
+    NoPassphrase,
+    ShortPassphrase,
+    PassphrasesDiffer,
     BadId,
     NoQueue,
     Refused,
@@ -27,6 +33,7 @@ pub(crate) enum Fault {
 const INTERNAL: u8 = 1;
 const USAGE: u8 = 2;
 const NETWORK: u8 = 3;
+const LOCKED: u8 = 6;
 const NOT_FOUND: u8 = 7;
 
 impl From<SetupError> for Fault {
@@ -38,6 +45,12 @@ impl From<SetupError> for Fault {
 impl From<ServerError> for Fault {
     fn from(error: ServerError) -> Self {
         Self::Server(error)
+    }
+}
+
+impl From<TransferError> for Fault {
+    fn from(error: TransferError) -> Self {
+        if let TransferError::Setup(error) = error { Self::Setup(error) } else { Self::Transfer(error) }
     }
 }
 
@@ -66,7 +79,9 @@ impl Fault {
             | Self::Queues
             | Self::Internal => INTERNAL,
             Self::Admin(AdminError::NotRunning) => NETWORK,
-            Self::BadId => USAGE,
+            Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
+            Self::Transfer(_) => INTERNAL,
+            Self::BadId | Self::NoPassphrase | Self::ShortPassphrase | Self::PassphrasesDiffer => USAGE,
             Self::NoQueue => NOT_FOUND,
         })
     }
@@ -83,6 +98,11 @@ impl Fault {
             Self::Admin(AdminError::Denied) => text.say("error-denied"),
             Self::Admin(AdminError::NoAnswer) | Self::Refused => text.say("error-no-answer"),
             Self::BadId => text.say("error-bad-id"),
+            Self::Transfer(error) => text.say(transfer(*error)),
+            Self::Moved => text.say("error-moved"),
+            Self::NoPassphrase => text.say("error-no-passphrase"),
+            Self::ShortPassphrase => text.say("error-short-passphrase"),
+            Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),
             Self::Queues => text.say("error-queues"),
         }
@@ -111,6 +131,21 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Home(HomeError::Missing(None) | HomeError::Exists(None) | HomeError::Io(_)) => {
             text.say("error-file")
         }
+    }
+}
+
+fn transfer(error: TransferError) -> &'static str {
+    match error {
+        TransferError::Setup(_) | TransferError::TooLong => "error-internal",
+        TransferError::Running => "error-running",
+        TransferError::Queues => "error-queues",
+        TransferError::Exists => "error-exists",
+        TransferError::Occupied => "error-occupied",
+        TransferError::Io(_) => "error-export-file",
+        TransferError::NotAnExport => "error-not-an-export",
+        TransferError::WrongPassphrase => "error-wrong-passphrase",
+        TransferError::Damaged => "error-export-damaged",
+        TransferError::OutOfMemory => "error-out-of-memory",
     }
 }
 

@@ -21,14 +21,14 @@ fn wish(dir: &Path) -> Wish {
     Wish {
         dir: dir.join("relay"),
         listen: Some("127.0.0.1:1".parse().unwrap()),
-        public: Some("192.0.2.1:443".parse().unwrap()),
+        public: vec!["192.0.2.1:443".parse().unwrap()],
         operator: Some("Anna".to_owned()),
         identity: None,
     }
 }
 
 fn renewal(dir: &Path) -> Wish {
-    Wish { listen: None, public: None, operator: None, ..wish(dir) }
+    Wish { listen: None, public: Vec::new(), operator: None, ..wish(dir) }
 }
 
 #[test]
@@ -72,6 +72,21 @@ fn another_relays_identity_key_signs_nothing_here() {
     let wrong = Wish { identity: Some(theirs), ..renewal(dir.path()) };
     assert_eq!(init(&wrong, NOW, &mut rng()).unwrap_err(), SetupError::OtherIdentity);
     assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap().descriptor.sequence, 1);
+}
+
+#[test]
+fn a_relay_that_moves_is_found_at_its_old_and_its_new_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let routes = |made: Made| made.address.routes;
+    let made = init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    let two = ["192.0.2.1:443", "[2001:db8::1]:443"].map(|at| at.parse().unwrap());
+    let both = Wish { public: two.to_vec(), ..renewal(dir.path()) };
+    let both = init(&both, NOW, &mut rng()).unwrap();
+    assert_eq!(both.address.relay, made.address.relay);
+    assert_eq!(routes(both), two.map(Route::Quic));
+    assert_eq!(routes(init(&renewal(dir.path()), NOW, &mut rng()).unwrap()), two.map(Route::Quic));
+    let five = Wish { public: vec![two[0]; 5], ..renewal(dir.path()) };
+    assert_eq!(init(&five, NOW, &mut rng()).unwrap_err(), SetupError::NoAddress);
 }
 
 #[test]

@@ -34,7 +34,7 @@ fn start() -> Running {
     let wish = Wish {
         dir: dir.path().to_path_buf(),
         listen: Some(anywhere),
-        public: Some("127.0.0.1:1".parse().unwrap()),
+        public: vec!["127.0.0.1:1".parse().unwrap()],
         operator: None,
         identity: None,
     };
