@@ -10,6 +10,7 @@ mod bad_line;
 mod command_line;
 mod killed;
 mod logs;
+mod moved;
 mod readme;
 mod seized;
 
