@@ -11,6 +11,7 @@ mod command_line;
 mod killed;
 mod logs;
 mod moved;
+mod operators;
 mod readme;
 mod seized;
 
