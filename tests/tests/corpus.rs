@@ -2,10 +2,11 @@
 
 #[cfg(test)]
 mod corpus {
+    use std::collections::BTreeSet;
     use std::fs;
     use std::path::Path;
 
-    use beresta_tests::fuzz::TARGETS;
+    use beresta_tests::fuzz::{TARGETS, genuine, heard};
     use rand::{RngCore as _, SeedableRng as _};
     use rand_chacha::ChaCha20Rng;
 
@@ -58,5 +59,37 @@ mod corpus {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(TARGETS.iter().any(|(target, _)| *target == name), "{name}");
         }
+    }
+
+    /// Else a fuzzer would begin with messages that end at the seal's door.
+    #[test]
+    fn the_guard_s_corpus_is_what_genuine_people_wrote() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/guarded");
+        for (n, written) in genuine().iter().enumerate() {
+            let path = folder.join(format!("genuine-{n}"));
+            if std::env::var_os("BERESTA_WRITE_CORPUS").is_some() {
+                fs::write(&path, written).unwrap();
+            }
+            assert_eq!(fs::read(path).unwrap(), *written);
+        }
+    }
+
+    /// Else a fuzzer would begin with scripts in which nothing happens.
+    #[test]
+    fn the_relay_s_scripts_reach_every_answer() {
+        let all: BTreeSet<&str> = files("relay").iter().flat_map(|script| heard(script)).collect();
+        let expected = BTreeSet::from([
+            "a blob",
+            "a capsule is answered",
+            "a descriptor",
+            "a message",
+            "a queue is made",
+            "done",
+            "drained",
+            "refused",
+            "subscribed",
+            "taken over",
+        ]);
+        assert_eq!(all, expected);
     }
 }
