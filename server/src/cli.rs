@@ -73,7 +73,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
 
 fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     let (mut name, mut found) = found.subcommand().ok_or(Fault::Internal)?;
-    if name == "config" {
+    if name == "config" || name == "keys" {
         (name, found) = found.subcommand().ok_or(Fault::Internal)?;
     }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
@@ -86,6 +86,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         "export" => moving::export(found, &dir, text),
         "import" => moving::import(found, &dir, text),
         "address" => address(found, &dir),
+        "rotate" => rotate(found, &dir, text),
         "check" => check(&dir, text),
         "status" => control::status(&dir, found.get_flag("json"), text),
         "pause-new" => control::order(&dir, Request::PauseNew, "paused", text),
@@ -130,6 +131,14 @@ fn address(found: &ArgMatches, dir: &Path) -> Result<(), Fault> {
         println!("{drawn}");
     }
     println!("{link}");
+    Ok(())
+}
+
+fn rotate(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let identity: Option<PathBuf> = value(found, "identity");
+    let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
+    setup::rotate(dir, identity.as_deref(), clock::now(), &mut rng)?;
+    eprintln!("{}", text.say("keys-rotated"));
     Ok(())
 }
 

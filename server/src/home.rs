@@ -7,7 +7,7 @@
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
 //! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
 //! admin.sock         for the operator, while it runs          paused         no new queues while it is there
-//! moved              the relay was exported, and does not run here
+//! moved              the relay was exported, and does not run here  rotation  new keys that are being taken up
 //! ```
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` is overwritten in place, so
 //! that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
@@ -49,6 +49,8 @@ pub enum Name {
     Paused,
     /// Is there if the relay was exported to run elsewhere, and must not run here.
     Moved,
+    /// New keys that are being taken up.
+    Rotation,
 }
 
 impl Name {
@@ -84,6 +86,7 @@ impl Name {
             Self::Admin => "admin.sock",
             Self::Paused => "paused",
             Self::Moved => "moved",
+            Self::Rotation => "rotation",
         }
     }
 }

@@ -3,6 +3,7 @@
 
 mod config;
 mod renewal;
+mod rotation;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::net::{BadTlsKey, TlsKey};
 
 pub use config::{Config, ConfigError, Key, LogLevel};
 pub use renewal::Renewal;
+pub use rotation::rotate;
 
 /// What [`init`] is told.
 #[derive(Clone)]
@@ -221,6 +223,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
+    rotation::finish(&home)?;
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
     let signed = home.read(Name::Descriptor)?.to_vec();
@@ -273,6 +276,7 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
 
 /// The relay that is in the folder, its signature checked at the time of its own making.
 fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
+    rotation::finish(home)?;
     let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;

@@ -197,6 +197,23 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
 }
 
 #[test]
+fn keys_are_rotated_and_the_relay_starts_with_them_under_its_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = out(&init(dir.path()));
+    let at = dir.path().to_str().unwrap();
+    let before = std::fs::read(dir.path().join("tls.key")).unwrap();
+    let rotated = relay(&["keys", "rotate", "--dir", at]);
+    assert_eq!(rotated.status.code(), Some(0), "{}", err(&rotated));
+    assert_ne!(std::fs::read(dir.path().join("tls.key")).unwrap(), before);
+    assert_eq!(out(&relay(&["address", "--dir", at])), address);
+    let mut running = start(at);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let without = relay(&["keys", "rotate", "--dir", at, "--identity", "/nowhere"]);
+    assert_eq!(without.status.code(), Some(7));
+}
+
+#[test]
 fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());

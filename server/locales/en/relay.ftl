@@ -2,6 +2,8 @@ about = beresta-relay keeps queues of ciphertext for a limited time and knows no
 about-init = Makes a relay in a folder, or renews its descriptor for 90 days.
 about-run = Runs the relay until it is stopped.
 about-address = Prints the relay's address, which clients ask for.
+about-keys = About the relay's keys.
+about-rotate = Makes new keys for links and epoch keys, signed by the identity key. In force from the next start; the address stays.
 about-config = About the settings in relay.toml.
 about-config-check = Says whether the settings are understood, and shows those in force.
 about-export = Writes the relay into one file under a passphrase, to run it on another machine. It does not run here any more.
@@ -72,6 +74,7 @@ exported = The relay is in { $file } and does not run here any more. On the othe
 backed-up = The relay's keys are in { $file }. Make a new backup whenever you renewed the descriptor. Queues and what waits in them are not in it.
 imported = The relay is in { $dir }. Start it by: beresta-relay run --dir { $dir }. Its address is the same:
 
+keys-rotated = New keys and a new descriptor are there. Restart the relay now: then the old keys open nothing new, and people who connected once refuse whoever has them.
 paused = Nobody new is let in from now on, also after a restart. Undo it by: resume
 resumed = New people are let in again.
 draining = Everybody is being sent away; then the relay stops. It is over when “status” finds no relay that runs.

@@ -71,6 +71,17 @@ pub(crate) fn command(text: &Text) -> Command {
             .help(text.say("help-id"))
             .help_heading(text.say("heading-options")),
     );
+    let keys = base(Command::new("keys"), text)
+        .about(text.say("about-keys"))
+        .override_usage("beresta-relay keys rotate --dir DIR [--identity FILE]")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading(text.say("heading-commands"))
+        .subcommand(
+            sub("rotate", "about-rotate", "beresta-relay keys rotate --dir DIR [--identity FILE]").arg(
+                option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)),
+            ),
+        );
     let config = base(Command::new("config"), text)
         .about(text.say("about-config"))
         .override_usage("beresta-relay config check --dir DIR")
@@ -88,11 +99,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | doctor | status | pause-new | resume | drain | delete-queue | export | import | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | status | pause-new | resume | drain | delete-queue | export | import | keys rotate | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, doctor, status, pause, resume, drain, delete, export, import, hold])
+        .subcommands([init, run, address, config, doctor, status, pause, resume, drain, delete, export, import, keys, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

@@ -34,3 +34,28 @@ fn a_relay_that_moved_delivers_what_waited_and_people_notice_nothing() {
     world.boris.run(&["send", ANNA.name], AFTER).unwrap();
     assert!(world.anna.run(&["receive", "--max", "1"], "").unwrap().contains(AFTER));
 }
+
+/// Rules D3, D4.
+#[test]
+fn people_go_on_with_a_relay_whose_keys_were_rotated_and_refuse_who_has_the_old_ones() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    world.relay.stop().unwrap();
+    let taken = world.relay.dir.with_file_name("taken");
+    let mut copy = Command::new("cp");
+    copy.arg("-R").arg(&world.relay.dir).arg(&taken);
+    assert_eq!(output(copy, "").unwrap().code, 0);
+    let mut rotate = Command::new(&programs.relay);
+    rotate.args(["keys", "rotate", "--dir"]).arg(&world.relay.dir);
+    let rotated = output(rotate, "").unwrap();
+    assert_eq!(rotated.code, 0, "{}", rotated.err);
+
+    world.relay.start().unwrap();
+    world.anna.run(&["send", BORIS.name], AFTER).unwrap();
+    assert!(world.boris.run(&["receive", "--max", "1"], "").unwrap().contains(AFTER));
+    world.relay.stop().unwrap();
+    world.relay.dir = taken;
+    world.relay.start().unwrap();
+    let refused = world.anna.try_run(&["invite", "new", "--no-qr"], "").unwrap();
+    assert_eq!(refused.code, 3, "{} {}", refused.out, refused.err);
+}
