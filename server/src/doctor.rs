@@ -2,7 +2,7 @@
 //! may be called while the relay runs. What to say about each finding is the command line's business.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -42,6 +42,8 @@ pub enum Finding {
     Broken(SetupError),
     /// Others on the machine may read this file, or the folder.
     Readable(Option<Name>),
+    /// This file belongs to another user than the folder: made by root, it can't be read by the service.
+    OtherOwner(Name),
     /// The identity key lies with the relay and not off the machine.
     IdentityHere,
     /// The descriptor is valid for so many whole days more.
@@ -100,6 +102,7 @@ impl Finding {
             | Self::Descriptor { days: Some(_) } => Verdict::Warning,
             Self::Broken(_)
             | Self::Readable(_)
+            | Self::OtherOwner(_)
             | Self::ClockBehind
             | Self::Port(Port::Taken | Port::NotOurs)
             | Self::DiskFull
@@ -123,6 +126,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         Err(error) => Finding::Broken(error),
     }];
     found.extend(readable(dir, &home));
+    found.extend(owned_by_another(dir, &home));
     if home.has(Name::Identity) {
         found.push(Finding::IdentityHere);
     }
@@ -150,6 +154,15 @@ fn readable(dir: &Path, home: &Home) -> Vec<Finding> {
     let files = Name::SECRETS.into_iter().chain([Name::Queues]);
     found.extend(files.filter(|name| open(&home.path(*name))).map(|name| Finding::Readable(Some(name))));
     found
+}
+
+/// What the owner of the folder did not make.
+fn owned_by_another(dir: &Path, home: &Home) -> Vec<Finding> {
+    let owner = |path: &Path| fs::metadata(path).ok().map(|file| file.uid());
+    let Some(ours) = owner(dir) else { return Vec::new() };
+    let files = Name::LASTING.into_iter().chain([Name::Queues]);
+    let other = files.filter(|name| owner(&home.path(*name)).is_some_and(|theirs| theirs != ours));
+    other.map(Finding::OtherOwner).collect()
 }
 
 fn clock(home: &Home, made: Timestamp, now: Timestamp) -> Finding {
@@ -235,6 +248,18 @@ mod tests {
         assert_eq!(after(77), Finding::Descriptor { days: Some(12) });
         assert_eq!(after(77).verdict(), Verdict::Warning);
         assert_eq!((after(91), after(91).verdict()), (Finding::Descriptor { days: None }, Verdict::Failure));
+    }
+
+    #[test]
+    fn a_file_that_root_made_in_the_services_folder_is_found() {
+        let dir = relay("127.0.0.1:0", now());
+        let made_by_another =
+            || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner(Name::Descriptor));
+        assert!(!made_by_another());
+        // Only root may give files away.
+        if std::os::unix::fs::chown(dir.path().join("descriptor"), Some(65_534), None).is_ok() {
+            assert!(made_by_another());
+        }
     }
 
     #[test]

@@ -52,6 +52,7 @@ config-log = log = "info" (or "warn" or "error", in quotes, once)
 doctor-files = Settings, keys and descriptor fit together.
 doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
 doctor-file-readable = Others on this machine may read { $file }. Close it: chmod 600 { $dir }/{ $file }
+doctor-other-owner = { $file } belongs to another user than the folder, and the relay may not be able to read it. As root: chown --reference={ $dir } { $dir }/{ $file }
 doctor-identity-here = The identity key lies on this machine, where whoever takes the machine has it. Copy { $dir }/identity.key to a stick, and delete it here.
 doctor-descriptor = The descriptor is valid for { $days } days more.
 doctor-clock = The clock fits what the relay wrote. Compare it with another one: date -u

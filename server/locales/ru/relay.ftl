@@ -52,6 +52,7 @@ config-log = log = "info" (или "warn", или "error", в кавычках, �
 doctor-files = Настройки, ключи и описание подходят друг к другу.
 doctor-folder-readable = Другие пользователи этой машины могут заглянуть в папку. Закройте её: chmod 700 { $dir }
 doctor-file-readable = Другие пользователи этой машины могут прочесть { $file }. Закройте его: chmod 600 { $dir }/{ $file }
+doctor-other-owner = { $file } принадлежит не тому, кому папка, и узел может не прочесть его. От root: chown --reference={ $dir } { $dir }/{ $file }
 doctor-identity-here = Ключ личности лежит на этой машине и достанется тому, кто её заберёт. Скопируйте { $dir }/identity.key на флешку и удалите его здесь.
 doctor-descriptor = Описание действует ещё { $days } дней.
 doctor-clock = Часы согласуются с тем, что записал узел. Сравните их с другими: date -u

@@ -45,6 +45,9 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Readable(Some(name)) => {
             text.say_with("doctor-file-readable", &[("dir", &dir), ("file", name.as_str())])
         }
+        Finding::OtherOwner(name) => {
+            text.say_with("doctor-other-owner", &[("dir", &dir), ("file", name.as_str())])
+        }
         Finding::IdentityHere => here("doctor-identity-here"),
         Finding::Descriptor { days: Some(days) } if finding.verdict() == Verdict::Good => {
             text.say_with("doctor-descriptor", &[("days", &days.to_string())])
