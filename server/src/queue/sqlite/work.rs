@@ -244,9 +244,15 @@ impl<'c> Work<'c> {
     /// Deletes a queue. How many rows went, if it was there.
     fn forget(&mut self, queue: QueueRef) -> rusqlite::Result<Option<usize>> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(None) };
-        let waiting = held.places.len();
-        let messages: u64 = held.places.iter().map(|place| Cost::message(place.bucket.size())).sum();
+        let (waiting, messages) = match self.cache.queue(queue, statements) {
+            Ok(None) => return Ok(None),
+            Ok(Some(held)) => {
+                let costs = held.places.iter().map(|place| Cost::message(place.bucket.size()));
+                (held.places.len(), costs.sum())
+            }
+            Err(error) if is_damage(&error) => (0, 0),
+            Err(error) => return Err(error),
+        };
         statements.delete_upto.execute([queue.0, i64::MAX])?;
         let tombstones = self.graves.forget(queue, statements)?;
         statements.delete_counter.execute([queue.0])?;
@@ -303,7 +309,17 @@ impl<'c> Work<'c> {
         // Queue by queue: what is remembered of one may be forgotten when the next is read.
         for group in ended.chunk_by(|one, next| one.0 == next.0) {
             let Some((queue, _, _)) = group.first() else { continue };
-            let Some(held) = self.cache.queue(*queue, statements)? else { continue };
+            let held = match self.cache.queue(*queue, statements) {
+                Ok(Some(held)) => held,
+                Ok(None) => continue,
+                Err(error) if is_damage(&error) => {
+                    group
+                        .iter()
+                        .try_for_each(|(_, _, id)| statements.delete_message.execute([id]).map(drop))?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for (_, sequence, id) in group {
                 statements.delete_message.execute([id])?;
                 let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
@@ -323,6 +339,18 @@ impl<'c> Work<'c> {
         let more = kinds.into_iter().any(|kind| kind >= limit);
         Ok(Answer::Expired { deleted: kinds.into_iter().sum(), drained, more })
     }
+}
+
+/// Whether a row says what no row of ours can. What ended goes all the same, or one bad row would keep the rest for ever;
+/// what the queue took counts as used until the next start counts anew.
+const fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery,
+    };
+    matches!(
+        error,
+        InvalidQuery | FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..)
+    )
 }
 
 /// After messages went: keeps the last sequence number where no waiting message does, and takes the mark off a queue
