@@ -121,11 +121,11 @@ impl Client {
         open::status(self).await
     }
 
-    /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact who
-    /// comes back with a new key.
+    /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact whom
+    /// we meet again: with a new key, or with the one that we know where nothing arrives any more.
     ///
     /// # Errors
-    /// [`Error::NoRelay`], [`Error::Link`], [`Error::RelayBusy`], [`Error::NotFound`] (of `renews`).
+    /// [`Error::NoRelay`], [`Error::Link`], [`Error::RelayBusy`], [`Error::NotFound`] and [`Error::Blocked`] (of `renews`).
     pub async fn invite_new(
         &self,
         hours: u16,
@@ -139,7 +139,8 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::BadLink`], [`Error::InviteGone`], [`Error::InviteUsed`], [`Error::InviteForged`], [`Error::OwnInvite`],
-    /// [`Error::AlreadyContact`], [`Error::Link`], [`Error::RelayBusy`].
+    /// [`Error::AlreadyContact`], [`Error::Link`], [`Error::RelayBusy`], [`Error::NotFound`] and [`Error::Blocked`] (of
+    /// `renews`).
     pub async fn invite_accept(
         &self,
         link: &str,
@@ -189,7 +190,8 @@ impl Client {
         client::rename(self, who, name).await
     }
 
-    /// Blocks a contact: they can write no more. It cannot be undone; a new invite can.
+    /// Blocks a contact for good: they can write no more, and do not come back by an invite that was open for them. To
+    /// meet them again, remove them first.
     ///
     /// # Errors
     /// [`Error::NotFound`].

@@ -1,12 +1,13 @@
-//! Two people who meet when it does not go as it should (rules I6, I8 and I9).
+//! Two people who meet when it does not go as it should (rules I6 and I8 to I10).
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_client::engine::AcceptRequest;
-use beresta_client::store::contact::{Contact, ContactState};
+use beresta_client::engine::{AcceptRequest, AskError, ComposeError, InviteRequest, SendRefused};
+use beresta_client::store::contact::{Contact, ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
+use beresta_client::store::message::MessageState;
 use beresta_proto::invite::InviteLink;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS};
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
@@ -51,6 +52,185 @@ fn two_who_use_each_other_s_invites_at_once_meet() {
             world.events(anna).contains(&EventKind::Met) && world.events(boris).contains(&EventKind::Met)
         );
     }
+}
+
+#[test]
+fn who_cannot_be_met_by_their_invite_is_told_of_and_met_by_another() {
+    // Whose account id is the smaller one is the seed's.
+    for seed in 240..248 {
+        let mut world = World::new(seed);
+        let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+        let (hers, his) = (world.invite(anna).unwrap(), world.invite(boris).unwrap());
+        begin(&mut world, anna, his);
+        begin(&mut world, boris, hers);
+        let (to_boris, to_anna) = (first_contact(&mut world, anna).id, first_contact(&mut world, boris).id);
+        // She has met him, and takes her own invite back: it may be the one that held.
+        let own = world.get(anna).store.transaction(|tx| tx.invites()).unwrap().remove(0);
+        world.wish(anna, |engine, store, now| engine.invite_revoke(store, own.id, now)).unwrap();
+        world.run(HOUR_MS);
+        if world.contacts(anna)[0].state == ContactState::Meeting {
+            if !world.events(boris).contains(&EventKind::NotToBeMet) {
+                // His first message came, and went with her queue.
+                world.say(boris, to_anna, "where are you?").unwrap();
+                world.run(HOUR_MS);
+            }
+            assert!(world.events(boris).contains(&EventKind::NotToBeMet));
+            assert!(matches!(
+                world.say(boris, to_anna, "where are you?"),
+                Err(SendRefused::Compose(ComposeError::NoAddress))
+            ));
+            let link = world.invite(boris).unwrap();
+            let request = AcceptRequest { link, name: Words::default(), renews: Some(to_boris) };
+            world.accept_with(anna, request).unwrap();
+            world.run(MINUTE_MS);
+        }
+        talk(&mut world, (anna, to_boris), (boris, to_anna));
+    }
+}
+
+#[test]
+fn who_is_met_by_an_invite_that_is_gone_is_told_of() {
+    let mut world = World::new(250);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let link = world.invite(anna).unwrap();
+    begin(&mut world, boris, link);
+    let to_anna = first_contact(&mut world, boris).id;
+    let own = world.get(anna).store.transaction(|tx| tx.invites()).unwrap().remove(0);
+    world.wish(anna, |engine, store, now| engine.invite_revoke(store, own.id, now)).unwrap();
+    world.say(boris, to_anna, "to nobody").unwrap();
+    world.run(HOUR_MS);
+    let told = world.events(boris).into_iter().filter(|kind| *kind == EventKind::NotToBeMet);
+    assert_eq!(told.count(), 1);
+}
+
+/// An invite that names whom it is for.
+fn invite_for(world: &mut World, who: Who, renews: ContactId) -> InviteLink {
+    let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(renews) };
+    world.invite_with(who, request).unwrap()
+}
+
+fn talk(world: &mut World, (one, to_other): (Who, ContactId), (other, to_one): (Who, ContactId)) {
+    world.say(one, to_other, "do you hear me?").unwrap();
+    world.say(other, to_one, "I hear you").unwrap();
+    world.run(HOUR_MS);
+    assert_eq!(world.heard_texts(other, to_one).last().unwrap(), "do you hear me?");
+    assert_eq!(world.heard_texts(one, to_other).last().unwrap(), "I hear you");
+}
+
+#[test]
+fn two_who_lost_each_other_meet_again_and_keep_what_they_know() {
+    // Whose account id is the smaller one is the seed's.
+    for seed in 230..234 {
+        let mut world = World::new(seed);
+        let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+        let (to_boris, to_anna) = world.meet(anna, boris);
+        talk(&mut world, (anna, to_boris), (boris, to_anna));
+        for (who, contact) in [(anna, to_boris), (boris, to_anna)] {
+            let shown = world.account_of(who, contact);
+            world
+                .wish(who, |engine, store, now| engine.decide_identity(store, contact, shown, true, now))
+                .unwrap();
+        }
+        // Nobody reads these any more: both stayed away for too long.
+        for (who, other, to) in [(anna, boris, to_boris), (boris, anna, to_anna)] {
+            world.go_offline(other);
+            for queue in world.get(who).store.transaction(|tx| tx.own_queues()).unwrap() {
+                world.lose_queue(who, queue.read_id);
+            }
+            world.say(who, to, "are you there?").unwrap();
+            world.go_online(other);
+        }
+        world.run(HOUR_MS);
+
+        let link = invite_for(&mut world, anna, to_boris);
+        assert!(
+            matches!(world.accept(boris, link.clone()), Err(AskError::AlreadyContact(id)) if id == to_anna)
+        );
+        let request = AcceptRequest { link, name: Words::default(), renews: Some(to_anna) };
+        assert_eq!(world.accept_with(boris, request).unwrap(), to_anna);
+        world.run(HOUR_MS);
+        talk(&mut world, (anna, to_boris), (boris, to_anna));
+        for (who, contact) in [(anna, to_boris), (boris, to_anna)] {
+            let kept = world.contacts(who).remove(0);
+            assert_eq!((kept.id, kept.state), (contact, ContactState::Active));
+            assert!(kept.verified && !kept.identity_changed);
+            assert!(!world.events(who).contains(&EventKind::IdentityChanged));
+            assert_eq!(world.heard_texts(who, contact).len(), 2);
+        }
+    }
+}
+
+#[test]
+fn what_waited_is_said_again_to_whom_is_met_again_once() {
+    let mut world = World::new(235);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    let lose_queues = |world: &mut World, who: Who| {
+        for queue in world.get(who).store.transaction(|tx| tx.own_queues()).unwrap() {
+            world.lose_queue(who, queue.read_id);
+        }
+    };
+    // The first arrives, and its receipt is lost with her queue.
+    let arrived = world.say(anna, to_boris, "zero").unwrap();
+    world.run(SECOND_MS);
+    world.sleep(anna);
+    world.run(MINUTE_MS);
+    lose_queues(&mut world, anna);
+    world.wake(anna);
+    world.run(MINUTE_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["zero"]);
+    assert_eq!(world.state(anna, arrived), Some(MessageState::AtRelay));
+    // Two lie at his queue, and are lost with it.
+    world.go_offline(boris);
+    let [one, two] = ["one", "two"].map(|text| world.say(anna, to_boris, text).unwrap());
+    world.run(MINUTE_MS);
+    let his = world.say(boris, to_anna, "three").unwrap();
+    lose_queues(&mut world, boris);
+
+    let link = invite_for(&mut world, anna, to_boris);
+    world.wake(boris);
+    let request = AcceptRequest { link, name: Words::default(), renews: Some(to_anna) };
+    world.accept_with(boris, request).unwrap();
+    world.run(HOUR_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["zero", "one", "two"]);
+    assert_eq!(world.heard_texts(anna, to_boris), ["three"]);
+    for row in [arrived, one, two] {
+        assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
+    }
+    assert_eq!(world.state(boris, his), Some(MessageState::Delivered));
+}
+
+#[test]
+fn who_removed_us_meets_us_again_by_an_invite_that_names_them() {
+    let mut world = World::new(236);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.wish(boris, |engine, store, now| engine.remove(store, to_anna, now)).unwrap();
+    world.run(MINUTE_MS);
+    let link = invite_for(&mut world, anna, to_boris);
+    let to_anna = world.accept(boris, link).unwrap();
+    world.run(MINUTE_MS);
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+}
+
+#[test]
+fn an_invite_that_names_another_is_not_used_up_and_the_person_is_told() {
+    let mut world = World::new(237);
+    let (anna, boris, vera) = (world.person("Anna"), world.person("Boris"), world.person("Vera"));
+    let (_, to_anna) = world.meet(anna, boris);
+    world.wish(boris, |engine, store, now| engine.remove(store, to_anna, now)).unwrap();
+    world.run(MINUTE_MS);
+    let link = world.invite(anna).unwrap();
+    world.accept(boris, link.clone()).unwrap();
+    world.run(MINUTE_MS);
+    assert!(world.events(anna).contains(&EventKind::InviteNamesAnother));
+    assert_eq!(world.contacts(boris)[0].state, ContactState::Meeting);
+    // Somebody new may have it, as far as we are concerned.
+    let offer = world.offer_of(&link);
+    let copy = world.plant(&offer);
+    world.accept(vera, copy).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.contacts(vera)[0].state, ContactState::Active);
 }
 
 #[test]

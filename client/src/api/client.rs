@@ -361,6 +361,8 @@ impl From<EventRow> for Event {
             event::EventKind::RelayForked => EventKind::RelayForked,
             event::EventKind::InviteEnded => EventKind::InviteEnded,
             event::EventKind::NotDelivered => EventKind::NotDelivered,
+            event::EventKind::InviteNamesAnother => EventKind::InviteNamesAnother,
+            event::EventKind::NotToBeMet => EventKind::NotToBeMet,
         };
         Self {
             seq: row.seq,

@@ -180,6 +180,7 @@ impl From<AskError> for Error {
             AskError::InviteForged | AskError::BadKeys => Self::InviteForged,
             AskError::OwnInvite => Self::OwnInvite,
             AskError::AlreadyContact(id) => Self::AlreadyContact(super::record::contact_id(id)),
+            AskError::Blocked => Self::Blocked,
             AskError::RelayBusy => Self::RelayBusy,
             AskError::RelayClosed => Self::RelayClosed,
             AskError::RelayMisbehaved => Self::RelayMisbehaved,
@@ -193,6 +194,8 @@ impl From<ComposeError> for Error {
         match error {
             ComposeError::NoAddress | ComposeError::Crypto(_) => Self::Session,
             ComposeError::TooLong => Self::TextTooLong,
+            ComposeError::Blocked => Self::Blocked,
+            ComposeError::IdentityChanged => Self::IdentityChanged,
             ComposeError::TooFarAhead => Self::TooManyUndelivered,
             ComposeError::Store(error) => error.into(),
         }

@@ -240,6 +240,10 @@ pub enum EventKind {
     InviteEnded,
     /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
     NotDelivered,
+    /// A contact used an invite of ours that does not name them: they may have lost us.
+    InviteNamesAnother,
+    /// Somebody whose invite we accepted cannot be met by it: it ended before our first message came.
+    NotToBeMet,
 }
 
 fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {

@@ -36,6 +36,12 @@ pub enum ComposeError {
     /// The text is longer than an envelope holds.
     #[error("too long")]
     TooLong,
+    /// The contact is blocked.
+    #[error("the contact is blocked")]
+    Blocked,
+    /// The contact's key changed, and the person has not decided about it.
+    #[error("the contact's key changed")]
+    IdentityChanged,
     /// Too many messages are undelivered: the contact must come back first, or their guard would refuse more.
     #[error("too many undelivered messages")]
     TooFarAhead,
@@ -78,7 +84,9 @@ pub(crate) fn peer(contact: &Contact) -> Peer {
 }
 
 impl Engine {
-    /// Composes a content into the outbox; `progress` sends it.
+    /// Composes a content into the outbox; `progress` sends it. Every content passes here, so here it is refused whatever
+    /// it is to a blocked contact, and to a changed key all but the Meeting with which the person accepted its invite
+    /// (rule S12).
     pub(super) fn compose(
         &mut self,
         tx: &Tx<'_>,
@@ -86,6 +94,12 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), ComposeError> {
         let Draft { contact, id, body, timer, ttl, message } = draft;
+        if contact.state == ContactState::Blocked {
+            return Err(ComposeError::Blocked);
+        }
+        if contact.identity_changed && !matches!(body, Body::Meeting { .. }) {
+            return Err(ComposeError::IdentityChanged);
+        }
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
         let most_ahead = most_ahead(&body);
         let profile = tx.profile()?;
@@ -128,8 +142,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Composes what no person sees. Where that is refused (no address yet, too far ahead), it is simply not said: nor
-    /// is anything to a blocked contact, or to a changed key before the person decided about it (rule S12).
+    /// Composes what no person sees. Where that is refused (no address yet, too far ahead, a changed key), it is simply
+    /// not said.
     pub(super) fn compose_quietly(
         &mut self,
         tx: &Tx<'_>,
@@ -138,9 +152,6 @@ impl Engine {
         ttl: TtlClass,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        if contact.state == ContactState::Blocked || contact.identity_changed {
-            return Ok(false);
-        }
         let id = ContentId::random(&mut self.rng);
         let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
         match self.compose(tx, draft, now) {
@@ -149,6 +160,8 @@ impl Engine {
             Err(
                 ComposeError::NoAddress
                 | ComposeError::TooLong
+                | ComposeError::Blocked
+                | ComposeError::IdentityChanged
                 | ComposeError::TooFarAhead
                 | ComposeError::Crypto(_),
             ) => Ok(false),

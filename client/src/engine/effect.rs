@@ -110,6 +110,9 @@ pub enum AskError {
     /// The invite's maker is a contact already.
     #[error("already a contact")]
     AlreadyContact(ContactId),
+    /// The contact who was to come back is blocked.
+    #[error("the contact is blocked")]
+    Blocked,
     /// The relay is full or busy. Later it may do.
     #[error("the relay refuses for now")]
     RelayBusy,

@@ -43,7 +43,7 @@ pub struct InviteRequest {
     pub hours: u16,
     /// What we will call who accepts; empty: as they call themselves.
     pub name: Words,
-    /// The contact who comes back with a new key.
+    /// The contact who comes back, with a new key or with the one that we know.
     pub renews: Option<ContactId>,
 }
 
@@ -154,7 +154,8 @@ impl Engine {
     /// Makes an invite. The answer comes as [`Answer::Invited`].
     ///
     /// # Errors
-    /// [`AskError::NoRelay`] if no home relay is known yet; [`AskError::Store`].
+    /// [`AskError::NoRelay`] if no home relay is known yet; [`AskError::Blocked`] if whom it renews is;
+    /// [`AskError::Store`].
     pub fn invite_new(
         &mut self,
         store: &mut Store,
@@ -162,6 +163,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<AskId, AskError> {
         self.wish(store, now, |engine, tx| {
+            Self::who_comes_back(tx, request.renews)?;
             let home = tx.profile()?.home.ok_or(AskError::NoRelay)?;
             let ask = AskId(engine.number());
             Ok(engine.wait(home, Wish::Invite { ask, request }, now))
@@ -193,6 +195,8 @@ impl Engine {
         (ask, request): (AskId, InviteRequest),
         now: Timestamp,
     ) -> Result<(PutInvite, Command), AskError> {
+        // Once more: while its queue was made, they may have been removed, or blocked.
+        let renews = Self::who_comes_back(tx, request.renews)?.map(|known| known.id);
         let profile = tx.profile()?;
         let bundle = crypto::make_bundle(tx, now, &mut self.rng)?;
         let conversation = ConversationId::random(&mut self.rng);
@@ -215,7 +219,7 @@ impl Engine {
             link,
             stranger: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
             name: request.name,
-            renews: request.renews,
+            renews,
             state: InviteState::Putting,
             blob_state: BlobState::There,
             created: now,

@@ -7,6 +7,8 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::{ComposeError, Draft};
+use super::effect::AskError;
+use super::wish::leave_queues_of;
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
@@ -18,6 +20,30 @@ use crate::store::{StoreError, Tx};
 /// How long an old queue is read on after the first message came on a fresh one: what was sent to it before has
 /// arrived by then, and what was not is sealed anew for the fresh one by its sender.
 const OLD_QUEUE_MS: u64 = DAY_MS;
+
+/// Why a contact does not come back by an invite.
+#[derive(Debug)]
+pub(super) enum Barred {
+    /// The person blocked them.
+    Blocked,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Barred {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Barred> for AskError {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Blocked => Self::Blocked,
+            Barred::Store(error) => Self::Store(error),
+        }
+    }
+}
 
 impl Engine {
     pub(super) fn event(
@@ -40,24 +66,18 @@ impl Engine {
         fresh: Contact,
         renews: Option<ContactId>,
         now: Timestamp,
-    ) -> Result<Contact, StoreError> {
-        let known = match renews.map(|known| tx.contact(known)) {
-            // Whoever was removed meanwhile is met anew.
-            None | Some(Err(StoreError::NotFound)) => {
-                let id = tx.insert_contact(&fresh, now)?;
-                return Ok(Contact { id, ..fresh });
-            }
-            Some(known) => known?,
+    ) -> Result<Contact, Barred> {
+        let Some(known) = Self::who_comes_back(tx, renews)? else {
+            let id = tx.insert_contact(&fresh, now)?;
+            return Ok(Contact { id, ..fresh });
         };
         crypto::forget(tx, super::compose::peer(&known).handle)?;
-        // It was encrypted for the old device: the new one could not read it.
+        // It was meant for the old key: the new one could not read it, and nobody decided that it may.
         self.abandon(tx, known.id, now)?;
-        for mut queue in tx.own_queues()? {
-            if queue.contact == Some(known.id) && queue.invite.is_none() {
-                queue.state = OwnQueueState::Leaving;
-                tx.update_own_queue(&queue)?;
-            }
+        for message in tx.undelivered(known.id)? {
+            self.message_failed(tx, message.id, now)?;
         }
+        leave_queues_of(tx, known.id)?;
         let renewed = Contact {
             id: known.id,
             name: known.name,
@@ -71,6 +91,28 @@ impl Engine {
         Ok(renewed)
     }
 
+    /// A contact comes back with the key that we know: queues and what was sealed in the session before are left. What the
+    /// person knows and decided about the key stays as it is.
+    pub(super) fn begin_anew(tx: &Tx<'_>, known: ContactId) -> Result<(), StoreError> {
+        leave_queues_of(tx, known)?;
+        Self::unsay(tx, known)
+    }
+
+    /// Takes out of the outbox what was sealed in a session that the other side does not take.
+    pub(super) fn unsay(tx: &Tx<'_>, to: ContactId) -> Result<(), StoreError> {
+        tx.outgoing_to(to)?.iter().try_for_each(|outgoing| tx.delete_outgoing(outgoing.id))
+    }
+
+    /// The contact who comes back by an invite. Whoever was removed meanwhile is met anew, and whoever was blocked is not
+    /// met again.
+    pub(super) fn who_comes_back(tx: &Tx<'_>, renews: Option<ContactId>) -> Result<Option<Contact>, Barred> {
+        match renews.map(|known| tx.contact(known)) {
+            None | Some(Err(StoreError::NotFound)) => Ok(None),
+            Some(Ok(known)) if known.state == ContactState::Blocked => Err(Barred::Blocked),
+            Some(known) => Ok(Some(known?)),
+        }
+    }
+
     /// Whoever proved to hold our invite is a contact now, and the invite is used up.
     pub(super) fn met_by_invite(
         &mut self,
@@ -81,7 +123,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tx.update_contact(contact)?;
+        // They are told of a fresh queue at once, whatever a relay had us tell them before.
         self.prompted.remove(&contact.id);
+        self.fresh.remove(&contact.id);
         queue.contact = Some(contact.id);
         queue.retire = None;
         tx.update_own_queue(&queue)?;
@@ -89,21 +133,19 @@ impl Engine {
         self.event(tx, EventKind::Met, Some(contact.id), now)
     }
 
-    /// What waits for a contact was said in a session that the other side does not take (rule I8): says it again in the
-    /// one that holds, under the same ids.
+    /// What waits for a contact was said in a session that is over (rules I8 and I10): says it again in the one that
+    /// holds, under the same ids. Not to a changed key: what waited for the one before has failed (rule S12).
     pub(super) fn say_again(
         &mut self,
         tx: &Tx<'_>,
         contact: &Contact,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for outgoing in tx.outgoing_to(contact.id)? {
-            tx.delete_outgoing(outgoing.id)?;
+        if contact.identity_changed {
+            return Ok(());
         }
-        for mut message in tx.history(contact.id, None, u32::MAX)? {
-            if !matches!(message.state, MessageState::Queued | MessageState::AtRelay) {
-                continue;
-            }
+        // Of one whose text has disappeared it is only open whether it arrived.
+        for mut message in tx.undelivered(contact.id)?.into_iter().filter(|one| !one.body.is_empty()) {
             message.state = MessageState::Queued;
             (message.expires, message.fails) = (None, None);
             tx.update_message(&message)?;

@@ -10,6 +10,7 @@ use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use super::Engine;
 use super::line::Line;
 use super::sweep::start_timer;
+use crate::store::contact::ContactState;
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{OutboxId, Outgoing};
@@ -124,8 +125,25 @@ impl Engine {
                 outgoing.due = now;
                 tx.update_outgoing(&outgoing)
             }
-            None => self.give_up(tx, &outgoing, now),
+            None => self.not_to_be_met(tx, &outgoing, now),
         }
+    }
+
+    /// An envelope did not arrive. Where it was for somebody whose invite we accepted and who has not answered, they
+    /// cannot be met by it any more: the person is told, and may meet them by another one (rule I8).
+    pub(super) fn not_to_be_met(
+        &mut self,
+        tx: &Tx<'_>,
+        outgoing: &Outgoing,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let contact = tx.contact(outgoing.contact)?;
+        if contact.state == ContactState::Meeting && tx.peer_queue(contact.id)?.is_some() {
+            // Without an address nothing more is written for nobody, and an invite of ours may be used by them.
+            tx.replace_peer_queues(contact.id, &[])?;
+            self.event(tx, EventKind::NotToBeMet, Some(contact.id), now)?;
+        }
+        self.give_up(tx, outgoing, now)
     }
 
     /// An envelope that cannot arrive any more.

@@ -37,7 +37,7 @@ use refused::{Refused, Tell, dropped};
 /// Who a sealed message is from, as far as its certificate and its queue say.
 enum Sender {
     Known(Contact),
-    /// Somebody who uses an invite of ours. Where we are using one of theirs at the same time, they are known already.
+    /// Somebody who uses an invite of ours; a contact who comes back, or whose invite we are using too.
     Accepting(Invite, Option<Contact>),
 }
 
@@ -154,21 +154,39 @@ impl Engine {
                     Err(StoreError::NotFound) => return Err(dropped(DropReason::NotOwner)),
                     other => other?,
                 };
-                // A known contact has a queue of their own and no business on an invite, but for two who use each
-                // other's at once: one of the two must hold, and both must mean the same one (rule I8).
-                let may = match &known {
-                    None => true,
-                    Some(known) => {
-                        known.state == ContactState::Meeting
-                            && tx.profile()?.account < known.identity.account_id()
-                    }
-                };
-                if !may || !is_open(&invite, own) {
+                if !is_open(&invite, own) {
                     return Err(dropped(DropReason::NotOwner));
+                }
+                if let Some(known) = &known {
+                    Self::may_come_back(tx, own, &invite, known)?;
                 }
                 Ok(Sender::Accepting(invite, known))
             }
         }
+    }
+
+    /// Whether a contact may use an invite of ours: one that names them (rule I10), or where two use each other's at once:
+    /// one of the two must hold, and both must mean the same one (rule I8).
+    fn may_come_back(tx: &Tx<'_>, own: &OwnQueue, invite: &Invite, known: &Contact) -> Result<(), Refused> {
+        let named = invite.renews == Some(known.id);
+        let (may, at_once) = match known.state {
+            ContactState::Blocked => return Err(dropped(DropReason::Blocked)),
+            ContactState::Active => (named, false),
+            ContactState::Meeting => {
+                // Ours holds also where theirs ended meanwhile.
+                let ours_holds =
+                    tx.profile()?.account < known.identity.account_id() || tx.peer_queue(known.id)?.is_none();
+                // We accepted theirs first, and made this one since.
+                let since =
+                    tx.own_queues()?.iter().all(|one| one.contact != Some(known.id) || one.id < own.id);
+                (ours_holds || (named && since), !since)
+            }
+        };
+        if may {
+            return Ok(());
+        }
+        let tell = Tell { kind: EventKind::InviteNamesAnother, contact: Some(known.id) };
+        Err(Refused::Drop { reason: DropReason::NotOwner, tell: (!at_once).then_some(tell) })
     }
 
     fn contact_says(
@@ -213,7 +231,7 @@ impl Engine {
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));
         };
-        let conversation = invite.conversation;
+        let (conversation, renews) = (invite.conversation, invite.renews);
         let fresh = match known {
             Some(known) => Contact { conversation, state: ContactState::Active, needs_queue: true, ..known },
             None => Contact {
@@ -233,8 +251,15 @@ impl Engine {
         };
         Self::check_route(tx, &content, &fresh)?;
         let mut contact = match pinned {
-            Some(_) => fresh,
-            None => self.keep_contact(tx, fresh, invite.renews, now)?,
+            Some(_) if renews == Some(fresh.id) => {
+                Self::begin_anew(tx, fresh.id)?;
+                fresh
+            }
+            Some(_) => {
+                Self::unsay(tx, fresh.id)?;
+                fresh
+            }
+            None => self.keep_contact(tx, fresh, renews, now)?,
         };
         self.met_by_invite(tx, own, invite, &contact, now)?;
         Self::merge_timer(tx, &mut contact, &content)?;

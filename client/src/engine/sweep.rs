@@ -76,7 +76,12 @@ impl Engine {
         }
         tx.clock_is_right(now)?;
         for outgoing in tx.overdue_outgoing(now)? {
-            self.give_up(tx, &outgoing, now)?;
+            // Only our Meeting says that they are not met: a text may be given up because its relay is away.
+            if outgoing.message.is_none() {
+                self.not_to_be_met(tx, &outgoing, now)?;
+            } else {
+                self.give_up(tx, &outgoing, now)?;
+            }
         }
         for message in tx.overdue(now)? {
             self.message_failed(tx, message.id, now)?;

@@ -13,7 +13,7 @@ use crate::store::contact::{ContactId, ContactState};
 use crate::store::invite::{InviteId, InviteState};
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::queue::OwnQueueState;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// A message that was kept and is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,8 +204,8 @@ impl Engine {
         })
     }
 
-    /// Blocks a contact: the queues they could write to are deleted, nothing from them is shown, and what waits for them
-    /// stays here.
+    /// Blocks a contact for good: the queues they could write to are deleted, so are the invites by which they could come
+    /// back, nothing from them is shown, and what waits for them stays here.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -216,6 +216,7 @@ impl Engine {
             contact.needs_queue = false;
             tx.update_contact(&contact)?;
             engine.abandon(tx, who, now)?;
+            drop_invites_for(tx, who)?;
             leave_queues_of(tx, who)
         })
     }
@@ -227,10 +228,7 @@ impl Engine {
     pub fn remove(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
         self.wish(store, now, |_, tx| {
             let contact = tx.contact(who)?;
-            // Who would come back by one of these is not to come back.
-            for invite in tx.invites()?.into_iter().filter(|invite| invite.renews == Some(who)) {
-                drop_invite(tx, invite)?;
-            }
+            drop_invites_for(tx, who)?;
             leave_queues_of(tx, who)?;
             crypto::forget(tx, peer(&contact).handle)?;
             tx.delete_contact(who)
@@ -272,7 +270,13 @@ impl Engine {
     }
 }
 
-fn leave_queues_of(tx: &crate::store::Tx<'_>, who: ContactId) -> Result<(), StoreError> {
+/// Who would come back by one of these is not to come back.
+fn drop_invites_for(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
+    let of_them = tx.invites()?.into_iter().filter(|invite| invite.renews == Some(who));
+    of_them.into_iter().try_for_each(|invite| drop_invite(tx, invite))
+}
+
+pub(super) fn leave_queues_of(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
     for mut queue in tx.own_queues()? {
         if queue.contact == Some(who) {
             queue.state = OwnQueueState::Leaving;

@@ -122,13 +122,16 @@ impl Tx<'_> {
         self.contacts_where("true", [])
     }
 
-    /// Contacts for whom a fresh queue is still to be made. A changed key is told nothing before the person decided.
+    /// Contacts for whom a fresh queue is still to be made. A changed key is told nothing before the person decided, and
+    /// whom we cannot write to can be told nothing.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn contacts_needing_queue(&self) -> Result<Vec<ContactId>, StoreError> {
         let sql = "SELECT id FROM contact
-                   WHERE needs_queue = 1 AND state <> 3 AND identity_changed = 0 ORDER BY id";
+                   WHERE needs_queue = 1 AND state <> 3 AND identity_changed = 0
+                       AND EXISTS (SELECT 1 FROM peer_queue WHERE peer_queue.contact = contact.id AND retired = 0)
+                   ORDER BY id";
         self.query_all(sql, [], |row| Ok(ContactId(row.get("id")?)))
     }
 

@@ -52,6 +52,10 @@ codes!(
         InviteEnded = 10,
         /// A message of ours did not arrive in its time, or cannot. Without a message if its text has disappeared.
         NotDelivered = 11,
+        /// A contact used an invite of ours that does not name them: they may have lost us.
+        InviteNamesAnother = 12,
+        /// Somebody whose invite we accepted cannot be met by it: it ended before our first message came.
+        NotToBeMet = 13,
     }
 );
 

@@ -99,7 +99,7 @@ pub struct Invite {
     pub stranger: Handle,
     /// What we will call who accepts; may be empty, and is once the invite is closed.
     pub name: Words,
-    /// The contact who comes back with a new key.
+    /// The contact who comes back.
     pub renews: Option<ContactId>,
     /// How far it is.
     pub state: InviteState,

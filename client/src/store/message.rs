@@ -209,6 +209,15 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, params![contact.0, content.0], |row| read(self, row))?.pop())
     }
 
+    /// Messages that we wrote to a contact and of which it is not known whether they arrived, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn undelivered(&self, contact: ContactId) -> Result<Vec<Message>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM message WHERE contact = ?1 AND state IN (1, 2) ORDER BY id");
+        self.query_all(&sql, [contact.0], |row| read(self, row))
+    }
+
     /// Whether a content of a contact was stored before.
     ///
     /// # Errors

@@ -134,6 +134,8 @@ impl Printer {
             EventKind::RelayForked => "event-relay-forked",
             EventKind::InviteEnded => "event-invite-ended",
             EventKind::NotDelivered => "event-not-delivered",
+            EventKind::InviteNamesAnother => "event-invite-names-another",
+            EventKind::NotToBeMet => "event-not-to-be-met",
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));

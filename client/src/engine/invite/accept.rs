@@ -26,7 +26,7 @@ pub struct AcceptRequest {
     pub link: InviteLink,
     /// What we will call its maker; empty: as they call themselves.
     pub name: Words,
-    /// The contact who comes back with a new key.
+    /// The contact who comes back.
     pub renews: Option<ContactId>,
 }
 
@@ -61,7 +61,7 @@ impl Engine {
     /// Accepts an invite. The answer comes as [`Answer::Accepted`].
     ///
     /// # Errors
-    /// [`AskError::Store`].
+    /// [`AskError::OwnInvite`]; [`AskError::Blocked`] if whom it renews is; [`AskError::Store`].
     pub fn invite_accept(
         &mut self,
         store: &mut Store,
@@ -73,6 +73,7 @@ impl Engine {
             if tx.invites()?.iter().any(|own| own.blob == request.link.blob) {
                 return Err(AskError::OwnInvite);
             }
+            Self::who_comes_back(tx, request.renews)?;
             let ask = AskId(engine.number());
             let relay = request.link.relay.clone();
             Ok(engine.wait(relay, Wish::Claim(Box::new(Claiming { ask, request })), now))
@@ -109,9 +110,7 @@ impl Engine {
         if offer.bundle.identity.account_id() == profile.account {
             return Err(AskError::OwnInvite);
         }
-        if let Some(known) = tx.contact_by_identity(&offer.bundle.identity)? {
-            return Err(AskError::AlreadyContact(known.id));
-        }
+        Self::known_maker(tx, &offer, &request)?;
         // Whoever has no relay yet takes the inviter's: it was good enough for them.
         let home = match profile.home {
             Some(home) => home,
@@ -123,6 +122,16 @@ impl Engine {
         };
         self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);
         Ok(())
+    }
+
+    /// The contact who made an invite, if their key is known. Whoever is met already is met anew only where the person
+    /// said so (rule I10).
+    fn known_maker(tx: &Tx<'_>, offer: &Offer, request: &AcceptRequest) -> Result<Option<Contact>, AskError> {
+        match tx.contact_by_identity(&offer.bundle.identity)? {
+            Some(known) if request.renews != Some(known.id) => Err(AskError::AlreadyContact(known.id)),
+            Some(known) if known.state == ContactState::Blocked => Err(AskError::Blocked),
+            known => Ok(known),
+        }
     }
 
     /// Our queue for the inviter is there: keeps contact, session and first message in one go. Where the offer's keys
@@ -159,9 +168,8 @@ impl Engine {
     ) -> Result<ContactId, AskError> {
         let Accepting { ask: _, request, offer } = accepting;
         // While our queue was made, they may have used an invite of ours, or the same link was accepted twice.
-        if let Some(known) = tx.contact_by_identity(&offer.bundle.identity)? {
-            return Err(AskError::AlreadyContact(known.id));
-        }
+        let known = Self::known_maker(tx, &offer, &request)?;
+        let comes_back = known.is_some();
         let fresh = Contact {
             id: ContactId(0),
             handle: Handle(beresta_proto::rng::Random::array(&mut self.rng)),
@@ -176,9 +184,22 @@ impl Engine {
             timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
             probed: Timestamp(0),
         };
-        // The keys first: a bad bundle must not cost whom it renews anything.
-        crypto::meet(tx, &peer(&fresh), &offer.bundle, now, &mut self.rng)?;
-        let contact = self.keep_contact(tx, fresh, request.renews, now)?;
+        let contact = match known {
+            Some(known) => {
+                let Contact { device, conversation, state, .. } = fresh;
+                let contact = Contact { device, conversation, state, needs_queue: false, ..known };
+                crypto::forget(tx, peer(&contact).handle)?;
+                crypto::meet(tx, &peer(&contact), &offer.bundle, now, &mut self.rng)?;
+                Self::begin_anew(tx, contact.id)?;
+                tx.update_contact(&contact)?;
+                contact
+            }
+            None => {
+                // The keys first: a bad bundle must not cost whom it renews anything.
+                crypto::meet(tx, &peer(&fresh), &offer.bundle, now, &mut self.rng)?;
+                self.keep_contact(tx, fresh, request.renews, now)?
+            }
+        };
         tx.replace_peer_queues(contact.id, &offer.addresses)?;
         queue.contact = Some(contact.id);
         tx.insert_own_queue(&queue)?;
@@ -196,9 +217,14 @@ impl Engine {
             ComposeError::Store(error) => AskError::Store(error),
             ComposeError::NoAddress
             | ComposeError::TooLong
+            | ComposeError::Blocked
+            | ComposeError::IdentityChanged
             | ComposeError::TooFarAhead
             | ComposeError::Crypto(_) => AskError::BadKeys,
         })?;
+        if comes_back {
+            self.say_again(tx, &contact, now)?;
+        }
         // The meeting is kept: it is not claimed again.
         tx.forget_claim(&request.link.blob)?;
         Ok(contact.id)

@@ -59,8 +59,11 @@ impl Engine {
                     expires: None,
                     fails: None,
                 })?;
-                // What was here before is neither shown nor answered again (rule E8).
-                let Some(row) = row else { return tx.count_dropped(DropReason::Repeat) };
+                let Some(row) = row else {
+                    // It is not shown again. Whoever says it again has no receipt of it (rules E8 and E9).
+                    tx.count_dropped(DropReason::Repeat)?;
+                    return self.plan_receipt(tx, contact.id, id, now);
+                };
                 let kind = EventKind::MessageArrived;
                 let (about, message) = (Some(contact.id), Some(row));
                 tx.insert_event(&EventRow {

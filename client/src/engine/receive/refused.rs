@@ -1,6 +1,7 @@
 //! Why something that came in was not stored, and what each error of the crypto room means here.
 
 use crate::crypto::{AccountError, DecryptError, OpenError};
+use crate::engine::meet::Barred;
 use crate::store::StoreError;
 use crate::store::contact::ContactId;
 use crate::store::event::{DropReason, EventKind};
@@ -45,6 +46,15 @@ impl Refused {
                 | DropReason::Repeat => false,
             },
             Self::Store(_) => false,
+        }
+    }
+}
+
+impl From<Barred> for Refused {
+    fn from(barred: Barred) -> Self {
+        match barred {
+            Barred::Blocked => dropped(DropReason::Blocked),
+            Barred::Store(error) => Self::Store(error),
         }
     }
 }
