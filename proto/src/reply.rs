@@ -40,10 +40,13 @@ pub enum Refusal {
     /// The relay failed inside; nothing was acknowledged. Trying again later may help.
     #[error("the relay failed")]
     Failed,
+    /// The relay's operator makes no new queues and blobs for now. What is there goes on.
+    #[error("the relay takes nobody new")]
+    Closed,
 }
 
 impl Refusal {
-    const ALL: [(u8, Self); 7] = [
+    const ALL: [(u8, Self); 8] = [
         (1, Self::Gone),
         (2, Self::Claimed),
         (3, Self::Exists),
@@ -51,6 +54,7 @@ impl Refusal {
         (5, Self::RateLimited),
         (6, Self::Unopenable),
         (7, Self::Failed),
+        (8, Self::Closed),
     ];
 }
 

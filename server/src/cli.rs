@@ -1,11 +1,14 @@
 //! What the commands do, seen from a terminal: data on standard output, talk on standard error.
 
 mod args;
+mod control;
+mod doctor;
 mod fault;
 mod harden;
 mod hold;
 mod locale;
 mod log;
+mod moving;
 mod text;
 
 use std::ffi::OsString;
@@ -14,14 +17,15 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use beresta_server::admin::Request;
 use beresta_server::clock;
-use beresta_server::home::Home;
+use beresta_server::home::{Home, Name};
 use beresta_server::net::Server;
 use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
-use beresta_server::setup::{self, Renewal, SetupError, Wish};
+use beresta_server::setup::{self, Config, Renewal, SetupError, Wish};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use qrcode::QrCode;
@@ -34,8 +38,8 @@ pub(crate) use harden::harden;
 use locale::Language;
 use text::Text;
 
-/// Bytes that queues may count for; their file takes at most twice as many. A smaller disk is noticed when it is full.
-const CAP: Cap = Cap { bytes: 16 * 1024 * 1024 * 1024 };
+/// Bytes of files for each byte that queues may count for, at the most.
+const FILES_PER_CAP: u64 = 2;
 /// Between two looks at whether the descriptor was renewed.
 const LOOK: Duration = Duration::from_secs(60);
 /// Said on standard error once the relay can be reached. For programs that start it, so it is in no language.
@@ -54,12 +58,12 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
         Ok(found) => command(&found, &text),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             print!("{error}");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
         Err(error) => Err(Fault::Usage(Box::new(error))),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(fault) => {
             eprintln!("{}", fault.words(&text));
             fault.code()
@@ -67,22 +71,42 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     }
 }
 
-fn command(found: &ArgMatches, text: &Text) -> Result<(), Fault> {
-    let (name, found) = found.subcommand().ok_or(Fault::Internal)?;
+fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
+    let (mut name, mut found) = found.subcommand().ok_or(Fault::Internal)?;
+    if name == "config" || name == "keys" {
+        (name, found) = found.subcommand().ok_or(Fault::Internal)?;
+    }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
-    match name {
+    if name == "doctor" {
+        return doctor::doctor(&dir, text);
+    }
+    let done = match name {
         "init" => init(found, dir, text),
-        "run" => relay(&dir, text),
+        "run" => relay(&dir, found.get_flag("take-back"), text),
+        "export" => moving::export(found, &dir, text),
+        "import" => moving::import(found, &dir, text),
         "address" => address(found, &dir),
+        "rotate" => rotate(found, &dir, text),
+        "check" => check(&dir, text),
+        "status" => control::status(&dir, found.get_flag("json"), text),
+        "pause-new" => control::order(&dir, Request::PauseNew, "paused", text),
+        "resume" => control::order(&dir, Request::Resume, "resumed", text),
+        "drain" => control::order(&dir, Request::Drain, "draining", text),
+        "delete-queue" => {
+            let typed: String = value(found, "id").ok_or(Fault::Internal)?;
+            let id = control::queue_id(&typed).ok_or(Fault::BadId)?;
+            control::order(&dir, Request::DeleteQueue(id), "deleted", text)
+        }
         "what-i-hold" => what_i_hold(found, &dir, text),
         _ => Err(Fault::Internal),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     let wish = Wish {
         listen: value(found, "listen"),
-        public: value(found, "public"),
+        public: found.get_many("public").map(|all| all.copied().collect()).unwrap_or_default(),
         operator: value(found, "operator"),
         identity: value(found, "identity"),
         dir,
@@ -110,10 +134,26 @@ fn address(found: &ArgMatches, dir: &Path) -> Result<(), Fault> {
     Ok(())
 }
 
+fn rotate(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let identity: Option<PathBuf> = value(found, "identity");
+    let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
+    setup::rotate(dir, identity.as_deref(), clock::now(), &mut rng)?;
+    eprintln!("{}", text.say("keys-rotated"));
+    Ok(())
+}
+
+fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
+    setup::address(dir)?;
+    let config = Config::read(&Home::at(dir))?;
+    eprintln!("{}", text.say("config-good"));
+    println!("{}", config.to_lines());
+    Ok(())
+}
+
 fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let home = Home::at(dir);
     setup::address(dir)?;
-    let queues = home.path(beresta_server::home::Name::Queues);
+    let queues = home.path(Name::Queues);
     let stats = if queues.exists() {
         SqliteEngine::peek(&queues).map_err(|_| Fault::Queues)?
     } else {
@@ -123,14 +163,23 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     Ok(())
 }
 
-fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
+fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let setup = setup::load(dir, now)?;
+    log::limit(setup.config.log);
     let mut renewal = Renewal::new(dir, setup.descriptor);
     if renewal.is_due(now) {
         eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
     }
-    let engine = Arc::new(SqliteEngine::open(&setup.queues, CAP).map_err(|_| Fault::Queues)?);
+    let cap = Cap { bytes: setup.config.disk / FILES_PER_CAP };
+    let engine = Arc::new(SqliteEngine::open(&setup.queues, cap).map_err(|_| Fault::Queues)?);
+    let home = Home::at(dir);
+    // Once the queues are ours: an export has them, or has left its mark.
+    if take_back {
+        home.remove(Name::Moved).map_err(SetupError::Home)?;
+    } else if home.has(Name::Moved) {
+        return Err(Fault::Moved);
+    }
     let identity = Identity {
         relay: setup.relay,
         descriptor: setup.signed,
@@ -139,23 +188,36 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         namer: Namer::new(&setup.queue_key),
     };
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
-    let relay =
-        Relay::new(identity, Limits::default(), now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
+    let held_of_all = usize::try_from(setup.config.memory).unwrap_or(usize::MAX);
+    let limits = Limits { held_of_all, ..Limits::default() };
+    let mut relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
+    relay.handle_paused(home.has(Name::Paused));
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
     let ended = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
-        let mut server = Server::start(setup.listen, &setup.tls, relay, queues, &Home::at(dir))?;
+        let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &home)?;
+        if let Err(error) = server.administer(&home, cap) {
+            // People can still write; only their operator has to look after it.
+            eprintln!("{}", Fault::from(error).words(text));
+        }
         if !server.has_roomy_buffers() {
             eprintln!("{}", text.say("run-small-buffers"));
         }
         eprintln!("{LISTENING}");
+        let drain = server.drain_order();
+        tokio::pin!(drain);
+        let mut patience = Duration::ZERO;
         let mut looks = tokio::time::interval(LOOK);
         let ended = loop {
             tokio::select! {
                 _ = terminate.recv() => break Ok(()),
                 _ = interrupt.recv() => break Ok(()),
+                () = &mut drain => {
+                    patience = Duration::from_secs(setup.config.drain_seconds);
+                    break Ok(());
+                }
                 () = server.fails() => break Err(Fault::Internal),
                 _ = looks.tick() => {
                     look(&mut renewal, &server);
@@ -166,7 +228,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
                 }
             }
         };
-        server.stop().await;
+        server.stop(patience).await;
         ended
     });
     // The tasks first, then the engine: its end empties the write-ahead log of what was deleted.

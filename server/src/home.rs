@@ -2,10 +2,12 @@
 //! says; the queues' files belong to the queue engine.
 //!
 //! ```text
-//! relay.conf         where to listen                          relay.id       the address's hash, public
+//! relay.toml         settings                                 relay.id       the address's hash, public
 //! descriptor         signed, public                           identity.key   signs it; belongs off the machine
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
 //! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
+//! admin.sock         for the operator, while it runs          paused         no new queues while it is there
+//! moved              the relay was exported, and does not run here  rotation  new keys that are being taken up
 //! ```
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` is overwritten in place, so
 //! that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
@@ -23,7 +25,7 @@ const LONGEST: u64 = 64 * 1024;
 /// One of the relay's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
-    /// Where to listen.
+    /// The settings.
     Config,
     /// The hash of the identity key.
     RelayId,
@@ -41,14 +43,38 @@ pub enum Name {
     QueueKey,
     /// The queues.
     Queues,
+    /// The operator's socket.
+    Admin,
+    /// Is there while no new queues and blobs are made.
+    Paused,
+    /// Is there if the relay was exported to run elsewhere, and must not run here.
+    Moved,
+    /// New keys that are being taken up.
+    Rotation,
 }
 
 impl Name {
+    /// What makes a relay, and stays: all but the queues.
+    pub const LASTING: [Self; 9] = [
+        Self::Config,
+        Self::RelayId,
+        Self::Descriptor,
+        Self::Identity,
+        Self::TlsKey,
+        Self::EpochSigner,
+        Self::EpochKeys,
+        Self::QueueKey,
+        Self::Paused,
+    ];
+    /// What nobody else may read.
+    pub const SECRETS: [Self; 5] =
+        [Self::Identity, Self::TlsKey, Self::EpochSigner, Self::EpochKeys, Self::QueueKey];
+
     /// The file's name.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Config => "relay.conf",
+            Self::Config => "relay.toml",
             Self::RelayId => "relay.id",
             Self::Descriptor => "descriptor",
             Self::Identity => "identity.key",
@@ -57,6 +83,10 @@ impl Name {
             Self::EpochKeys => "epoch.keys",
             Self::QueueKey => "queue.key",
             Self::Queues => "queues.sqlite",
+            Self::Admin => "admin.sock",
+            Self::Paused => "paused",
+            Self::Moved => "moved",
+            Self::Rotation => "rotation",
         }
     }
 }
@@ -156,6 +186,18 @@ impl Home {
         let path = self.path(name);
         let replaced = write_beside(&path, bytes).and_then(|beside| fs::rename(beside, &path));
         replaced.and_then(|()| sync_folder(&path)).map_err(failed(Some(name)))
+    }
+
+    /// Deletes a file that holds no secret, if it is there.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the operating system refuses.
+    pub fn remove(&self, name: Name) -> Result<(), HomeError> {
+        let path = self.path(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| sync_folder(&path)).map_err(failed(Some(name))),
+        }
     }
 
     /// Writes a secret over what was there, in place.

@@ -2,10 +2,13 @@
 //!
 //! Rooms and who may lean on whom: `docs/architecture.md`.
 
+pub mod admin;
 pub mod clock;
+pub mod doctor;
 pub mod home;
 pub mod net;
 pub mod queue;
 pub mod random;
 pub mod relay;
 pub mod setup;
+pub mod transfer;

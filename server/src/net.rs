@@ -6,6 +6,7 @@
 //!                                         ▲ outbox ◄───────────────────────┘ ▲──── answers, taken in batches
 //! ```
 
+mod admin;
 mod admission;
 mod endpoint;
 mod hub;
@@ -16,5 +17,7 @@ mod socket;
 mod tls;
 mod workers;
 
+pub use admin::{AdminError, ask};
 pub use endpoint::{Server, ServerError};
+pub use socket::{Port, buffers_are_roomy, port};
 pub use tls::{BadTlsKey, TlsKey};

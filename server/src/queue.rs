@@ -49,6 +49,11 @@ pub enum Op {
         /// The queue.
         read: ReadName,
     },
+    /// Looks a queue up for its operator, to whom its id for sending was told. [`Answer::Found`], [`Answer::Gone`].
+    FindSend {
+        /// The queue.
+        send: SendName,
+    },
     /// Gives queues that are subscribed to another stretch of life (rule Q13). [`Answer::Done`], whether they are there or
     /// not.
     Renew {
@@ -263,6 +268,7 @@ impl core::fmt::Debug for Op {
             Self::MakeQueue { read: _, send: _, read_key: _, capability: _, now: _ } => "MakeQueue(..)",
             Self::Renew { queues: _, now: _ } => "Renew(..)",
             Self::Find { read: _ } => "Find(..)",
+            Self::FindSend { send: _ } => "FindSend(..)",
             Self::Append { send: _, capability: _, message: _, ttl: _, envelope: _, now: _ } => "Append(..)",
             Self::Fetch { queue: _, after: _, max_messages: _, max_bytes: _, now: _ } => "Fetch(..)",
             Self::Acknowledge { queue: _, upto: _, now: _ } => "Acknowledge(..)",

@@ -9,6 +9,7 @@
 //! Nothing is said to be stored before the engine said so. A link that is closed is forgotten; what it had begun is
 //! finished, and its answers go nowhere.
 
+mod admin;
 mod bucket;
 mod command;
 mod delivery;
@@ -28,7 +29,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use beresta_proto::auth::Exporter;
 use beresta_proto::id::RelayId;
 use beresta_proto::key::{BadSigningKey, SigningKey, VerifyingKey};
-use beresta_proto::reply::Push;
 use beresta_proto::rng::Random;
 use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use zeroize::Zeroizing;
@@ -125,6 +125,8 @@ pub struct Relay<R> {
     keeping: bool,
     /// When that is tried again, if it failed.
     keep_at: Timestamp,
+    /// Whether no queues and blobs are made: the operator's wish.
+    paused: bool,
 }
 
 impl<R: Random> Relay<R> {
@@ -163,6 +165,7 @@ impl<R: Random> Relay<R> {
             retry_at: now,
             keeping: false,
             keep_at: now,
+            paused: false,
         };
         relay.keep_epochs();
         Ok(relay)
@@ -237,14 +240,6 @@ impl<R: Random> Relay<R> {
     /// The descriptor was renewed: who asks from now on gets this one, signed, as it stands on the wire.
     pub fn handle_renewed(&mut self, descriptor: Vec<u8>) {
         self.descriptor = descriptor;
-    }
-
-    /// The relay stops: everybody is told to come back after so many seconds.
-    pub fn handle_stop(&mut self, reconnect_after: u16) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
-        for link in links {
-            self.push(link, &Push::GoAway { reconnect_after });
-        }
     }
 
     /// Whether anything that was begun is not finished.

@@ -1,7 +1,9 @@
 //! What a relay is made of, and how it comes out of its folder: the identity that signs, the keys that stay, the
 //! descriptor that says so. Files are [`crate::home`]'s business, texts the command line's.
 
+mod config;
 mod renewal;
+mod rotation;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use beresta_proto::address::RelayAddress;
 use beresta_proto::descriptor::{Descriptor, DescriptorError, Policy, UnverifiedDescriptor, relay_id};
 use beresta_proto::id::RelayId;
 use beresta_proto::key::{BadSigningKey, SigningKey};
-use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES};
+use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES, ROUTES};
 use beresta_proto::rng::Random;
 use beresta_proto::route::Route;
 use beresta_proto::time::{DAY_MS, Timestamp};
@@ -19,7 +21,9 @@ use zeroize::Zeroizing;
 use crate::home::{self, Home, HomeError, Name};
 use crate::net::{BadTlsKey, TlsKey};
 
+pub use config::{Config, ConfigError, Key, LogLevel};
 pub use renewal::Renewal;
+pub use rotation::rotate;
 
 /// What [`init`] is told.
 #[derive(Clone)]
@@ -28,8 +32,8 @@ pub struct Wish {
     pub dir: PathBuf,
     /// Where to listen; kept if it is not said again.
     pub listen: Option<SocketAddr>,
-    /// Where clients find it; kept if it is not said again.
-    pub public: Option<SocketAddr>,
+    /// Where clients find it, at most 4 addresses, best first; kept if none is said.
+    pub public: Vec<SocketAddr>,
     /// Who runs it; kept if it is not said again.
     pub operator: Option<String>,
     /// Where the identity key lies, or is put; else in the folder.
@@ -81,6 +85,15 @@ pub enum SetupError {
     /// A key could not be made or used.
     #[error("a key was refused")]
     Key,
+    /// The settings are not understood: the operator's to mend.
+    #[error(transparent)]
+    Config(ConfigError),
+}
+
+impl From<ConfigError> for SetupError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
 }
 
 impl From<HomeError> for SetupError {
@@ -103,8 +116,8 @@ impl From<BadTlsKey> for SetupError {
 
 /// A relay as it stands in its folder, ready to run. It needs no identity key.
 pub struct Setup {
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Its settings.
+    pub config: Config,
     /// The hash of its identity key.
     pub relay: RelayId,
     /// What it says of itself.
@@ -126,7 +139,7 @@ pub struct Setup {
 impl core::fmt::Debug for Setup {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self {
-            listen: _,
+            config: _,
             relay: _,
             descriptor: _,
             signed: _,
@@ -151,12 +164,18 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let home = Home::at(&wish.dir);
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
-    let (listen, public) = match &known {
-        Some((listen, old, _)) => {
-            (wish.listen.unwrap_or(*listen), wish.public.or_else(|| quic(old)).ok_or(SetupError::NoAddress)?)
-        }
-        None => wish.listen.zip(wish.public).ok_or(SetupError::NoAddress)?,
+    let routes = match &known {
+        Some((old, _)) if wish.public.is_empty() => old.routes.clone(),
+        _ => wish.public.iter().copied().map(Route::Quic).collect(),
     };
+    let listen = match (wish.listen, &known) {
+        (Some(listen), _) => listen,
+        (None, Some(_)) => Config::read(&home)?.listen,
+        (None, None) => return Err(SetupError::NoAddress),
+    };
+    if !(1..=ROUTES).contains(&routes.len()) {
+        return Err(SetupError::NoAddress);
+    }
     home.create()?;
     let identity = match (&known, identity_at.exists()) {
         (_, true) => read_key(&identity_at, Name::Identity)?,
@@ -168,7 +187,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         }
     };
     let relay = relay_id(&identity.verifying_key()?);
-    if known.as_ref().is_some_and(|(_, _, known)| *known != relay) {
+    if known.as_ref().is_some_and(|(_, known)| *known != relay) {
         return Err(SetupError::OtherIdentity);
     }
     let tls = or_make(&home, Name::TlsKey, || Ok(Zeroizing::new(TlsKey::generate()?.pkcs8().to_vec())))?;
@@ -177,7 +196,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     or_make(&home, Name::QueueKey, || Ok(Zeroizing::new(rng.array::<32>().to_vec())))?;
     let epoch_signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
 
-    let old = known.as_ref().map(|(_, old, _)| old);
+    let old = known.as_ref().map(|(old, _)| old);
     let descriptor = Descriptor {
         identity: identity.verifying_key()?,
         sequence: old.map_or(1, |old| old.sequence.saturating_add(1)),
@@ -185,11 +204,11 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         not_after: now.plus(DESCRIPTOR_DAYS * DAY_MS),
         tls_key: tls.hash(),
         epoch_signer: epoch_signer.verifying_key()?,
-        routes: vec![Route::Quic(public)],
+        routes,
         policy: Policy::MAILBOX.and(Policy::OPEN),
         operator: wish.operator.clone().or_else(|| old.map(|old| old.operator.clone())).unwrap_or_default(),
     };
-    home.replace(Name::Config, config(listen).as_bytes())?;
+    Config::keep_listen(&home, listen)?;
     home.replace(Name::RelayId, &relay.0)?;
     home.replace(Name::Descriptor, &descriptor.sign(&identity)?)?;
     Ok(Made { address: descriptor.address(), renewed: known.is_some(), identity: identity_at })
@@ -204,6 +223,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
+    rotation::finish(&home)?;
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
     let signed = home.read(Name::Descriptor)?.to_vec();
@@ -222,7 +242,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
         Err(error) => return Err(error.into()),
     };
     Ok(Setup {
-        listen: listen(&home)?,
+        config: Config::read(&home)?,
         relay,
         descriptor,
         signed,
@@ -237,17 +257,26 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
 /// What to hand out: the relay's address.
 ///
 /// # Errors
-/// [`SetupError::NoRelay`] if none was made here. A descriptor that has ended still has an address.
+/// As [`describe`].
 pub fn address(dir: &Path) -> Result<RelayAddress, SetupError> {
+    Ok(describe(dir)?.address())
+}
+
+/// What the relay in a folder says of itself, whether that has ended or not.
+///
+/// # Errors
+/// [`SetupError::NoRelay`] if none was made here, [`SetupError::Home`] if it is damaged.
+pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     let home = Home::at(dir);
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
-    Ok(known(&home)?.1.address())
+    Ok(known(&home)?.0)
 }
 
 /// The relay that is in the folder, its signature checked at the time of its own making.
-fn known(home: &Home) -> Result<(SocketAddr, Descriptor, RelayId), SetupError> {
+fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
+    rotation::finish(home)?;
     let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
@@ -255,33 +284,7 @@ fn known(home: &Home) -> Result<(SocketAddr, Descriptor, RelayId), SetupError> {
     let heard = UnverifiedDescriptor::decode(&signed).map_err(|_| damaged)?;
     let made = heard.not_before();
     let descriptor = heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)?;
-    Ok((listen(home)?, descriptor, relay))
-}
-
-fn quic(descriptor: &Descriptor) -> Option<SocketAddr> {
-    descriptor.routes.iter().find_map(|route| match route {
-        Route::Quic(at) => Some(*at),
-        Route::Other { .. } => None,
-    })
-}
-
-fn config(listen: SocketAddr) -> String {
-    format!("# beresta-relay\nlisten = {listen}\n")
-}
-
-fn listen(home: &Home) -> Result<SocketAddr, SetupError> {
-    let damaged = SetupError::Home(HomeError::Damaged(Name::Config));
-    let text = home.read(Name::Config)?;
-    let text = core::str::from_utf8(&text).map_err(|_| damaged)?;
-    let mut listen = None;
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
-            Some(("listen", value)) if listen.is_none() => listen = Some(value.parse().map_err(|_| damaged)?),
-            // A key that is not understood may be a guard that its writer counts on.
-            _ => return Err(damaged),
-        }
-    }
-    listen.ok_or(damaged)
+    Ok((descriptor, relay))
 }
 
 fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {

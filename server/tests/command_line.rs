@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -26,12 +26,12 @@ fn init(dir: &Path) -> Output {
 
 /// A relay that listens.
 fn start(at: &str) -> Child {
-    let mut running = Command::new(env!("CARGO_BIN_EXE_beresta-relay"))
-        .env_clear()
-        .args(["run", "--dir", at])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    listens(command.env_clear().args(["run", "--dir", at]).stderr(Stdio::piped()))
+}
+
+fn listens(command: &mut Command) -> Child {
+    let mut running = command.spawn().unwrap();
     let said = BufReader::new(running.stderr.take().unwrap());
     assert!(said.lines().any(|line| line.unwrap() == "listening"));
     running
@@ -94,6 +94,143 @@ fn a_mistake_gets_a_sentence_in_the_readers_language_and_the_documented_code() {
             assert_eq!(said.chars().any(|one| ('а'..='я').contains(&one)), language == "ru");
             assert!(output.stdout.is_empty());
         }
+    }
+}
+
+#[test]
+fn an_operator_asks_pauses_and_drains_a_relay_that_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let id = "00".repeat(24);
+    let nobody = relay(&["status", "--dir", at]);
+    assert_eq!((nobody.status.code(), nobody.stdout.len()), (Some(3), 0), "{}", err(&nobody));
+
+    let mut running = start(at);
+    let status = |args: &[&str]| out(&relay(&[&["status", "--dir", at], args].concat()));
+    assert!(status(&["--lang", "ru"]).contains("Соединений: 0-9"));
+    assert!(!status(&[]).contains("resume"));
+    assert_eq!(relay(&["pause-new", "--dir", at]).status.code(), Some(0));
+    assert!(status(&[]).contains("resume"));
+    assert!(
+        status(&["--json"]).contains(r#""paused":true,"#)
+            && status(&["--json"]).contains(r#""descriptor_days":89}"#)
+    );
+    let unknown = relay(&["delete-queue", "--dir", at, &id]);
+    assert_eq!(unknown.status.code(), Some(7), "{}", err(&unknown));
+    assert_eq!(relay(&["delete-queue", "--dir", at, "0"]).status.code(), Some(2));
+
+    let drained = relay(&["drain", "--dir", at]);
+    assert_eq!(drained.status.code(), Some(0), "{}", err(&drained));
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+    let mut running = start(at);
+    assert!(status(&[]).contains("resume"), "it stays paused beyond a restart");
+    assert_eq!(relay(&["resume", "--dir", at]).status.code(), Some(0));
+    assert!(!status(&[]).contains("resume"));
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn doctor_says_what_is_wrong_what_to_do_and_how_bad_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let doctor = |language: &str| relay(&["doctor", "--dir", at, "--lang", language]);
+    let looked = doctor("en");
+    assert_eq!(looked.status.code(), Some(4), "the identity key lies there: {}", out(&looked));
+    assert!(out(&looked).lines().any(|line| line.starts_with("warn") && line.contains("identity.key")));
+    assert!(out(&looked).lines().any(|line| line.starts_with("ok   Settings")));
+    std::fs::remove_file(dir.path().join("relay.id")).unwrap();
+    let looked = doctor("ru");
+    assert_eq!(looked.status.code(), Some(5), "{}", out(&looked));
+    assert!(out(&looked).lines().any(|line| line.starts_with("FAIL") && line.contains("relay.id")));
+    assert!(out(&looked).lines().all(|line| line.chars().any(|one| ('а'..='я').contains(&one))));
+    let nowhere = relay(&["doctor", "--dir", "/nowhere"]);
+    assert_eq!((nowhere.status.code(), nowhere.stdout.len()), (Some(7), 0));
+}
+
+/// With a line on standard input.
+fn told(args: &[&str], line: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    command.env_clear().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Who needs no line may have ended before it is written.
+    let _ = child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes());
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new, file] =
+        ["old", "new", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let address = out(&init(Path::new(&old)));
+    let export = ["export", "--dir", &old, "--file", &file];
+    let mut running = start(&old);
+    let refused = told(&export, "five words that nobody guesses");
+    assert!(err(&refused).contains("drain"), "{}", err(&refused));
+    running.kill().unwrap();
+    running.wait().unwrap();
+    assert_eq!(told(&export, "too short").status.code(), Some(2));
+    let exported = told(&export, "five words that nobody guesses");
+    assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
+    let refused = relay(&["run", "--dir", &old]);
+    assert_eq!(refused.status.code(), Some(6), "{}", err(&refused));
+    assert!(out(&relay(&["doctor", "--dir", &old])).contains("FAIL This relay was exported"));
+
+    let import = ["import", "--dir", &new, "--file", &file];
+    let wrong = told(&import, "five words that somebody guesses");
+    assert_eq!(wrong.status.code(), Some(6), "{}", err(&wrong));
+    let imported = told(&import, "five words that nobody guesses");
+    assert_eq!((imported.status.code(), out(&imported)), (Some(0), address.clone()), "{}", err(&imported));
+    assert_eq!(out(&relay(&["address", "--dir", &new])), address);
+    let mut running = start(&new);
+    running.kill().unwrap();
+    running.wait().unwrap();
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    let taken_back = command.env_clear().args(["run", "--take-back", "--dir", &old]).stderr(Stdio::piped());
+    let mut running = listens(taken_back);
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn keys_are_rotated_and_the_relay_starts_with_them_under_its_address() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = out(&init(dir.path()));
+    let at = dir.path().to_str().unwrap();
+    let before = std::fs::read(dir.path().join("tls.key")).unwrap();
+    let rotated = relay(&["keys", "rotate", "--dir", at]);
+    assert_eq!(rotated.status.code(), Some(0), "{}", err(&rotated));
+    assert_ne!(std::fs::read(dir.path().join("tls.key")).unwrap(), before);
+    assert_eq!(out(&relay(&["address", "--dir", at])), address);
+    let mut running = start(at);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    let without = relay(&["keys", "rotate", "--dir", at, "--identity", "/nowhere"]);
+    assert_eq!(without.status.code(), Some(7));
+}
+
+#[test]
+fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let good = relay(&["config", "check", "--dir", at]);
+    assert_eq!(good.status.code(), Some(0), "{}", err(&good));
+    assert!(out(&good).contains("listen = \"127.0.0.1:0\"\ndisk_mib = 32768\n"));
+
+    let file = dir.path().join("relay.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    let line = settings.lines().count() + 1;
+    std::fs::write(&file, format!("{settings}disc_mib = 64\n")).unwrap();
+    for args in [&["config", "check", "--dir", at][..], &["run", "--dir", at, "--lang", "ru"]] {
+        let output = relay(args);
+        let said = err(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&line.to_string()) && said.contains("disk_mib"), "{said}");
     }
 }
 

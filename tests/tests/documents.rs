@@ -150,3 +150,17 @@ fn decisions_are_numbered_without_gaps_and_those_named_exist() {
     }
     assert_none(&lost);
 }
+
+/// What one may be exposed to by the relay's service, in tenths: `systemd-analyze security`.
+const EXPOSURE: &str = "--threshold=15";
+
+#[test]
+fn the_relays_service_may_do_little_else() {
+    let mut ask = std::process::Command::new("systemd-analyze");
+    ask.args(["security", "--offline=true", "--no-pager", EXPOSURE, "packaging/beresta-relay.service"]);
+    match ask.current_dir(root()).output() {
+        Ok(told) => assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stdout)),
+        Err(error) if std::env::var_os("BERESTA_TEST_ALL").is_some() => assert_none(&[error.to_string()]),
+        Err(_) => println!("there is no systemd-analyze here: not tried"),
+    }
+}

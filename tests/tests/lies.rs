@@ -16,7 +16,7 @@ use beresta_tests::world::{Asked, Lie, Who, World};
 /// dozen tries of each kind, and some for each thing to begin with.
 const HOUR_OF_REFUSALS: usize = 200;
 
-const REFUSALS: [Refusal; 7] = [
+const REFUSALS: [Refusal; 8] = [
     Refusal::Gone,
     Refusal::Claimed,
     Refusal::Exists,
@@ -24,6 +24,7 @@ const REFUSALS: [Refusal; 7] = [
     Refusal::RateLimited,
     Refusal::Unopenable,
     Refusal::Failed,
+    Refusal::Closed,
 ];
 
 /// The kinds of command that a client repeats by itself, as a liar picks them.

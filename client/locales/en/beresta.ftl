@@ -252,6 +252,7 @@ error-stale = The relay's papers are not valid now: your clock is wrong, or its 
 error-no-route = This relay is reached in ways that this version does not know. Get a newer Beresta.
 error-broke = The line broke before the relay answered. Try again.
 error-relay-busy = The relay is full or busy. Try again later.
+error-relay-closed = The relay's operator lets nobody new in for now: no new invites and no new contacts. Conversations that are there go on. Try again later, or ask the operator.
 error-relay-misbehaved = The relay gave an answer that no honest relay gives. Ask for an invite over another relay.
 error-invite-gone = The invite is not there any more: it expired, was taken back, or was used. Ask for a new one.
 error-invite-used = SOMEBODY ELSE used this invite before you. Tell who gave it to you, over another way, and ask for a new one.

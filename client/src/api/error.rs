@@ -83,6 +83,9 @@ pub enum Error {
     /// The relay is full or busy.
     #[error("relay busy")]
     RelayBusy,
+    /// The relay's operator lets nobody new in for now.
+    #[error("relay closed")]
+    RelayClosed,
     /// The relay answered what no honest relay answers.
     #[error("relay misbehaved")]
     RelayMisbehaved,
@@ -179,6 +182,7 @@ impl From<AskError> for Error {
             AskError::AlreadyContact(id) => Self::AlreadyContact(super::record::contact_id(id)),
             AskError::Blocked => Self::Blocked,
             AskError::RelayBusy => Self::RelayBusy,
+            AskError::RelayClosed => Self::RelayClosed,
             AskError::RelayMisbehaved => Self::RelayMisbehaved,
             AskError::Store(error) => error.into(),
         }

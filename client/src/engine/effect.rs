@@ -116,6 +116,9 @@ pub enum AskError {
     /// The relay is full or busy. Later it may do.
     #[error("the relay refuses for now")]
     RelayBusy,
+    /// The relay's operator lets nobody new in for now.
+    #[error("the relay takes nobody new")]
+    RelayClosed,
     /// The relay answered what no honest relay answers.
     #[error("the relay misbehaved")]
     RelayMisbehaved,

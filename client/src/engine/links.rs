@@ -238,6 +238,7 @@ impl Engine {
                 Refusal::Claimed => AskError::InviteUsed,
                 Refusal::Gone => AskError::InviteGone,
                 Refusal::Full | Refusal::RateLimited | Refusal::Failed => AskError::RelayBusy,
+                Refusal::Closed => AskError::RelayClosed,
                 Refusal::Exists | Refusal::Unopenable => AskError::RelayMisbehaved,
             };
             self.answer(ask, Err(error));

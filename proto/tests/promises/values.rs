@@ -228,7 +228,8 @@ pub(crate) fn reply(rng: &mut Seeded) -> Reply {
                 Refusal::RateLimited,
                 Refusal::Unopenable,
                 Refusal::Failed,
-            ][rng.upto(6)],
+                Refusal::Closed,
+            ][rng.upto(7)],
         ),
         1 => Reply::Done,
         2 => {

@@ -2,14 +2,31 @@ about = beresta-relay keeps queues of ciphertext for a limited time and knows no
 about-init = Makes a relay in a folder, or renews its descriptor for 90 days.
 about-run = Runs the relay until it is stopped.
 about-address = Prints the relay's address, which clients ask for.
+about-keys = About the relay's keys.
+about-rotate = Makes new keys for links and epoch keys, signed by the identity key. In force from the next start; the address stays.
+about-config = About the settings in relay.toml.
+about-config-check = Says whether the settings are understood, and shows those in force.
+about-export = Writes the relay into one file under a passphrase, to run it on another machine. It does not run here any more.
+about-import = Makes the relay of an export in a folder. Its address stays.
+about-doctor = Looks the relay over and says what to do. Ends with 0 if all is well, 4 if something should be looked at, 5 if something is wrong.
+about-status = Says how a relay that runs is, in round numbers.
+about-pause = Lets nobody new in: no new queues and invites, until “resume”. Conversations that are there go on.
+about-resume = Lets new people in again.
+about-drain = Sends everybody away, who come back by themselves, and stops the relay.
+about-delete = Deletes one queue with all that waits in it, by the id that somebody told you.
 about-hold = Counts what the relay holds: for its operator, and for a lawyer.
 help-dir = The relay's folder.
 help-listen = Where to listen, as IP:PORT.
-help-public = Where clients find it, as IP:PORT.
+help-public = Where clients find it, as IP:PORT. Up to four times, best first.
 help-operator = Who runs it, as people are to see it. At most 64 bytes.
 help-identity = Where the identity key lies, if not in the folder.
 help-qr = Also prints the address as a QR code.
 help-json = Prints one JSON object instead of sentences.
+help-take-back = Runs the relay although it was exported. Only if the export was never imported: else two relays have one address.
+help-export-file = The file to write. It must not be there.
+help-import-file = The file that “export” wrote.
+help-backup = Writes keys, descriptor and settings only, and lets the relay run on: for the case that the machine is lost.
+help-id = An id of the queue, for reading or for sending: 48 hex digits or 32 letters.
 help-lang = Language of the texts: en or ru.
 help-help = Prints this help.
 help-version = Prints the version.
@@ -25,6 +42,50 @@ init-next = Start the relay by: beresta-relay run --dir { $dir }
 run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
 run-ending-soon = The descriptor ends in less than two weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
 
+config-good = The settings are understood. They hold from the next start:
+config-listen = listen = "0.0.0.0:443" (an IP address and a port, in quotes, once)
+config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, once)
+config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
+config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
+config-log = log = "info" (or "warn" or "error", in quotes, once)
+
+doctor-files = Settings, keys and descriptor fit together.
+doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
+doctor-file-readable = Others on this machine may read { $file }. Close it: chmod 600 { $dir }/{ $file }
+doctor-other-owner = { $file } belongs to another user than the folder, and the relay may not be able to read it. As root: chown --reference={ $dir } { $dir }/{ $file }
+doctor-identity-here = The identity key lies on this machine, where whoever takes the machine has it. Copy { $dir }/identity.key to a stick, and delete it here.
+doctor-descriptor = The descriptor is valid for { $days } days more.
+doctor-clock = The clock fits what the relay wrote. Compare it with another one: date -u
+doctor-clock-behind = The clock stands before the time at which the relay's own files were written. Set it, or clients will refuse the relay: timedatectl set-ntp true
+doctor-clock-not-set = The clock was not yet set from the network. Switch that on, or wait: timedatectl set-ntp true
+doctor-running = The relay runs and listens.
+doctor-port-free = The relay does not run. Its port is free.
+doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it, or change “listen” in relay.toml.
+doctor-port-not-ours = The address in “listen” of relay.toml is not one of this machine. See: ip address. 0.0.0.0 stands for all.
+doctor-port-denied = You may not use a port below 1024. The service of the Debian package may; by hand take a higher one.
+doctor-buffers = The kernel gives the UDP buffers that a busy relay needs.
+doctor-disk = The disk has room for all that the settings allow.
+doctor-disk-small = The disk has less room than the settings allow. Write into relay.toml: disk_mib = { $mib }
+doctor-disk-full = The disk is full. Make room: nothing new is taken in until then.
+
+ask-new-passphrase = New passphrase for the file, at least 16 characters: {""}
+ask-again = Once more: {""}
+ask-passphrase = Passphrase of the file: {""}
+exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, delete the file and this folder.
+backed-up = The relay's keys are in { $file }. Make a new backup whenever you renewed the descriptor. Queues and what waits in them are not in it.
+imported = The relay is in { $dir }. Start it by: beresta-relay run --dir { $dir }. Its address is the same:
+
+keys-rotated = New keys and a new descriptor are there. Restart the relay now: then the old keys open nothing new, and people who connected once refuse whoever has them.
+paused = Nobody new is let in from now on, also after a restart. Undo it by: resume
+resumed = New people are let in again.
+draining = Everybody is being sent away; then the relay stops. It is over when “status” finds no relay that runs.
+deleted = The queue is gone, with all that waited in it. Its reader learns that, and may make another one.
+status-running = beresta-relay { $version } has been running for { $hours } hours.
+status-links = Connections: { $count }
+status-disk = Of the disk that it may use: { $percent } %
+status-descriptor = Days until the descriptor ends: { $days }
+status-paused = Nobody new is let in. Undo it by: resume
+
 hold-queues = Queues: { $count }
 hold-messages = Messages waiting: { $count }
 hold-tombstones = Ids of messages that are gone, as keyed hashes: { $count }
@@ -39,15 +100,36 @@ error-unknown = Unknown option or command: { $what }. See --help.
 error-missing = Something is missing: { $what }. See --help.
 error-value = “{ $what }” does not fit { $option }. See --help.
 error-internal = The relay failed inside. This is a fault of the program; please report what you did.
-error-no-address = Say where to listen and where clients find the relay: --listen IP:PORT --public IP:PORT
+error-no-address = Say where to listen and where clients find the relay: --listen IP:PORT --public IP:PORT (--public up to four times)
 error-long-name = The operator's name is too long: at most 64 bytes.
 error-no-identity = The identity key is not there. Say where it lies: --identity FILE
 error-other-identity = This is the identity key of another relay. Say where this relay's lies: --identity FILE
 error-no-relay = There is no relay in this folder. Make one by: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT
 error-ended = The relay's descriptor has ended, and clients would refuse it. Renew it with the identity key: beresta-relay init --dir DIR --identity FILE
+error-config-value = Line { $line } of relay.toml does not fit. It is written so: { $form }
+error-config-unknown = Line { $line } of relay.toml is not a setting. There are: { $keys }. Correct it or delete it; a setting is written as name = value.
+error-config-missing = A line is missing in relay.toml: { $form }
 error-missing-file = The file { $file } is missing from the relay's folder. Restore it from a copy, or make a new relay.
 error-exists-file = The file { $file } exists already and is not replaced.
 error-damaged-file = The file { $file } is damaged. Restore it from a copy, or make a new relay.
 error-file = A file in the relay's folder could not be read or written. Check who owns the folder, and whether the disk is full.
 error-bind = The relay can't listen there: the address is taken, not this machine's, or not allowed. Check --listen of “init”.
+error-socket = The socket for your commands could not be made: the path of the folder may be too long. The relay runs, but “status” and the like don't reach it.
+error-not-running = No relay runs in this folder.
+error-denied = The relay in this folder belongs to somebody else. Call the command as that user, or as root.
+error-no-answer = The relay did not do it. See what it wrote into its log.
+error-bad-id = This is no id of a queue: 48 hex digits or 32 letters.
+error-no-queue = There is no queue with this id here.
+error-moved = This relay was exported to run elsewhere. Two relays with one address would lose messages and alarm everybody. If the export was never imported: beresta-relay run --take-back
+error-running = The relay runs. Stop it first: beresta-relay drain
+error-exists = The file is there already and is not replaced.
+error-occupied = There is a relay in this folder, or a part of one. Import into an empty folder.
+error-export-file = The file can't be read or written, or the disk is full.
+error-not-an-export = This file is not an export of a relay, or one of a later version.
+error-wrong-passphrase = The passphrase does not open the file. If it is right, the file was changed.
+error-export-damaged = The file is damaged or ends too early. Copy it again.
+error-out-of-memory = There are not 64 MiB of memory free for the passphrase.
+error-no-passphrase = No passphrase was given: type it in a terminal, or give it as a line of standard input.
+error-short-passphrase = The passphrase is too short: at least 16 characters. Take five words that nobody would put together.
+error-passphrases-differ = The two passphrases differ. Nothing was written.
 error-queues = The queues can't be opened. Another relay may be running in this folder, or the disk is full or damaged.

@@ -38,17 +38,57 @@ pub(crate) fn command(text: &Text) -> Command {
     let init = sub(
         "init",
         "about-init",
-        "beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT [--operator NAME] [--identity FILE]",
+        "beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT... [--operator NAME] [--identity FILE]",
     )
     .arg(option("listen", "IP:PORT", "help-listen").value_parser(address()))
-    .arg(option("public", "IP:PORT", "help-public").value_parser(address()))
+    .arg(option("public", "IP:PORT", "help-public").value_parser(address()).action(ArgAction::Append))
     .arg(option("operator", "NAME", "help-operator"))
     .arg(option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)));
-    let run = sub("run", "about-run", "beresta-relay run --dir DIR");
+    let run = sub("run", "about-run", "beresta-relay run --dir DIR [--take-back]")
+        .arg(flag("take-back", "help-take-back"));
     let address =
         sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
     let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
         .arg(flag("json", "help-json"));
+    let file = |help: &str| {
+        option("file", "FILE", help).required(true).value_parser(value_parser!(std::path::PathBuf))
+    };
+    let export = sub("export", "about-export", "beresta-relay export --dir DIR --file FILE [--backup]")
+        .arg(file("help-export-file"))
+        .arg(flag("backup", "help-backup"));
+    let import = sub("import", "about-import", "beresta-relay import --dir DIR --file FILE")
+        .arg(file("help-import-file"));
+    let doctor = sub("doctor", "about-doctor", "beresta-relay doctor --dir DIR");
+    let status = sub("status", "about-status", "beresta-relay status --dir DIR [--json]")
+        .arg(flag("json", "help-json"));
+    let pause = sub("pause-new", "about-pause", "beresta-relay pause-new --dir DIR");
+    let resume = sub("resume", "about-resume", "beresta-relay resume --dir DIR");
+    let drain = sub("drain", "about-drain", "beresta-relay drain --dir DIR");
+    let delete = sub("delete-queue", "about-delete", "beresta-relay delete-queue --dir DIR ID").arg(
+        Arg::new("id")
+            .value_name("ID")
+            .required(true)
+            .help(text.say("help-id"))
+            .help_heading(text.say("heading-options")),
+    );
+    let keys = base(Command::new("keys"), text)
+        .about(text.say("about-keys"))
+        .override_usage("beresta-relay keys rotate --dir DIR [--identity FILE]")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading(text.say("heading-commands"))
+        .subcommand(
+            sub("rotate", "about-rotate", "beresta-relay keys rotate --dir DIR [--identity FILE]").arg(
+                option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)),
+            ),
+        );
+    let config = base(Command::new("config"), text)
+        .about(text.say("about-config"))
+        .override_usage("beresta-relay config check --dir DIR")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading(text.say("heading-commands"))
+        .subcommand(sub("check", "about-config-check", "beresta-relay config check --dir DIR"));
     let version = Arg::new("version")
         .long("version")
         .action(ArgAction::Version)
@@ -59,11 +99,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | status | pause-new | resume | drain | delete-queue | export | import | keys rotate | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, hold])
+        .subcommands([init, run, address, config, doctor, status, pause, resume, drain, delete, export, import, keys, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use beresta_server::home::HomeError;
-use beresta_server::net::ServerError;
-use beresta_server::setup::SetupError;
+use beresta_server::net::{AdminError, ServerError};
+use beresta_server::setup::{ConfigError, Key, SetupError};
+use beresta_server::transfer::TransferError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::PROGRAM;
@@ -16,6 +17,15 @@ pub(crate) enum Fault {
     Usage(Box<clap::Error>),
     Setup(SetupError),
     Server(ServerError),
+    Admin(AdminError),
+    Transfer(TransferError),
+    Moved,
+    NoPassphrase,
+    ShortPassphrase,
+    PassphrasesDiffer,
+    BadId,
+    NoQueue,
+    Refused,
     Queues,
     Internal,
 }
@@ -23,6 +33,7 @@ pub(crate) enum Fault {
 const INTERNAL: u8 = 1;
 const USAGE: u8 = 2;
 const NETWORK: u8 = 3;
+const LOCKED: u8 = 6;
 const NOT_FOUND: u8 = 7;
 
 impl From<SetupError> for Fault {
@@ -37,17 +48,41 @@ impl From<ServerError> for Fault {
     }
 }
 
+impl From<TransferError> for Fault {
+    fn from(error: TransferError) -> Self {
+        if let TransferError::Setup(error) = error { Self::Setup(error) } else { Self::Transfer(error) }
+    }
+}
+
+impl From<AdminError> for Fault {
+    fn from(error: AdminError) -> Self {
+        Self::Admin(error)
+    }
+}
+
 impl Fault {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
             Self::Setup(SetupError::NoRelay | SetupError::NoIdentity) => NOT_FOUND,
-            Self::Setup(SetupError::NoAddress | SetupError::LongName | SetupError::OtherIdentity) => USAGE,
+            Self::Setup(
+                SetupError::NoAddress
+                | SetupError::LongName
+                | SetupError::OtherIdentity
+                | SetupError::Config(_),
+            ) => USAGE,
             Self::Setup(SetupError::Ended | SetupError::Home(_) | SetupError::Key) => INTERNAL,
             Self::Server(ServerError::Bind(_)) => NETWORK,
-            Self::Server(ServerError::Tls(_) | ServerError::Threads(_)) | Self::Queues | Self::Internal => {
-                INTERNAL
-            }
+            Self::Server(ServerError::Tls(_) | ServerError::Threads(_) | ServerError::Admin(_))
+            | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
+            | Self::Refused
+            | Self::Queues
+            | Self::Internal => INTERNAL,
+            Self::Admin(AdminError::NotRunning) => NETWORK,
+            Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
+            Self::Transfer(_) => INTERNAL,
+            Self::BadId | Self::NoPassphrase | Self::ShortPassphrase | Self::PassphrasesDiffer => USAGE,
+            Self::NoQueue => NOT_FOUND,
         })
     }
 
@@ -58,6 +93,17 @@ impl Fault {
             Self::Server(ServerError::Bind(_)) => text.say("error-bind"),
             Self::Server(ServerError::Tls(_)) => text.say_with("error-damaged-file", &[("file", "tls.key")]),
             Self::Server(ServerError::Threads(_)) | Self::Internal => text.say("error-internal"),
+            Self::Server(ServerError::Admin(_)) => text.say("error-socket"),
+            Self::Admin(AdminError::NotRunning) => text.say("error-not-running"),
+            Self::Admin(AdminError::Denied) => text.say("error-denied"),
+            Self::Admin(AdminError::NoAnswer) | Self::Refused => text.say("error-no-answer"),
+            Self::BadId => text.say("error-bad-id"),
+            Self::Transfer(error) => text.say(transfer(*error)),
+            Self::Moved => text.say("error-moved"),
+            Self::NoPassphrase => text.say("error-no-passphrase"),
+            Self::ShortPassphrase => text.say("error-short-passphrase"),
+            Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
+            Self::NoQueue => text.say("error-no-queue"),
             Self::Queues => text.say("error-queues"),
         }
     }
@@ -72,6 +118,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::NoRelay => text.say("error-no-relay"),
         SetupError::Ended => text.say("error-ended"),
         SetupError::Key => text.say("error-internal"),
+        SetupError::Config(error) => config(error, text),
         SetupError::Home(HomeError::Missing(Some(name))) => {
             text.say_with("error-missing-file", &[("file", name.as_str())])
         }
@@ -85,6 +132,45 @@ fn setup(error: SetupError, text: &Text) -> String {
             text.say("error-file")
         }
     }
+}
+
+fn transfer(error: TransferError) -> &'static str {
+    match error {
+        TransferError::Setup(_) | TransferError::TooLong => "error-internal",
+        TransferError::Running => "error-running",
+        TransferError::Queues => "error-queues",
+        TransferError::Exists => "error-exists",
+        TransferError::Occupied => "error-occupied",
+        TransferError::Io(_) => "error-export-file",
+        TransferError::NotAnExport => "error-not-an-export",
+        TransferError::WrongPassphrase => "error-wrong-passphrase",
+        TransferError::Damaged => "error-export-damaged",
+        TransferError::OutOfMemory => "error-out-of-memory",
+    }
+}
+
+fn config(error: ConfigError, text: &Text) -> String {
+    let line = error.line.map(|line| line.to_string());
+    let form = error.key.map(|key| form(key, text));
+    match (line, form) {
+        (Some(line), Some(form)) => text.say_with("error-config-value", &[("line", &line), ("form", &form)]),
+        (Some(line), None) => {
+            let keys = Key::ALL.map(Key::as_str).join(", ");
+            text.say_with("error-config-unknown", &[("line", &line), ("keys", &keys)])
+        }
+        (None, form) => text.say_with("error-config-missing", &[("form", &form.unwrap_or_default())]),
+    }
+}
+
+/// How a setting is written.
+fn form(key: Key, text: &Text) -> String {
+    text.say(match key {
+        Key::Listen => "config-listen",
+        Key::DiskMib => "config-disk-mib",
+        Key::MemoryMib => "config-memory-mib",
+        Key::DrainSeconds => "config-drain-seconds",
+        Key::Log => "config-log",
+    })
 }
 
 fn usage(error: &clap::Error, text: &Text) -> String {

@@ -8,9 +8,11 @@ use std::time::Duration;
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
 use quinn::{Connection, Endpoint, Incoming, TokioRuntime, VarInt};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::admin::{self, Desk};
 use super::admission::{Admission, Pass, Verdict};
 use super::hub::Hub;
 use super::link::{End, FIRST_COMMAND, LinkTask};
@@ -19,11 +21,12 @@ use super::{quic, socket, workers};
 use crate::clock;
 use crate::home::Home;
 use crate::queue::QueueEngine;
+use crate::queue::rules::Cap;
 use crate::random::SystemRandom;
 use crate::relay::{CloseReason, LinkId, Output, Relay};
 
-/// Seconds after which clients come back when we stop.
-const RECONNECT_SECONDS: u16 = 5;
+/// Seconds after which the first clients come back when we stop, and the last.
+const RECONNECT_SECONDS: (u16, u16) = (5, 60);
 /// How long what was begun may take to finish when we stop.
 const FINISH: Duration = Duration::from_secs(10);
 /// Between two looks at whether it has.
@@ -43,6 +46,9 @@ pub enum ServerError {
     /// The operating system gave no threads.
     #[error("the relay's threads could not be started")]
     Threads(ErrorKind),
+    /// The operator's socket could not be made.
+    #[error("the operator's socket could not be made")]
+    Admin(ErrorKind),
 }
 
 /// A relay that listens.
@@ -53,6 +59,7 @@ pub struct Server {
     /// What runs as long as the relay does: none of them ends by itself.
     tasks: JoinSet<()>,
     roomy: bool,
+    drain: Arc<Notify>,
 }
 
 impl Server {
@@ -90,7 +97,7 @@ impl Server {
         tasks.spawn(Arc::clone(&hub).run_answers());
         tasks.spawn(Arc::clone(&hub).run_timer());
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&hub)));
-        Ok(Self { endpoint, hub, tasks, roomy: bound.roomy })
+        Ok(Self { endpoint, hub, tasks, roomy: bound.roomy, drain: Arc::default() })
     }
 
     /// Where it listens: with port 0, which port it became.
@@ -120,10 +127,41 @@ impl Server {
         tracing::error!("a part of the relay has ended, and so the relay stops");
     }
 
-    /// Stops: accepts nobody new, tells everybody, finishes what was begun, closes.
-    pub async fn stop(mut self) {
+    /// Lets the operator in, through the socket in the relay's folder.
+    ///
+    /// # Errors
+    /// [`ServerError::Admin`]; the relay goes on without.
+    pub fn administer(&mut self, home: &Home, cap: Cap) -> Result<(), ServerError> {
+        let listener = admin::listen(home).map_err(|error| ServerError::Admin(error.kind()))?;
+        let desk = Desk {
+            hub: Arc::clone(&self.hub),
+            home: home.clone(),
+            cap,
+            since: clock::now(),
+            roomy: self.roomy,
+            drain: Arc::clone(&self.drain),
+        };
+        self.tasks.spawn(admin::serve(listener, desk));
+        Ok(())
+    }
+
+    /// Waits until the operator wants everybody sent away and the relay stopped.
+    pub fn drain_order(&self) -> impl Future<Output = ()> + use<> {
+        let drain = Arc::clone(&self.drain);
+        async move { drain.notified().await }
+    }
+
+    /// Stops: accepts nobody new, tells everybody, waits for at most `patience` until they hung up, finishes what was begun,
+    /// closes. Without patience that takes at most 11 seconds.
+    pub async fn stop(mut self, patience: Duration) {
         self.endpoint.set_server_config(None);
-        self.hub.stop(RECONNECT_SECONDS);
+        self.hub.stop(RECONNECT_SECONDS.0, RECONNECT_SECONDS.1);
+        let gone = async {
+            while self.hub.outline().0 > 0 {
+                sleep(LOOK).await;
+            }
+        };
+        let _ = timeout(patience, gone).await;
         let finished = async {
             while self.hub.is_busy() {
                 sleep(LOOK).await;

@@ -8,13 +8,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
+use beresta_proto::id::{ReadId, SendId};
 use beresta_proto::time::Timestamp;
 use tokio::sync::Notify;
 
 use super::outbox::Outbox;
 use super::workers::{Done, Task};
 use crate::clock;
-use crate::queue::{Answer, QueueEngine};
+use crate::queue::{Answer, Completion, Op, QueueEngine, QueueRef, ReadName, SendName};
 use crate::random::SystemRandom;
 use crate::relay::{LinkId, Output, Relay, Ticket};
 
@@ -186,8 +187,34 @@ impl Hub {
         self.with(|state| state.relay.handle_renewed(descriptor));
     }
 
-    pub(super) fn stop(self: &Arc<Self>, reconnect_after: u16) {
-        self.with(|state| state.relay.handle_stop(reconnect_after));
+    pub(super) fn stop(self: &Arc<Self>, soonest: u16, latest: u16) {
+        self.with(|state| state.relay.handle_stop(soonest, latest));
+    }
+
+    pub(super) fn pause(self: &Arc<Self>, paused: bool) {
+        self.with(|state| state.relay.handle_paused(paused));
+    }
+
+    pub(super) fn deleted(self: &Arc<Self>, queue: QueueRef) {
+        self.with(|state| state.relay.handle_deleted(queue));
+    }
+
+    /// The names under which a queue with this id would be kept.
+    pub(super) fn names(&self, send: &SendId, read: &ReadId) -> (SendName, ReadName) {
+        let state = lock(&self.state);
+        let namer = state.relay.namer();
+        (namer.send(send), namer.read(read))
+    }
+
+    /// How many links there are, and whether no queues and blobs are made.
+    pub(super) fn outline(&self) -> (usize, bool) {
+        let state = lock(&self.state);
+        (state.relay.links(), state.relay.is_paused())
+    }
+
+    /// Asks the engine past the core: for the operator.
+    pub(super) fn ask_engine(&self, op: Op, done: Completion) {
+        self.engine.submit(op, done);
     }
 
     pub(super) fn is_busy(&self) -> bool {

@@ -2,7 +2,7 @@
 //! busy relay are dropped, and the slowest message waits for QUIC's timers: 30 to 500 ms.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -17,6 +17,36 @@ const READ_BACK: usize = if cfg!(target_os = "linux") { 2 * BUFFER } else { BUFF
 pub(super) struct Bound {
     pub(super) socket: UdpSocket,
     pub(super) roomy: bool,
+}
+
+/// Whether a relay could listen somewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// It could.
+    Free,
+    /// Another program listens there.
+    Taken,
+    /// It is no address of this machine.
+    NotOurs,
+    /// Ports below 1024 need a privilege that we don't have.
+    Denied,
+}
+
+/// Tries to bind an address, and lets go of it.
+#[must_use]
+pub fn port(at: SocketAddr) -> Port {
+    match bind(at).map_err(|error| error.kind()) {
+        Ok(_) => Port::Free,
+        Err(io::ErrorKind::PermissionDenied) => Port::Denied,
+        Err(io::ErrorKind::AddrInUse) => Port::Taken,
+        Err(_) => Port::NotOurs,
+    }
+}
+
+/// Whether a socket gets the buffers that a busy relay needs.
+#[must_use]
+pub fn buffers_are_roomy() -> bool {
+    bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).is_ok_and(|bound| bound.roomy)
 }
 
 /// Binds `at`.
@@ -36,6 +66,16 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
+
+    #[test]
+    fn a_port_that_another_has_and_an_address_that_is_not_ours_are_told_apart() {
+        let taken = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = taken.socket.local_addr().unwrap();
+        assert_eq!(port(at), Port::Taken);
+        drop(taken);
+        assert_eq!(port(at), Port::Free);
+        assert_eq!(port("192.0.2.7:4433".parse().unwrap()), Port::NotOurs);
+    }
 
     #[test]
     fn smaller_buffers_than_were_asked_for_are_noticed() {

@@ -108,6 +108,13 @@ impl Held {
                     None => Answer::Gone,
                 }
             }
+            Op::FindSend { send } => {
+                let queue = self.sends.get(&send).copied();
+                match queue.and_then(|queue| Some((queue, self.queues.get(&queue)?))) {
+                    Some((queue, held)) => Answer::Found(QueueRecord { queue, read_key: held.read_key }),
+                    None => Answer::Gone,
+                }
+            }
             Op::Append { send, capability, message, ttl, envelope, now } => {
                 self.append(send, &capability, message, ttl, envelope, now)
             }

@@ -159,7 +159,7 @@ impl SqliteEngine {
 impl QueueEngine for SqliteEngine {
     fn submit(&self, op: Op, done: Completion) {
         let thread = match op {
-            Op::Find { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => {
+            Op::Find { .. } | Op::FindSend { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => {
                 let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
                 self.readers.get(turn % READERS)
             }

@@ -55,6 +55,9 @@ impl<R: Random> Relay<R> {
 
     fn command(&mut self, asked: Asked, command: Command, now: Timestamp) {
         match command {
+            Command::MakeQueue { .. } | Command::PutBlob { .. } if self.paused => {
+                self.refuse(asked, Refusal::Closed);
+            }
             Command::Descriptor => {
                 if self.afford(asked, cost::DESCRIPTOR, now) {
                     self.descriptor(asked, now);

@@ -67,17 +67,8 @@ impl<R: Random> Relay<R> {
                 other => self.plain(asked, other),
             },
             Some(Pending::DeleteQueue(asked, queue)) => {
-                let gone = matches!(answer, Answer::Done | Answer::Gone);
-                if gone {
-                    self.untold.remove(&queue);
-                    self.recogniser.forget_queue(queue);
-                }
-                if gone
-                    && let Some(gone) = self.deliveries.remove(&queue)
-                    && let Some(link) = self.links.get_mut(&gone.link)
-                {
-                    link.subscribed.remove(&gone.read_id);
-                    link.stalled.remove(&queue);
+                if matches!(answer, Answer::Done | Answer::Gone) {
+                    self.forget_queue(queue);
                 }
                 self.plain(asked, answer);
             }

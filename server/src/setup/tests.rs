@@ -21,14 +21,14 @@ fn wish(dir: &Path) -> Wish {
     Wish {
         dir: dir.join("relay"),
         listen: Some("127.0.0.1:1".parse().unwrap()),
-        public: Some("192.0.2.1:443".parse().unwrap()),
+        public: vec!["192.0.2.1:443".parse().unwrap()],
         operator: Some("Anna".to_owned()),
         identity: None,
     }
 }
 
 fn renewal(dir: &Path) -> Wish {
-    Wish { listen: None, public: None, operator: None, ..wish(dir) }
+    Wish { listen: None, public: Vec::new(), operator: None, ..wish(dir) }
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn a_renewed_descriptor_has_the_next_number_and_the_same_address_and_keys() {
     assert_eq!(renewed.address, made.address);
     let after = load(&wish(dir.path()).dir, late).unwrap();
     assert_eq!((after.descriptor.sequence, after.descriptor.operator.as_str()), (2, "Anna"));
-    assert_eq!((after.descriptor.tls_key, after.listen), (before.descriptor.tls_key, before.listen));
+    assert_eq!((after.descriptor.tls_key, after.config), (before.descriptor.tls_key, before.config));
     assert_eq!(after.descriptor.epoch_signer, before.descriptor.epoch_signer);
 }
 
@@ -75,6 +75,21 @@ fn another_relays_identity_key_signs_nothing_here() {
 }
 
 #[test]
+fn a_relay_that_moves_is_found_at_its_old_and_its_new_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let routes = |made: Made| made.address.routes;
+    let made = init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    let two = ["192.0.2.1:443", "[2001:db8::1]:443"].map(|at| at.parse().unwrap());
+    let both = Wish { public: two.to_vec(), ..renewal(dir.path()) };
+    let both = init(&both, NOW, &mut rng()).unwrap();
+    assert_eq!(both.address.relay, made.address.relay);
+    assert_eq!(routes(both), two.map(Route::Quic));
+    assert_eq!(routes(init(&renewal(dir.path()), NOW, &mut rng()).unwrap()), two.map(Route::Quic));
+    let five = Wish { public: vec![two[0]; 5], ..renewal(dir.path()) };
+    assert_eq!(init(&five, NOW, &mut rng()).unwrap_err(), SetupError::NoAddress);
+}
+
+#[test]
 fn what_was_not_said_is_asked_for_and_what_is_damaged_is_named() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(init(&renewal(dir.path()), NOW, &mut rng()).unwrap_err(), SetupError::NoAddress);
@@ -84,9 +99,10 @@ fn what_was_not_said_is_asked_for_and_what_is_damaged_is_named() {
 
     init(&wish(dir.path()), NOW, &mut rng()).unwrap();
     let home = Home::at(&wish(dir.path()).dir);
-    home.replace(Name::Config, b"listen = 127.0.0.1:1\nlisten_too = 1\n").unwrap();
+    home.replace(Name::Config, b"listen = \"127.0.0.1:1\"\nlisten_too = 1\n").unwrap();
     let damaged = |name| SetupError::Home(HomeError::Damaged(name));
-    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), damaged(Name::Config));
+    let unknown = SetupError::Config(ConfigError { line: Some(2), key: None });
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), unknown);
     home.replace(Name::Descriptor, b"no").unwrap();
     assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap_err(), damaged(Name::Descriptor));
 }

@@ -177,7 +177,12 @@ pub(crate) fn a_full_queue_that_drains_by_expiry_says_so_too(rig: Rig) {
 pub(crate) fn a_deleted_queue_is_gone_with_all_that_was_in_it(mut rig: Rig) {
     let queue = rig.make(1);
     let _ = (rig.append(1, 1), rig.append(1, 2), rig.acknowledge(queue, 1));
+    let (read, send) = (rig.namer.read(&read_id(1)), rig.namer.send(&send_id(1)));
+    let found = rig.ask(Op::FindSend { send });
+    assert_eq!(found, rig.ask(Op::Find { read }), "it is one queue under both names");
+    assert!(matches!(found, Answer::Found(record) if record.queue == queue));
     assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert_eq!(rig.ask(Op::FindSend { send }), Answer::Gone);
     rig.restart();
     assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Gone);
     assert_eq!(rig.ask(Op::Find { read: rig.namer.read(&read_id(1)) }), Answer::Gone);

@@ -52,7 +52,7 @@ impl Server {
         let wish = Wish {
             dir: dir.to_path_buf(),
             listen: Some(at),
-            public: Some(at),
+            public: vec![at],
             operator: None,
             identity: None,
         };

@@ -10,6 +10,8 @@ mod bad_line;
 mod command_line;
 mod killed;
 mod logs;
+mod moved;
+mod operators;
 mod readme;
 mod seized;
 

@@ -29,8 +29,11 @@ fn every_text_that_is_asked_for_is_in_the_catalogues_and_none_is_left_over() {
     let source = [
         include_str!("../../cli.rs"),
         include_str!("../args.rs"),
+        include_str!("../control.rs"),
+        include_str!("../doctor.rs"),
         include_str!("../fault.rs"),
         include_str!("../hold.rs"),
+        include_str!("../moving.rs"),
     ]
     .concat();
     let mut asked = BTreeSet::new();
@@ -50,6 +53,6 @@ fn every_text_that_is_asked_for_is_in_the_catalogues_and_none_is_left_over() {
 
 #[test]
 fn both_languages_speak() {
-    assert!(Text::new(Language::Russian).say("about-run").contains("релей"));
+    assert!(Text::new(Language::Russian).say("about-run").contains("узел"));
     assert_eq!(Text::new(Language::English).say_with("hold-queues", &[("count", "3")]), "Queues: 3");
 }

@@ -1,5 +1,6 @@
 //! Over real QUIC on loopback, with a client that is only as good as these tests need.
 
+mod admin;
 mod client;
 mod hostile;
 
@@ -33,7 +34,7 @@ fn start() -> Running {
     let wish = Wish {
         dir: dir.path().to_path_buf(),
         listen: Some(anywhere),
-        public: Some("127.0.0.1:1".parse().unwrap()),
+        public: vec!["127.0.0.1:1".parse().unwrap()],
         operator: None,
         identity: None,
     };
@@ -50,7 +51,8 @@ fn start() -> Running {
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
     let engine = Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 }));
-    let server = Server::start(setup.listen, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
+    let server =
+        Server::start(setup.config.listen, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
     Running { _dir: dir, setup, server }
 }
 
@@ -187,7 +189,7 @@ async fn a_relay_that_stops_says_so_and_closes() {
     let mut client = relay.client().await;
     epoch_key(&relay, &mut client).await;
     let Running { _dir, setup: _, server } = relay;
-    let stopped = tokio::spawn(server.stop());
+    let stopped = tokio::spawn(server.stop(Duration::ZERO));
     assert!(matches!(client.hear().await, Heard::Push(Push::GoAway { .. })));
     assert_eq!(client.closed().await, Some(0));
     stopped.await.unwrap();

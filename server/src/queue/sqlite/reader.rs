@@ -14,6 +14,7 @@ use crate::queue::{Answer, BlobName, Op, QueueRecord, QueueRef, ReadName, Stats,
 
 struct Statements<'c> {
     find: Statement<'c>,
+    find_send: Statement<'c>,
     fetch: Statement<'c>,
     blob_owner: Statement<'c>,
     stats: Statement<'c>,
@@ -39,6 +40,7 @@ impl<'c> Statements<'c> {
     fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
         Ok(Self {
             find: conn.prepare("SELECT read, read_key FROM queue WHERE id = ?1")?,
+            find_send: conn.prepare("SELECT id, read_key FROM queue WHERE send = ?1")?,
             fetch: conn.prepare(
                 // The sign keeps SQLite from looking through all that has not ended.
                 "SELECT sequence, envelope FROM message
@@ -56,6 +58,12 @@ impl<'c> Statements<'c> {
     fn look_up(&mut self, op: &Op) -> rusqlite::Result<Answer> {
         match op {
             Op::Find { read } => self.find(read),
+            Op::FindSend { send } => {
+                let row = self.find_send.query_row([send.0], |row| Ok((row.get(0)?, row.get(1)?)));
+                Ok(row.optional()?.map_or(Answer::Gone, |(queue, key)| {
+                    Answer::Found(QueueRecord { queue: QueueRef(queue), read_key: VerifyingKey(key) })
+                }))
+            }
             Op::Fetch { queue, after, max_messages, max_bytes, now } => {
                 self.fetch(*queue, *after, *max_messages, *max_bytes, *now)
             }

@@ -120,7 +120,9 @@ impl<'c> Work<'c> {
             Op::DeleteBlob { blob, owner, now } => self.delete_blob(blob, owner, *now),
             Op::Expire { now, limit } => self.expire(*now, *limit),
             // Never sent to the writer.
-            Op::Find { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => Ok(Answer::Failed),
+            Op::Find { .. } | Op::FindSend { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => {
+                Ok(Answer::Failed)
+            }
         };
         answer.map(Decided::Answer)
     }

@@ -80,6 +80,7 @@ fn every_error_says_something_in_both_languages() {
         Error::Link(LinkFault::NoRoute),
         Error::Link(LinkFault::Broke),
         Error::RelayBusy,
+        Error::RelayClosed,
         Error::RelayMisbehaved,
         Error::InviteGone,
         Error::InviteUsed,

@@ -1,0 +1,104 @@
+//! What the operator asks of a relay that runs, and what a person reads of the answer.
+
+use std::path::Path;
+
+use beresta_proto::time::DAY_MS;
+use beresta_server::admin::{QUEUE_ID, Reply, Request, Status};
+use beresta_server::home::Home;
+use beresta_server::{clock, net, setup};
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use serde::Serialize;
+
+use super::fault::Fault;
+use super::text::Text;
+
+/// Has something done, and says that it was.
+pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Result<(), Fault> {
+    match ask(dir, request)? {
+        Reply::Done => {
+            eprintln!("{}", text.say(done));
+            Ok(())
+        }
+        Reply::Gone => Err(Fault::NoQueue),
+        Reply::Failed | Reply::NotUnderstood | Reply::Status(_) => Err(Fault::Refused),
+    }
+}
+
+/// Says how the relay is.
+pub(crate) fn status(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
+    let Reply::Status(status) = ask(dir, Request::Status)? else { return Err(Fault::Refused) };
+    let left = setup::describe(dir)?.not_after.since(clock::now()) / DAY_MS;
+    if json {
+        let all = Shown { status, descriptor_days: left };
+        println!("{}", serde_json::to_string(&all).map_err(|_| Fault::Internal)?);
+    } else {
+        println!("{}", sentences(&status, left, text));
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    status: Status,
+    descriptor_days: u64,
+}
+
+fn ask(dir: &Path, request: Request) -> Result<Reply, Fault> {
+    setup::describe(dir)?;
+    Ok(net::ask(&Home::at(dir), request)?)
+}
+
+fn sentences(status: &Status, left: u64, text: &Text) -> String {
+    let Status {
+        version,
+        running_hours,
+        paused,
+        roomy_buffers,
+        links,
+        queues,
+        messages,
+        blobs,
+        disk_percent,
+    } = status;
+    let running = [("version", version.as_str()), ("hours", &running_hours.to_string())];
+    let mut lines = vec![
+        text.say_with("status-running", &running),
+        text.say_with("status-links", &[("count", links)]),
+        text.say_with("hold-queues", &[("count", queues)]),
+        text.say_with("hold-messages", &[("count", messages)]),
+        text.say_with("hold-blobs", &[("count", blobs)]),
+        text.say_with("status-disk", &[("percent", &disk_percent.to_string())]),
+        text.say_with("status-descriptor", &[("days", &left.to_string())]),
+    ];
+    if *paused {
+        lines.push(text.say("status-paused"));
+    }
+    if !roomy_buffers {
+        lines.push(text.say("run-small-buffers"));
+    }
+    lines.join("\n")
+}
+
+/// An id of a queue, as hex or as base64url.
+pub(crate) fn queue_id(typed: &str) -> Option<[u8; QUEUE_ID]> {
+    let hex = HEXLOWER_PERMISSIVE.decode(typed.as_bytes());
+    let bytes = hex.or_else(|_| BASE64URL_NOPAD.decode(typed.as_bytes())).ok()?;
+    bytes.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_a_queue_is_read_in_both_ways_in_which_it_is_written() {
+        let id = [0xfb; QUEUE_ID];
+        assert_eq!(queue_id(&"fb".repeat(QUEUE_ID)), Some(id));
+        assert_eq!(queue_id(&"FB".repeat(QUEUE_ID)), Some(id));
+        assert_eq!(queue_id(&BASE64URL_NOPAD.encode(&id)), Some(id));
+        assert!(
+            ["", "fb", &"fb".repeat(QUEUE_ID + 1), "$"].into_iter().all(|typed| queue_id(typed).is_none())
+        );
+    }
+}

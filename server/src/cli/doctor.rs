@@ -1,0 +1,73 @@
+//! `doctor`: one line for each thing that was looked at, with what to do. Exit codes: 0 all is well, 4 something should
+//! be looked at, 5 something is wrong.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use beresta_server::clock;
+use beresta_server::doctor::{Finding, Verdict, examine};
+use beresta_server::net::Port;
+
+use super::fault::Fault;
+use super::text::Text;
+
+const LOOK: u8 = 4;
+const WRONG: u8 = 5;
+
+pub(crate) fn doctor(dir: &Path, text: &Text) -> Result<ExitCode, Fault> {
+    let found = examine(dir, clock::now())?;
+    for finding in &found {
+        println!("{} {}", mark(finding.verdict()), words(finding, dir, text));
+    }
+    Ok(match found.iter().map(Finding::verdict).max() {
+        None | Some(Verdict::Good) => ExitCode::SUCCESS,
+        Some(Verdict::Warning) => ExitCode::from(LOOK),
+        Some(Verdict::Failure) => ExitCode::from(WRONG),
+    })
+}
+
+/// In no language, so that programs can look for it.
+const fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "ok  ",
+        Verdict::Warning => "warn",
+        Verdict::Failure => "FAIL",
+    }
+}
+
+fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
+    let dir = dir.display().to_string();
+    let here = |key: &str| text.say_with(key, &[("dir", &dir)]);
+    match finding {
+        Finding::Files => text.say("doctor-files"),
+        Finding::Broken(error) => Fault::from(*error).words(text),
+        Finding::Readable(None) => here("doctor-folder-readable"),
+        Finding::Readable(Some(name)) => {
+            text.say_with("doctor-file-readable", &[("dir", &dir), ("file", name.as_str())])
+        }
+        Finding::OtherOwner(name) => {
+            text.say_with("doctor-other-owner", &[("dir", &dir), ("file", name.as_str())])
+        }
+        Finding::IdentityHere => here("doctor-identity-here"),
+        Finding::Descriptor { days: Some(days) } if finding.verdict() == Verdict::Good => {
+            text.say_with("doctor-descriptor", &[("days", &days.to_string())])
+        }
+        Finding::Descriptor { days: Some(_) } => here("run-ending-soon"),
+        Finding::Descriptor { days: None } => text.say("error-ended"),
+        Finding::Clock => text.say("doctor-clock"),
+        Finding::ClockBehind => text.say("doctor-clock-behind"),
+        Finding::ClockNotSet => text.say("doctor-clock-not-set"),
+        Finding::Running => text.say("doctor-running"),
+        Finding::Port(Port::Free) => text.say("doctor-port-free"),
+        Finding::Port(Port::Taken) => text.say("doctor-port-taken"),
+        Finding::Port(Port::NotOurs) => text.say("doctor-port-not-ours"),
+        Finding::Port(Port::Denied) => text.say("doctor-port-denied"),
+        Finding::Buffers { roomy: true } => text.say("doctor-buffers"),
+        Finding::Buffers { roomy: false } => text.say("run-small-buffers"),
+        Finding::Disk => text.say("doctor-disk"),
+        Finding::DiskSmall { mib } => text.say_with("doctor-disk-small", &[("mib", &mib.to_string())]),
+        Finding::DiskFull => text.say("doctor-disk-full"),
+        Finding::Paused => text.say("status-paused"),
+        Finding::Moved => Fault::Moved.words(text),
+    }
+}

@@ -1,0 +1,59 @@
+//! `export` and `import`: asks for the passphrase, and says what to do next. It is typed, or comes as a line of standard
+//! input; never as an argument, which others on the machine can read.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
+use std::path::{Path, PathBuf};
+
+use beresta_server::random::SystemRandom;
+use beresta_server::transfer::{self, Cost, What};
+use clap::ArgMatches;
+use zeroize::Zeroizing;
+
+use super::args::value;
+use super::fault::Fault;
+use super::text::Text;
+
+/// Characters that a passphrase has at the least: who takes the file may guess for years.
+const SHORTEST: usize = 16;
+/// Bytes of a line of standard input.
+const LONGEST: u64 = 4_096;
+
+pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
+    let what = if found.get_flag("backup") { What::Backup } else { What::Move };
+    let passphrase = line(text, "ask-new-passphrase")?;
+    if passphrase.chars().count() < SHORTEST {
+        return Err(Fault::ShortPassphrase);
+    }
+    if stdin().is_terminal() && *passphrase != *line(text, "ask-again")? {
+        return Err(Fault::PassphrasesDiffer);
+    }
+    let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
+    transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
+    let said = if what == What::Move { "exported" } else { "backed-up" };
+    eprintln!("{}", text.say_with(said, &[("file", &file.display().to_string())]));
+    Ok(())
+}
+
+pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
+    let passphrase = line(text, "ask-passphrase")?;
+    transfer::import(dir, &file, &passphrase)?;
+    eprintln!("{}", text.say_with("imported", &[("dir", &dir.display().to_string())]));
+    println!("{}", beresta_server::setup::address(dir)?.to_link());
+    Ok(())
+}
+
+fn line(text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {
+    if stdin().is_terminal() {
+        return rpassword::prompt_password(text.say(question))
+            .map(Zeroizing::new)
+            .map_err(|_| Fault::NoPassphrase);
+    }
+    let mut line = Zeroizing::new(String::with_capacity(256));
+    stdin().lock().take(LONGEST).read_line(&mut line).map_err(|_| Fault::NoPassphrase)?;
+    while line.ends_with(['\n', '\r']) {
+        line.pop();
+    }
+    if line.is_empty() { Err(Fault::NoPassphrase) } else { Ok(line) }
+}

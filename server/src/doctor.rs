@@ -1,0 +1,283 @@
+//! Looks a relay over for its operator: what would keep it from running, or from running well. It changes nothing, and
+//! may be called while the relay runs. What to say about each finding is the command line's business.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
+
+use crate::admin::Request;
+use crate::home::{Home, Name};
+use crate::net::{self, Port};
+use crate::setup::{self, Config, SetupError};
+
+/// Days before its end from which on a descriptor should be renewed.
+const RENEW_DAYS: u64 = 14;
+/// Bytes without which a relay has no room for its log of writes.
+const LEAST_FREE: u64 = 64 * 1024 * 1024;
+/// What files may say of a time that has not come, because file systems round.
+const TOLERANCE_MS: u64 = HOUR_MS;
+/// Where systemd says whether the clock was set from the network.
+const TIMESYNC: &str = "/run/systemd/timesync";
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// As it should be.
+    Good,
+    /// The relay runs, but somebody should look at it.
+    Warning,
+    /// The relay does not run, or people can't use it.
+    Failure,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// The settings, keys and descriptor fit together.
+    Files,
+    /// They don't.
+    Broken(SetupError),
+    /// Others on the machine may read this file, or the folder.
+    Readable(Option<Name>),
+    /// This file belongs to another user than the folder: made by root, it can't be read by the service.
+    OtherOwner(Name),
+    /// The identity key lies with the relay and not off the machine.
+    IdentityHere,
+    /// The descriptor is valid for so many whole days more.
+    Descriptor {
+        /// None if it has ended.
+        days: Option<u64>,
+    },
+    /// The clock fits what the relay wrote.
+    Clock,
+    /// The clock stands before something that the relay wrote.
+    ClockBehind,
+    /// systemd keeps the clock and has not set it from the network yet.
+    ClockNotSet,
+    /// The relay runs, and listens.
+    Running,
+    /// The relay does not run; its port is free, or why it can't be had.
+    Port(Port),
+    /// Whether a socket gets the buffers that a busy relay needs.
+    Buffers {
+        /// It does.
+        roomy: bool,
+    },
+    /// The disk has room for all that the settings allow.
+    Disk,
+    /// It has less: MiB that `disk_mib` could be.
+    DiskSmall {
+        /// What is taken and what is free, less a tenth.
+        mib: u64,
+    },
+    /// There is next to nothing free.
+    DiskFull,
+    /// The operator lets nobody new in.
+    Paused,
+    /// The relay was exported to run elsewhere.
+    Moved,
+}
+
+impl Finding {
+    /// How bad it is.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Files
+            | Self::Clock
+            | Self::Running
+            | Self::Port(Port::Free)
+            | Self::Buffers { roomy: true }
+            | Self::Disk
+            | Self::Descriptor { days: Some(RENEW_DAYS..) } => Verdict::Good,
+            Self::IdentityHere
+            | Self::ClockNotSet
+            | Self::Port(Port::Denied)
+            | Self::Buffers { roomy: false }
+            | Self::DiskSmall { .. }
+            | Self::Paused
+            | Self::Descriptor { days: Some(_) } => Verdict::Warning,
+            Self::Broken(_)
+            | Self::Readable(_)
+            | Self::OtherOwner(_)
+            | Self::ClockBehind
+            | Self::Port(Port::Taken | Port::NotOurs)
+            | Self::DiskFull
+            | Self::Moved
+            | Self::Descriptor { days: None } => Verdict::Failure,
+        }
+    }
+}
+
+/// Looks the relay in a folder over.
+///
+/// # Errors
+/// [`SetupError::NoRelay`] if there is none.
+pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
+    let home = Home::at(dir);
+    if !home.has(Name::Descriptor) {
+        return Err(SetupError::NoRelay);
+    }
+    let mut found = vec![match setup::load(dir, now) {
+        Ok(_) | Err(SetupError::Ended) => Finding::Files,
+        Err(error) => Finding::Broken(error),
+    }];
+    found.extend(readable(dir, &home));
+    found.extend(owned_by_another(dir, &home));
+    if home.has(Name::Identity) {
+        found.push(Finding::IdentityHere);
+    }
+    let descriptor = setup::describe(dir).ok();
+    if let Some(descriptor) = &descriptor {
+        let left = descriptor.not_after.since(now);
+        found.push(Finding::Descriptor { days: (left > 0).then_some(left / DAY_MS) });
+    }
+    found.push(clock(&home, descriptor.map_or(Timestamp(0), |one| one.not_before), now));
+    if let Ok(config) = Config::read(&home) {
+        let runs = net::ask(&home, Request::Status).is_ok();
+        found.push(if runs { Finding::Running } else { Finding::Port(net::port(config.listen)) });
+        found.extend(disk(dir, &home, &config));
+    }
+    found.push(Finding::Buffers { roomy: net::buffers_are_roomy() });
+    let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
+    found.extend(marks.into_iter().filter(|(name, _)| home.has(*name)).map(|(_, finding)| finding));
+    Ok(found)
+}
+
+/// What others on the machine may read.
+fn readable(dir: &Path, home: &Home) -> Vec<Finding> {
+    let open = |path: &Path| fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
+    let mut found: Vec<Finding> = open(dir).then_some(Finding::Readable(None)).into_iter().collect();
+    let files = Name::SECRETS.into_iter().chain([Name::Queues]);
+    found.extend(files.filter(|name| open(&home.path(*name))).map(|name| Finding::Readable(Some(name))));
+    found
+}
+
+/// What the owner of the folder did not make.
+fn owned_by_another(dir: &Path, home: &Home) -> Vec<Finding> {
+    let owner = |path: &Path| fs::metadata(path).ok().map(|file| file.uid());
+    let Some(ours) = owner(dir) else { return Vec::new() };
+    let files = Name::LASTING.into_iter().chain([Name::Queues]);
+    let other = files.filter(|name| owner(&home.path(*name)).is_some_and(|theirs| theirs != ours));
+    other.map(Finding::OtherOwner).collect()
+}
+
+fn clock(home: &Home, made: Timestamp, now: Timestamp) -> Finding {
+    let written = [Name::EpochKeys, Name::Queues].into_iter().filter_map(|name| {
+        let since = fs::metadata(home.path(name)).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since.as_millis()).ok().map(Timestamp)
+    });
+    let newest = written.fold(made, Timestamp::max);
+    let timesync = Path::new(TIMESYNC);
+    if newest.since(now) > TOLERANCE_MS {
+        Finding::ClockBehind
+    } else if timesync.exists() && !timesync.join("synchronized").exists() {
+        Finding::ClockNotSet
+    } else {
+        Finding::Clock
+    }
+}
+
+fn disk(dir: &Path, home: &Home, config: &Config) -> Option<Finding> {
+    let room = rustix::fs::statvfs(dir).ok()?;
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    let taken = fs::metadata(home.path(Name::Queues)).map_or(0, |file| file.len());
+    let all = free.saturating_add(taken);
+    Some(if free < LEAST_FREE {
+        Finding::DiskFull
+    } else if all < config.disk {
+        Finding::DiskSmall { mib: all / 10 * 9 / 1024 / 1024 }
+    } else {
+        Finding::Disk
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::SystemRandom;
+    use crate::setup::{Wish, init};
+
+    fn relay(listen: &str, now: Timestamp) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let wish = Wish {
+            dir: dir.path().to_path_buf(),
+            listen: Some(listen.parse().unwrap()),
+            public: vec!["192.0.2.1:443".parse().unwrap()],
+            operator: None,
+            identity: None,
+        };
+        init(&wish, now, &mut SystemRandom::new().unwrap()).unwrap();
+        dir
+    }
+
+    fn now() -> Timestamp {
+        crate::clock::now()
+    }
+
+    fn write(dir: &Path, settings: &str) {
+        fs::write(dir.join("relay.toml"), settings).unwrap();
+    }
+
+    #[test]
+    fn a_relay_that_is_well_is_told_so_and_only_what_is_not_is_complained_of() {
+        let dir = relay("127.0.0.1:0", now());
+        write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 64\n");
+        let found = examine(dir.path(), now()).unwrap();
+        for good in [Finding::Files, Finding::Port(Port::Free), Finding::Disk, Finding::IdentityHere] {
+            assert!(found.contains(&good), "{found:?}");
+        }
+        fs::rename(dir.path().join("identity.key"), dir.path().join("elsewhere")).unwrap();
+        let found = examine(dir.path(), now()).unwrap();
+        let bad = found.iter().filter(|one| one.verdict() != Verdict::Good);
+        let of_this_machine = [Finding::ClockNotSet, Finding::Buffers { roomy: false }];
+        assert_eq!(bad.filter(|one| !of_this_machine.contains(one)).count(), 0, "{found:?}");
+    }
+
+    #[test]
+    fn a_descriptor_is_complained_of_two_weeks_before_its_end() {
+        let dir = relay("127.0.0.1:0", now());
+        let after = |days: u64| {
+            let found = examine(dir.path(), now().plus(days * DAY_MS)).unwrap();
+            found.into_iter().find(|one| matches!(one, Finding::Descriptor { .. })).unwrap()
+        };
+        assert_eq!(after(75).verdict(), Verdict::Good);
+        assert_eq!(after(77), Finding::Descriptor { days: Some(12) });
+        assert_eq!(after(77).verdict(), Verdict::Warning);
+        assert_eq!((after(91), after(91).verdict()), (Finding::Descriptor { days: None }, Verdict::Failure));
+    }
+
+    #[test]
+    fn a_file_that_root_made_in_the_services_folder_is_found() {
+        let dir = relay("127.0.0.1:0", now());
+        let made_by_another =
+            || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner(Name::Descriptor));
+        assert!(!made_by_another());
+        // Only root may give files away.
+        if std::os::unix::fs::chown(dir.path().join("descriptor"), Some(65_534), None).is_ok() {
+            assert!(made_by_another());
+        }
+    }
+
+    #[test]
+    fn what_keeps_a_relay_from_running_is_found() {
+        let dir = relay("192.0.2.7:443", now());
+        fs::set_permissions(dir.path().join("queue.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        let found = examine(dir.path(), now().minus(2 * DAY_MS)).unwrap();
+        let wrong =
+            [Finding::Port(Port::NotOurs), Finding::Readable(Some(Name::QueueKey)), Finding::ClockBehind];
+        for wrong in wrong {
+            assert!(found.contains(&wrong), "{found:?}");
+            assert_eq!(wrong.verdict(), Verdict::Failure);
+        }
+        write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 16777216\n");
+        let found = examine(dir.path(), now()).unwrap();
+        assert!(found.iter().any(|one| matches!(one, Finding::DiskSmall { mib: 1.. })), "{found:?}");
+        write(dir.path(), "lisen = 1\n");
+        let found = examine(dir.path(), now()).unwrap();
+        assert!(matches!(found[0], Finding::Broken(SetupError::Config(_))), "{found:?}");
+    }
+}

@@ -1,0 +1,198 @@
+//! The operator's way in: a socket in the relay's folder, for its owner alone. One line comes, one goes, and the line is
+//! closed; who says nothing, or too much, is hung up on.
+
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
+)]
+
+use std::fs;
+use std::io::{self, BufRead as _, ErrorKind, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use beresta_proto::id::{ReadId, SendId};
+use beresta_proto::time::{HOUR_MS, Timestamp};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::UnixListener;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::hub::Hub;
+use crate::admin::{QUEUE_ID, Reply, Request, Status, bin, percent};
+use crate::clock;
+use crate::home::{Home, Name};
+use crate::queue::rules::Cap;
+use crate::queue::{Answer, Op, Stats};
+
+/// Bytes of the longest line, either way.
+const LONGEST: u64 = 4 * 1024;
+/// From a connection to the end of its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After which it is listened again when that failed.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a relay was not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AdminError {
+    /// No relay runs in this folder.
+    #[error("no relay runs here")]
+    NotRunning,
+    /// The socket belongs to somebody else.
+    #[error("the relay's socket may not be used")]
+    Denied,
+    /// It did not answer, or not in words of this version.
+    #[error("the relay gave no answer")]
+    NoAnswer,
+}
+
+/// Asks the relay that runs in a folder. Waits for at most 10 s.
+///
+/// # Errors
+/// [`AdminError`].
+pub fn ask(home: &Home, request: Request) -> Result<Reply, AdminError> {
+    let no_answer = |_: io::Error| AdminError::NoAnswer;
+    let mut socket = UnixStream::connect(home.path(Name::Admin)).map_err(|error| match error.kind() {
+        ErrorKind::PermissionDenied => AdminError::Denied,
+        _ => AdminError::NotRunning,
+    })?;
+    socket.set_read_timeout(Some(PATIENCE)).map_err(no_answer)?;
+    socket.set_write_timeout(Some(PATIENCE)).map_err(no_answer)?;
+    let mut line = serde_json::to_vec(&request).map_err(|_| AdminError::NoAnswer)?;
+    line.push(b'\n');
+    socket.write_all(&line).map_err(no_answer)?;
+    let mut answer = Vec::new();
+    io::BufReader::new(socket.take(LONGEST)).read_until(b'\n', &mut answer).map_err(no_answer)?;
+    serde_json::from_slice(&answer).map_err(|_| AdminError::NoAnswer)
+}
+
+/// Listens at the relay's socket. What an earlier run left there is replaced: the queues' lock has one relay in a folder.
+pub(super) fn listen(home: &Home) -> io::Result<UnixListener> {
+    let path = home.path(Name::Admin);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // The folder is closed to others, so nobody comes between these two.
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// What is needed to carry requests out.
+pub(super) struct Desk {
+    pub(super) hub: Arc<Hub>,
+    pub(super) home: Home,
+    pub(super) cap: Cap,
+    pub(super) since: Timestamp,
+    pub(super) roomy: bool,
+    /// The operator wants the relay to send everybody away.
+    pub(super) drain: Arc<Notify>,
+}
+
+impl core::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { hub: _, home: _, cap: _, since: _, roomy: _, drain: _ } = self;
+        f.write_str("Desk(..)")
+    }
+}
+
+/// Answers for ever, one after the other.
+pub(super) async fn serve(listener: UnixListener, desk: Desk) {
+    loop {
+        match listener.accept().await {
+            Ok((mut stream, _)) => {
+                // Whoever hung up meanwhile misses nothing but the answer.
+                let _ = timeout(PATIENCE, desk.answer(&mut stream)).await;
+            }
+            Err(_) => sleep(AGAIN).await,
+        }
+    }
+}
+
+impl Desk {
+    async fn answer(&self, stream: &mut tokio::net::UnixStream) -> io::Result<()> {
+        let mut line = Vec::new();
+        BufReader::new((&mut *stream).take(LONGEST)).read_until(b'\n', &mut line).await?;
+        let request = serde_json::from_slice(&line);
+        let reply = match request {
+            Ok(request) => self.carry_out(request).await,
+            Err(_) => Reply::NotUnderstood,
+        };
+        let mut line = serde_json::to_vec(&reply)?;
+        line.push(b'\n');
+        stream.write_all(&line).await?;
+        stream.shutdown().await?;
+        if matches!(request, Ok(Request::Drain)) {
+            self.drain.notify_one();
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, request: Request) -> Reply {
+        match request {
+            Request::Status => match self.ask(Op::Stats).await {
+                Answer::Stats(stats) => Reply::Status(self.status(&stats)),
+                _ => Reply::Failed,
+            },
+            Request::PauseNew => self.pause(true),
+            Request::Resume => self.pause(false),
+            Request::Drain => Reply::Done,
+            Request::DeleteQueue(id) => self.delete_queue(id).await,
+        }
+    }
+
+    async fn ask(&self, op: Op) -> Answer {
+        let (tell, told) = oneshot::channel();
+        self.hub.ask_engine(op, Box::new(move |answer| drop(tell.send(answer))));
+        told.await.unwrap_or(Answer::Failed)
+    }
+
+    fn status(&self, stats: &Stats) -> Status {
+        let (links, paused) = self.hub.outline();
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            running_hours: clock::now().since(self.since) / HOUR_MS,
+            paused,
+            roomy_buffers: self.roomy,
+            links: bin(links as u64),
+            queues: bin(stats.queues),
+            messages: bin(stats.messages),
+            blobs: bin(stats.blobs),
+            disk_percent: percent(stats.used, self.cap.bytes),
+        }
+    }
+
+    /// On the disk first: a restart in the middle of an attack must not open the door again.
+    fn pause(&self, paused: bool) -> Reply {
+        let kept = if paused { self.home.replace(Name::Paused, b"") } else { self.home.remove(Name::Paused) };
+        if kept.is_err() {
+            return Reply::Failed;
+        }
+        self.hub.pause(paused);
+        Reply::Done
+    }
+
+    /// Who complains may have either id.
+    async fn delete_queue(&self, id: [u8; QUEUE_ID]) -> Reply {
+        let (send, read) = self.hub.names(&SendId(id), &ReadId(id));
+        let found = match self.ask(Op::FindSend { send }).await {
+            Answer::Gone => self.ask(Op::Find { read }).await,
+            other => other,
+        };
+        let queue = match found {
+            Answer::Found(record) => record.queue,
+            Answer::Gone => return Reply::Gone,
+            _ => return Reply::Failed,
+        };
+        match self.ask(Op::DeleteQueue { queue }).await {
+            Answer::Done | Answer::Gone => {
+                self.hub.deleted(queue);
+                Reply::Done
+            }
+            _ => Reply::Failed,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the operator asks of the core: take nobody new, let a queue go, stop.
+
+use beresta_proto::reply::Push;
+use beresta_proto::rng::Random;
+
+use super::Relay;
+use super::output::LinkId;
+use crate::queue::{Namer, QueueRef};
+
+/// Seconds after which the reader of a queue that the operator deleted comes back, and learns that it is gone.
+const DELETED_SECONDS: u16 = 1;
+
+impl<R: Random> Relay<R> {
+    /// From now on no queue and no blob is made, or again. What is there goes on.
+    pub const fn handle_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Whether no queue and no blob is made.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The relay stops: everybody is told to come back after some seconds between the two, drawn for each, or all would
+    /// come at once.
+    pub fn handle_stop(&mut self, soonest: u16, latest: u16) {
+        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let spread = u64::from(latest.saturating_sub(soonest)).saturating_add(1);
+        for link in links {
+            let drawn = u64::from_be_bytes(self.rng.array()) % spread;
+            let reconnect_after = soonest.saturating_add(u16::try_from(drawn).unwrap_or(0));
+            self.push(link, &Push::GoAway { reconnect_after });
+        }
+    }
+
+    /// A queue was deleted by its operator. Its reader is sent away: only when it subscribes again does it learn that the
+    /// queue is gone.
+    pub fn handle_deleted(&mut self, queue: QueueRef) {
+        if let Some(link) = self.forget_queue(queue) {
+            self.push(link, &Push::GoAway { reconnect_after: DELETED_SECONDS });
+        }
+    }
+
+    /// Forgets a queue that is gone: the link that it was pushed to.
+    pub(super) fn forget_queue(&mut self, queue: QueueRef) -> Option<LinkId> {
+        self.untold.remove(&queue);
+        self.recogniser.forget_queue(queue);
+        let gone = self.deliveries.remove(&queue)?;
+        if let Some(link) = self.links.get_mut(&gone.link) {
+            link.subscribed.remove(&gone.read_id);
+            link.stalled.remove(&queue);
+        }
+        Some(gone.link)
+    }
+
+    /// How many links there are.
+    #[must_use]
+    pub fn links(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Makes the names that queues are kept under.
+    #[must_use]
+    pub const fn namer(&self) -> &Namer {
+        &self.namer
+    }
+}

@@ -1,0 +1,240 @@
+//! `relay.toml`: what an operator sets without signing it. Few keys, each with a default but the address to listen at.
+//! A key that is not known is refused: it may be a guard that its writer counts on.
+
+use std::net::SocketAddr;
+
+use serde::Deserialize;
+use toml_edit::DocumentMut;
+
+use super::SetupError;
+use crate::home::{Home, HomeError, Name};
+
+/// What [`Config::keep_listen`] begins with: every key and its default, explained.
+const TEMPLATE: &str = include_str!("relay.toml");
+
+/// Bytes of a MiB.
+const MIB: u64 = 1024 * 1024;
+
+/// One of the settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    /// Where to listen.
+    Listen,
+    /// The most that the queues' files take.
+    DiskMib,
+    /// The most that is held in memory for links.
+    MemoryMib,
+    /// How long `drain` waits.
+    DrainSeconds,
+    /// What is logged.
+    Log,
+}
+
+impl Key {
+    /// All of them, in the order of the template.
+    pub const ALL: [Self; 5] = [Self::Listen, Self::DiskMib, Self::MemoryMib, Self::DrainSeconds, Self::Log];
+
+    /// As it is written.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::DiskMib => "disk_mib",
+            Self::MemoryMib => "memory_mib",
+            Self::DrainSeconds => "drain_seconds",
+            Self::Log => "log",
+        }
+    }
+}
+
+/// The least urgent lines that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What the operator has to do something about.
+    Error,
+    /// And what is not well.
+    Warn,
+    /// And what goes on.
+    Info,
+}
+
+/// A number between `LEAST` and `MOST`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+struct Within<const LEAST: u64, const MOST: u64>(u64);
+
+impl<const LEAST: u64, const MOST: u64> TryFrom<u64> for Within<LEAST, MOST> {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        if (LEAST..=MOST).contains(&number) { Ok(Self(number)) } else { Err("out of range") }
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    listen: Option<SocketAddr>,
+    disk_mib: Option<Within<64, 16_777_216>>,
+    memory_mib: Option<Within<16, 1_048_576>>,
+    drain_seconds: Option<Within<0, 600>>,
+    log: Option<LogLevel>,
+}
+
+/// The settings in force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Bytes that the queues' files may take.
+    pub disk: u64,
+    /// Bytes that may be held for all links together.
+    pub memory: u64,
+    /// Seconds in which people hang up by themselves when the relay drains.
+    pub drain_seconds: u64,
+    /// What is logged.
+    pub log: LogLevel,
+}
+
+/// The settings are not understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the settings are not understood")]
+pub struct ConfigError {
+    /// The line, counted from 1; none if a key is missing.
+    pub line: Option<usize>,
+    /// The key whose value does not fit or is missing; none if there is no such key.
+    pub key: Option<Key>,
+}
+
+impl Config {
+    /// Reads the settings of a relay.
+    ///
+    /// # Errors
+    /// [`SetupError::Config`] if they are not understood, [`SetupError::Home`] if the file can't be read.
+    pub fn read(home: &Home) -> Result<Self, SetupError> {
+        Ok(Self::parse(&text(home)?)?)
+    }
+
+    fn parse(text: &str) -> Result<Self, ConfigError> {
+        let written: Written = toml_edit::de::from_str(text).map_err(|error| {
+            let before = text.get(..error.span().unwrap_or_default().start).unwrap_or(text);
+            let line = before.matches('\n').count();
+            let words = text.lines().nth(line).and_then(|line| line.split_once('='));
+            let key = words.and_then(|(key, _)| Key::ALL.into_iter().find(|one| one.as_str() == key.trim()));
+            ConfigError { line: Some(line.saturating_add(1)), key }
+        })?;
+        let listen = written.listen.ok_or(ConfigError { line: None, key: Some(Key::Listen) })?;
+        Ok(Self {
+            listen,
+            disk: written.disk_mib.map_or(32_768, |set| set.0).saturating_mul(MIB),
+            memory: written.memory_mib.map_or(1_024, |set| set.0).saturating_mul(MIB),
+            drain_seconds: written.drain_seconds.map_or(30, |set| set.0),
+            log: written.log.unwrap_or(LogLevel::Info),
+        })
+    }
+
+    /// Sets where to listen, and leaves every other line as its operator wrote it.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn keep_listen(home: &Home, listen: SocketAddr) -> Result<(), SetupError> {
+        let text = if home.has(Name::Config) { text(home)? } else { TEMPLATE.to_owned() };
+        let unreadable = SetupError::Home(HomeError::Damaged(Name::Config));
+        let mut document: DocumentMut = text.parse().map_err(|_| unreadable)?;
+        // Only the value: the comment above hangs on the key.
+        let slot = document.entry(Key::Listen.as_str()).or_insert(toml_edit::value(""));
+        *slot = toml_edit::value(listen.to_string());
+        let text = document.to_string();
+        Self::parse(&text)?;
+        Ok(home.replace(Name::Config, text.as_bytes())?)
+    }
+
+    /// The settings as lines of the file, the defaults among them.
+    #[must_use]
+    pub fn to_lines(&self) -> String {
+        let log = match self.log {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+        };
+        let values = [
+            format!("\"{}\"", self.listen),
+            (self.disk / MIB).to_string(),
+            (self.memory / MIB).to_string(),
+            self.drain_seconds.to_string(),
+            format!("\"{log}\""),
+        ];
+        let lines = Key::ALL.iter().zip(values).map(|(key, value)| format!("{} = {value}", key.as_str()));
+        lines.collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn text(home: &Home) -> Result<String, SetupError> {
+    let bytes = home.read(Name::Config)?;
+    let text = core::str::from_utf8(&bytes).map_err(|_| HomeError::Damaged(Name::Config))?;
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> (Option<usize>, Option<Key>) {
+        let ConfigError { line, key } = Config::parse(text).unwrap_err();
+        (line, key)
+    }
+
+    #[test]
+    fn a_mistake_in_the_settings_is_told_by_line_and_key() {
+        let good = "listen = \"127.0.0.1:1\"\n";
+        for (bad, key) in [
+            ("lisen = 1", None),
+            ("[net]", None),
+            ("what is this", None),
+            ("listen = \"127.0.0.1:2\"", Some(Key::Listen)),
+            ("disk_mib = 0", Some(Key::DiskMib)),
+            ("disk_mib = -1", Some(Key::DiskMib)),
+            ("memory_mib = \"much\"", Some(Key::MemoryMib)),
+            ("drain_seconds = 601", Some(Key::DrainSeconds)),
+            ("log = \"trace\"", Some(Key::Log)),
+        ] {
+            assert_eq!(error(&format!("# first\n{good}{bad}\n# last\n")), (Some(3), key), "{bad}");
+        }
+        assert_eq!(error("\nlisten = \"somewhere\"\n"), (Some(2), Some(Key::Listen)));
+        assert_eq!(error("disk_mib = 1024\n"), (None, Some(Key::Listen)));
+        assert_eq!(error(""), (None, Some(Key::Listen)));
+    }
+
+    #[test]
+    fn the_template_explains_every_setting_and_its_default() {
+        let plain = Config::parse(TEMPLATE).unwrap();
+        let spelt_out: String = TEMPLATE.lines().map(|line| format!("{}\n", uncommented(line))).collect();
+        assert_eq!(Config::parse(&spelt_out).unwrap(), plain);
+        assert!(Key::ALL.iter().all(|key| spelt_out.contains(&format!("\n{} = ", key.as_str()))));
+        assert_eq!(Config::parse(&plain.to_lines()).unwrap(), plain);
+    }
+
+    /// A line whose comment is a setting, as the setting.
+    fn uncommented(line: &str) -> &str {
+        let setting = line.strip_prefix('#').filter(|rest| rest.contains(" = "));
+        setting.unwrap_or(line)
+    }
+
+    #[test]
+    fn where_to_listen_is_changed_and_the_operators_own_lines_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path());
+        Config::keep_listen(&home, "127.0.0.1:1".parse().unwrap()).unwrap();
+        let mine = format!("{}\n# Anna's\nlog = \"warn\"\n", text(&home).unwrap());
+        home.replace(Name::Config, mine.as_bytes()).unwrap();
+        Config::keep_listen(&home, "[::1]:2".parse().unwrap()).unwrap();
+        assert_eq!(text(&home).unwrap(), mine.replace("127.0.0.1:1", "[::1]:2"));
+        let read = Config::read(&home).unwrap();
+        assert_eq!((read.listen.port(), read.log), (2, LogLevel::Warn));
+
+        home.replace(Name::Config, b"listen = \"127.0.0.1:1\"\nwrong = 1\n").unwrap();
+        assert!(Config::keep_listen(&home, "127.0.0.1:3".parse().unwrap()).is_err());
+    }
+}

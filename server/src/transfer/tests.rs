@@ -1,0 +1,121 @@
+use beresta_proto::time::{DAY_MS, Timestamp};
+
+use super::*;
+use crate::random::SystemRandom;
+use crate::setup::{Wish, init, load};
+
+const NOW: Timestamp = Timestamp(1_795_512_000_000);
+const PASSPHRASE: &str = "correct horse battery staple";
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    /// A relay in the folder `old`.
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let wish = Wish {
+            dir: folder.path().join("old"),
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            public: vec!["192.0.2.1:443".parse().unwrap()],
+            operator: Some("Anna".to_owned()),
+            identity: None,
+        };
+        init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        let home = Home::at(&wish.dir);
+        home.overwrite(Name::EpochKeys, &[3; 120]).unwrap();
+        Self { folder }
+    }
+
+    fn home(&self, name: &str) -> Home {
+        Home::at(&self.folder.path().join(name))
+    }
+
+    fn export(&self, what: What) -> Result<(), TransferError> {
+        let (old, file) = (self.folder.path().join("old"), self.folder.path().join("file"));
+        export(&old, &file, what, PASSPHRASE, Cost::FOR_TESTS, &mut SystemRandom::new().unwrap())
+    }
+
+    fn import(&self) -> Result<(), TransferError> {
+        import(&self.folder.path().join("new"), &self.folder.path().join("file"), PASSPHRASE)
+    }
+}
+
+#[test]
+fn a_moved_relay_is_the_same_relay_and_the_old_one_is_marked() {
+    let place = Place::new();
+    place.export(What::Move).unwrap();
+    place.import().unwrap();
+    for name in Name::LASTING.into_iter().filter(|name| *name != Name::Paused) {
+        assert_eq!(place.home("new").read(name).unwrap(), place.home("old").read(name).unwrap(), "{name:?}");
+    }
+    let queues = |home: &str| fs::read(place.home(home).path(Name::Queues)).unwrap();
+    assert_eq!(queues("new"), queues("old"));
+    assert!(place.home("old").has(Name::Moved) && !place.home("new").has(Name::Moved));
+    let there = load(&place.folder.path().join("new"), NOW).unwrap();
+    assert_eq!(there.descriptor, load(&place.folder.path().join("old"), NOW).unwrap().descriptor);
+}
+
+#[test]
+fn a_backup_keeps_no_queue_and_no_key_that_is_to_be_destroyed() {
+    let place = Place::new();
+    place.export(What::Backup).unwrap();
+    place.import().unwrap();
+    let new = place.home("new");
+    assert!(new.has(Name::Identity) && new.has(Name::QueueKey));
+    assert!(!new.has(Name::EpochKeys) && !new.has(Name::Queues));
+    assert!(!place.home("old").has(Name::Moved), "the relay runs on");
+    load(&place.folder.path().join("new"), NOW.plus(DAY_MS)).unwrap();
+}
+
+#[test]
+fn a_relay_that_runs_is_not_moved_and_may_run_on() {
+    let place = Place::new();
+    let queues = place.home("old").path(Name::Queues);
+    let runs = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }).unwrap();
+    assert_eq!(place.export(What::Move), Err(TransferError::Running));
+    assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
+    drop(runs);
+    fs::write(place.folder.path().join("file"), b"mine").unwrap();
+    assert_eq!(place.export(What::Move), Err(TransferError::Exists));
+    assert!(!place.home("old").has(Name::Moved));
+    assert_eq!(fs::read(place.folder.path().join("file")).unwrap(), b"mine");
+}
+
+#[test]
+fn an_import_that_fails_leaves_nothing_and_one_into_a_relay_changes_nothing() {
+    let place = Place::new();
+    place.export(What::Move).unwrap();
+    let file = place.folder.path().join("file");
+    let whole = fs::read(&file).unwrap();
+    let wrong = import(&place.folder.path().join("new"), &file, "another");
+    assert_eq!(wrong, Err(TransferError::WrongPassphrase));
+    fs::write(&file, &whole[..whole.len() - 1]).unwrap();
+    assert!(place.import().is_err());
+    fs::write(&file, b"no export").unwrap();
+    assert_eq!(place.import(), Err(TransferError::NotAnExport));
+    let left = fs::read_dir(place.folder.path().join("new")).map_or(0, Iterator::count);
+    assert_eq!(left, 0);
+
+    fs::write(&file, &whole).unwrap();
+    place.import().unwrap();
+    assert_eq!(place.import(), Err(TransferError::Occupied));
+    place.home("new").read(Name::TlsKey).unwrap();
+}
+
+#[test]
+fn a_name_that_is_no_file_of_a_relay_is_refused() {
+    let place = Place::new();
+    let home = place.home("new");
+    home.create().unwrap();
+    for name in ["../evil", "admin.sock", "moved", "queues.sqlite-wal"] {
+        let mut entry = vec![u8::try_from(name.len()).unwrap()];
+        entry.extend_from_slice(name.as_bytes());
+        entry.extend_from_slice(&[0; 9]);
+        assert_eq!(read(&home, &mut entry.as_slice()), Err(TransferError::Damaged), "{name}");
+    }
+    let mut huge = [&[10][..], b"descriptor", &u64::MAX.to_be_bytes()].concat();
+    huge.extend_from_slice(&[0; 100]);
+    assert_eq!(read(&home, &mut huge.as_slice()), Err(TransferError::Damaged));
+}

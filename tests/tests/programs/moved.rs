@@ -1,0 +1,61 @@
+//! A relay that moves to another machine, seen by the people who use it.
+
+use std::process::Command;
+
+use beresta_tests::process::{Programs, output};
+
+use super::{ANNA, BORIS, World};
+
+const BEFORE: &str = "Written before the move";
+const AFTER: &str = "Written after the move";
+
+#[test]
+fn a_relay_that_moved_delivers_what_waited_and_people_notice_nothing() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    world.anna.run(&["send", BORIS.name], BEFORE).unwrap();
+    assert!(world.relay.waiting().unwrap() > 0);
+    world.relay.stop().unwrap();
+    let elsewhere = world.relay.dir.with_file_name("elsewhere");
+    let file = world.relay.dir.with_file_name("file");
+    for (name, dir) in [("export", &world.relay.dir), ("import", &elsewhere)] {
+        let mut command = Command::new(&programs.relay);
+        command.arg(name).arg("--dir").arg(dir).arg("--file").arg(&file);
+        let done = output(command, "five words that nobody guesses\n").unwrap();
+        assert_eq!(done.code, 0, "{}", done.err);
+    }
+    let words = std::fs::read(&file).unwrap();
+    assert!(!words.windows(13).any(|one| one == b"queues.sqlite"), "the file is sealed");
+    assert!(world.relay.start().is_err(), "the old one does not run any more");
+
+    world.relay.dir = elsewhere;
+    world.relay.start().unwrap();
+    assert!(world.boris.run(&["receive", "--max", "1"], "").unwrap().contains(BEFORE));
+    world.boris.run(&["send", ANNA.name], AFTER).unwrap();
+    assert!(world.anna.run(&["receive", "--max", "1"], "").unwrap().contains(AFTER));
+}
+
+/// Rules D3, D4.
+#[test]
+fn people_go_on_with_a_relay_whose_keys_were_rotated_and_refuse_who_has_the_old_ones() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    world.relay.stop().unwrap();
+    let taken = world.relay.dir.with_file_name("taken");
+    let mut copy = Command::new("cp");
+    copy.arg("-R").arg(&world.relay.dir).arg(&taken);
+    assert_eq!(output(copy, "").unwrap().code, 0);
+    let mut rotate = Command::new(&programs.relay);
+    rotate.args(["keys", "rotate", "--dir"]).arg(&world.relay.dir);
+    let rotated = output(rotate, "").unwrap();
+    assert_eq!(rotated.code, 0, "{}", rotated.err);
+
+    world.relay.start().unwrap();
+    world.anna.run(&["send", BORIS.name], AFTER).unwrap();
+    assert!(world.boris.run(&["receive", "--max", "1"], "").unwrap().contains(AFTER));
+    world.relay.stop().unwrap();
+    world.relay.dir = taken;
+    world.relay.start().unwrap();
+    let refused = world.anna.try_run(&["invite", "new", "--no-qr"], "").unwrap();
+    assert_eq!(refused.code, 3, "{} {}", refused.out, refused.err);
+}
