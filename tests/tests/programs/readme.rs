@@ -159,12 +159,13 @@ fn every_command_of_two_people_meet_works_as_it_is_written() {
 #[test]
 fn every_option_that_readme_names_exists() {
     let programs = Programs::for_tests().unwrap();
-    let help = |program: &Path| {
+    let help = |program: &Path, command: &[&str]| {
         let mut ask = std::process::Command::new(program);
-        ask.args(["init", "--help"]);
+        ask.args(command).arg("--help");
         beresta_tests::process::output(ask, "").unwrap().out
     };
-    let known = [help(&programs.client), help(&programs.relay)].concat();
+    let client = [help(&programs.client, &["init"]), help(&programs.client, &["invite", "accept"])].concat();
+    let known = client + &help(&programs.relay, &["init"]);
     let words = README.split(|one: char| !(one.is_ascii_alphanumeric() || one == '-'));
     let cargos = ["--release", "--workspace", "--keep", "--"];
     for option in words.filter(|word| word.starts_with("--") && !cargos.contains(word)) {
