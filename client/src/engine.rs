@@ -26,6 +26,7 @@ use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
+mod clock;
 mod compose;
 mod effect;
 mod epochs;
@@ -40,12 +41,14 @@ mod routes;
 mod sweep;
 mod wish;
 
+pub use clock::CLOCK_SKEW_TOLD_MS;
 pub use compose::ComposeError;
 pub(crate) use compose::peer;
 pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
 pub use invite::{AcceptRequest, InviteRequest};
 pub use wish::{DecideRefused, SendRefused, SentMessage};
 
+use clock::Clock;
 use invite::Waiting;
 use line::Line;
 
@@ -64,22 +67,15 @@ pub struct Engine {
     next_number: u64,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
-    /// How far a relay's clock was from ours when one was last heard, in milliseconds; positive if ours is behind. None
-    /// until then, and after ours jumped.
-    skew_ms: Option<i64>,
+    clock: Clock,
     /// When the last step was: what was due by then was done, or waits for a line.
     last: Timestamp,
 }
 
-/// A clock that differs from a relay's by more than this is told to the person: certificates and timers suffer.
-pub const CLOCK_SKEW_TOLD_MS: u64 = beresta_proto::time::HOUR_MS;
-/// Clocks that differ by more than this do not agree on a day: certificates leave room for one (rule S3).
-const CLOCK_SKEW_TRUSTED_MS: u64 = beresta_proto::time::DAY_MS;
-
 impl Engine {
     /// An engine with no links yet.
     #[must_use]
-    pub const fn new(rng: Rng) -> Self {
+    pub fn new(rng: Rng) -> Self {
         Self {
             rng,
             lines: BTreeMap::new(),
@@ -90,7 +86,7 @@ impl Engine {
             fresh: BTreeMap::new(),
             next_number: 1,
             prompted: BTreeMap::new(),
-            skew_ms: None,
+            clock: Clock::default(),
             last: Timestamp(0),
         }
     }
@@ -105,7 +101,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
-        let durable = store.transaction(|tx| sweep::next_due(tx, self.last, self.clock_agrees()))?;
+        let durable = store.transaction(|tx| sweep::next_due(tx, self.last, self.clock.may_end()))?;
         let lines = self.lines.values().filter_map(|line| line.wakes(self.last));
         let waiting = self.waiting.iter().map(Waiting::deadline);
         let fresh = self.fresh.values().copied();
@@ -113,24 +109,6 @@ impl Engine {
         let volatile =
             lines.chain(waiting).chain(fresh).chain(self.next_prompt()).filter(|due| *due > self.last);
         Ok(volatile.chain(durable).min())
-    }
-
-    /// How far the relay's clock was from ours, in milliseconds, if it is worth telling; positive if ours is behind.
-    #[must_use]
-    pub fn told_skew(&self) -> Option<i64> {
-        self.skew_ms.filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_TOLD_MS)
-    }
-
-    /// Whether our clock may end by itself what others gave us time for: messages that count as lost, invites, queues. Not
-    /// before a relay's clock was heard that agrees: a clock that is weeks ahead would end everything at once.
-    fn clock_agrees(&self) -> bool {
-        self.skew_ms.is_some_and(|skew| skew.unsigned_abs() <= CLOCK_SKEW_TRUSTED_MS)
-    }
-
-    /// The smaller of our clock and the relay's: a certificate that is valid by one of them is not refused for a clock
-    /// that is ahead.
-    fn earlier_clock(&self, now: Timestamp) -> Timestamp {
-        now.minus(self.skew_ms.map_or(0, |skew| skew.min(0).unsigned_abs()))
     }
 
     /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed.
@@ -175,24 +153,21 @@ impl Engine {
         now: Timestamp,
         run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let set_back = now < self.last;
-        if now.since(self.last).max(self.last.since(now)) > CLOCK_SKEW_TRUSTED_MS {
-            // The machine slept, or its clock was set: a relay's clock has to be heard anew.
-            self.skew_ms = None;
-        }
-        self.last = now;
+        let last = std::mem::replace(&mut self.last, now);
+        self.clock.step(last, now);
         let (effects, asked) = (self.effects.len(), self.asked.clone());
         let outcome = store.transaction(|tx| {
-            if set_back {
-                tx.clock_set_back(now)?;
-            }
+            self.clock.mind(tx, last, now)?;
             let value = run(self, tx)?;
             self.progress(tx, now)?;
             Ok(value)
         });
-        if let Err(error) = outcome {
-            self.effects.truncate(effects);
-            self.forget(asked, error, now);
+        match outcome {
+            Ok(_) => self.clock.minded(now),
+            Err(error) => {
+                self.effects.truncate(effects);
+                self.forget(asked, error, now);
+            }
         }
         outcome
     }

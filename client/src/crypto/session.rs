@@ -20,7 +20,7 @@ use super::guard::{self, Admitted, Refused};
 use super::rng::SignalRng;
 use super::seal::{Opened, Sealed, certificate, check_certificate};
 use super::stores::{Failure, OneSession, Rows, Said, ready};
-use super::{Handle, Peer, budget};
+use super::{Clocks, Handle, Peer, budget};
 use crate::store::Tx;
 
 /// Whom a message may be from.
@@ -129,9 +129,10 @@ pub fn encrypt(
     tx: &Tx<'_>,
     peer: &Peer,
     plaintext: &[u8],
-    now: Timestamp,
+    clocks: impl Into<Clocks>,
     rng: &mut impl Random,
 ) -> Result<Sealed, EncryptError> {
+    let Clocks { now, certificate: by } = clocks.into();
     let own = Account::load(tx)?;
     let mut rng = SignalRng(rng);
     tx.all_or_nothing(|| {
@@ -146,7 +147,7 @@ pub fn encrypt(
         {
             return Err(EncryptError::NoSession);
         }
-        let certificate = certificate(tx, &own, now, &mut rng)?;
+        let certificate = certificate(tx, &own, by, &mut rng)?;
         let said = Said::default();
         let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
         let address = peer.address().ok_or(EncryptError::Damaged)?;
@@ -187,9 +188,10 @@ pub fn decrypt(
     tx: &Tx<'_>,
     opened: &Opened,
     expected: Expected<'_>,
-    now: Timestamp,
+    clocks: impl Into<Clocks>,
     rng: &mut impl Random,
 ) -> Result<Decrypted, DecryptError> {
+    let Clocks { now, certificate: by } = clocks.into();
     let own = Account::load(tx)?;
     let certificate = opened.content.sender().map_err(|_| DecryptError::BadCertificate)?;
     let device = u8::from(certificate.sender_device_id().map_err(|_| DecryptError::BadCertificate)?);
@@ -205,7 +207,7 @@ pub fn decrypt(
         return Err(DecryptError::OtherDevice);
     }
     guard::peer_identity(&opened.sender, own.identity())?;
-    check_certificate(certificate, &peer.identity, now)?;
+    check_certificate(certificate, &peer.identity, by)?;
     if !budget::allows(tx, &peer.handle.0, now)? {
         return Err(DecryptError::OverBudget);
     }

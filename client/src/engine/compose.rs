@@ -112,7 +112,8 @@ impl Engine {
             body,
         };
         let plain = content.encode().map_err(|_| ComposeError::TooLong)?;
-        let sealed = crypto::encrypt(tx, &peer, &plain, now, &mut self.rng)?;
+        let clocks = self.writing_clocks(tx, now)?;
+        let sealed = crypto::encrypt(tx, &peer, &plain, clocks, &mut self.rng)?;
         let envelope = Envelope::seal(&queue.address.key, &sealed.0, &mut self.rng)
             .map_err(|_: SealError| ComposeError::TooLong)?;
         tx.insert_outgoing(&Outgoing {
@@ -125,7 +126,7 @@ impl Engine {
             ttl,
             attempts: 0,
             due: now,
-            expires: now.plus(ttl.millis()),
+            expires: clocks.certificate.plus(ttl.millis()),
         })?;
         Ok(())
     }

@@ -197,9 +197,10 @@ impl Engine {
         if queue.retire.is_some() {
             return Ok(());
         }
+        let by = self.later_clock(tx, now)?;
         for mut older in tx.own_queues()? {
             if older.contact == Some(contact) && older.id < queue.id && older.retire.is_none() {
-                older.retire = Some(now.plus(OLD_QUEUE_MS));
+                older.retire = Some(by.plus(OLD_QUEUE_MS));
                 tx.update_own_queue(&older)?;
             }
         }

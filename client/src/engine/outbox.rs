@@ -101,7 +101,7 @@ impl Engine {
         {
             message.state = MessageState::AtRelay;
             start_timer(&mut message, now);
-            message.fails = Some(now.plus(outgoing.ttl.millis()));
+            message.fails = Some(self.later_clock(tx, now)?.plus(outgoing.ttl.millis()));
             tx.update_message(&message)?;
             self.message_changed(tx, outgoing.contact, row, now)?;
         }

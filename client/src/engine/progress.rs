@@ -101,7 +101,7 @@ impl Engine {
             self.progress_contacts(tx, relay, now)?;
             self.progress_blobs(tx, relay)?;
         }
-        self.progress_keys(relay, now);
+        self.progress_keys(tx, relay, now)?;
         self.progress_outbox(tx, relay, now)
     }
 
@@ -212,8 +212,10 @@ impl Engine {
             return Ok(());
         }
         let room = IN_FLIGHT.saturating_sub(up.sending());
-        let due =
-            tx.due_outgoing(&relay, now, u32::try_from(IN_FLIGHT.saturating_mul(2)).unwrap_or(u32::MAX))?;
+        let limit = u32::try_from(IN_FLIGHT.saturating_mul(2)).unwrap_or(u32::MAX);
+        // What is over by the relay's clock stays here until ours is right, and is given up then: it is too old for its
+        // certificate to be sure to hold, and must not be told to be at the relay.
+        let due = tx.due_outgoing(&relay, now, up.relay_now(now), limit)?;
         let mut started = 0;
         for outgoing in due {
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };

@@ -22,6 +22,7 @@ use crate::store::outbox::{OutboxId, Outgoing};
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
+mod clock;
 mod ending;
 mod epochs;
 mod lines;

@@ -103,7 +103,7 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// Envelopes for queues at a relay whose time has come, oldest first, at most `limit`.
+    /// Envelopes for queues at a relay whose time has come and is not over at `relay_now`, oldest first, at most `limit`.
     ///
     /// To whom has not answered our Meeting, one goes after the other: what overtook it would come from a stranger, and
     /// be dropped.
@@ -114,18 +114,19 @@ impl Tx<'_> {
         &self,
         relay: &RelayId,
         now: Timestamp,
+        relay_now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1
+             WHERE due <= ?1 AND expires > ?4
                  AND EXISTS (SELECT 1 FROM peer_queue WHERE id = outbox.queue AND relay = ?2)
                  AND (EXISTS (SELECT 1 FROM contact WHERE id = outbox.contact AND state <> 1)
                      OR NOT EXISTS (SELECT 1 FROM outbox older
                          WHERE older.contact = outbox.contact AND older.id < outbox.id))
              ORDER BY id LIMIT ?3"
         );
-        self.query_all(&sql, params![to_db(now), relay.0, limit], read)
+        self.query_all(&sql, params![to_db(now), relay.0, limit, to_db(relay_now)], read)
     }
 
     /// Every envelope that waits for a contact.

@@ -7,7 +7,7 @@ use beresta_proto::id::ContentId;
 use beresta_proto::invite::{BlobError, InviteLink, Offer};
 use beresta_proto::key::SigningKey;
 use beresta_proto::limits::TIMER_DEFAULT_SECS;
-use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_proto::words::Words;
 
 use super::Wish;
@@ -88,7 +88,8 @@ impl Engine {
     ) -> Result<Option<Command>, AskError> {
         let link = &claiming.request.link;
         let fresh = SigningKey::random(&mut self.rng);
-        let key = tx.claim_key(&link.blob, fresh, link.expires.plus(24 * HOUR_MS))?;
+        let expires = self.later_clock(tx, self.last)?.max(link.expires).plus(DAY_MS);
+        let key = tx.claim_key(&link.blob, fresh, expires)?;
         let text = beresta_proto::auth::claim_blob(exporter, &link.blob);
         let Ok(claimant) = key.verifying_key() else { return Ok(None) };
         let Ok(signature) = key.sign(&text) else { return Ok(None) };
@@ -177,7 +178,9 @@ impl Engine {
             probed: Timestamp(0),
         };
         // The keys first: a bad bundle must not cost whom it renews anything.
-        crypto::meet(tx, &peer(&fresh), &offer.bundle, now, &mut self.rng)?;
+        // By the later clock: unanswered for a month, a session is not used any more.
+        let by = self.later_clock(tx, now)?;
+        crypto::meet(tx, &peer(&fresh), &offer.bundle, by, &mut self.rng)?;
         let contact = self.keep_contact(tx, fresh, request.renews, now)?;
         tx.replace_peer_queues(contact.id, &offer.addresses)?;
         queue.contact = Some(contact.id);
