@@ -180,7 +180,7 @@ impl Engine {
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);
         self.notice_epoch(tx, own, &content, &contact, now)?;
-        Self::merge_timer(tx, &mut contact, &content)?;
+        self.merge_timer(tx, &mut contact, &content, now)?;
         self.retire_older(tx, own, contact.id, now)?;
         self.body(tx, &mut contact, content, now)?;
         Ok(())
@@ -230,7 +230,7 @@ impl Engine {
             None => self.keep_contact(tx, fresh, invite.renews, now)?,
         };
         self.met_by_invite(tx, own, invite, &contact, now)?;
-        Self::merge_timer(tx, &mut contact, &content)?;
+        self.merge_timer(tx, &mut contact, &content, now)?;
         tx.replace_peer_queues(contact.id, &addresses)?;
         if pinned.is_some() {
             self.say_again(tx, &contact, now)?;
