@@ -50,7 +50,7 @@ pub use wish::{DecideRefused, SendRefused, SentMessage};
 
 use clock::Clock;
 use invite::Waiting;
-use line::Line;
+use line::{Flight, Line};
 
 /// The engine of one store.
 #[derive(Debug)]
@@ -116,17 +116,40 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn is_settled(&self, store: &mut Store) -> Result<bool, StoreError> {
-        let (outgoing, queues, needing) = store.transaction(|tx| {
-            Ok::<_, StoreError>((tx.count_outgoing()?, tx.own_queues()?, tx.contacts_needing_queue()?))
-        })?;
+        let (outgoing, needing) = store
+            .transaction(|tx| Ok::<_, StoreError>((tx.count_outgoing()?, tx.contacts_needing_queue()?)))?;
+        let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
+        Ok(idle && self.is_reached(store)?)
+    }
+
+    /// Whether every queue of ours is subscribed: what waits in them comes now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_reached(&self, store: &mut Store) -> Result<bool, StoreError> {
         let subscribed = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
             Some(Line::Up(up)) => {
                 queue.state == OwnQueueState::Read && up.subscribed.contains(&queue.read_id)
             }
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
-        let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
-        Ok(idle && queues.iter().all(subscribed))
+        Ok(store.transaction(|tx| tx.own_queues())?.iter().all(subscribed))
+    }
+
+    /// Whether something is under way that a program which ends would leave for its next run: receipts that wait for
+    /// their moment (rule E9), and what relays were asked for and have not answered. What waits for a relay that is not
+    /// there, or that refused it for now, is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_busy(&self, store: &mut Store) -> Result<bool, StoreError> {
+        let receipts = store.transaction(|tx| tx.next_receipt())?.is_some();
+        let asked = |line: &Line| match line {
+            Line::Up(up) => up.any(|flight| matches!(flight, Flight::Send { .. } | Flight::MakeQueue(_))),
+            Line::Dialling { failures } => *failures == 0,
+            Line::Down(_) => false,
+        };
+        Ok(receipts || self.lines.values().any(asked))
     }
 
     /// Whether a relay is linked now.
