@@ -125,6 +125,7 @@ impl Engine {
             envelope,
             ttl,
             attempts: 0,
+            full: false,
             due: now,
             expires: clocks.certificate.plus(ttl.millis()),
         })?;

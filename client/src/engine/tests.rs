@@ -210,6 +210,7 @@ impl Bench {
                 envelope,
                 ttl: TtlClass::ThreeWeeks,
                 attempts: 0,
+                full: false,
                 due: now,
                 expires: now.plus(21 * DAY_MS),
             })?;

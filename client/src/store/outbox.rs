@@ -32,15 +32,17 @@ pub struct Outgoing {
     pub envelope: Envelope,
     /// How long it may wait there.
     pub ttl: TtlClass,
-    /// Tries so far.
+    /// Tries in a row that ended alike.
     pub attempts: u32,
+    /// Whether the last one found the queue full.
+    pub full: bool,
     /// When the next try is due.
     pub due: Timestamp,
     /// When it is given up.
     pub expires: Timestamp,
 }
 
-const COLUMNS: &str = "id, contact, queue, message, transport, envelope, ttl, attempts, due, expires";
+const COLUMNS: &str = "id, contact, queue, message, transport, envelope, ttl, attempts, full, due, expires";
 
 fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     Ok(Outgoing {
@@ -54,6 +56,7 @@ fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
             u8::try_from(code).ok().and_then(|code| TtlClass::from_code(code).ok())
         })?,
         attempts: row.get("attempts")?,
+        full: row.get("full")?,
         due: time(row, "due")?,
         expires: time(row, "expires")?,
     })
@@ -77,8 +80,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn insert_outgoing(&self, one: &Outgoing) -> Result<OutboxId, StoreError> {
         self.run(
-            "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, due, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, full, due, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 one.contact.0,
                 one.queue.0,
@@ -87,6 +90,7 @@ impl Tx<'_> {
                 one.envelope.as_bytes(),
                 one.ttl.code(),
                 one.attempts,
+                one.full,
                 to_db(one.due),
                 to_db(one.expires),
             ],
@@ -154,8 +158,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn update_outgoing(&self, one: &Outgoing) -> Result<(), StoreError> {
         self.run(
-            "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5 WHERE id = ?1",
-            params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due)],
+            "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5, full = ?6 WHERE id = ?1",
+            params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due), one.full],
         )?;
         Ok(())
     }

@@ -115,7 +115,8 @@ CREATE TABLE outbox (
     transport BLOB NOT NULL CHECK (length(transport) = 16), -- the message id that the relay sees
     envelope  BLOB NOT NULL,
     ttl       INTEGER NOT NULL,
-    attempts  INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,         -- in a row that ended alike
+    full      INTEGER NOT NULL,         -- 1 if the last found the queue full
     due       INTEGER NOT NULL,
     expires   INTEGER NOT NULL
 ) STRICT;
