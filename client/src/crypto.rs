@@ -38,7 +38,7 @@ pub use self::bundle::{forget_bundle, make_bundle};
 pub use self::fault::{AccountError, DecryptError, EncryptError, MeetError, OpenError};
 pub use self::guard::{MAX_JUMP, Refused};
 pub use self::safety_number::{SafetyNumber, SafetyNumberError, ScanError, safety_number};
-pub use self::seal::{CERTIFICATE_LIFE_MS, CERTIFICATE_RENEWAL_MS, Opened, Sealed, open_seal};
+pub use self::seal::{CERTIFICATE_LIFE_MS, CERTIFICATE_RENEWAL_MS, Opened, Sealed, Vouched, open_seal};
 pub use self::session::{
     Decrypted, Expected, count_failure, decrypt, encrypt, forget, meet, pinned, sent_ahead,
 };

@@ -21,6 +21,7 @@ use beresta_proto::capsule::Session;
 use beresta_proto::id::{RelayId, SendId};
 use beresta_proto::time::Timestamp;
 
+use crate::crypto::Vouched;
 use crate::rng::Rng;
 use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
@@ -65,11 +66,27 @@ pub struct Engine {
     /// Contacts for whom a queue was made, and until when no other one is.
     fresh: BTreeMap<ContactId, Timestamp>,
     next_number: u64,
+    /// Certificates that were checked since the start.
+    vouched: Vouched,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
     clock: Clock,
     /// When the last step was: what was due by then was done, or waits for a line.
     last: Timestamp,
+}
+
+/// Why nothing of a wish was kept.
+enum Undone<E> {
+    /// It was refused.
+    Refused(E),
+    /// The store failed.
+    Failed(StoreError),
+}
+
+impl<E> From<StoreError> for Undone<E> {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 impl Engine {
@@ -85,6 +102,7 @@ impl Engine {
             effects: VecDeque::new(),
             fresh: BTreeMap::new(),
             next_number: 1,
+            vouched: Vouched::new(),
             prompted: BTreeMap::new(),
             clock: Clock::default(),
             last: Timestamp(0),
@@ -176,21 +194,10 @@ impl Engine {
         now: Timestamp,
         run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let last = std::mem::replace(&mut self.last, now);
-        self.clock.step(last, now);
-        let (effects, asked) = (self.effects.len(), self.asked.clone());
-        let outcome = store.transaction(|tx| {
-            self.clock.mind(tx, last, now)?;
-            let value = run(self, tx)?;
-            self.progress(tx, now)?;
-            Ok(value)
-        });
-        match outcome {
-            Ok(_) => self.clock.minded(now),
-            Err(error) => {
-                self.effects.truncate(effects);
-                self.forget(asked, error, now);
-            }
+        let asked = self.asked.clone();
+        let outcome = self.attempt(store, now, run);
+        if let Err(error) = outcome {
+            self.forget(asked, error, now);
         }
         outcome
     }
@@ -203,15 +210,49 @@ impl Engine {
         now: Timestamp,
         run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.step(store, now, |engine, tx| {
-            let effects = engine.effects.len();
-            let outcome = tx.all_or_nothing(|| run(engine, tx));
-            if outcome.is_err() {
-                tx.alive()?;
-                engine.effects.truncate(effects);
+        let (last, asked) = (self.last, self.asked.clone());
+        let outcome = self.attempt(store, now, |engine, tx| {
+            run(engine, tx).map_err(|why| tx.alive().map_or_else(Undone::Failed, |()| Undone::Refused(why)))
+        });
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(Undone::Failed(error)) => {
+                self.forget(asked, error, now);
+                Err(error.into())
             }
-            Ok(outcome)
-        })?
+            Err(Undone::Refused(why)) => {
+                // What every step does beside its own work is done all the same.
+                self.last = last;
+                self.step(store, now, |_, _| Ok(()))?;
+                Err(why)
+            }
+        }
+    }
+
+    /// Runs one step in one transaction. One that fails leaves neither rows nor effects.
+    fn attempt<T, E: From<StoreError>>(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let last = std::mem::replace(&mut self.last, now);
+        self.clock.step(last, now);
+        let effects = self.effects.len();
+        let outcome = store.transaction(|tx| {
+            self.clock.mind(tx, last, now)?;
+            let value = run(self, tx)?;
+            self.progress(tx, now)?;
+            Ok(value)
+        });
+        if outcome.is_ok() {
+            self.clock.minded(now);
+        } else {
+            self.effects.truncate(effects);
+            // What a clock that was set back moves is moved by the next step.
+            self.last = self.last.max(last);
+        }
+        outcome
     }
 
     fn forget(&mut self, asked: BTreeSet<AskId>, error: StoreError, now: Timestamp) {

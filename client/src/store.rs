@@ -4,6 +4,7 @@
 //! beside it while open) and `lock`. What the rows mean is left to the engine and to the crypto room; each of their
 //! subjects has a row module here that adds functions to [`Tx`].
 
+mod body;
 mod error;
 mod kdf;
 mod key;
@@ -11,6 +12,7 @@ mod lock;
 mod migrate;
 mod open;
 mod process;
+mod seed;
 pub mod signal;
 mod tx;
 mod vault;
@@ -29,7 +31,7 @@ pub mod queue;
 use std::path::Path;
 
 use rand::CryptoRng;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 pub use error::StoreError;
 pub use kdf::KdfCost;
@@ -37,7 +39,9 @@ pub use key::{DatabaseKey, MasterKey, Passphrase};
 pub use process::harden_process;
 pub use tx::Tx;
 
+use body::BodyKeys;
 use lock::ProfileLock;
+use open::Opened;
 use vault::Vault;
 
 /// One open profile: its SQLCipher connection, its vault header and its lock.
@@ -45,6 +49,7 @@ use vault::Vault;
 /// Fields drop in the order written: the database closes before another process may take the lock.
 pub struct Store {
     conn: Connection,
+    keys: BodyKeys,
     home: Option<Home>,
     /// Whether copies of something that was erased may be left in the files.
     owes_scrub: bool,
@@ -87,8 +92,8 @@ impl Store {
         fill: impl FnOnce(&Tx<'_>, &mut R) -> Result<(), E>,
     ) -> Result<Self, E> {
         let lock = ProfileLock::take_new(dir)?;
-        let (conn, vault) = open::create(dir, passphrase, cost, rng, fill)?;
-        Ok(Self { conn, home: Some(Home { vault, _lock: lock }), owes_scrub: false })
+        let Opened { conn, keys, vault } = open::create(dir, passphrase, cost, rng, fill)?;
+        Ok(Self { conn, keys, home: Some(Home { vault, _lock: lock }), owes_scrub: false })
     }
 
     /// Opens the profile in `dir`. A wrong passphrase changes no file.
@@ -98,9 +103,9 @@ impl Store {
     /// damaged slots looks like), [`StoreError::DamagedHeader`], [`StoreError::Damaged`], [`StoreError::Newer`].
     pub fn open(dir: &Path, passphrase: &Passphrase) -> Result<Self, StoreError> {
         let lock = ProfileLock::take(dir)?;
-        let (conn, vault) = open::open(dir, passphrase)?;
+        let Opened { conn, keys, vault } = open::open(dir, passphrase)?;
         // Whoever had it open last may have been killed between a deletion and its scrub.
-        Ok(Self { conn, home: Some(Home { vault, _lock: lock }), owes_scrub: true })
+        Ok(Self { conn, keys, home: Some(Home { vault, _lock: lock }), owes_scrub: true })
     }
 
     /// A store that lives in memory and is gone with the value: for tests.
@@ -111,7 +116,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] if a setting did not take.
     pub fn open_in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Self, StoreError> {
-        Ok(Self { conn: open::in_memory(rng)?, home: None, owes_scrub: false })
+        let (conn, keys) = open::in_memory(rng)?;
+        Ok(Self { conn, keys, home: None, owes_scrub: false })
     }
 
     /// Makes `new` the passphrase in place of `old`. The master key and the database stay as they are, so a copy of
@@ -150,9 +156,7 @@ impl Store {
         &mut self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let inner =
-            self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let tx = Tx::new(inner);
+        let tx = Tx::begin(&mut self.conn, &self.keys)?;
         let value = f(&tx)?; // dropping a transaction rolls it back
         let erased = tx.erased();
         tx.commit()?;
@@ -174,14 +178,16 @@ impl Store {
         if self.owes_scrub { self.checkpoint_and_truncate() } else { Ok(()) }
     }
 
-    /// Moves everything into the database file and empties the WAL and the list of free pages, so that what was
-    /// deleted is in neither.
+    /// Destroys the keys of texts that are gone, then moves everything into the database file and empties the WAL and the
+    /// list of free pages, so that what was deleted is in neither.
     ///
-    /// It clears this store's files; what a file system or flash keeps of freed blocks is out of its reach.
+    /// What a file system or flash keeps of freed blocks is out of its reach: of texts it is noise without their keys;
+    /// names and the like may be found there.
     ///
     /// # Errors
     /// [`StoreError::InUse`] if the WAL could not be emptied, [`StoreError::Full`] and others of the machine.
     pub fn checkpoint_and_truncate(&mut self) -> Result<(), StoreError> {
+        self.transaction(|tx| tx.destroy_seeds())?;
         wipe::incremental_vacuum(&self.conn)?;
         wipe::checkpoint(&self.conn)?;
         self.owes_scrub = false;
@@ -202,7 +208,7 @@ impl Store {
     /// Those of the machine. Committed rows are safe all the same.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.checkpoint_and_truncate()?;
-        let Self { conn, home, owes_scrub: _ } = self;
+        let Self { conn, keys: _, home, owes_scrub: _ } = self;
         let closed = conn.close().map_err(|(_, error)| StoreError::from(error));
         drop(home);
         closed
@@ -211,7 +217,7 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, home, owes_scrub: _ } = self;
+        let Self { conn: _, keys: _, home, owes_scrub: _ } = self;
         f.debug_struct("Store").field("on_disk", &home.is_some()).finish_non_exhaustive()
     }
 }

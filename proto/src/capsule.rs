@@ -4,7 +4,7 @@
 //! suite 1 │ bucket 1 │ key id 8 │ enc 1,120 │ HPKE( session key 32 │ n 8 ) 56 │ tag 16 │ AEAD( order ) 91 + bucket
 //! order = op 1 │ send id 24 │ capability 32 │ message id 16 │ ttl 1 │ flags 1 │ envelope
 //! ```
-//! Every capsule stands by itself: a relay that knows nothing opens the header (0.3 ms of a core) and has the session
+//! Every capsule stands by itself: a relay that knows nothing opens the header (0.2 ms of a core) and has the session
 //! key and n, from which the order's key and the tag come. A relay that remembers the session recognises the tag and
 //! skips the header. Nobody on the way can tell which happened, because all capsules are made alike.
 //!
@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::envelope::{Bucket, Envelope};
@@ -247,7 +247,22 @@ impl SendOrder {
         w.into_vec()
     }
 
-    fn decode(bucket: Bucket, inside: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads an order, whose envelope stays where it is: moved to the front, over the capability.
+    fn decode(bucket: Bucket, mut inside: Vec<u8>) -> Result<Self, DecodeError> {
+        let front = Self::decode_front(bucket, &inside);
+        if front.is_err() {
+            inside.zeroize();
+        }
+        let (queue, capability, message, ttl) = front?;
+        inside.drain(..ORDER_LEN);
+        Ok(Self { queue, capability, message, ttl, envelope: Envelope::from_bytes(inside)? })
+    }
+
+    /// Reads what stands before the envelope, which is there in full.
+    fn decode_front(
+        bucket: Bucket,
+        inside: &[u8],
+    ) -> Result<(SendId, SendCapability, MessageId, TtlClass), DecodeError> {
         let mut r = Reader::new(inside);
         match r.u8()? {
             OP_SEND => {}
@@ -260,9 +275,9 @@ impl SendOrder {
         if r.u8()? != 0 {
             return Err(DecodeError::Invalid { what: "order flags" });
         }
-        let envelope = Envelope::from_bytes(r.take(bucket.size())?.to_vec())?;
+        r.take(bucket.size())?;
         r.finish()?;
-        Ok(Self { queue, capability, message, ttl, envelope })
+        Ok((queue, capability, message, ttl))
     }
 }
 
@@ -329,7 +344,7 @@ impl Capsule {
         self.key_id
     }
 
-    /// Opens the header the slow way: 0.3 ms of a core.
+    /// Opens the header the slow way: 0.2 ms of a core.
     ///
     /// # Errors
     /// [`CapsuleError::Header`] if it was not sealed to `epoch` for `relay`; [`CapsuleError::Order`] if the tag is
@@ -361,9 +376,9 @@ impl Capsule {
         let aad = Aad::from(order_aad(self.bucket, &self.key_id, &self.tag));
         let inside = order_cipher(&keys)?
             .open_in_place(order_nonce(), aad, &mut self.order)
-            .map_err(|_| CapsuleError::Order)?;
-        let order = SendOrder::decode(self.bucket, inside);
-        zeroize::Zeroize::zeroize(&mut self.order);
-        Ok((order?, keys.reply))
+            .map_err(|_| CapsuleError::Order)?
+            .len();
+        self.order.truncate(inside);
+        Ok((SendOrder::decode(self.bucket, self.order)?, keys.reply))
     }
 }

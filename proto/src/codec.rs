@@ -222,15 +222,20 @@ impl Writer {
         Self { out: Vec::with_capacity(capacity) }
     }
 
-    /// Appends `bytes` as they are.
-    pub fn put(&mut self, bytes: &[u8]) {
-        let needed = self.out.len().saturating_add(bytes.len());
+    /// Makes room for so many more bytes.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.out.len().saturating_add(more);
         if needed > self.out.capacity() {
             let mut larger = Vec::with_capacity(needed.saturating_mul(2));
             larger.extend_from_slice(&self.out);
             self.out.zeroize();
             self.out = larger;
         }
+    }
+
+    /// Appends `bytes` as they are.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.reserve(bytes.len());
         self.out.extend_from_slice(bytes);
     }
 
@@ -273,9 +278,9 @@ impl Writer {
 
     /// Appends zeros until `len` bytes are written; nothing if more are there already.
     pub fn zeros_to(&mut self, len: usize) {
-        while self.out.len() < len {
-            self.put(&[0]);
-        }
+        let more = len.saturating_sub(self.out.len());
+        self.reserve(more);
+        self.out.resize(self.out.len().saturating_add(more), 0);
     }
 
     /// How many bytes are written.

@@ -91,15 +91,28 @@ impl<'a> Frame<'a> {
     /// # Errors
     /// [`DecodeError::TooLong`] if the body fits none.
     pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        Self::encode_parts(self.kind, self.request, &[self.body])
+    }
+
+    /// Writes a frame whose body is `parts` in a row, which are copied once: a message is the most of what a relay moves.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooLong`] if the body fits no class.
+    pub(crate) fn encode_parts(
+        kind: u8,
+        request: RequestId,
+        parts: &[&[u8]],
+    ) -> Result<Vec<u8>, DecodeError> {
+        let len = parts.iter().fold(0_usize, |len, part| len.saturating_add(part.len()));
         let limit = Class::Bucket(Bucket::L).size() - HEADER_LEN;
-        let too_long = DecodeError::TooLong { what: "frame body", got: self.body.len(), limit };
-        let class = Class::for_body(self.body.len()).ok_or(too_long)?;
+        let too_long = DecodeError::TooLong { what: "frame body", got: len, limit };
+        let class = Class::for_body(len).ok_or(too_long)?;
         let mut w = Writer::with_capacity(class.size());
         w.u8(class.code());
-        w.u8(self.kind);
-        w.u32(self.request.0);
-        w.u16(u16::try_from(self.body.len()).map_err(|_| too_long)?);
-        w.put(self.body);
+        w.u8(kind);
+        w.u32(request.0);
+        w.u16(u16::try_from(len).map_err(|_| too_long)?);
+        parts.iter().for_each(|part| w.put(part));
         w.zeros_to(class.size());
         Ok(w.into_vec())
     }

@@ -11,7 +11,7 @@ use ::hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::KeyId;
-use crate::key::{EpochSecret, hash};
+use crate::key::{EpochSeed, hash};
 use crate::label;
 use crate::rng::{HpkeRng, Random};
 
@@ -61,9 +61,49 @@ impl EpochPublic {
     }
 }
 
+/// A relay's epoch key: the seed, and the private key that comes from it, made once. To make it anew for each capsule
+/// would take a quarter of the time that opening one takes.
+#[derive(Clone)]
+pub struct EpochSecret {
+    seed: EpochSeed,
+    /// Wipes itself. None if the library refuses the seed; it takes every 32 bytes.
+    private: Option<Box<<XWing as Kem>::PrivateKey>>,
+}
+
+impl core::fmt::Debug for EpochSecret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { seed: _, private: _ } = self;
+        f.write_str("EpochSecret(..)")
+    }
+}
+
+impl From<EpochSeed> for EpochSecret {
+    fn from(seed: EpochSeed) -> Self {
+        let private = <XWing as Kem>::PrivateKey::from_bytes(seed.expose()).ok().map(Box::new);
+        Self { seed, private }
+    }
+}
+
 impl EpochSecret {
-    fn private(&self) -> Result<<XWing as Kem>::PrivateKey, HpkeError> {
-        <XWing as Kem>::PrivateKey::from_bytes(self.expose()).map_err(|_| HpkeError)
+    /// Takes the seed's 32 bytes and wipes where they came from.
+    #[must_use]
+    pub fn take(bytes: &mut [u8; 32]) -> Self {
+        EpochSeed::take(bytes).into()
+    }
+
+    /// Draws a fresh key.
+    pub fn random(rng: &mut impl Random) -> Self {
+        EpochSeed::random(rng).into()
+    }
+
+    /// The seed's bytes, for the relay's own file.
+    #[must_use]
+    pub fn expose(&self) -> &[u8; 32] {
+        self.seed.expose()
+    }
+
+    fn private(&self) -> Result<&<XWing as Kem>::PrivateKey, HpkeError> {
+        self.private.as_deref().ok_or(HpkeError)
     }
 
     /// The public half.
@@ -71,7 +111,7 @@ impl EpochSecret {
     /// # Errors
     /// [`HpkeError`] if the library refuses the seed; it takes every 32 bytes.
     pub fn public(&self) -> Result<EpochPublic, HpkeError> {
-        let public = XWing::sk_to_pk(&self.private()?).to_bytes();
+        let public = XWing::sk_to_pk(self.private()?).to_bytes();
         let mut bytes = Box::new([0; PUBLIC_LEN]);
         if public.len() != bytes.len() {
             return Err(HpkeError);
@@ -80,7 +120,7 @@ impl EpochSecret {
         Ok(EpochPublic(bytes))
     }
 
-    /// Opens `sealed` (ciphertext and tag) under the encapsulation `enc`. Costs about 0.3 ms of a core.
+    /// Opens `sealed` (ciphertext and tag) under the encapsulation `enc`. Costs about 0.2 ms of a core.
     ///
     /// # Errors
     /// [`HpkeError`] if it was not sealed to this key with this `info` and `aad`.
@@ -88,7 +128,7 @@ impl EpochSecret {
         let enc = <XWing as Kem>::EncappedKey::from_bytes(enc).map_err(|_| HpkeError)?;
         let mut context = ::hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
             &OpModeR::Base,
-            &self.private()?,
+            self.private()?,
             &enc,
             info,
         )

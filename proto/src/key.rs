@@ -12,6 +12,8 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::label;
 use crate::rng::Random;
 
+pub use crate::hpke::EpochSecret;
+
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -97,8 +99,8 @@ secret!(
     SigningKey
 );
 secret!(
-    /// The seed of an X-Wing private key: a relay's epoch key.
-    EpochSecret
+    /// The seed of an X-Wing private key: what is kept of an [`EpochSecret`].
+    EpochSeed
 );
 
 /// The SHA-256 of `parts` in a row, behind a label.

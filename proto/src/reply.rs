@@ -217,11 +217,8 @@ impl Push {
         let mut w = Writer::with_capacity(64);
         let kind = match self {
             Self::Deliver { queue, sequence, envelope } => {
-                w = Writer::with_capacity(envelope.as_bytes().len() + 32);
-                queue.encode(&mut w);
-                w.u64(*sequence);
-                w.put(envelope.as_bytes());
-                kind::DELIVER
+                let parts = [queue.0.as_slice(), &sequence.to_be_bytes(), envelope.as_bytes()];
+                return Frame::encode_parts(kind::DELIVER, RequestId(0), &parts);
             }
             Self::TakenOver { queue } => {
                 queue.encode(&mut w);

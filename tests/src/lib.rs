@@ -4,6 +4,8 @@
 pub mod fuzz;
 pub mod process;
 #[cfg(feature = "world")]
+pub mod sim;
+#[cfg(feature = "world")]
 pub mod vectors;
 #[cfg(feature = "world")]
 pub mod world;

@@ -2,13 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_client::store::outbox::Outgoing;
+use beresta_proto::command::Command;
 use beresta_proto::content::Body;
 use beresta_proto::id::ContentId;
+use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
-use beresta_tests::world::{BEGIN, Who, World};
+use beresta_tests::world::{BEGIN, Lie, Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
     let mut world = World::new(seed);
@@ -47,6 +52,42 @@ fn a_message_that_comes_twice_is_shown_once() {
     assert_eq!(world.heard_texts(anna, to_boris), ["once", "twice"]);
     let told = world.events(anna).into_iter().filter(|kind| *kind == EventKind::MessageArrived);
     assert_eq!(told.count(), 2);
+}
+
+#[test]
+fn texts_keep_their_order_though_a_relay_refuses_one() {
+    let (mut world, anna, boris) = two(305);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.refuses = 2;
+    let texts = ["one", "two", "three", "four"];
+    for text in texts {
+        world.say(boris, to_anna, text).unwrap();
+    }
+    world.run(MINUTE_MS);
+    assert_eq!(world.refuses, 0);
+    assert_eq!(world.heard_texts(anna, to_boris), texts);
+}
+
+#[test]
+fn an_acknowledgement_that_a_relay_refuses_is_said_again() {
+    let (mut world, anna, boris) = two(307);
+    let (_, to_anna) = world.meet(anna, boris);
+    let said: Rc<RefCell<Vec<_>>> = Rc::default();
+    let seen = Rc::clone(&said);
+    world.lie(move |asked| {
+        let Command::Acknowledge { queue, upto } = asked.command else { return None };
+        if asked.who != anna {
+            return None;
+        }
+        let mut seen = seen.borrow_mut();
+        seen.push((*queue, *upto));
+        (seen.len() <= 2).then_some(Lie::Reply(Reply::Refused(Refusal::Failed)))
+    });
+    world.say(boris, to_anna, "only this").unwrap();
+    world.run(20 * SECOND_MS);
+    let said = said.borrow();
+    assert_eq!(said.len(), 3, "twice refused, then done");
+    assert!(said.iter().all(|one| *one == said[0]));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Two people over a relay, the real cores in a false world: what each promise looks like from outside.
 
-use beresta_client::engine::{AcceptRequest, AskError, InviteRequest, SendRefused};
+use beresta_client::engine::{AcceptRequest, AskError, ComposeError, InviteRequest, SendRefused};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
@@ -187,7 +187,7 @@ fn a_conversation_whose_messages_all_expired_heals() {
             world.restart_relay();
         }
     };
-    assert!(matches!(refused, SendRefused::TooFarAhead));
+    assert!(matches!(refused, SendRefused::Compose(ComposeError::TooFarAhead)));
     assert!(sent >= 990, "the cap is near 1,000: {sent}");
     world.run(40 * DAY_MS);
     let failed = world.chat(anna, to_boris).into_iter().filter(|one| one.state == MessageState::Failed);

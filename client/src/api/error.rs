@@ -201,7 +201,6 @@ impl From<SendRefused> for Error {
             SendRefused::Blocked => Self::Blocked,
             SendRefused::IdentityChanged => Self::IdentityChanged,
             SendRefused::Empty => Self::EmptyText,
-            SendRefused::TooFarAhead => Self::TooManyUndelivered,
             SendRefused::Compose(error) => error.into(),
         }
     }

@@ -62,6 +62,9 @@ pub enum EncryptError {
     /// The handle is pinned to another key.
     #[error("the identity has changed")]
     OtherIdentity,
+    /// More is undelivered than the caller allows.
+    #[error("too many undelivered messages")]
+    TooFarAhead,
     /// The session in the store is damaged.
     #[error("the session is damaged")]
     Damaged,
@@ -158,7 +161,7 @@ thread_local! {
 
 /// Runs `step`, which calls libsignal, and turns a panic into an error without a word printed.
 ///
-/// `step` must undo what it wrote when it fails: it runs inside `Tx::all_or_nothing`.
+/// `step` must write nothing that stays when it fails: libsignal only reads the store.
 pub(super) fn contain<T>(step: impl FnOnce() -> T) -> Result<T, Panicked> {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {

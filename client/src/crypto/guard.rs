@@ -94,12 +94,44 @@ fn canonical(key: &PublicKey) -> Result<(), Refused> {
     if key.is_canonical() { Ok(()) } else { Err(Refused::WeakKey) }
 }
 
+/// The identity key of a peer, canonical and not our own. Only the guard makes one: whoever holds it need not ask again.
+#[derive(Clone, Copy)]
+pub(super) struct PeerKey {
+    identity: IdentityPublic,
+    key: PublicKey,
+}
+
+impl PeerKey {
+    /// Its bytes.
+    pub(super) const fn identity(&self) -> &IdentityPublic {
+        &self.identity
+    }
+
+    /// The key.
+    pub(super) const fn key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
+impl std::fmt::Debug for PeerKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { identity: _, key: _ } = self;
+        f.write_str("PeerKey(..)")
+    }
+}
+
 /// Reads the identity key of a peer: canonical, and not our own.
-pub(super) fn peer_identity(identity: &IdentityPublic, own: &IdentityPublic) -> Result<PublicKey, Refused> {
+pub(super) fn peer_identity(identity: &IdentityPublic, own: &IdentityPublic) -> Result<PeerKey, Refused> {
     if identity == own {
         return Err(Refused::OurIdentity);
     }
-    public_key(&identity.0)
+    Ok(PeerKey { identity: *identity, key: public_key(&identity.0)? })
+}
+
+/// Reads the identity key of a peer that is pinned to a handle: none is pinned that [`peer_identity`] refused.
+pub(super) fn pinned_identity(identity: &IdentityPublic) -> Result<PeerKey, Refused> {
+    let key = PublicKey::deserialize(&identity.0).map_err(|_| Refused::WeakKey)?;
+    Ok(PeerKey { identity: *identity, key })
 }
 
 /// Admits a message that `sender` sealed, against the record of the session with them; with it, the steps that it skips
@@ -108,10 +140,10 @@ pub(super) fn admit(
     kind: CiphertextMessageType,
     bytes: &[u8],
     record: &Record,
-    sender: &IdentityPublic,
+    sender: &PeerKey,
     own: &IdentityPublic,
 ) -> Result<(Admitted, u32), Refused> {
-    peer_identity(sender, own)?;
+    let sender = sender.identity();
     match kind {
         CiphertextMessageType::PreKey => {
             let message = PreKeySignalMessage::try_from(bytes).map_err(|_| Refused::Malformed)?;

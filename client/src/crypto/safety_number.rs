@@ -91,7 +91,7 @@ impl SafetyNumber {
 /// [`SafetyNumberError`] if there is no account or the peer's key is refused.
 pub fn safety_number(tx: &Tx<'_>, peer: &Peer) -> Result<SafetyNumber, SafetyNumberError> {
     let own = Account::load(tx)?;
-    let theirs = guard::peer_identity(&peer.identity, own.identity())?;
+    let theirs = *guard::peer_identity(&peer.identity, own.identity())?.key();
     let ids: [&IdentityPublic; 2] = [own.identity(), &peer.identity];
     let [our_id, their_id] = ids.map(|identity| identity.account_id().0);
     let own_pair = own.pair();

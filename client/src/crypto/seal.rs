@@ -3,17 +3,20 @@
 //! Opening a seal proves only that its maker holds the certificate's key, not who that is. The engine looks the key
 //! up among its contacts, and [`decrypt`](super::session::decrypt) checks the rest.
 
+use std::collections::BTreeMap;
+
 use beresta_proto::bundle::IdentityPublic;
 use beresta_proto::rng::Random;
 use beresta_proto::time::{DAY_MS, Timestamp};
 use libsignal_protocol::{
-    DeviceId, SenderCertificate, Timestamp as SignalTime, UnidentifiedSenderMessageContent,
-    sealed_sender_decrypt_to_usmc,
+    DeviceId, SenderCertificate, SignalProtocolError, Timestamp as SignalTime,
+    UnidentifiedSenderMessageContent, sealed_sender_decrypt_to_usmc,
 };
 
+use super::Handle;
 use super::account::{Account, uuid_text};
 use super::fault::{AccountError, DecryptError, OpenError, contain};
-use super::guard;
+use super::guard::{self, PeerKey};
 use super::rng::SignalRng;
 use super::stores::{Rows, Said, ready};
 use crate::store::Tx;
@@ -42,8 +45,10 @@ impl std::fmt::Debug for Sealed {
 
 /// A seal that was opened. Its sender is claimed, not yet trusted.
 pub struct Opened {
+    /// Whoever opened it goes on with the same keys.
+    pub(super) own: Account,
     pub(super) content: UnidentifiedSenderMessageContent,
-    pub(super) sender: IdentityPublic,
+    pub(super) sender: PeerKey,
 }
 
 impl Opened {
@@ -51,13 +56,21 @@ impl Opened {
     /// an account id.
     #[must_use]
     pub const fn sender(&self) -> &IdentityPublic {
-        &self.sender
+        self.sender.identity()
+    }
+
+    /// The message as the ratchet encrypted it.
+    ///
+    /// # Errors
+    /// [`OpenError::NotSealed`], which no seal gives that opened.
+    pub fn encrypted(&self) -> Result<&[u8], OpenError> {
+        self.content.contents().map_err(|_| OpenError::NotSealed)
     }
 }
 
 impl std::fmt::Debug for Opened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { content: _, sender: _ } = self;
+        let Self { own: _, content: _, sender: _ } = self;
         f.write_str("Opened(..)")
     }
 }
@@ -80,22 +93,26 @@ pub fn open_seal(tx: &Tx<'_>, sealed: &[u8]) -> Result<Opened, OpenError> {
     let key = content.sender().and_then(SenderCertificate::key).map_err(|_| OpenError::NotSealed)?;
     let key = key.serialize();
     let sender = IdentityPublic(key.as_ref().try_into().map_err(|_| OpenError::NotSealed)?);
-    guard::peer_identity(&sender, own.identity())?;
-    Ok(Opened { content, sender })
+    let sender = match tx.handle_of_identity(&sender.0)? {
+        Some(_) => guard::pinned_identity(&sender)?,
+        None => guard::peer_identity(&sender, own.identity())?,
+    };
+    Ok(Opened { own, content, sender })
 }
 
-/// Our sender certificate: the one in use, or a fresh one where that is older than a week or from a clock ahead.
+/// Our sender certificate: the one in use, or a fresh one where that is older than a week or from a clock ahead, and
+/// whether it is fresh: [`keep_certificate`] is for that.
 pub(super) fn certificate(
     tx: &Tx<'_>,
     own: &Account,
     now: Timestamp,
     rng: &mut SignalRng<'_, impl Random>,
-) -> Result<SenderCertificate, AccountError> {
+) -> Result<(SenderCertificate, bool), AccountError> {
     let damaged = |_| AccountError::Damaged;
     if let Some((bytes, made)) = tx.sender_certificate()? {
         let made = Timestamp(made);
         if made <= now && now.since(made) < CERTIFICATE_RENEWAL_MS {
-            return SenderCertificate::deserialize(&bytes).map_err(damaged);
+            return Ok((SenderCertificate::deserialize(&bytes).map_err(damaged)?, false));
         }
     }
     let fresh = SenderCertificate::new(
@@ -109,21 +126,71 @@ pub(super) fn certificate(
         rng,
     )
     .map_err(damaged)?;
-    tx.set_sender_certificate(fresh.serialized().map_err(damaged)?, now.0)?;
-    Ok(fresh)
+    Ok((fresh, true))
 }
 
-/// Checks a certificate against the pinned key: signed by it through its online key, naming the account that the key
-/// has, and not expired.
+/// Keeps a fresh certificate for the sends of a week.
+pub(super) fn keep_certificate(
+    tx: &Tx<'_>,
+    fresh: &SenderCertificate,
+    now: Timestamp,
+) -> Result<(), AccountError> {
+    tx.set_sender_certificate(fresh.serialized().map_err(|_| AccountError::Damaged)?, now.0)?;
+    Ok(())
+}
+
+/// Certificates whose signatures held, the last of each peer: the same bytes under the same key hold again. A sender
+/// renews theirs once a week, and checking one costs as much as turning the ratchet. In memory only.
+#[derive(Default)]
+pub struct Vouched(BTreeMap<Handle, (IdentityPublic, Vec<u8>)>);
+
+impl Vouched {
+    /// None yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Whether both signatures of a certificate hold under a peer's key, whatever the time.
+    fn holds(
+        &mut self,
+        handle: Handle,
+        certificate: &SenderCertificate,
+        key: &PeerKey,
+    ) -> Result<bool, SignalProtocolError> {
+        let bytes = certificate.serialized()?;
+        let known = self.0.get(&handle);
+        if known.is_some_and(|(identity, held)| identity == key.identity() && held == bytes) {
+            return Ok(true);
+        }
+        let holds = certificate.validate(key.key(), SignalTime::from_epoch_millis(0))?;
+        if holds {
+            self.0.insert(handle, (*key.identity(), bytes.to_vec()));
+        }
+        Ok(holds)
+    }
+}
+
+impl std::fmt::Debug for Vouched {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(_) = self;
+        f.write_str("Vouched(..)")
+    }
+}
+
+/// Checks a certificate against the pinned key of the peer with this handle: signed by it through its online key, naming
+/// the account that the key has, and not expired.
 pub(super) fn check_certificate(
     certificate: &SenderCertificate,
-    pinned: &IdentityPublic,
+    handle: Handle,
+    pinned: &PeerKey,
+    vouched: &mut Vouched,
     now: Timestamp,
 ) -> Result<(), DecryptError> {
     let bad = |_| DecryptError::BadCertificate;
-    let root = guard::public_key(&pinned.0)?;
     // The signatures first and without the time, so that an expired one has its own name: a clock may be wrong.
-    let signed = certificate.validate(&root, SignalTime::from_epoch_millis(0)).map_err(bad)?;
+    let signed = vouched.holds(handle, certificate, pinned).map_err(bad)?;
+    let pinned = pinned.identity();
     let key = certificate.key().map_err(bad)?.serialize();
     let names_its_key = certificate.sender_uuid().map_err(bad)? == uuid_text(pinned.account_id());
     if !signed || *key != pinned.0 || !names_its_key {

@@ -16,12 +16,12 @@ use zeroize::Zeroizing;
 use super::account::Account;
 use super::fault::{DecryptError, EncryptError, MeetError, contain, undecryptable};
 use super::guard::record::Record;
-use super::guard::{self, Admitted, Refused};
+use super::guard::{self, Admitted, PeerKey, Refused};
 use super::rng::SignalRng;
-use super::seal::{Opened, Sealed, certificate, check_certificate};
+use super::seal::{Opened, Sealed, Vouched, certificate, check_certificate, keep_certificate};
 use super::stores::{Failure, OneSession, Rows, Said, ready};
 use super::{Clocks, Handle, Peer, budget};
-use crate::store::Tx;
+use crate::store::{StoreError, Tx};
 
 /// Whom a message may be from.
 #[derive(Debug, Clone, Copy)]
@@ -66,41 +66,41 @@ pub fn meet(
     if bundle.identity != peer.identity || bundle.device != peer.device {
         return Err(MeetError::BadBundle);
     }
-    guard::peer_identity(&bundle.identity, own.identity())?;
-    let bundle = checked(bundle)?;
-    tx.all_or_nothing(|| {
-        if !pin(tx, peer)? {
-            return Err(MeetError::OtherIdentity);
-        }
-        let stored = tx.session(&peer.handle.0, peer.device.get())?;
-        let record = Record::read(stored.as_deref().map(Vec::as_slice)).ok_or(MeetError::BadBundle)?;
-        let said = Said::default();
-        let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
-        let mut session = OneSession::new(None).map_err(|_| MeetError::BadBundle)?;
-        let address = peer.address().ok_or(MeetError::BadBundle)?;
-        let mut rng = SignalRng(rng);
-        let met = contain(|| {
-            ready(process_prekey_bundle(
-                &address,
-                &mut session,
-                &mut rows,
-                &bundle,
-                signal_time(now).into(),
-                &mut rng,
-            ))
-        });
-        if let Some(Failure::Store(error)) = said.take() {
-            return Err(error.into());
-        }
-        met.ok().flatten().and_then(Result::ok).ok_or(MeetError::BadBundle)?;
-        let moved = session.record().filter(|record| usable(record, now)).ok_or(MeetError::BadBundle)?;
-        let record = record.with(moved).ok_or(MeetError::BadBundle)?;
-        Ok(tx.put_session(&peer.handle.0, peer.device.get(), &record)?)
-    })
+    let identity = guard::peer_identity(&bundle.identity, own.identity())?;
+    let bundle = checked(bundle, &identity)?;
+    let pinned = Pinned::of(tx, peer)?;
+    if pinned == Pinned::Otherwise {
+        return Err(MeetError::OtherIdentity);
+    }
+    let stored = tx.session(&peer.handle.0, peer.device.get())?;
+    let record = Record::read(stored.as_deref().map(Vec::as_slice)).ok_or(MeetError::BadBundle)?;
+    let said = Said::default();
+    let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
+    let mut session = OneSession::new(None).map_err(|_| MeetError::BadBundle)?;
+    let address = peer.address().ok_or(MeetError::BadBundle)?;
+    let mut rng = SignalRng(rng);
+    let met = contain(|| {
+        ready(process_prekey_bundle(
+            &address,
+            &mut session,
+            &mut rows,
+            &bundle,
+            signal_time(now).into(),
+            &mut rng,
+        ))
+    });
+    if let Some(Failure::Store(error)) = said.failure() {
+        return Err(error.into());
+    }
+    met.ok().flatten().and_then(Result::ok).ok_or(MeetError::BadBundle)?;
+    let moved = session.record().filter(|record| usable(record, now)).ok_or(MeetError::BadBundle)?;
+    let record = record.with(moved).ok_or(MeetError::BadBundle)?;
+    pinned.keep(tx, peer)?;
+    Ok(tx.put_session(&peer.handle.0, peer.device.get(), &record)?)
 }
 
 /// libsignal's form of a bundle, every key in it canonical. Signatures libsignal checks itself.
-fn checked(bundle: &Bundle) -> Result<PreKeyBundle, MeetError> {
+fn checked(bundle: &Bundle, identity: &PeerKey) -> Result<PreKeyBundle, MeetError> {
     let one_time = match &bundle.one_time {
         Some((id, public)) => Some(((*id).into(), guard::public_key(public)?)),
         None => None,
@@ -116,102 +116,109 @@ fn checked(bundle: &Bundle) -> Result<PreKeyBundle, MeetError> {
         bundle.kyber.id.into(),
         kyber,
         bundle.kyber.signature.to_vec(),
-        IdentityKey::new(guard::public_key(&bundle.identity.0)?),
+        IdentityKey::new(*identity.key()),
     )
     .map_err(|_| MeetError::BadBundle)
 }
 
-/// Encrypts `plaintext` for `peer` and seals it. The ratchet has moved when this returns: commit before sending.
+/// Encrypts `plaintext` for `peer` and seals it, unless `most_ahead` messages or more were encrypted since the last that
+/// they surely decrypted (rule S9). The ratchet has moved when this returns: commit before sending.
 ///
 /// # Errors
-/// [`EncryptError`]; nothing was changed then.
+/// [`EncryptError`]; nothing was changed then, unless the store failed.
 pub fn encrypt(
     tx: &Tx<'_>,
     peer: &Peer,
     plaintext: &[u8],
+    most_ahead: u32,
     clocks: impl Into<Clocks>,
     rng: &mut impl Random,
 ) -> Result<Sealed, EncryptError> {
     let Clocks { now, certificate: by } = clocks.into();
+    if Pinned::of(tx, peer)? != Pinned::Already {
+        return Err(EncryptError::OtherIdentity);
+    }
+    let stored = tx.session(&peer.handle.0, peer.device.get())?.ok_or(EncryptError::NoSession)?;
+    let record = Record::read(Some(&stored)).ok_or(EncryptError::Damaged)?;
+    if record.sent_ahead() >= most_ahead {
+        return Err(EncryptError::TooFarAhead);
+    }
+    let mut session = OneSession::new(Some(&stored)).map_err(|_| EncryptError::Damaged)?;
+    if !record.only_with(&peer.identity.0) || !session.record().is_some_and(|session| usable(session, now)) {
+        return Err(EncryptError::NoSession);
+    }
     let own = Account::load(tx)?;
     let mut rng = SignalRng(rng);
-    tx.all_or_nothing(|| {
-        if tx.pinned_identity(&peer.handle.0)?.is_none_or(|pinned| pinned != peer.identity.0) {
-            return Err(EncryptError::OtherIdentity);
-        }
-        let stored = tx.session(&peer.handle.0, peer.device.get())?.ok_or(EncryptError::NoSession)?;
-        let record = Record::read(Some(&stored)).ok_or(EncryptError::Damaged)?;
-        let mut session = OneSession::new(Some(&stored)).map_err(|_| EncryptError::Damaged)?;
-        if !record.only_with(&peer.identity.0)
-            || !session.record().is_some_and(|session| usable(session, now))
-        {
-            return Err(EncryptError::NoSession);
-        }
-        let certificate = certificate(tx, &own, by, &mut rng)?;
-        let said = Said::default();
-        let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
-        let address = peer.address().ok_or(EncryptError::Damaged)?;
-        let sealed = contain(|| {
-            ready(async {
-                let message = message_encrypt(
-                    plaintext,
-                    &address,
-                    &mut session,
-                    &mut rows,
-                    signal_time(now).into(),
-                    &mut rng,
-                )
-                .await?;
-                let content = UnidentifiedSenderMessageContent::new(
-                    message.message_type(),
-                    certificate,
-                    message.serialize().to_vec(),
-                    ContentHint::Resendable,
-                    None,
-                )?;
-                sealed_sender_encrypt_from_usmc(&address, &content, &rows, &mut rng).await
-            })
-        });
-        let sealed = sealed.ok().flatten().and_then(Result::ok).ok_or(EncryptError::Damaged)?;
-        let moved = session.record().filter(|session| usable(session, now)).ok_or(EncryptError::NoSession)?;
-        let record = record.with(moved).ok_or(EncryptError::Damaged)?;
-        tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
-        Ok(Sealed(sealed))
-    })
+    let (certificate, fresh) = certificate(tx, &own, by, &mut rng)?;
+    let fresh = fresh.then(|| certificate.clone());
+    let said = Said::default();
+    let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
+    let address = peer.address().ok_or(EncryptError::Damaged)?;
+    let sealed = contain(|| {
+        ready(async {
+            let message = message_encrypt(
+                plaintext,
+                &address,
+                &mut session,
+                &mut rows,
+                signal_time(now).into(),
+                &mut rng,
+            )
+            .await?;
+            let content = UnidentifiedSenderMessageContent::new(
+                message.message_type(),
+                certificate,
+                message.serialize().to_vec(),
+                ContentHint::Resendable,
+                None,
+            )?;
+            sealed_sender_encrypt_from_usmc(&address, &content, &rows, &mut rng).await
+        })
+    });
+    let sealed = sealed.ok().flatten().and_then(Result::ok).ok_or(EncryptError::Damaged)?;
+    let moved = session.record().filter(|session| usable(session, now)).ok_or(EncryptError::NoSession)?;
+    let record = record.with(moved).ok_or(EncryptError::Damaged)?;
+    if let Some(fresh) = fresh {
+        keep_certificate(tx, &fresh, by)?;
+    }
+    tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
+    Ok(Sealed(sealed))
 }
 
-/// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption.
+/// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption. Whose
+/// certificate held is kept in `vouched`.
 ///
 /// # Errors
-/// [`DecryptError`]. Then nothing was changed but the sender's budget: the caller may commit.
+/// [`DecryptError`]. Unless our own side failed, nothing was changed then but the sender's budget, and the caller may
+/// commit: all that is written is written when everything has held.
 pub fn decrypt(
     tx: &Tx<'_>,
     opened: &Opened,
     expected: Expected<'_>,
+    vouched: &mut Vouched,
     clocks: impl Into<Clocks>,
     rng: &mut impl Random,
 ) -> Result<Decrypted, DecryptError> {
     let Clocks { now, certificate: by } = clocks.into();
-    let own = Account::load(tx)?;
+    let own = &opened.own;
     let certificate = opened.content.sender().map_err(|_| DecryptError::BadCertificate)?;
     let device = u8::from(certificate.sender_device_id().map_err(|_| DecryptError::BadCertificate)?);
     let device = Device::new(device).map_err(|_| DecryptError::OtherDevice)?;
     let peer = match expected {
         Expected::Pinned(peer) => *peer,
-        Expected::Stranger { handle } => Peer { handle, identity: opened.sender, device },
+        Expected::Stranger { handle } => Peer { handle, identity: *opened.sender(), device },
     };
-    if opened.sender != peer.identity {
+    if *opened.sender() != peer.identity {
         return Err(DecryptError::OtherKey);
     }
     if device != peer.device {
         return Err(DecryptError::OtherDevice);
     }
-    guard::peer_identity(&opened.sender, own.identity())?;
-    check_certificate(certificate, &peer.identity, by)?;
+    check_certificate(certificate, peer.handle, &opened.sender, vouched, by)?;
     if !budget::allows(tx, &peer.handle.0, now)? {
         return Err(DecryptError::OverBudget);
     }
-    let result = tx.all_or_nothing(|| inner(tx, &own, opened, &peer, expected, now, rng));
+    let result = inner(tx, own, opened, &peer, expected, now, rng);
     let cost = match &result {
         Ok((_, skips)) => *skips,
         Err(error) if error.costs() => budget::FAILURE,
@@ -232,14 +239,10 @@ fn inner(
     now: Timestamp,
     rng: &mut impl Random,
 ) -> Result<(Zeroizing<Vec<u8>>, u32), DecryptError> {
-    let ours = match expected {
-        Expected::Pinned(_) => {
-            tx.pinned_identity(&peer.handle.0)?.is_some_and(|pinned| pinned == peer.identity.0)
-        }
-        Expected::Stranger { .. } => pin(tx, peer)?,
-    };
-    if !ours {
-        return Err(DecryptError::OtherKey);
+    let pinned = Pinned::of(tx, peer)?;
+    match (pinned, expected) {
+        (Pinned::Already, _) | (Pinned::NotYet, Expected::Stranger { .. }) => {}
+        (Pinned::NotYet, Expected::Pinned(_)) | (Pinned::Otherwise, _) => return Err(DecryptError::OtherKey),
     }
     let stored = tx.session(&peer.handle.0, peer.device.get())?;
     let stored = stored.as_deref().map(Vec::as_slice);
@@ -276,7 +279,7 @@ fn inner(
             ready(message_decrypt_signal(message, &address, &mut session, &mut identities, &mut rng))
         }
     });
-    match said.take() {
+    match said.failure() {
         Some(Failure::Store(error)) => return Err(error.into()),
         Some(Failure::Replay) => return Err(DecryptError::Duplicate),
         None => {}
@@ -291,20 +294,41 @@ fn inner(
         return Err(Refused::NotPostQuantum.into());
     }
     let record = record.with(moved).ok_or(DecryptError::Damaged)?;
+    pinned.keep(tx, peer)?;
+    if let Some(first) = said.first() {
+        first.keep(tx)?;
+    }
     tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
     Ok((plaintext, skips))
 }
 
-/// Pins the peer's key to their handle. False if either belongs to another already.
-fn pin(tx: &Tx<'_>, peer: &Peer) -> Result<bool, crate::store::StoreError> {
-    if let Some(pinned) = tx.pinned_identity(&peer.handle.0)? {
-        return Ok(pinned == peer.identity.0);
+/// How a peer's key and handle stand to each other in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pinned {
+    /// The key is pinned to the handle.
+    Already,
+    /// Neither was seen before.
+    NotYet,
+    /// One of the two belongs to another.
+    Otherwise,
+}
+
+impl Pinned {
+    fn of(tx: &Tx<'_>, peer: &Peer) -> Result<Self, StoreError> {
+        if let Some(pinned) = tx.pinned_identity(&peer.handle.0)? {
+            return Ok(if pinned == peer.identity.0 { Self::Already } else { Self::Otherwise });
+        }
+        let known = tx.handle_of_identity(&peer.identity.0)?;
+        Ok(if known.is_some() { Self::Otherwise } else { Self::NotYet })
     }
-    if tx.handle_of_identity(&peer.identity.0)?.is_some() {
-        return Ok(false);
+
+    /// Pins the key to the handle, if it is not yet.
+    fn keep(self, tx: &Tx<'_>, peer: &Peer) -> Result<(), StoreError> {
+        match self {
+            Self::NotYet => tx.insert_identity(&peer.handle.0, &peer.identity.0),
+            Self::Already | Self::Otherwise => Ok(()),
+        }
     }
-    tx.insert_identity(&peer.handle.0, &peer.identity.0)?;
-    Ok(true)
 }
 
 /// Whether a session may be used: answered or young, begun by PQXDH, and with the post-quantum ratchet.
@@ -340,7 +364,7 @@ pub fn sent_ahead(tx: &Tx<'_>, peer: &Peer) -> Result<u32, EncryptError> {
 ///
 /// # Errors
 /// [`crate::store::StoreError`] if the store failed.
-pub fn count_failure(tx: &Tx<'_>, handle: Handle, now: Timestamp) -> Result<(), crate::store::StoreError> {
+pub fn count_failure(tx: &Tx<'_>, handle: Handle, now: Timestamp) -> Result<(), StoreError> {
     budget::spend(tx, &handle.0, budget::FAILURE, now)
 }
 
@@ -348,7 +372,7 @@ pub fn count_failure(tx: &Tx<'_>, handle: Handle, now: Timestamp) -> Result<(), 
 ///
 /// # Errors
 /// [`crate::store::StoreError`] if the store failed.
-pub fn forget(tx: &Tx<'_>, handle: Handle) -> Result<(), crate::store::StoreError> {
+pub fn forget(tx: &Tx<'_>, handle: Handle) -> Result<(), StoreError> {
     tx.delete_handle(&handle.0)
 }
 
@@ -356,6 +380,6 @@ pub fn forget(tx: &Tx<'_>, handle: Handle) -> Result<(), crate::store::StoreErro
 ///
 /// # Errors
 /// [`crate::store::StoreError`] if the store failed.
-pub fn pinned(tx: &Tx<'_>, handle: Handle) -> Result<Option<IdentityPublic>, crate::store::StoreError> {
+pub fn pinned(tx: &Tx<'_>, handle: Handle) -> Result<Option<IdentityPublic>, StoreError> {
     Ok(tx.pinned_identity(&handle.0)?.and_then(|key| key.as_slice().try_into().ok()).map(IdentityPublic))
 }

@@ -1,4 +1,5 @@
-//! libsignal's store traits over one transaction.
+//! libsignal's store traits over one transaction, from which they only read: what libsignal would have written is kept in
+//! memory, for the caller to write once everything has held. So a message that does not open leaves no trace.
 //!
 //! libsignal asks in `async fn`s, but a row is always there at once: [`ready`] polls a future one time. Sessions are
 //! not kept here but in [`OneSession`], because the guard chooses which states libsignal sees and puts the record
@@ -32,9 +33,28 @@ pub(super) fn ready<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
-/// What a row function said while libsignal was asking; libsignal's own error cannot carry it.
+/// What came of libsignal's questions that its own result cannot carry.
 #[derive(Default)]
-pub(super) struct Said(RefCell<Option<Failure>>);
+pub(super) struct Said {
+    failure: RefCell<Option<Failure>>,
+    first: RefCell<Option<First>>,
+}
+
+/// A first message that opened: which, and with which pre-keys.
+pub(super) struct First {
+    kyber: u32,
+    signed: u32,
+    base_key: Box<[u8]>,
+}
+
+impl First {
+    /// Notes that it was taken, and deletes the private halves that it used.
+    pub(super) fn keep(&self, tx: &Tx<'_>) -> std::result::Result<(), StoreError> {
+        // Every bundle is for one meeting: with its private halves gone, its first message can't be read again.
+        tx.insert_used_pre_key(self.kyber, self.signed, &self.base_key)?;
+        tx.delete_bundle(self.signed).map(drop)
+    }
+}
 
 /// Why a question of libsignal's was not answered.
 pub(super) enum Failure {
@@ -49,13 +69,18 @@ pub(super) enum Failure {
 struct NotAnswered;
 
 impl Said {
-    /// Takes out what was said.
-    pub(super) fn take(&self) -> Option<Failure> {
-        self.0.borrow_mut().take()
+    /// Takes out why a question was not answered.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.borrow_mut().take()
+    }
+
+    /// Takes out the first message that opened, to be kept.
+    pub(super) fn first(&self) -> Option<First> {
+        self.first.borrow_mut().take()
     }
 
     fn note(&self, failure: Failure) -> SignalProtocolError {
-        *self.0.borrow_mut() = Some(failure);
+        *self.failure.borrow_mut() = Some(failure);
         SignalProtocolError::ApplicationCallbackError("store", Box::new(NotAnswered))
     }
 
@@ -159,12 +184,11 @@ impl KyberPreKeyStore for Rows<'_, '_> {
         base_key: &PublicKey,
     ) -> Result<()> {
         // Rule S8.
-        let new = self.tx.insert_used_pre_key(kyber.into(), signed.into(), &base_key.serialize());
-        if !self.said.store(new)? {
+        let first = First { kyber: kyber.into(), signed: signed.into(), base_key: base_key.serialize() };
+        if self.said.store(self.tx.is_used_pre_key(first.kyber, first.signed, &first.base_key))? {
             return Err(self.said.note(Failure::Replay));
         }
-        // Every bundle is for one meeting: with its private halves gone, its first message can't be read again.
-        self.said.store(self.tx.delete_bundle(signed.into()))?;
+        *self.said.first.borrow_mut() = Some(first);
         Ok(())
     }
 }

@@ -22,7 +22,7 @@ use super::account::Account;
 use super::rng::SignalRng;
 use super::stores::{Rows, Said, ready};
 use super::*;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -34,11 +34,27 @@ impl Random for TestRng {
     }
 }
 
+/// Does what changes rows only if it is not refused; a refusal changes as many as `rows` says. Everything of these tests
+/// goes through here: none of the forgeries leaves a trace.
+fn unless_refused<T, E>(
+    tx: &Tx<'_>,
+    rows: impl FnOnce(&E) -> u64,
+    step: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let before = tx.changes();
+    let outcome = step();
+    if let Err(error) = &outcome {
+        assert_eq!(tx.changes() - before, rows(error), "a refusal wrote");
+    }
+    outcome
+}
+
 /// A person with a store of their own.
 struct Person {
     store: Store,
     rng: TestRng,
     identity: IdentityPublic,
+    vouched: Vouched,
 }
 
 impl Person {
@@ -47,7 +63,7 @@ impl Person {
         let mut store = Store::open_in_memory(&mut rng.0).unwrap();
         store.transaction(|tx| create_account(tx, &mut rng)).unwrap();
         let identity = store.transaction(own_identity).unwrap();
-        Self { store, rng, identity }
+        Self { store, rng, identity, vouched: Vouched::new() }
     }
 
     /// What this person calls `other`.
@@ -62,12 +78,12 @@ impl Person {
 
     fn meet(&mut self, peer: &Peer, bundle: &Bundle) -> Result<(), MeetError> {
         let rng = &mut self.rng;
-        self.store.transaction(|tx| meet(tx, peer, bundle, NOW, rng))
+        self.store.transaction(|tx| unless_refused(tx, |_| 0, || meet(tx, peer, bundle, NOW, rng)))
     }
 
     fn send_at(&mut self, peer: &Peer, text: &[u8], now: Timestamp) -> Result<Sealed, EncryptError> {
         let rng = &mut self.rng;
-        self.store.transaction(|tx| encrypt(tx, peer, text, now, rng))
+        self.store.transaction(|tx| unless_refused(tx, |_| 0, || encrypt(tx, peer, text, u32::MAX, now, rng)))
     }
 
     fn send(&mut self, peer: &Peer, text: &[u8]) -> Sealed {
@@ -86,8 +102,15 @@ impl Person {
         now: Timestamp,
     ) -> Result<Decrypted, DecryptError> {
         let opened = self.open(sealed).unwrap();
-        let rng = &mut self.rng;
-        self.store.transaction(|tx| Ok::<_, StoreError>(decrypt(tx, &opened, expected, now, rng))).unwrap()
+        let (rng, vouched) = (&mut self.rng, &mut self.vouched);
+        let budget = |error: &DecryptError| u64::from(error.costs());
+        self.store
+            .transaction(|tx| {
+                let received =
+                    unless_refused(tx, budget, || decrypt(tx, &opened, expected, vouched, now, rng));
+                Ok::<_, StoreError>(received)
+            })
+            .unwrap()
     }
 
     fn receive(&mut self, sealed: &Sealed, from: &Peer) -> Result<Vec<u8>, DecryptError> {
@@ -113,7 +136,7 @@ impl Person {
                 let own = Account::load(tx).unwrap();
                 let mut rng = SignalRng(rng);
                 let certificate =
-                    certificate.unwrap_or_else(|| seal::certificate(tx, &own, NOW, &mut rng).unwrap());
+                    certificate.unwrap_or_else(|| seal::certificate(tx, &own, NOW, &mut rng).unwrap().0);
                 let content = UnidentifiedSenderMessageContent::new(
                     kind,
                     certificate,

@@ -36,7 +36,7 @@ pub enum ComposeError {
     /// The text is longer than an envelope holds.
     #[error("too long")]
     TooLong,
-    /// Too many messages are undelivered: the other side's guard would refuse more.
+    /// Too many messages are undelivered: the contact must come back first, or their guard would refuse more.
     #[error("too many undelivered messages")]
     TooFarAhead,
     /// The crypto room refused.
@@ -53,6 +53,7 @@ impl From<EncryptError> for ComposeError {
             EncryptError::Store(error) | EncryptError::Account(AccountError::Store(error)) => {
                 Self::Store(error)
             }
+            EncryptError::TooFarAhead => Self::TooFarAhead,
             error @ (EncryptError::Account(_)
             | EncryptError::NoSession
             | EncryptError::OtherIdentity
@@ -86,10 +87,7 @@ impl Engine {
     ) -> Result<(), ComposeError> {
         let Draft { contact, id, body, timer, ttl, message } = draft;
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
-        let peer = peer(contact);
-        if crypto::sent_ahead(tx, &peer)? >= most_ahead(&body) {
-            return Err(ComposeError::TooFarAhead);
-        }
+        let most_ahead = most_ahead(&body);
         let profile = tx.profile()?;
         let seen_epoch = match self.lines.get(&queue.address.relay.relay) {
             Some(Line::Up(up)) => {
@@ -113,7 +111,7 @@ impl Engine {
         };
         let plain = content.encode().map_err(|_| ComposeError::TooLong)?;
         let clocks = self.writing_clocks(tx, now)?;
-        let sealed = crypto::encrypt(tx, &peer, &plain, clocks, &mut self.rng)?;
+        let sealed = crypto::encrypt(tx, &peer(contact), &plain, most_ahead, clocks, &mut self.rng)?;
         let envelope = Envelope::seal(&queue.address.key, &sealed.0, &mut self.rng)
             .map_err(|_: SealError| ComposeError::TooLong)?;
         tx.insert_outgoing(&Outgoing {

@@ -69,6 +69,8 @@ pub(super) struct Up {
     pub(super) subscribed: BTreeSet<ReadId>,
     /// Queues of which it was told that something else reads them: told once a link.
     pub(super) taken_over: BTreeSet<ReadId>,
+    /// Queues of which an acknowledgement was refused, and up to where: said again once the refusal is over.
+    pub(super) unacknowledged: BTreeMap<ReadId, u64>,
     pub(super) flights: BTreeMap<Token, Flight>,
 }
 
@@ -76,7 +78,7 @@ pub(super) struct Up {
 #[derive(Debug)]
 pub(super) enum Flight {
     Subscribe(Vec<ReadId>),
-    Acknowledge,
+    Acknowledge { queue: ReadId, upto: u64 },
     Refresh,
     Send { outbox: OutboxId, reply: ReplyKey },
     MakeQueue(QueueFor),
@@ -163,7 +165,7 @@ impl Flight {
             Self::PutBlob(put) => Some(put.ask),
             Self::Claim(claiming) => Some(claiming.request_ask()),
             Self::Subscribe(_)
-            | Self::Acknowledge
+            | Self::Acknowledge { .. }
             | Self::Refresh
             | Self::Send { .. }
             | Self::DeleteQueue(_)

@@ -51,6 +51,7 @@ impl Engine {
                 keys_asked: now,
                 subscribed: BTreeSet::new(),
                 taken_over: BTreeSet::new(),
+                unacknowledged: BTreeMap::new(),
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
@@ -124,7 +125,7 @@ impl Engine {
         match flight {
             Flight::Send { outbox, reply: _ } => Self::unsent(tx, outbox, now),
             Flight::Subscribe(_)
-            | Flight::Acknowledge
+            | Flight::Acknowledge { .. }
             | Flight::Refresh
             | Flight::MakeQueue(_)
             | Flight::PutBlob(_)
@@ -212,9 +213,8 @@ impl Engine {
                 self.granted(relay);
                 Self::blob_gone(tx, id)
             }
-            (Flight::Acknowledge, Reply::Done | Reply::Refused(_)) | (Flight::Refresh, Reply::Refused(_)) => {
-                Ok(())
-            }
+            (Flight::Acknowledge { .. }, Reply::Done | Reply::Refused(Refusal::Gone))
+            | (Flight::Refresh, Reply::Refused(_)) => Ok(()),
             (flight, Reply::Refused(refusal)) => {
                 self.refused(relay, &flight, refusal, now);
                 Ok(())
@@ -245,6 +245,9 @@ impl Engine {
         }
         let Self { lines, rng, .. } = self;
         if let Some(Line::Up(up)) = lines.get_mut(&relay) {
+            if let Flight::Acknowledge { queue, upto } = flight {
+                up.unacknowledged.insert(*queue, *upto);
+            }
             up.refused(now, rng);
         }
     }

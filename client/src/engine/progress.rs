@@ -1,5 +1,7 @@
 //! Looks at the store and at the lines and asks for what is missing. Idempotent: run after every input, it does nothing
 //! where nothing is missing, so whatever a crash or a broken line interrupted is asked for again.
+//!
+//! It runs so often that it asks the store for what is missing only, and reads nothing else of a row than that takes.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +19,6 @@ use super::line::{Flight, Line};
 use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
 use crate::store::contact::ContactId;
-use crate::store::invite::BlobState;
 use crate::store::queue::OwnQueueState;
 use crate::store::{StoreError, Tx};
 
@@ -27,13 +28,14 @@ impl Engine {
         self.give_up_waiting(now);
         // One that lies further ahead than any is set means that the clock was set back.
         self.fresh.retain(|_, until| until.since(now) > 0 && until.since(now) <= FRESH_QUEUE_MS);
-        let wanted = self.wanted(tx)?;
+        let needing = tx.contacts_needing_queue()?;
+        let wanted = self.wanted(tx, &needing)?;
         self.leave_lines(&wanted, now);
         for relay in wanted {
             match self.lines.get_mut(&relay) {
                 Some(Line::Up(up)) => {
                     up.idle = None;
-                    self.progress_line(tx, relay, now)?;
+                    self.progress_line(tx, relay, &needing, now)?;
                 }
                 Some(Line::Dialling { .. }) => {}
                 Some(line) if line.rests(now) => {}
@@ -73,19 +75,22 @@ impl Engine {
     }
 
     /// The relays that there is something to say to.
-    fn wanted(&self, tx: &Tx<'_>) -> Result<BTreeSet<RelayId>, StoreError> {
+    fn wanted(&self, tx: &Tx<'_>, needing: &[ContactId]) -> Result<BTreeSet<RelayId>, StoreError> {
         let mut wanted: BTreeSet<RelayId> = self.waiting.iter().map(|one| one.relay.relay).collect();
-        wanted.extend(tx.own_queues()?.into_iter().map(|queue| queue.relay));
-        wanted.extend(tx.relays_with_outgoing()?);
-        let invites = tx.invites()?.into_iter();
-        wanted.extend(invites.filter(|one| one.blob_state == BlobState::Leaving).map(|one| one.relay));
-        if !tx.contacts_needing_queue()?.is_empty() {
+        wanted.extend(tx.relays_in_use()?);
+        if !needing.is_empty() {
             wanted.extend(tx.profile()?.home.map(|home| home.relay));
         }
         Ok(wanted)
     }
 
-    fn progress_line(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
+    fn progress_line(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        needing: &[ContactId],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
         if up.away.is_some() {
             // What was asked for is answered still; the rest is for the next link.
@@ -97,8 +102,9 @@ impl Engine {
         }
         self.progress_wishes(tx, relay)?;
         if matches!(self.lines.get(&relay), Some(Line::Up(up)) if !up.rests(now)) {
+            self.progress_acknowledgements(relay);
             self.progress_queues(tx, relay)?;
-            self.progress_contacts(tx, relay, now)?;
+            self.progress_contacts(tx, relay, needing, now)?;
             self.progress_blobs(tx, relay)?;
         }
         self.progress_keys(tx, relay, now)?;
@@ -133,32 +139,38 @@ impl Engine {
         }
     }
 
+    fn progress_acknowledgements(&mut self, relay: RelayId) {
+        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return };
+        for (queue, upto) in std::mem::take(&mut up.unacknowledged) {
+            self.acknowledge(relay, queue, upto);
+        }
+    }
+
     fn progress_queues(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
         let mut missing = Vec::new();
-        for queue in tx.own_queues()? {
+        for (id, read_id, state) in tx.own_queues_at(&relay)? {
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-            if queue.relay != relay {
-                continue;
-            }
             let exporter = up.exporter;
-            match queue.state {
+            match state {
                 OwnQueueState::Read => {
-                    let asked = up.any(
-                        |flight| matches!(flight, Flight::Subscribe(list) if list.contains(&queue.read_id)),
-                    );
-                    if !asked && !up.subscribed.contains(&queue.read_id) {
-                        let text = auth::subscribe(&exporter, &queue.read_id);
-                        if let Ok(signature) = queue.read_key.sign(&text) {
-                            missing.push(Subscription { queue: queue.read_id, signature });
-                        }
+                    let asked =
+                        up.any(|flight| matches!(flight, Flight::Subscribe(list) if list.contains(&read_id)));
+                    if up.subscribed.contains(&read_id) || asked {
+                        continue;
+                    }
+                    let text = auth::subscribe(&exporter, &read_id);
+                    if let Ok(signature) = tx.read_key(id)?.sign(&text) {
+                        missing.push(Subscription { queue: read_id, signature });
                     }
                 }
                 OwnQueueState::Leaving => {
-                    let asked = up.any(|flight| matches!(flight, Flight::DeleteQueue(id) if *id == queue.id));
-                    let text = auth::delete_queue(&exporter, &queue.read_id);
-                    if !asked && let Ok(signature) = queue.read_key.sign(&text) {
-                        let command = Command::DeleteQueue { queue: queue.read_id, signature };
-                        self.transmit(relay, command, Flight::DeleteQueue(queue.id));
+                    if up.any(|flight| matches!(flight, Flight::DeleteQueue(one) if *one == id)) {
+                        continue;
+                    }
+                    let text = auth::delete_queue(&exporter, &read_id);
+                    if let Ok(signature) = tx.read_key(id)?.sign(&text) {
+                        let command = Command::DeleteQueue { queue: read_id, signature };
+                        self.transmit(relay, command, Flight::DeleteQueue(id));
                     }
                 }
             }
@@ -170,12 +182,17 @@ impl Engine {
         Ok(())
     }
 
-    fn progress_contacts(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
-        if tx.profile()?.home.is_none_or(|home| home.relay != relay) {
+    fn progress_contacts(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        needing: &[ContactId],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if needing.is_empty() || tx.profile()?.home.is_none_or(|home| home.relay != relay) {
             return Ok(());
         }
-        let needing: Vec<ContactId> = tx.contacts_needing_queue()?.into_iter().map(|one| one.id).collect();
-        for contact in needing {
+        for contact in needing.iter().copied() {
             if self.fresh.contains_key(&contact) || !self.may_be_prompted(contact, now) {
                 continue;
             }
@@ -191,10 +208,9 @@ impl Engine {
     }
 
     fn progress_blobs(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
-        for invite in tx.invites()? {
+        for invite in tx.invites_leaving(&relay)? {
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-            let leaving = invite.relay == relay && invite.blob_state == BlobState::Leaving;
-            if !leaving || up.any(|flight| matches!(flight, Flight::DeleteBlob(id) if *id == invite.id)) {
+            if up.any(|flight| matches!(flight, Flight::DeleteBlob(id) if *id == invite.id)) {
                 continue;
             }
             let text = auth::delete_blob(&up.exporter, &invite.blob);
@@ -208,27 +224,16 @@ impl Engine {
 
     fn progress_outbox(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-        if up.sending() >= IN_FLIGHT {
+        let room = IN_FLIGHT.saturating_sub(up.sending());
+        if room == 0 {
             return Ok(());
         }
-        let room = IN_FLIGHT.saturating_sub(up.sending());
-        let limit = u32::try_from(IN_FLIGHT.saturating_mul(2)).unwrap_or(u32::MAX);
         // What is over by the relay's clock stays here until ours is right, and is given up then: it is too old for its
         // certificate to be sure to hold, and must not be told to be at the relay.
-        let due = tx.due_outgoing(&relay, now, up.relay_now(now), limit)?;
-        let mut started = 0;
-        for outgoing in due {
-            let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-            if started >= room {
-                break;
-            }
-            if up.is_sending(outgoing.id) {
-                continue;
-            }
+        for outgoing in tx.due_outgoing(&relay, now, up.relay_now(now), room, |id| !up.is_sending(id))? {
             let queue = tx.peer_queue_by_id(outgoing.queue)?;
             let Some((command, reply)) = self.capsule(&queue, &outgoing, now) else { break };
             self.transmit(relay, command, Flight::Send { outbox: outgoing.id, reply });
-            started = started.saturating_add(1);
         }
         Ok(())
     }

@@ -93,10 +93,17 @@ impl Engine {
                 }
                 Err(Refused::Store(error)) => return Err(error),
             }
-            let command = Command::Acknowledge { queue, upto: sequence };
-            engine.transmit(relay, command, Flight::Acknowledge);
+            engine.acknowledge(relay, queue, sequence);
             Ok(())
         })
+    }
+
+    /// Says that everything in a queue up to `upto` is safe. It takes the place of what was refused before.
+    pub(super) fn acknowledge(&mut self, relay: RelayId, queue: ReadId, upto: u64) {
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.unacknowledged.remove(&queue);
+        }
+        self.transmit(relay, Command::Acknowledge { queue, upto }, Flight::Acknowledge { queue, upto });
     }
 
     fn store_message(
@@ -175,7 +182,8 @@ impl Engine {
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
         let clocks = self.reading_clocks(now);
-        let decrypted = crypto::decrypt(tx, opened, Expected::Pinned(&peer), clocks, &mut self.rng)?;
+        let decrypted =
+            crypto::decrypt(tx, opened, Expected::Pinned(&peer), &mut self.vouched, clocks, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);
@@ -201,7 +209,7 @@ impl Engine {
             None => Expected::Stranger { handle: crypto::Handle(invite.stranger.0) },
         };
         let clocks = self.reading_clocks(now);
-        let decrypted = crypto::decrypt(tx, opened, expected, clocks, &mut self.rng)?;
+        let decrypted = crypto::decrypt(tx, opened, expected, &mut self.vouched, clocks, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));

@@ -26,6 +26,7 @@ mod clock;
 mod ending;
 mod epochs;
 mod lines;
+mod outbox;
 mod routes;
 mod wishes;
 
@@ -92,6 +93,12 @@ impl Station {
 
 fn route(last: u8) -> Route {
     Route::Quic(([192, 0, 2, last], 443).into())
+}
+
+fn queue_at(relay: RelayAddress, number: u8) -> QueueAddress {
+    let mut rng = rng(u64::from(number));
+    let (send_id, capability) = (SendId(rng.array()), SendCapability::random(&mut rng));
+    QueueAddress { relay, device: Device::FIRST, send_id, capability, key: EnvelopeKey::random(&mut rng) }
 }
 
 /// One person's engine and store, and their clock.
@@ -192,29 +199,35 @@ impl Bench {
             timer: Timer { seconds: None, version: 0 },
             probed: Timestamp(0),
         };
-        let key = EnvelopeKey::random(&mut rng);
-        let envelope = Envelope::seal(&key, b"inside", &mut rng).unwrap();
-        let (send_id, capability) = (SendId(rng.array()), SendCapability::random(&mut rng));
-        let address = QueueAddress { relay, device: Device::FIRST, send_id, capability, key };
-        let now = self.now;
+        let (now, address) = (self.now, queue_at(relay, number));
         let write = |tx: &Tx<'_>| {
             let contact = tx.insert_contact(&contact, now)?;
             tx.replace_peer_queues(contact, &[address])?;
-            let queue = tx.peer_queue(contact)?.ok_or(StoreError::NotFound)?.id;
+            Ok::<_, StoreError>(contact)
+        };
+        let contact = self.store.transaction(write).unwrap();
+        self.says(contact, number);
+        contact
+    }
+
+    /// One more envelope for a contact, to where they are read now.
+    fn says(&mut self, contact: ContactId, number: u8) -> OutboxId {
+        let (now, mut rng) = (self.now, rng(u64::from(number)));
+        let write = |tx: &Tx<'_>| {
+            let queue = tx.peer_queue(contact)?.ok_or(StoreError::NotFound)?;
             tx.insert_outgoing(&Outgoing {
                 id: OutboxId(0),
                 contact,
-                queue,
+                queue: queue.id,
                 message: None,
                 transport: MessageId([number; 16]),
-                envelope,
+                envelope: Envelope::seal(&queue.address.key, b"inside", &mut rng).unwrap(),
                 ttl: TtlClass::ThreeWeeks,
                 attempts: 0,
                 full: false,
                 due: now,
                 expires: now.plus(21 * DAY_MS),
-            })?;
-            Ok::<_, StoreError>(contact)
+            })
         };
         self.store.transaction(write).unwrap()
     }

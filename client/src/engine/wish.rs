@@ -2,7 +2,6 @@
 
 use beresta_proto::content::{Body, Timer};
 use beresta_proto::id::{AccountId, ContentId};
-use beresta_proto::limits::SENDER_AHEAD;
 use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
@@ -35,9 +34,6 @@ pub enum SendRefused {
     /// There is nothing to send.
     #[error("the text is empty")]
     Empty,
-    /// Too many messages are undelivered. The contact must come back first.
-    #[error("too many undelivered messages")]
-    TooFarAhead,
     /// It could not be composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
@@ -82,10 +78,6 @@ impl Engine {
             }
             if text.trim().is_empty() {
                 return Err(SendRefused::Empty);
-            }
-            let ahead = crypto::sent_ahead(tx, &peer(&contact)).map_err(ComposeError::from)?;
-            if ahead >= SENDER_AHEAD {
-                return Err(SendRefused::TooFarAhead);
             }
             let id = ContentId::random(&mut engine.rng);
             let row = tx

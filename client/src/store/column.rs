@@ -78,7 +78,21 @@ impl Tx<'_> {
         sql: &str,
         parameters: impl rusqlite::Params,
     ) -> Result<Option<Timestamp>, StoreError> {
+        #[cfg(test)]
+        self.assert_by_index(sql);
         let time: Option<i64> = self.conn().prepare_cached(sql)?.query_row(parameters, |row| row.get(0))?;
         Ok(time.map(from_db))
+    }
+
+    /// What grows with the years is not read whole after each step.
+    #[cfg(test)]
+    fn assert_by_index(&self, sql: &str) {
+        let mut statement = self.conn().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().unwrap() {
+            let plan: String = row.get("detail").unwrap();
+            let grows = ["message", "outbox"].iter().any(|table| plan.split(' ').nth(1) == Some(table));
+            assert!(!grows || plan.contains(" INDEX "), "{sql}: {plan}");
+        }
     }
 }

@@ -126,8 +126,10 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn contacts_needing_queue(&self) -> Result<Vec<Contact>, StoreError> {
-        self.contacts_where("needs_queue = 1 AND state <> 3 AND identity_changed = 0", [])
+    pub fn contacts_needing_queue(&self) -> Result<Vec<ContactId>, StoreError> {
+        let sql = "SELECT id FROM contact
+                   WHERE needs_queue = 1 AND state <> 3 AND identity_changed = 0 ORDER BY id";
+        self.query_all(sql, [], |row| Ok(ContactId(row.get("id")?)))
     }
 
     /// One contact.

@@ -170,6 +170,15 @@ impl Tx<'_> {
         self.query_all(&format!("SELECT {COLUMNS} FROM invite ORDER BY id"), [], read)
     }
 
+    /// Invites whose blob is to be deleted at a relay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn invites_leaving(&self, relay: &RelayId) -> Result<Vec<Invite>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM invite WHERE blob_state = 2 AND relay = ?1 ORDER BY id");
+        self.query_all(&sql, [relay.0], read)
+    }
+
     /// One invite.
     ///
     /// # Errors

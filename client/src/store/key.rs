@@ -56,6 +56,7 @@ pub struct MasterKey([u8; 32]);
 // The labels under which keys come out of the master key. Reserved for what comes next: "beresta/1 epoch-wrap",
 // "beresta/1 attach", "beresta/1 index". A label, once used, never changes its meaning.
 const DATABASE: &[u8] = b"beresta/1 db";
+const BODIES: &[u8] = b"beresta/1 bodies";
 
 impl MasterKey {
     pub(super) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
@@ -80,6 +81,16 @@ impl MasterKey {
         let mut key = DatabaseKey([0; DATABASE_KEY_LEN]);
         expand(&self.0, DATABASE, &mut key.0)?;
         Ok(key)
+    }
+
+    /// What the keys of texts are made with, beside their seeds.
+    ///
+    /// # Errors
+    /// As [`MasterKey::database_key`].
+    pub(super) fn body_secret(&self) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        expand(&self.0, BODIES, secret.as_mut_slice())?;
+        Ok(secret)
     }
 }
 

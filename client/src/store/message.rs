@@ -3,9 +3,9 @@
 use beresta_proto::id::ContentId;
 use beresta_proto::time::Timestamp;
 use beresta_proto::words::Words;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
-use super::column::{array, code, from_db, time, to_db, words};
+use super::column::{array, code, from_db, time, to_db};
 use super::contact::ContactId;
 use super::event::EventKind;
 use super::{StoreError, Tx};
@@ -83,16 +83,17 @@ pub struct Message {
     pub fails: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, contact, content, outgoing, body, sent, arrived, state, timer, expires, fails";
+const COLUMNS: &str =
+    "id, contact, content, outgoing, body, seed, sent, arrived, state, timer, expires, fails";
 
-fn read(row: &Row<'_>) -> Result<Message, StoreError> {
+fn read(tx: &Tx<'_>, row: &Row<'_>) -> Result<Message, StoreError> {
     let timer: u32 = row.get("timer")?;
     Ok(Message {
         id: MessageRow(row.get("id")?),
         contact: ContactId(row.get("contact")?),
         content: ContentId(array(row, "content")?),
         outgoing: row.get("outgoing")?,
-        body: words(row, "body")?,
+        body: tx.opened(row)?,
         sent: time(row, "sent")?,
         arrived: time(row, "arrived")?,
         state: code(row, "state", MessageState::from_code)?,
@@ -108,15 +109,19 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_message(&self, message: &Message) -> Result<Option<MessageRow>, StoreError> {
-        let added = self.run(
-            "INSERT INTO message (contact, content, outgoing, body, sent, arrived, state, timer, expires, fails)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-             ON CONFLICT (contact, outgoing, content) DO NOTHING",
+        if self.has(message.contact, message.outgoing, &message.content)? {
+            return Ok(None);
+        }
+        let (seed, body) = self.sealed(&message.body)?;
+        let row = self.insert(
+            "INSERT INTO message (contact, content, outgoing, body, seed, sent, arrived, state, timer, expires, fails)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 message.contact.0,
                 message.content.0,
                 message.outgoing,
-                message.body.as_str(),
+                body,
+                seed.0,
                 to_db(message.sent),
                 to_db(message.arrived),
                 message.state.to_code(),
@@ -125,7 +130,13 @@ impl Tx<'_> {
                 message.fails.map(to_db),
             ],
         )?;
-        Ok((added == 1).then(|| MessageRow(self.conn().last_insert_rowid())))
+        Ok(Some(MessageRow(row)))
+    }
+
+    /// Whether a message is there under its name in receipts.
+    fn has(&self, contact: ContactId, outgoing: bool, content: &ContentId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM message WHERE contact = ?1 AND outgoing = ?2 AND content = ?3";
+        Ok(self.one(sql, params![contact.0, outgoing, content.0], |_| Ok(()))?.is_some())
     }
 
     /// One message. One whose text has disappeared while it is on its way still has its row.
@@ -134,7 +145,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn message(&self, id: MessageRow) -> Result<Option<Message>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM message WHERE id = ?1");
-        Ok(self.query_all(&sql, [id.0], read)?.pop())
+        Ok(self.query_all(&sql, [id.0], |row| read(self, row))?.pop())
     }
 
     /// The last `limit` messages with a contact before `before`, oldest first, without those whose text has disappeared.
@@ -148,10 +159,10 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM message WHERE contact = ?1 AND id < ?2 AND body <> '' ORDER BY id DESC LIMIT ?3"
+            "SELECT {COLUMNS} FROM message WHERE contact = ?1 AND id < ?2 AND body IS NOT NULL ORDER BY id DESC LIMIT ?3"
         );
         let before = before.map_or(i64::MAX, |row| row.0);
-        let mut list = self.query_all(&sql, params![contact.0, before, limit], read)?;
+        let mut list = self.query_all(&sql, params![contact.0, before, limit], |row| read(self, row))?;
         list.reverse();
         Ok(list)
     }
@@ -164,7 +175,7 @@ impl Tx<'_> {
         let sql = format!(
             "SELECT {COLUMNS} FROM message WHERE state = 5 AND (?1 IS NULL OR contact = ?1) ORDER BY id"
         );
-        self.query_all(&sql, params![contact.map(|id| id.0)], read)
+        self.query_all(&sql, params![contact.map(|id| id.0)], |row| read(self, row))
     }
 
     /// Writes state and times of a message back.
@@ -195,7 +206,7 @@ impl Tx<'_> {
     ) -> Result<Option<Message>, StoreError> {
         let sql =
             format!("SELECT {COLUMNS} FROM message WHERE contact = ?1 AND outgoing = 1 AND content = ?2");
-        Ok(self.query_all(&sql, params![contact.0, content.0], read)?.pop())
+        Ok(self.query_all(&sql, params![contact.0, content.0], |row| read(self, row))?.pop())
     }
 
     /// Whether a content of a contact was stored before.
@@ -203,15 +214,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn has_incoming(&self, contact: ContactId, content: &ContentId) -> Result<bool, StoreError> {
-        let found = self
-            .conn()
-            .query_row(
-                "SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 0 AND content = ?2",
-                params![contact.0, content.0],
-                |_| Ok(()),
-            )
-            .optional()?;
-        Ok(found.is_some())
+        self.has(contact, false, content)
     }
 
     /// Lets the messages disappear whose time is over (rule E10).
@@ -223,7 +226,10 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn delete_expired(&self, now: Timestamp) -> Result<(), StoreError> {
         let now = to_db(now);
-        self.erase("UPDATE message SET body = '' WHERE expires <= ?1 AND state = 2 AND body <> ''", [now])?;
+        self.erase(
+            "UPDATE message SET body = NULL, seed = NULL WHERE expires <= ?1 AND state = 2 AND body IS NOT NULL",
+            [now],
+        )?;
         self.run(
             "UPDATE event SET message = NULL
              WHERE kind = ?2 AND message IN (SELECT id FROM message WHERE expires <= ?1 AND state <> 2)",
@@ -256,7 +262,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn overdue(&self, now: Timestamp) -> Result<Vec<Message>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM message WHERE fails <= ?1 ORDER BY id");
-        self.query_all(&sql, [to_db(now)], read)
+        self.query_all(&sql, [to_db(now)], |row| read(self, row))
     }
 
     /// When the next text disappears.
@@ -264,7 +270,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_expiry(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(expires) FROM message WHERE body <> '' OR state <> 2", [])
+        // That there is a time has to be said, or SQLite reads every message in place of the index.
+        let sql =
+            "SELECT min(expires) FROM message WHERE expires IS NOT NULL AND (body IS NOT NULL OR state <> 2)";
+        self.earliest(sql, [])
     }
 
     /// When the next message counts as not delivered.
@@ -272,6 +281,6 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_overdue(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(fails) FROM message", [])
+        self.earliest("SELECT min(fails) FROM message WHERE fails IS NOT NULL", [])
     }
 }

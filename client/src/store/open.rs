@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rand::CryptoRng;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
+use super::body::{self, BodyKeys};
 use super::lock::{private, sync_dir};
 use super::tx::Tx;
 use super::vault::Vault;
@@ -19,31 +20,38 @@ const NEW_NAME: &str = "store.db.new";
 /// While a change of passphrase is under way: the seed of the bytes that wipe the old slot.
 pub(super) const CHANGE: &str = "vault.change";
 
+/// What an open profile is made of.
+pub(super) struct Opened {
+    pub(super) conn: Connection,
+    pub(super) keys: BodyKeys,
+    pub(super) vault: Vault,
+}
+
 pub(super) fn create<R: CryptoRng + ?Sized, E: From<StoreError>>(
     dir: &Path,
     passphrase: &Passphrase,
     cost: KdfCost,
     rng: &mut R,
     fill: impl FnOnce(&Tx<'_>, &mut R) -> Result<(), E>,
-) -> Result<(Connection, Vault), E> {
+) -> Result<Opened, E> {
     let master = MasterKey::generate(rng);
-    let mut conn = begin(dir, &master)?;
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-    let tx = Tx::new(tx);
+    let (mut conn, keys) = begin(dir, &master)?;
+    let tx = Tx::begin(&mut conn, &keys)?;
     fill(&tx, rng)?;
     tx.commit()?;
-    Ok(complete(dir, conn, passphrase, cost, &master, rng)?)
+    let (conn, vault) = complete(dir, conn, passphrase, cost, &master, rng)?;
+    Ok(Opened { conn, keys, vault })
 }
 
-/// An empty database under a name for what is not complete yet.
-fn begin(dir: &Path, master: &MasterKey) -> Result<Connection, StoreError> {
+/// An empty database under a name for what is not complete yet, and the file of its texts' keys.
+fn begin(dir: &Path, master: &MasterKey) -> Result<(Connection, BodyKeys), StoreError> {
     let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
     if dir.join(vault::NAME).exists() || path.exists() {
         return Err(StoreError::AlreadyExists);
     }
     // What a creation that was cut short left: no header ever held its key.
     let leftovers = ["", "-wal", "-shm", "-journal"].map(|suffix| beside(&new, suffix));
-    for leftover in leftovers.into_iter().chain([dir.join(vault::NEW_NAME)]) {
+    for leftover in leftovers.into_iter().chain([vault::NEW_NAME, body::NAME].map(|name| dir.join(name))) {
         match std::fs::remove_file(leftover) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -53,7 +61,7 @@ fn begin(dir: &Path, master: &MasterKey) -> Result<Connection, StoreError> {
     private(OpenOptions::new().write(true).create_new(true)).open(&new)?.sync_all()?;
     let mut conn = connect(&new, &master.database_key()?)?;
     migrate::migrate(&mut conn)?;
-    Ok(conn)
+    Ok((conn, BodyKeys::create(dir, master)?))
 }
 
 /// The database is complete before the header says that there is a profile; `finish` is the last step of both this and
@@ -75,7 +83,7 @@ fn complete<R: CryptoRng + ?Sized>(
     Ok((conn, vault))
 }
 
-pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<(Connection, Vault), StoreError> {
+pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<Opened, StoreError> {
     let (vault, master) = Vault::open(dir, passphrase)?;
     finish(dir)?;
     let path = dir.join(NAME);
@@ -91,17 +99,19 @@ pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<(Connection, V
         return Err(StoreError::Damaged);
     }
     migrate::migrate(&mut conn)?;
-    settle(&mut conn, &vault)?;
-    Ok((conn, vault))
+    let keys = BodyKeys::open(dir, &master)?;
+    settle(&mut conn, &keys, &vault)?;
+    Ok(Opened { conn, keys, vault })
 }
 
-pub(super) fn in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Connection, StoreError> {
+pub(super) fn in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<(Connection, BodyKeys), StoreError> {
     let conn = Connection::open_in_memory()?;
-    unlock(&conn, &MasterKey::generate(rng).database_key()?)?;
+    let master = MasterKey::generate(rng);
+    unlock(&conn, &master.database_key()?)?;
     set_up(&conn, "memory")?;
     let mut conn = conn;
     migrate::migrate(&mut conn)?;
-    Ok(conn)
+    Ok((conn, BodyKeys::in_memory(&master)?))
 }
 
 /// Gives the database its name, if a crash came between the header's appearance and this.
@@ -115,8 +125,8 @@ fn finish(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
-fn settle(conn: &mut Connection, vault: &Vault) -> Result<(), StoreError> {
-    let tx = Tx::new(conn.transaction_with_behavior(TransactionBehavior::Immediate)?);
+fn settle(conn: &mut Connection, keys: &BodyKeys, vault: &Vault) -> Result<(), StoreError> {
+    let tx = Tx::begin(conn, keys)?;
     let Some(seed) = tx.meta(CHANGE)? else { return Ok(()) };
     vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
     tx.remove_meta(CHANGE)?;

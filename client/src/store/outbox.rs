@@ -1,5 +1,7 @@
 //! Rows of what waits to leave: sealed envelopes, and receipts before they are sealed.
 
+use std::collections::BTreeMap;
+
 use beresta_proto::envelope::Envelope;
 use beresta_proto::id::{ContentId, MessageId, RelayId};
 use beresta_proto::time::{Timestamp, TtlClass};
@@ -42,7 +44,7 @@ pub struct Outgoing {
     pub expires: Timestamp,
 }
 
-const COLUMNS: &str = "id, contact, queue, message, transport, envelope, ttl, attempts, full, due, expires";
+const COLUMNS: &str = "id, contact, queue, message, transport, ttl, attempts, full, due, expires, envelope";
 
 fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     Ok(Outgoing {
@@ -107,10 +109,11 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// Envelopes for queues at a relay whose time has come and is not over at `relay_now`, oldest first, at most `limit`.
+    /// Envelopes for queues at a relay whose time has come, is not over at `relay_now`, and that are `wanted`, oldest first,
+    /// at most `limit`: of each contact the oldest alone. Of the others no more is read than their id.
     ///
-    /// To whom has not answered our Meeting, one goes after the other: what overtook it would come from a stranger, and
-    /// be dropped.
+    /// One goes after the other, because a relay may refuse one for the moment and take the next, which would overtake it.
+    /// What waits for another relay holds up nothing: that relay may be gone for good.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -119,18 +122,24 @@ impl Tx<'_> {
         relay: &RelayId,
         now: Timestamp,
         relay_now: Timestamp,
-        limit: u32,
+        limit: usize,
+        wanted: impl Fn(OutboxId) -> bool,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM outbox
-             WHERE due <= ?1 AND expires > ?4
-                 AND EXISTS (SELECT 1 FROM peer_queue WHERE id = outbox.queue AND relay = ?2)
-                 AND (EXISTS (SELECT 1 FROM contact WHERE id = outbox.contact AND state <> 1)
-                     OR NOT EXISTS (SELECT 1 FROM outbox older
-                         WHERE older.contact = outbox.contact AND older.id < outbox.id))
-             ORDER BY id LIMIT ?3"
-        );
-        self.query_all(&sql, params![to_db(now), relay.0, limit, to_db(relay_now)], read)
+        let sql = "SELECT peer_queue.contact, outbox.id, outbox.due FROM peer_queue
+             CROSS JOIN outbox ON outbox.queue = peer_queue.id WHERE peer_queue.relay = ?1
+                  AND outbox.expires > ?2";
+        let read =
+            |row: &Row<'_>| Ok((ContactId(row.get("contact")?), OutboxId(row.get("id")?), time(row, "due")?));
+        let mut oldest = BTreeMap::new();
+        for (contact, id, due) in self.query_all(sql, params![relay.0, to_db(relay_now)], read)? {
+            let first = oldest.entry(contact).or_insert((id, due));
+            *first = (*first).min((id, due));
+        }
+        let due = oldest.into_values().filter(|(id, due)| *due <= now && wanted(*id));
+        let mut ids: Vec<OutboxId> = due.map(|(id, _)| id).collect();
+        ids.sort_unstable();
+        ids.truncate(limit);
+        ids.into_iter().map(|id| self.outgoing(id)?.ok_or(StoreError::Damaged)).collect()
     }
 
     /// Every envelope that waits for a contact.
@@ -140,16 +149,6 @@ impl Tx<'_> {
     pub fn outgoing_to(&self, contact: ContactId) -> Result<Vec<Outgoing>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM outbox WHERE contact = ?1 ORDER BY id");
         self.query_all(&sql, [contact.0], read)
-    }
-
-    /// Relays for which an envelope waits; one with several queues comes as often as there are queues.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn relays_with_outgoing(&self) -> Result<Vec<RelayId>, StoreError> {
-        let sql =
-            "SELECT relay FROM peer_queue WHERE EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
-        self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
     /// Writes queue, envelope, tries and times back.
@@ -211,7 +210,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_outgoing(&self, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(due) FROM outbox WHERE due > ?1", [to_db(last)])
+        self.earliest(
+            "SELECT min((SELECT min(due) FROM outbox WHERE queue = peer_queue.id AND due > ?1)) FROM peer_queue",
+            [to_db(last)],
+        )
     }
 
     /// When the next envelope is given up.
@@ -255,7 +257,8 @@ impl Tx<'_> {
     ) -> Result<Option<(ContactId, Vec<ContentId>)>, StoreError> {
         let first = self.query_all(
             "SELECT contact FROM receipt
-             WHERE due <= ?1 AND contact NOT IN (SELECT id FROM contact WHERE identity_changed = 1)
+             WHERE due <= ?1
+                 AND NOT EXISTS (SELECT 1 FROM contact WHERE id = receipt.contact AND identity_changed = 1)
              ORDER BY due, id LIMIT 1",
             [to_db(now)],
             |row| Ok(ContactId(row.get("contact")?)),
@@ -284,8 +287,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_receipt(&self) -> Result<Option<Timestamp>, StoreError> {
+        // `NOT IN` would make a table of contacts for each look, in locked memory.
         let sql = "SELECT min(due) FROM receipt
-                   WHERE contact NOT IN (SELECT id FROM contact WHERE identity_changed = 1)";
+                   WHERE NOT EXISTS (SELECT 1 FROM contact WHERE id = receipt.contact AND identity_changed = 1)";
         self.earliest(sql, [])
     }
 }

@@ -164,6 +164,44 @@ impl Tx<'_> {
         self.query_all(&format!("SELECT {OWN} FROM own_queue ORDER BY id"), [], read_own)
     }
 
+    /// Relays that there is something to say to: where a queue of ours is, an envelope goes, or a blob is to be deleted.
+    /// One comes as often as there is something.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn relays_in_use(&self) -> Result<Vec<RelayId>, StoreError> {
+        let sql = "SELECT relay FROM own_queue
+                   UNION ALL SELECT relay FROM peer_queue
+                       WHERE EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)
+                   UNION ALL SELECT relay FROM invite WHERE blob_state = 2";
+        self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
+    }
+
+    /// Every queue of ours at a relay: its row, its name, its state.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_queues_at(
+        &self,
+        relay: &RelayId,
+    ) -> Result<Vec<(OwnQueueId, ReadId, OwnQueueState)>, StoreError> {
+        let sql = "SELECT id, read_id, state FROM own_queue WHERE relay = ?1";
+        self.query_all(sql, [relay.0], |row| {
+            let state = code(row, "state", OwnQueueState::from_code)?;
+            Ok((OwnQueueId(row.get("id")?), ReadId(array(row, "read_id")?), state))
+        })
+    }
+
+    /// The key that signs our commands on a queue.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub fn read_key(&self, id: OwnQueueId) -> Result<SigningKey, StoreError> {
+        let sql = "SELECT read_key FROM own_queue WHERE id = ?1";
+        let key = self.query_all(sql, [id.0], |row| secret(row, "read_key", SigningKey::take))?.pop();
+        key.ok_or(StoreError::NotFound)
+    }
+
     /// The queue of ours with this name at this relay.
     ///
     /// # Errors

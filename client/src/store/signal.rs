@@ -58,29 +58,6 @@ pub struct FailuresRow {
 }
 
 impl Tx<'_> {
-    /// Does all of `step`, or nothing of it: what it wrote goes if it fails, and the transaction lives on. So a message
-    /// that does not open leaves no trace, while the failure itself can still be counted.
-    ///
-    /// # Errors
-    /// The error of `step`, or [`StoreError`] if the store failed.
-    pub fn all_or_nothing<T, E: From<StoreError>>(
-        &self,
-        step: impl FnOnce() -> Result<T, E>,
-    ) -> Result<T, E> {
-        let run = |sql: &str| self.conn().execute_batch(sql).map_err(StoreError::from);
-        run("SAVEPOINT step")?;
-        match step() {
-            Ok(value) => {
-                run("RELEASE step")?;
-                Ok(value)
-            }
-            Err(error) => {
-                run("ROLLBACK TO step; RELEASE step")?;
-                Err(error)
-            }
-        }
-    }
-
     /// Our own keys, once made.
     ///
     /// # Errors
@@ -186,7 +163,8 @@ impl Tx<'_> {
     /// [`StoreError`] if the store failed.
     pub fn session(&self, handle: &[u8], device: u8) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
         let sql = "SELECT record FROM signal_session WHERE handle = ?1 AND device = ?2";
-        self.one(sql, params![handle, device], |row| row.get(0).map(Zeroizing::new))
+        let padded = self.one(sql, params![handle, device], |row| row.get(0).map(Zeroizing::new))?;
+        padded.map(|padded| unpad(padded).ok_or(StoreError::Damaged)).transpose()
     }
 
     /// Keeps a session record in place of the one before.
@@ -194,9 +172,12 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`] if the store failed.
     pub fn put_session(&self, handle: &[u8], device: u8, record: &[u8]) -> Result<(), StoreError> {
-        let sql = "INSERT INTO signal_session (handle, device, record) VALUES (?1, ?2, ?3)
-                   ON CONFLICT (handle, device) DO UPDATE SET record = excluded.record";
-        self.run(sql, params![handle, device, record])?;
+        let padded = pad(record);
+        let row = params![handle, device, padded.as_slice()];
+        // Not in one statement: that would lay the row out twice.
+        if self.run("UPDATE signal_session SET record = ?3 WHERE handle = ?1 AND device = ?2", row)? == 0 {
+            self.run("INSERT INTO signal_session (handle, device, record) VALUES (?1, ?2, ?3)", row)?;
+        }
         Ok(())
     }
 
@@ -233,7 +214,22 @@ impl Tx<'_> {
         self.erase("DELETE FROM signal_pre_key WHERE bundle = ?1", [bundle])
     }
 
-    /// Notes that a first message was taken. False if it had been before: then it is a replay.
+    /// Whether a first message was taken before: then it is a replay.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn is_used_pre_key(
+        &self,
+        kyber_id: u32,
+        signed_id: u32,
+        base_key: &[u8],
+    ) -> Result<bool, StoreError> {
+        let sql =
+            "SELECT 1 FROM signal_used_pre_key WHERE kyber_id = ?1 AND signed_id = ?2 AND base_key = ?3";
+        Ok(self.one(sql, params![kyber_id, signed_id, base_key], |_| Ok(()))?.is_some())
+    }
+
+    /// Notes that a first message was taken. A second time is the store's error.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
@@ -242,10 +238,10 @@ impl Tx<'_> {
         kyber_id: u32,
         signed_id: u32,
         base_key: &[u8],
-    ) -> Result<bool, StoreError> {
-        let sql =
-            "INSERT OR IGNORE INTO signal_used_pre_key (kyber_id, signed_id, base_key) VALUES (?1, ?2, ?3)";
-        Ok(self.run(sql, params![kyber_id, signed_id, base_key])? == 1)
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO signal_used_pre_key (kyber_id, signed_id, base_key) VALUES (?1, ?2, ?3)";
+        self.run(sql, params![kyber_id, signed_id, base_key])?;
+        Ok(())
     }
 
     /// What a sender made us compute of late.
@@ -267,6 +263,28 @@ impl Tx<'_> {
         self.run(sql, params![handle, row.count, signed(row.since)])?;
         Ok(())
     }
+}
+
+/// Session records are padded to a multiple of this many bytes. One whose length is the same as before is written over
+/// where it lies; else its pages would be given back, wiped and taken anew at every step of a ratchet.
+const RECORD_STEP: usize = 1024;
+
+/// A record, zeros, the record's length.
+fn pad(record: &[u8]) -> Zeroizing<Vec<u8>> {
+    let length = u32::try_from(record.len()).unwrap_or(u32::MAX).to_be_bytes();
+    let whole = record.len().saturating_add(length.len()).next_multiple_of(RECORD_STEP);
+    let mut padded = Zeroizing::new(Vec::with_capacity(whole));
+    padded.extend_from_slice(record);
+    padded.resize(whole.saturating_sub(length.len()), 0);
+    padded.extend_from_slice(&length);
+    padded
+}
+
+fn unpad(mut padded: Zeroizing<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
+    let (rest, length) = padded.split_last_chunk()?;
+    let length = usize::try_from(u32::from_be_bytes(*length)).ok().filter(|length| *length <= rest.len())?;
+    padded.truncate(length);
+    Some(padded)
 }
 
 /// SQLite's integers are signed: times past the year 292,000,000 stop there.

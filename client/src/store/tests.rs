@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::Path;
 
+use beresta_proto::time::Timestamp;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -9,6 +10,7 @@ use super::*;
 mod files;
 mod header;
 mod passphrase;
+mod seeds;
 mod traces;
 
 fn rng() -> ChaCha20Rng {
@@ -49,6 +51,22 @@ fn assert_unchanged(dir: &Path, before: &[(String, Vec<u8>)]) {
     for ((name, before), (_, after)) in before.iter().zip(&after) {
         assert!(before == after, "{name} changed");
     }
+}
+
+#[test]
+fn what_is_due_next_is_found_without_reading_every_message() {
+    let mut store = Store::open_in_memory(&mut rng()).unwrap();
+    // Each look asserts how it is done.
+    let dues = store.transaction(|tx| {
+        let last = Timestamp(1);
+        Ok::<_, StoreError>([
+            tx.next_expiry()?,
+            tx.next_overdue()?,
+            tx.next_given_up()?,
+            tx.next_outgoing(last)?,
+        ])
+    });
+    assert_eq!(dues.unwrap(), [None; 4]);
 }
 
 #[test]

@@ -2,25 +2,44 @@
 
 use std::cell::Cell;
 
-use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
+use super::body::BodyKeys;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
 pub struct Tx<'c> {
-    inner: Transaction<'c>,
+    conn: &'c Connection,
+    keys: &'c BodyKeys,
     erased: Cell<bool>,
+}
+
+impl Drop for Tx<'_> {
+    fn drop(&mut self) {
+        if !self.conn.is_autocommit() {
+            // Where even this fails, the connection is of no use any more, and the next transaction cannot begin.
+            let _ = self.conn.execute_batch("ROLLBACK");
+        }
+    }
 }
 
 #[allow(dead_code, reason = "tools for row modules, not each of which is there yet")]
 impl<'c> Tx<'c> {
-    pub(super) fn new(inner: Transaction<'c>) -> Self {
-        Self { inner, erased: Cell::new(false) }
+    /// Begins one. It is rolled back when dropped, unless it was committed.
+    pub(super) fn begin(conn: &'c mut Connection, keys: &'c BodyKeys) -> Result<Self, StoreError> {
+        conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Self { conn, keys, erased: Cell::new(false) })
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
-        Ok(self.inner.commit()?)
+        self.conn.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+
+    /// What seals texts.
+    pub(super) fn keys(&self) -> &'c BodyKeys {
+        self.keys
     }
 
     /// Whether something was erased in it.
@@ -28,10 +47,16 @@ impl<'c> Tx<'c> {
         self.erased.get()
     }
 
+    /// Rows that were changed through this store so far.
+    #[cfg(test)]
+    pub(crate) fn changes(&self) -> u64 {
+        self.conn().total_changes()
+    }
+
     /// The connection, for row modules whose need the tools below don't meet. Whoever writes through it must pass on
     /// every error: see `alive`.
-    pub(in crate::store) fn conn(&self) -> &Connection {
-        &self.inner
+    pub(in crate::store) const fn conn(&self) -> &Connection {
+        self.conn
     }
 
     /// Runs one statement; returns how many rows it changed.
@@ -92,6 +117,29 @@ impl<'c> Tx<'c> {
         if self.conn().is_autocommit() { Err(StoreError::RolledBack) } else { Ok(()) }
     }
 
+    /// Does all of `step`, or nothing of it: what it wrote goes if it fails, and the transaction lives on. It costs a copy
+    /// of every page that `step` touches, in locked memory: not for what every message does.
+    ///
+    /// # Errors
+    /// The error of `step`, or [`StoreError`] if the store failed.
+    pub fn all_or_nothing<T, E: From<StoreError>>(
+        &self,
+        step: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let run = |sql: &str| self.conn().execute_batch(sql).map_err(StoreError::from);
+        run("SAVEPOINT step")?;
+        match step() {
+            Ok(value) => {
+                run("RELEASE step")?;
+                Ok(value)
+            }
+            Err(error) => {
+                run("ROLLBACK TO step; RELEASE step")?;
+                Err(error)
+            }
+        }
+    }
+
     /// The value of `key` in `meta`.
     ///
     /// # Errors
@@ -125,7 +173,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { inner: _, erased: _ } = self;
+        let Self { conn: _, keys: _, erased: _ } = self;
         f.write_str("Tx(..)")
     }
 }

@@ -17,8 +17,8 @@ use beresta_proto::id::{
 };
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{
-    BlobKey, CapabilityHash, EnvelopeKey, EpochSecret, SendCapability, SessionKey, Signature, SigningKey,
-    VerifyingKey,
+    BlobKey, CapabilityHash, EnvelopeKey, EpochSecret, EpochSeed, SendCapability, SessionKey, Signature,
+    SigningKey, VerifyingKey,
 };
 use beresta_proto::reply::{Heard, Push, Reply};
 use beresta_proto::route::Route;
@@ -84,6 +84,7 @@ fn secrets_show_no_byte() {
         &BlobKey::take(&mut [P; 32]),
         &SessionKey::take(&mut [P; 32]),
         &SigningKey::take(&mut [P; 32]),
+        &EpochSeed::take(&mut [P; 32]),
         &EpochSecret::take(&mut [P; 32]),
         &CapabilityHash([P; 32]),
         &VerifyingKey([P; 32]),
@@ -96,6 +97,7 @@ fn secrets_show_no_byte() {
     BlobKey(..)
     SessionKey(..)
     SigningKey(..)
+    EpochSeed(..)
     EpochSecret(..)
     CapabilityHash(..)
     VerifyingKey(..)

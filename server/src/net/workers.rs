@@ -1,5 +1,6 @@
 //! A few threads for what would hold everybody up: opening headers, checking signatures, writing the epoch keys.
 
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,10 @@ use zeroize::Zeroizing;
 
 use crate::home::{Home, Name};
 use crate::relay::{Job, Ticket, Worked};
+
+/// How far the workers stand back: a third of a processor for one of them beside a thread that is as busy.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
 
 /// What a worker does.
 pub(super) enum Task {
@@ -31,8 +36,7 @@ pub(super) type Report = Arc<dyn Fn(Done) + Send + Sync>;
 pub(super) fn start(home: &Home, report: &Report) -> std::io::Result<Sender<Task>> {
     let (sender, receiver) = channel();
     let receiver = Arc::new(Mutex::new(receiver));
-    // Half of the machine: openings that strangers ask for never take it all.
-    let threads = thread::available_parallelism().map_or(1, |all| all.get().div_ceil(2));
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
     for _ in 0..threads {
         let (receiver, home, report) = (Arc::clone(&receiver), home.clone(), Arc::clone(report));
         thread::Builder::new().name("worker".to_owned()).spawn(move || work(&receiver, &home, &report))?;
@@ -40,7 +44,18 @@ pub(super) fn start(home: &Home, report: &Report) -> std::io::Result<Sender<Task
     Ok(sender)
 }
 
+/// Openings that strangers ask for may take the whole machine, but only while nobody else wants it: the threads that
+/// serve the links and the queues go first. A system that refuses shares it evenly.
+fn give_way() {
+    // On Linux each thread has a priority of its own; elsewhere it would be that of the whole process.
+    #[cfg(target_os = "linux")]
+    if rustix::process::setpriority_process(None, NICE).is_err() {
+        tracing::warn!("the workers run with the priority of all");
+    }
+}
+
 fn work(receiver: &Mutex<Receiver<Task>>, home: &Home, report: &Report) {
+    give_way();
     loop {
         let task = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
         match task {

@@ -6,6 +6,7 @@
 
 mod blobs;
 mod cache;
+mod graves;
 mod reader;
 mod reserve;
 mod row;

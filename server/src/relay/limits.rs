@@ -15,7 +15,7 @@ pub struct Limits {
     pub burst: u32,
     /// Tokens that come back in a second.
     pub per_second: u32,
-    /// Slow openings under way, of all links together, one of each link: a sixth of a second for one core.
+    /// Slow openings under way, of all links together, one of each link: a tenth of a second for one core.
     pub openings: usize,
     /// Signatures under check, of all links together, one command's of each link: a fifth of a second for one core.
     pub signatures: usize,
@@ -59,7 +59,7 @@ pub(super) mod cost {
     pub(in crate::relay) const PLAIN: u32 = 1;
     /// Each signature that is checked.
     pub(in crate::relay) const SIGNATURE: u32 = 2;
-    /// A header that is opened the slow way: 0.3 ms of a core.
+    /// A header that is opened the slow way: 0.2 ms of a core.
     pub(in crate::relay) const OPENING: u32 = 8;
     /// What takes room on the disk for anybody who asks.
     pub(in crate::relay) const ROOM: u32 = 64;

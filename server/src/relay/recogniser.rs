@@ -14,6 +14,8 @@ use beresta_proto::id::KeyId;
 
 /// Tags known ahead of the highest number seen, and kept behind it for capsules that come late.
 const WINDOW: u64 = 32;
+/// Tags known ahead after a session's first good order.
+const FIRST_WINDOW: u64 = 8;
 /// Good orders with which a session is established.
 const ESTABLISHED: u32 = 4;
 /// The number whose tag names a session here. No sender reaches it.
@@ -42,6 +44,14 @@ struct Remembered<Q> {
     good: u32,
     established: bool,
     used: u64,
+}
+
+impl<Q> Remembered<Q> {
+    /// Tags to know ahead: few after the first good order, and twice as many after each more. A tag costs 1 µs, and for
+    /// a sender who writes once, a whole window would be made in vain.
+    fn window(&self) -> u64 {
+        WINDOW.min(FIRST_WINDOW << self.good.saturating_sub(1).min(8))
+    }
 }
 
 /// Sessions of at most so many queues; `Q` names a queue.
@@ -81,6 +91,9 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
 
     /// Remembers a session whose order `n` was good, or moves its window past `n`.
     pub(super) fn good(&mut self, session: &SessionKeys, key_id: KeyId, n: u64, queue: Q) {
+        if self.most == 0 || self.most_per_queue == 0 {
+            return;
+        }
         let Ok(name) = session.tag(NAME).map(SessionName) else { return };
         if !self.sessions.contains_key(&name) {
             self.make_room(queue);
@@ -88,7 +101,7 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
                 session: session.clone(),
                 key_id,
                 queue,
-                next: n.saturating_sub(WINDOW),
+                next: n.saturating_sub(FIRST_WINDOW),
                 coming: VecDeque::new(),
                 good: 0,
                 established: false,
@@ -131,7 +144,7 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
             self.tags.remove(&tag);
         }
         // Numbers far behind the window are not taken back in: they are opened the slow way.
-        let end = n.saturating_add(1).saturating_add(WINDOW);
+        let end = n.saturating_add(1).saturating_add(session.window());
         if session.next < end {
             session.next = session.next.max(n.saturating_sub(WINDOW));
             while session.next < end {

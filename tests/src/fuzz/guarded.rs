@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
-use beresta_client::crypto::{self, DecryptError, Expected, Handle, Peer, Sealed};
+use beresta_client::crypto::{self, DecryptError, Expected, Handle, Peer, Sealed, Vouched};
 use beresta_client::rng::Rng;
 use beresta_client::store::{Store, StoreError};
 use beresta_proto::bundle::{Bundle, IdentityPublic};
@@ -165,8 +165,9 @@ impl Pair {
         let (kind, bytes) = pair.written[0].clone();
         pair.receive(kind, &bytes, Expected::Stranger { handle: pair.to_boris.handle }, true).unwrap();
         let (rng, peer) = (&mut pair.rng, &pair.to_boris);
-        let reply =
-            pair.store.transaction(|tx| Ok::<_, StoreError>(crypto::encrypt(tx, peer, b"reply", NOW, rng)));
+        let reply = pair
+            .store
+            .transaction(|tx| Ok::<_, StoreError>(crypto::encrypt(tx, peer, b"reply", u32::MAX, NOW, rng)));
         pair.boris.read(&reply.unwrap().unwrap());
         for n in 0..WRITTEN {
             let written = pair.boris.write(format!("genuine {n}").as_bytes());
@@ -190,7 +191,7 @@ impl Pair {
         let kept = self.store.transaction(|tx| {
             let opened = crypto::open_seal(tx, &sealed.0).unwrap();
             let before = tx.session(&handle.0, 1)?;
-            let received = crypto::decrypt(tx, &opened, expected, NOW, rng);
+            let received = crypto::decrypt(tx, &opened, expected, &mut Vouched::new(), NOW, rng);
             if received.is_err() {
                 assert_eq!(tx.session(&handle.0, 1)?, before, "what was refused changed the session");
             }

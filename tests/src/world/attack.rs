@@ -104,7 +104,7 @@ impl World {
             .store
             .transaction(|tx| {
                 let queue = tx.peer_queue(to)?.expect("an address");
-                let sealed = crypto::encrypt(tx, &peer(&contact), &plain, now, rng).unwrap();
+                let sealed = crypto::encrypt(tx, &peer(&contact), &plain, u32::MAX, now, rng).unwrap();
                 tx.insert_outgoing(&Outgoing {
                     id: OutboxId(0),
                     contact: to,

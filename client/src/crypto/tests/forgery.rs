@@ -297,11 +297,12 @@ fn a_strangers_failures_count_though_each_step_is_taken_back() {
     let sealed = pair.boris.seal(pair.anna.identity, CiphertextMessageType::PreKey, &forged, None);
     let opened = pair.anna.open(&sealed).unwrap();
     let handle = pair.to_boris.handle;
-    let (store, rng) = (&mut pair.anna.store, &mut pair.anna.rng);
+    let Person { store, rng, vouched, .. } = &mut pair.anna;
     let mut receive = || {
-        let step = |tx: &crate::store::Tx<'_>| {
-            let said =
-                tx.all_or_nothing(|| decrypt(tx, &opened, Expected::Stranger { handle }, NOW, rng).map(drop));
+        let step = |tx: &Tx<'_>| {
+            let said = tx.all_or_nothing(|| {
+                decrypt(tx, &opened, Expected::Stranger { handle }, vouched, NOW, rng).map(drop)
+            });
             if matches!(said, Err(DecryptError::Undecryptable)) {
                 count_failure(tx, handle, NOW)?;
             }
@@ -313,6 +314,23 @@ fn a_strangers_failures_count_though_each_step_is_taken_back() {
         assert!(matches!(receive(), Err(DecryptError::Undecryptable)));
     }
     assert!(matches!(receive(), Err(DecryptError::OverBudget)));
+}
+
+#[test]
+fn a_first_message_that_does_not_open_takes_nothing_from_who_was_invited() {
+    let mut pair = Pair::new(447);
+    let (bundle, mut clara) = (pair.anna.bundle(), Person::new(449));
+    let message = whisper(&pair, key(1), 0, 0, &HEADER);
+    let forged = first(&bundle, &pair.boris.identity, key(2), message);
+    let sealed = pair.boris.seal(pair.anna.identity, CiphertextMessageType::PreKey, &forged, None);
+    let stranger = Expected::Stranger { handle: pair.to_boris.handle };
+    let refused = pair.anna.receive_at(&sealed, stranger, NOW);
+    assert!(matches!(refused, Err(DecryptError::Undecryptable)));
+    // Neither the invite's handle nor its pre-keys are the forger's now.
+    let to_anna = clara.name(&pair.anna);
+    clara.meet(&to_anna, &bundle).unwrap();
+    let hello = clara.send(&to_anna, b"it is me");
+    assert_eq!(pair.anna.receive_at(&hello, stranger, NOW).unwrap().peer.identity, clara.identity);
 }
 
 #[test]

@@ -80,10 +80,10 @@ fn a_step_that_fails_later_leaves_the_ratchet_where_it_was() {
     let message = pair.boris.send(&pair.to_anna, b"again");
     let opened = pair.anna.open(&message).unwrap();
     let before = pair.anna.record(&pair.to_boris);
-    let (rng, to_boris) = (&mut pair.anna.rng, pair.to_boris);
+    let (to_boris, Person { store, rng, vouched, .. }) = (pair.to_boris, &mut pair.anna);
     // The engine decrypts, and then cannot keep the message's row.
-    let failed = pair.anna.store.transaction(|tx| {
-        decrypt(tx, &opened, Expected::Pinned(&to_boris), NOW, rng).unwrap();
+    let failed = store.transaction(|tx| {
+        decrypt(tx, &opened, Expected::Pinned(&to_boris), vouched, NOW, rng).unwrap();
         Err::<(), _>(StoreError::Full)
     });
     assert!(failed.is_err());

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::crypto::account::uuid_text;
+use crate::crypto::guard::{PeerKey, peer_identity};
 use crate::crypto::seal::{certificate, check_certificate};
 
 /// The random bytes of a vector, as docs/protocol/README.md says.
@@ -47,7 +48,7 @@ fn made() -> Value {
         .transaction(|tx| {
             let row = tx.account()?.unwrap();
             let own = Account::load(tx).unwrap();
-            let sender = certificate(tx, &own, NOW, &mut SignalRng(&mut rng)).unwrap();
+            let (sender, _) = certificate(tx, &own, NOW, &mut SignalRng(&mut rng)).unwrap();
             Ok::<_, StoreError>(json!({
                 "rules": "S1 to S3",
                 "seed": "certificate",
@@ -81,18 +82,25 @@ fn the_certificate_of_the_vectors_holds_for_its_key_and_time_only() {
     let signer = sender.signer().unwrap().serialized().unwrap();
     assert_eq!(hex(signer), vector["server_certificate"].as_str().unwrap());
 
-    let pinned = IdentityPublic(bytes(&vector["identity"]).try_into().unwrap());
+    let [own, other] = [500, 501].map(|seed| Person::new(seed).identity);
+    let checked = |identity| peer_identity(&identity, &own).unwrap();
+    let pinned = checked(IdentityPublic(bytes(&vector["identity"]).try_into().unwrap()));
     let expires = Timestamp(vector["expires_ms"].as_u64().unwrap());
-    assert!(check_certificate(&sender, &pinned, expires).is_ok());
-    assert!(matches!(check_certificate(&sender, &pinned, expires.plus(1)), Err(DecryptError::Expired)));
-    let other = Person::new(500).identity;
-    assert!(matches!(check_certificate(&sender, &other, expires), Err(DecryptError::BadCertificate)));
+    // With what held before, and without.
+    let mut vouched = Vouched::new();
+    let mut check = |certificate: &SenderCertificate, key: &PeerKey, now| {
+        check_certificate(certificate, Handle([1; 16]), key, &mut vouched, now)
+    };
+    assert!(check(&sender, &pinned, expires).is_ok());
+    assert!(check(&sender, &pinned, expires).is_ok());
+    assert!(matches!(check(&sender, &pinned, expires.plus(1)), Err(DecryptError::Expired)));
+    assert!(matches!(check(&sender, &checked(other), expires), Err(DecryptError::BadCertificate)));
 
     let good = bytes(&vector["sender_certificate"]);
     for at in 0..good.len() {
         let mut bad = good.clone();
         bad[at] ^= 1;
         let Ok(bad) = SenderCertificate::deserialize(&bad) else { continue };
-        assert!(check_certificate(&bad, &pinned, expires).is_err(), "byte {at}");
+        assert!(check(&bad, &pinned, expires).is_err(), "byte {at}");
     }
 }

@@ -19,7 +19,7 @@ CREATE TABLE signal_identity (
 CREATE TABLE signal_session (
     handle BLOB    NOT NULL,
     device INTEGER NOT NULL,
-    record BLOB    NOT NULL, -- libsignal's RecordStructure, at most 3 archived states
+    record BLOB    NOT NULL, -- libsignal's RecordStructure, at most 3 archived states; padded
     PRIMARY KEY (handle, device)
 ) STRICT;
 

@@ -34,6 +34,8 @@ CREATE TABLE contact (
     probed           INTEGER NOT NULL,   -- when a probe was last sent; 0 never
     created          INTEGER NOT NULL
 ) STRICT;
+-- What every step looks for, and seldom finds, has an index that is empty most of the time.
+CREATE INDEX contact_needing ON contact (id) WHERE needs_queue = 1;
 
 -- Queues that we read.
 CREATE TABLE own_queue (
@@ -81,6 +83,7 @@ CREATE TABLE invite (
     created       INTEGER NOT NULL,
     expires       INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX invite_leaving ON invite (id) WHERE blob_state = 2;
 
 -- Keys with which we claimed invites of others: the same key may claim again after a crash.
 CREATE TABLE claim (
@@ -94,17 +97,33 @@ CREATE TABLE message (
     contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     content   BLOB NOT NULL CHECK (length(content) = 16),
     outgoing  INTEGER NOT NULL,
-    body      TEXT NOT NULL,            -- empty: it has disappeared, and what became of it is not known yet
+    body      BLOB,                     -- sealed under the key of its seed (body.rs); NULL: it has disappeared
+    seed      INTEGER UNIQUE,           -- a place in body.keys
     sent      INTEGER NOT NULL,         -- by the sender's clock
     arrived   INTEGER NOT NULL,         -- by ours
     state     INTEGER NOT NULL,         -- outgoing: 1 queued, 2 at the relay, 3 delivered, 4 failed; incoming: 5 new, 6 shown
     timer     INTEGER NOT NULL,         -- seconds; 0: stays
     expires   INTEGER,                  -- set when the timer runs
     fails     INTEGER,                  -- outgoing: when it counts as not delivered
-    UNIQUE (contact, outgoing, content)
+    UNIQUE (contact, outgoing, content),
+    CHECK ((body IS NULL) = (seed IS NULL))
 ) STRICT;
 CREATE INDEX message_expires ON message (expires) WHERE expires IS NOT NULL;
 CREATE INDEX message_fails ON message (fails) WHERE fails IS NOT NULL;
+
+-- The seeds in body.keys. One that is over was a text's that is gone: it is overwritten there before it is free again.
+CREATE TABLE body_seed (
+    seed  INTEGER PRIMARY KEY,
+    state INTEGER NOT NULL          -- 0 free, 1 in use, 2 over
+) STRICT;
+CREATE INDEX body_seed_state ON body_seed (state) WHERE state <> 1;
+-- However a text goes, its key goes.
+CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN old.seed IS NOT NULL BEGIN
+    UPDATE body_seed SET state = 2 WHERE seed = old.seed;
+END;
+CREATE TRIGGER message_emptied AFTER UPDATE OF seed ON message WHEN old.seed IS NOT NULL AND new.seed IS NULL BEGIN
+    UPDATE body_seed SET state = 2 WHERE seed = old.seed;
+END;
 
 -- Sealed envelopes on their way to a relay.
 CREATE TABLE outbox (
@@ -113,15 +132,15 @@ CREATE TABLE outbox (
     queue     INTEGER NOT NULL REFERENCES peer_queue (id) ON DELETE CASCADE,
     message   INTEGER REFERENCES message (id) ON DELETE CASCADE,
     transport BLOB NOT NULL CHECK (length(transport) = 16), -- the message id that the relay sees
-    envelope  BLOB NOT NULL,
     ttl       INTEGER NOT NULL,
     attempts  INTEGER NOT NULL,         -- in a row that ended alike
     full      INTEGER NOT NULL,         -- 1 if the last found the queue full
     due       INTEGER NOT NULL,
-    expires   INTEGER NOT NULL
+    expires   INTEGER NOT NULL,
+    envelope  BLOB NOT NULL             -- last: what is before it is read without its pages
 ) STRICT;
-CREATE INDEX outbox_due ON outbox (due);
-CREATE INDEX outbox_queue ON outbox (queue);
+-- One index for all that is looked for: each more is a page more that a send encrypts and writes.
+CREATE INDEX outbox_queue ON outbox (queue, due, expires);
 
 -- Receipts that wait for their random moment.
 CREATE TABLE receipt (
@@ -140,8 +159,8 @@ CREATE TABLE event (
     message  INTEGER REFERENCES message (id) ON DELETE CASCADE,
     invite   INTEGER REFERENCES invite (id) ON DELETE SET NULL
 ) STRICT;
-CREATE INDEX event_what ON event (kind, contact, message, invite);
-CREATE INDEX event_message ON event (message) WHERE message IS NOT NULL;
+-- By message first, so that deleting one finds its events too.
+CREATE INDEX event_what ON event (message, kind, contact, invite);
 
 -- How often something was dropped, by reason: shown by `status`, never who or what.
 CREATE TABLE dropped (

@@ -13,7 +13,7 @@ fn a_profile_belongs_to_its_owner_only_and_has_no_other_files() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
     let names: Vec<_> = files(&dir).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["lock", "store.db", "store.db-wal", "vault.hdr"]);
+    assert_eq!(names, ["body.keys", "lock", "store.db", "store.db-wal", "vault.hdr"]);
     for name in names {
         assert_eq!(mode(&dir.join(&name)), 0o600, "{name}");
     }

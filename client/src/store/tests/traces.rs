@@ -3,12 +3,44 @@
 use rusqlite::MAIN_DB;
 
 use super::*;
+use crate::store::body::Slot;
 
 fn count(bytes: &[u8], word: &[u8]) -> usize {
     bytes.windows(word.len()).filter(|part| *part == word).count()
 }
 
+/// What the files hold of one text: its sealed form, and the seed without which that is noise.
+pub(crate) struct Trace {
+    sealed: Vec<u8>,
+    seed: Vec<u8>,
+}
+
 impl Store {
+    /// What is there of each text that has `word` in it.
+    pub(crate) fn traces(&mut self, word: &str) -> Vec<Trace> {
+        let keys = self.keys.all();
+        self.transaction(|tx| {
+            let rows = tx.all("SELECT body, seed FROM message WHERE body IS NOT NULL", [], |row| {
+                Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?))
+            })?;
+            let traces = rows.into_iter().filter_map(|(sealed, seed)| {
+                let text = tx.keys().open_body(Slot(seed), &sealed).unwrap();
+                let at = 32 * usize::try_from(seed).unwrap();
+                text.contains(word).then(|| Trace { sealed, seed: keys[at..at + 32].to_vec() })
+            });
+            Ok::<_, StoreError>(traces.collect())
+        })
+        .unwrap()
+    }
+
+    /// How many of the sealed forms are in a page still, and how many of the seeds in the file of seeds.
+    pub(crate) fn left_of(&mut self, traces: &[Trace]) -> (usize, usize) {
+        let (pages, keys) = (self.pages(), self.keys.all());
+        // A long text's is cut into pages: its front tells it from any other.
+        let sealed = traces.iter().filter(|one| count(&pages, &one.sealed[..40]) > 0).count();
+        (sealed, traces.iter().filter(|one| count(&keys, &one.seed) > 0).count())
+    }
+
     /// Every page of the database decrypted, free ones too.
     pub(crate) fn pages(&mut self) -> Vec<u8> {
         let pages = self.conn.serialize(MAIN_DB).unwrap().to_vec();
@@ -19,6 +51,11 @@ impl Store {
     /// Bytes of the WAL in `dir`.
     pub(crate) fn wal_len(dir: &Path) -> u64 {
         fs::metadata(dir.join("store.db-wal")).map_or(0, |file| file.len())
+    }
+
+    /// Puts the keys of texts of one profile in the place of another's.
+    pub(crate) fn give_keys(from: &Path, to: &Path) {
+        fs::copy(from.join(body::NAME), to.join(body::NAME)).unwrap();
     }
 
     /// The profile as a killed process leaves it: its files as they are while it is open.

@@ -54,12 +54,13 @@ statements! {
     delete_message: "DELETE FROM message WHERE id = ?1";
     ended_messages: "SELECT id, queue, sequence FROM message WHERE id < ?1 LIMIT ?2";
 
-    tombstone: "SELECT ends FROM tombstone WHERE queue = ?1 AND name = ?2";
-    bury: "INSERT INTO tombstone (queue, name, ends) VALUES (?1, ?2, ?3)";
-    unbury: "DELETE FROM tombstone WHERE queue = ?1 AND name = ?2";
-    delete_tombstones: "DELETE FROM tombstone WHERE queue = ?1";
-    expire_tombstones: "DELETE FROM tombstone WHERE (queue, name) IN
-        (SELECT queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2)";
+    next_midnight: "SELECT min(ends) FROM tombstone WHERE ends > ?1";
+    is_buried: "SELECT EXISTS (SELECT 1 FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3)";
+    bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3)";
+    unbury: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3";
+    delete_tombstones: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2";
+    expire_tombstones: "DELETE FROM tombstone WHERE (ends, queue, name) IN
+        (SELECT ends, queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2)";
 
     blob: "SELECT owner, ends, claimant, sealed FROM blob WHERE name = ?1";
     put_blob: "INSERT INTO blob (name, owner, ends, claimant, sealed) VALUES (?1, ?2, ?3, x'', ?4)";

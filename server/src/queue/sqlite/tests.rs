@@ -111,6 +111,24 @@ fn one_operation_that_fails_does_not_fail_those_that_came_with_it() {
 }
 
 #[test]
+fn a_row_that_cannot_be_read_ends_like_others_and_keeps_none_from_ending() {
+    let rig = damaged();
+    rig.ask(Op::Renew { queues: (1..=3).map(queue).collect(), now: NOW });
+    let now = NOW.plus(9 * DAY_MS);
+    // What is remembered of the two that could be read goes with them a moment later.
+    assert!(matches!(rig.ask(Op::Expire { now, limit: 99 }), Answer::Expired { .. }));
+    let Answer::Stats(stats) = rig.ask(Op::Stats) else { panic!() };
+    assert_eq!((stats.messages, stats.queues), (0, 3));
+    // Without the row the queue works again.
+    assert!(is_stored(&rig.ask(append(2, 2, 2))));
+
+    let rig = damaged();
+    assert_eq!(rig.ask(Op::DeleteQueue { queue: queue(2) }), Answer::Done);
+    let Answer::Stats(stats) = rig.ask(Op::Stats) else { panic!() };
+    assert_eq!((stats.messages, stats.queues), (2, 2));
+}
+
+#[test]
 fn nothing_of_a_queue_is_read_for_a_wrong_capability() {
     let rig = damaged();
     assert_eq!(rig.ask(append(2, 7, 2)), Answer::Gone);

@@ -7,6 +7,7 @@ use beresta_proto::time::{Timestamp, TtlClass};
 use rusqlite::{OptionalExtension as _, Statement, params};
 
 use super::cache::{Cache, Place, Queue};
+use super::graves::Graves;
 use super::row;
 use super::schema::{int, most_pages};
 use super::statements::Statements;
@@ -25,6 +26,7 @@ pub(super) enum Decided {
 pub(super) struct Work<'c> {
     pub(super) statements: Statements<'c>,
     pub(super) cache: Cache,
+    graves: Graves,
     pub(super) cap: Cap,
     /// Bytes that count against the cap.
     pub(super) used: u64,
@@ -44,6 +46,7 @@ impl<'c> Work<'c> {
         let mut work = Self {
             statements,
             cache: Cache::default(),
+            graves: Graves::default(),
             cap,
             used: 0,
             swept: None,
@@ -58,6 +61,7 @@ impl<'c> Work<'c> {
     /// Forgets all that a transaction changed which did not come about.
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
         self.cache.forget();
+        self.graves = Graves::read(&mut self.statements)?;
         let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         self.committed = (held.0.unsigned_abs(), held.1);
         (self.used, self.swept) = self.committed;
@@ -174,12 +178,7 @@ impl<'c> Work<'c> {
 
         let name = i64::from_be_bytes(name.0);
         let waits = held.places.iter().any(|place| place.name == name);
-        let tombstone = if waits {
-            None
-        } else {
-            let ends = self.statements.tombstone.query_row([queue.0, name], |row| row.get(0));
-            ends.optional()?.map(Hour)
-        };
+        let tombstone = if waits { None } else { self.graves.find(queue, name, &mut self.statements)? };
         let known = waits || tombstone.is_some_and(|ends| !ends.is_over(now));
         let bucket = envelope.bucket();
         match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
@@ -194,8 +193,8 @@ impl<'c> Work<'c> {
                 Ok(Decided::Answer(Answer::QueueFull))
             }
             Append::Store { cost } => {
-                if tombstone.is_some() {
-                    self.statements.unbury.execute([queue.0, name])?;
+                if let Some(ends) = tombstone {
+                    self.statements.unbury.execute([ends.0, queue.0, name])?;
                     self.used = self.used.saturating_sub(Cost::TOMBSTONE);
                 }
                 let sequence = held.last.saturating_add(1);
@@ -232,7 +231,7 @@ impl<'c> Work<'c> {
         statements.delete_upto.execute([queue.0, int(upto)])?;
         let ends = rules::tombstone_ends(now);
         for place in held.places.drain(..going) {
-            statements.bury.execute([queue.0, place.name, ends.0])?;
+            self.graves.bury(ends, queue, place.name, statements)?;
             held.fill.remove(place.bucket.size());
             self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
             self.used = self.used.saturating_add(Cost::TOMBSTONE);
@@ -243,11 +242,17 @@ impl<'c> Work<'c> {
     /// Deletes a queue. How many rows went, if it was there.
     fn forget(&mut self, queue: QueueRef) -> rusqlite::Result<Option<usize>> {
         let statements = &mut self.statements;
-        let Some(held) = self.cache.queue(queue, statements)? else { return Ok(None) };
-        let waiting = held.places.len();
-        let messages: u64 = held.places.iter().map(|place| Cost::message(place.bucket.size())).sum();
+        let (waiting, messages) = match self.cache.queue(queue, statements) {
+            Ok(None) => return Ok(None),
+            Ok(Some(held)) => {
+                let costs = held.places.iter().map(|place| Cost::message(place.bucket.size()));
+                (held.places.len(), costs.sum())
+            }
+            Err(error) if is_damage(&error) => (0, 0),
+            Err(error) => return Err(error),
+        };
         statements.delete_upto.execute([queue.0, i64::MAX])?;
-        let tombstones = statements.delete_tombstones.execute([queue.0])?;
+        let tombstones = self.graves.forget(queue, statements)?;
         statements.delete_counter.execute([queue.0])?;
         statements.delete_queue.execute([queue.0])?;
         let cost = Cost::TOMBSTONE.saturating_mul(tombstones as u64).saturating_add(messages + Cost::QUEUE);
@@ -287,7 +292,7 @@ impl<'c> Work<'c> {
         let queues = self.expire_queues(now, limit)?;
         let statements = &mut self.statements;
         let (hour, most) = (Hour::down(now).0, int(limit as u64));
-        let tombstones = statements.expire_tombstones.execute([hour, most])?;
+        let tombstones = self.graves.expire(Hour(hour), most, statements)?;
         self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));
         let blobs = statements.expire_blobs.execute([hour, most])?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
@@ -302,14 +307,24 @@ impl<'c> Work<'c> {
         // Queue by queue: what is remembered of one may be forgotten when the next is read.
         for group in ended.chunk_by(|one, next| one.0 == next.0) {
             let Some((queue, _, _)) = group.first() else { continue };
-            let Some(held) = self.cache.queue(*queue, statements)? else { continue };
+            let held = match self.cache.queue(*queue, statements) {
+                Ok(Some(held)) => held,
+                Ok(None) => continue,
+                Err(error) if is_damage(&error) => {
+                    group
+                        .iter()
+                        .try_for_each(|(_, _, id)| statements.delete_message.execute([id]).map(drop))?;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             for (_, sequence, id) in group {
                 statements.delete_message.execute([id])?;
                 let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
                     continue;
                 };
                 let Some(place) = held.places.remove(at) else { continue };
-                statements.bury.execute([queue.0, place.name, ends.0])?;
+                self.graves.bury(ends, *queue, place.name, statements)?;
                 held.fill.remove(place.bucket.size());
                 self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
                 self.used = self.used.saturating_add(Cost::TOMBSTONE);
@@ -322,6 +337,18 @@ impl<'c> Work<'c> {
         let more = kinds.into_iter().any(|kind| kind >= limit);
         Ok(Answer::Expired { deleted: kinds.into_iter().sum(), drained, more })
     }
+}
+
+/// Whether a row says what no row of ours can. What ended goes all the same, or one bad row would keep the rest for ever;
+/// what the queue took counts as used until the next start counts anew.
+const fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery,
+    };
+    matches!(
+        error,
+        InvalidQuery | FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..)
+    )
 }
 
 /// After messages went: keeps the last sequence number where no waiting message does, and takes the mark off a queue

@@ -22,12 +22,26 @@ fn knows(recogniser: &Recogniser<u8>, session: &SessionKeys, n: u64) -> bool {
 #[test]
 fn a_window_of_coming_capsules_is_recognised_and_slides() {
     let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
-    recogniser.good(&session, EPOCH, 0, 1);
-    assert!(!knows(&recogniser, &session, 0), "what came is not taken again");
-    assert!((1..=WINDOW).all(|n| knows(&recogniser, &session, n)));
-    assert!(!knows(&recogniser, &session, WINDOW + 1));
-    recogniser.good(&session, EPOCH, 1, 1);
-    assert!(knows(&recogniser, &session, WINDOW + 1));
+    (0..3).for_each(|n| recogniser.good(&session, EPOCH, n, 1));
+    assert!(!knows(&recogniser, &session, 2), "what came is not taken again");
+    assert!((3..=2 + WINDOW).all(|n| knows(&recogniser, &session, n)));
+    assert!(!knows(&recogniser, &session, 3 + WINDOW));
+    recogniser.good(&session, EPOCH, 3, 1);
+    assert!(knows(&recogniser, &session, 3 + WINDOW));
+}
+
+#[test]
+fn who_writes_once_costs_few_tags_and_who_goes_on_gets_a_whole_window() {
+    let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
+    for (n, ahead) in [8, 16, 32, 32].into_iter().enumerate() {
+        let n = n as u64;
+        recogniser.good(&session, EPOCH, n, 1);
+        assert!(knows(&recogniser, &session, n + ahead) && !knows(&recogniser, &session, n + ahead + 1));
+        assert_eq!(recogniser.sizes().1 as u64, ahead, "none but those that are to come");
+    }
+    let (mut recogniser, late) = (Recogniser::new(8, 4), self::session(2));
+    recogniser.good(&late, EPOCH, 1_000, 1);
+    assert!(recogniser.sizes().1 <= 16, "a few on both sides");
 }
 
 #[test]
@@ -137,4 +151,14 @@ fn a_queue_that_is_gone_holds_no_places() {
     assert_eq!(recogniser.sizes().0, 1);
     assert!(knows(&recogniser, &other, 1) && !knows(&recogniser, &one, 6));
     assert_eq!((recogniser.new.len(), recogniser.established.len(), recogniser.by_queue.len()), (1, 0, 1));
+}
+
+#[test]
+fn who_is_to_remember_nothing_remembers_nothing() {
+    for (most, most_per_queue) in [(0, 4), (8, 0)] {
+        let mut recogniser = Recogniser::new(most, most_per_queue);
+        recogniser.good(&session(1), EPOCH, 0, 1);
+        assert!(!knows(&recogniser, &session(1), 1));
+        assert_eq!(recogniser.sizes(), (0, 0));
+    }
 }

@@ -148,7 +148,7 @@ fn answers_of_the_engine_in_any_order_keep_the_queues_order() {
     let mut sender = world.sender(&queue);
     world.subscribe(boris, &queue);
     world.send(anna, &sender.capsule(0));
-    for text in 1..10 {
+    for text in 1..9 {
         let (capsule, _) = sender.capsule(text);
         world.say(anna, &Command::Send { capsule });
     }
@@ -156,13 +156,13 @@ fn answers_of_the_engine_in_any_order_keep_the_queues_order() {
     while let Some(one) = world.carry_out() {
         answers.push(one);
     }
-    assert_eq!(answers.len(), 9);
+    assert_eq!(answers.len(), 8);
     for (ticket, answer) in answers.into_iter().rev() {
         world.answer(ticket, answer);
         // What the answer led to may come at any time between two others.
         world.settle();
     }
-    assert_eq!(texts(&world.delivered(boris)), (0..10).collect::<Vec<_>>());
+    assert_eq!(texts(&world.delivered(boris)), (0..9).collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! What leaves the outbox, and in which order.
+
+use beresta_proto::reply::{Refusal, Reply};
+
+use super::*;
+
+/// Envelopes that are under way to a relay.
+fn under_way(bench: &Bench, station: &Station) -> Vec<OutboxId> {
+    let Some(Line::Up(up)) = bench.engine.lines.get(&station.id()) else { return Vec::new() };
+    let one_of = |flight: &Flight| {
+        if let Flight::Send { outbox, reply: _ } = flight { Some(*outbox) } else { None }
+    };
+    up.flights.values().filter_map(one_of).collect()
+}
+
+#[test]
+fn an_envelope_goes_once_the_relay_has_the_one_before() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(None);
+    let boris = bench.writes_to(1, station.address());
+    let second = bench.says(boris, 2);
+    bench.writes_to(3, station.address());
+    bench.links(&station);
+    let first = tokens(&bench.effects());
+    let both = under_way(&bench, &station);
+    assert_eq!(both.len(), 2, "the first of each contact");
+    assert!(!both.contains(&second));
+
+    // It is refused for the moment: what is behind it waits as long as it does.
+    let refused = Some(Reply::Refused(Refusal::RateLimited));
+    bench.engine.handle_reply(&mut bench.store, station.id(), first[0], refused, bench.now).unwrap();
+    bench.effects();
+    assert_eq!(under_way(&bench, &station), [both[1]]);
+    bench.pass(MINUTE_MS);
+    assert_eq!(under_way(&bench, &station), [both[1], both[0]]);
+
+    // The relay has it.
+    bench.store.transaction(|tx| tx.delete_outgoing(both[0])).unwrap();
+    bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
+    assert!(under_way(&bench, &station).contains(&second));
+}
+
+#[test]
+fn what_waits_for_a_dead_relay_holds_up_nothing_for_another() {
+    let (dead, station) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(None);
+    let boris = bench.writes_to(1, dead.address());
+    let moved = queue_at(station.address(), 2);
+    bench.store.transaction(|tx| tx.replace_peer_queues(boris, &[moved])).unwrap();
+    let next = bench.says(boris, 3);
+    bench.links(&station);
+    assert_eq!(under_way(&bench, &station), [next]);
+}

@@ -1,0 +1,247 @@
+//! `body.keys`: one key for each text, in a file of its own, so that a text ends when 32 bytes do.
+//!
+//! What SQLite deletes or overwrites stays readable below it: file systems and flash keep old blocks of database and
+//! WAL, thousands of copies in an image of the disk. So a text enters the database only sealed under a key that it shares
+//! with nothing, and the key is in this file alone, which is never copied, renamed or shortened. When the text ends, its
+//! key is overwritten where it lies.
+//!
+//! ```text
+//! body.keys:  seed 32 │ seed 32 │ …        in steps of 64 KiB; a seed that is not in use is random bytes like any other
+//! key    = HKDF-SHA256(secret of the master key, "beresta/1 body" ‖ seed)
+//! column = nonce 24 │ XChaCha20-Poly1305(key, nonce, text)
+//! ```
+//! The file alone opens nothing, and neither do passphrase and database without it. It holds for file systems that write
+//! in place; where each write goes elsewhere (btrfs, ZFS) that is asked off, and told where it can't be.
+
+use std::cell::{Cell, RefCell};
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+
+use beresta_proto::words::Words;
+use chacha20poly1305::aead::{Aead as _, KeyInit as _};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use rand::RngCore as _;
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::key::expand;
+use super::lock::{private, sync_dir};
+use super::{MasterKey, StoreError};
+use crate::rng::Rng;
+
+pub(super) const NAME: &str = "body.keys";
+
+const SEED: usize = 32;
+const SEED_LEN: u64 = SEED as u64;
+/// The file grows by so many seeds: 64 KiB.
+const STEP: u32 = 2_048;
+const NONCE: usize = 24;
+const LABEL: &[u8] = b"beresta/1 body";
+
+/// Names one seed by its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(pub(super) u32);
+
+/// The seeds of a store, and what makes keys of them.
+pub(super) struct BodyKeys {
+    seeds: Seeds,
+    secret: Zeroizing<[u8; 32]>,
+    rng: RefCell<Rng>,
+}
+
+enum Seeds {
+    File { file: File, count: Cell<u32> },
+    Memory(RefCell<Zeroizing<Vec<u8>>>),
+}
+
+impl BodyKeys {
+    /// Makes the file of a new profile, with its first seeds, durably.
+    pub(super) fn create(dir: &Path, master: &MasterKey) -> Result<Self, StoreError> {
+        let path = dir.join(NAME);
+        let file = private(OpenOptions::new().read(true).write(true).create_new(true)).open(&path)?;
+        in_place(&file);
+        sync_dir(dir)?;
+        let keys = Self::over(Seeds::File { file, count: Cell::new(0) }, master)?;
+        keys.reach(STEP)?;
+        Ok(keys)
+    }
+
+    /// Opens the file of a profile.
+    pub(super) fn open(dir: &Path, master: &MasterKey) -> Result<Self, StoreError> {
+        let file = OpenOptions::new().read(true).write(true).open(dir.join(NAME)).map_err(|error| {
+            if error.kind() == std::io::ErrorKind::NotFound { StoreError::Damaged } else { error.into() }
+        })?;
+        // What a crash left of a step is not counted, and written anew by the next.
+        let count = file.metadata()?.len() / SEED_LEN / u64::from(STEP) * u64::from(STEP);
+        let count = Cell::new(u32::try_from(count).map_err(|_| StoreError::Damaged)?);
+        Self::over(Seeds::File { file, count }, master)
+    }
+
+    /// For a store in memory.
+    pub(super) fn in_memory(master: &MasterKey) -> Result<Self, StoreError> {
+        Self::over(Seeds::Memory(RefCell::default()), master)
+    }
+
+    fn over(seeds: Seeds, master: &MasterKey) -> Result<Self, StoreError> {
+        Ok(Self { seeds, secret: master.body_secret()?, rng: RefCell::new(Rng::system()) })
+    }
+
+    /// How many seeds there are.
+    fn count(&self) -> u32 {
+        match &self.seeds {
+            Seeds::File { file: _, count } => count.get(),
+            Seeds::Memory(all) => u32::try_from(all.borrow().len() / SEED).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// By how many the seeds grow.
+    const fn step(&self) -> u32 {
+        match self.seeds {
+            Seeds::File { .. } => STEP,
+            Seeds::Memory(_) => 64,
+        }
+    }
+
+    /// Has more seeds than `listed`: how many there are then.
+    pub(super) fn more_than(&self, listed: u32) -> Result<u32, StoreError> {
+        if self.count() <= listed {
+            self.reach(self.count().saturating_add(self.step()))?;
+        }
+        Ok(self.count())
+    }
+
+    /// Adds seeds up to `count`, durably.
+    fn reach(&self, count: u32) -> Result<(), StoreError> {
+        let (from, more) = (self.count(), count.saturating_sub(self.count()));
+        let mut fresh = Zeroizing::new(vec![0; SEED * usize::try_from(more).unwrap_or(0)]);
+        self.rng.borrow_mut().fill_bytes(&mut fresh);
+        match &self.seeds {
+            Seeds::File { file, count: now } => {
+                write_at(file, &fresh, u64::from(from) * SEED_LEN)?;
+                file.sync_all()?;
+                now.set(count.max(from));
+            }
+            Seeds::Memory(all) => all.borrow_mut().extend_from_slice(&fresh),
+        }
+        Ok(())
+    }
+
+    /// Overwrites seeds where they lie, with random bytes that the next texts may use, durably.
+    pub(super) fn destroy(&self, slots: &[Slot]) -> Result<(), StoreError> {
+        for slot in slots.iter().filter(|slot| slot.0 < self.count()) {
+            let mut seed = Zeroizing::new([0; SEED]);
+            self.rng.borrow_mut().fill_bytes(&mut *seed);
+            match &self.seeds {
+                Seeds::File { file, count: _ } => write_at(file, &*seed, u64::from(slot.0) * SEED_LEN)?,
+                Seeds::Memory(all) => {
+                    let from = SEED.saturating_mul(usize::try_from(slot.0).unwrap_or(usize::MAX));
+                    let mut all = all.borrow_mut();
+                    let place = all.get_mut(from..from.saturating_add(SEED)).ok_or(StoreError::Damaged)?;
+                    place.copy_from_slice(&*seed);
+                }
+            }
+        }
+        if let (Seeds::File { file, count: _ }, false) = (&self.seeds, slots.is_empty()) {
+            file.sync_data()?;
+        }
+        Ok(())
+    }
+
+    /// All seeds.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> Vec<u8> {
+        (0..self.count())
+            .flat_map(|slot| {
+                let mut seed = [0; SEED];
+                self.seed(Slot(slot), &mut seed).map(|()| seed).unwrap_or_default()
+            })
+            .collect()
+    }
+
+    /// Seals a text under the key of a slot that is nobody's yet.
+    pub(super) fn seal(&self, slot: Slot, text: &str) -> Result<Vec<u8>, StoreError> {
+        let mut nonce = [0; NONCE];
+        self.rng.borrow_mut().fill_bytes(&mut nonce);
+        let cipher = self.cipher(slot)?;
+        let sealed = cipher.encrypt(&XNonce::from(nonce), text.as_bytes());
+        Ok([&nonce, sealed.map_err(|_| StoreError::OutOfMemory)?.as_slice()].concat())
+    }
+
+    /// Opens what was sealed.
+    pub(super) fn open_body(&self, slot: Slot, sealed: &[u8]) -> Result<Words, StoreError> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE>().ok_or(StoreError::Damaged)?;
+        let opened = self.cipher(slot)?.decrypt(&XNonce::from(*nonce), sealed);
+        let text = String::from_utf8(opened.map_err(|_| StoreError::Damaged)?);
+        Ok(text
+            .map_err(|error| {
+                error.into_bytes().zeroize();
+                StoreError::Damaged
+            })?
+            .into())
+    }
+
+    fn cipher(&self, slot: Slot) -> Result<XChaCha20Poly1305, StoreError> {
+        let mut label = Zeroizing::new([0; LABEL.len() + SEED]);
+        let (front, seed) = label.split_at_mut(LABEL.len());
+        front.copy_from_slice(LABEL);
+        self.seed(slot, seed)?;
+        let mut key = Zeroizing::new([0; 32]);
+        expand(&self.secret, &*label, key.as_mut_slice())?;
+        Ok(XChaCha20Poly1305::new((&*key).into()))
+    }
+
+    fn seed(&self, slot: Slot, out: &mut [u8]) -> Result<(), StoreError> {
+        if slot.0 >= self.count() {
+            return Err(StoreError::Damaged);
+        }
+        match &self.seeds {
+            Seeds::File { file, count: _ } => Ok(read_at(file, out, u64::from(slot.0) * SEED_LEN)?),
+            Seeds::Memory(all) => {
+                let from = SEED.saturating_mul(usize::try_from(slot.0).unwrap_or(usize::MAX));
+                let all = all.borrow();
+                out.copy_from_slice(all.get(from..from.saturating_add(SEED)).ok_or(StoreError::Damaged)?);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Asks a file system that would write each change elsewhere not to. Those that write in place know no such wish, and
+/// refuse it.
+fn in_place(file: &File) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+        if let Ok(flags) = ioctl_getflags(file) {
+            let _ = ioctl_setflags(file, flags | IFlags::NOCOW);
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = file;
+}
+
+#[cfg(unix)]
+use std::os::unix::fs::FileExt;
+
+#[cfg(unix)]
+fn write_at(file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
+    file.write_all_at(bytes, at)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, out: &mut [u8], at: u64) -> std::io::Result<()> {
+    file.read_exact_at(out, at)
+}
+
+#[cfg(not(unix))]
+fn write_at(mut file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
+    use std::io::{Seek as _, SeekFrom, Write as _};
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)
+}
+
+#[cfg(not(unix))]
+fn read_at(mut file: &File, out: &mut [u8], at: u64) -> std::io::Result<()> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    file.read_exact(out)
+}

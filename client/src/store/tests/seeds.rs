@@ -1,0 +1,150 @@
+//! The keys of texts: one each, gone with their text, and nobody's again before they are overwritten.
+
+use beresta_proto::id::{ContentId, ConversationId, Device};
+use beresta_proto::time::Timestamp;
+
+use super::*;
+use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::message::{Message, MessageRow, MessageState};
+
+fn contact(store: &mut Store) -> ContactId {
+    let contact = Contact {
+        id: ContactId(0),
+        handle: Handle([1; 16]),
+        identity: beresta_proto::bundle::IdentityPublic([2; 33]),
+        device: Device::FIRST,
+        conversation: ConversationId([3; 16]),
+        name: "Boris".into(),
+        state: ContactState::Active,
+        verified: false,
+        identity_changed: false,
+        needs_queue: false,
+        timer: beresta_proto::content::Timer { seconds: None, version: 0 },
+        probed: Timestamp(0),
+    };
+    store.transaction(|tx| tx.insert_contact(&contact, Timestamp(1))).unwrap()
+}
+
+fn message(contact: ContactId, n: u32) -> Message {
+    let mut content = [0; 16];
+    content[..4].copy_from_slice(&n.to_be_bytes());
+    Message {
+        id: MessageRow(0),
+        contact,
+        content: ContentId(content),
+        outgoing: false,
+        body: format!("text {n}").into(),
+        sent: Timestamp(1),
+        arrived: Timestamp(1),
+        state: MessageState::Shown,
+        timer: None,
+        expires: None,
+        fails: None,
+    }
+}
+
+fn write(store: &mut Store, contact: ContactId, n: u32) -> Option<MessageRow> {
+    store.transaction(|tx| tx.insert_message(&message(contact, n))).unwrap()
+}
+
+fn texts(store: &mut Store, contact: ContactId) -> Vec<String> {
+    let history = store.transaction(|tx| tx.history(contact, None, u32::MAX)).unwrap();
+    history.iter().map(|one| one.body.as_str().to_owned()).collect()
+}
+
+fn len(dir: &Path) -> u64 {
+    fs::metadata(dir.join("body.keys")).unwrap().len()
+}
+
+#[test]
+fn the_file_of_keys_grows_in_steps_and_is_used_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    assert_eq!(len(dir.path()), 64 * 1024);
+    let boris = contact(&mut store);
+    for n in 0..2_048 {
+        write(&mut store, boris, n).unwrap();
+    }
+    // A repeat takes no key.
+    assert_eq!(write(&mut store, boris, 7), None);
+    assert_eq!(len(dir.path()), 64 * 1024);
+    write(&mut store, boris, 2_048).unwrap();
+    assert_eq!(len(dir.path()), 128 * 1024);
+    assert_eq!(texts(&mut store, boris).len(), 2_049);
+
+    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.scrub().unwrap();
+    for n in 0..4_096 {
+        write(&mut store, boris, n).unwrap();
+    }
+    assert_eq!(len(dir.path()), 128 * 1024);
+}
+
+#[test]
+fn a_key_is_not_used_again_before_it_was_overwritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    let first = store.traces("text");
+    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    // Not scrubbed yet: the next text has another key.
+    write(&mut store, boris, 2).unwrap();
+    assert_eq!(store.left_of(&first).1, 1);
+    let second = store.traces("text");
+    store.scrub().unwrap();
+    assert_eq!((store.left_of(&first).1, store.left_of(&second)), (0, (1, 1)));
+}
+
+#[test]
+fn what_was_rolled_back_leaves_every_text_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    let undone: Result<(), StoreError> = store.transaction(|tx| {
+        tx.delete_history(boris)?;
+        for n in 2..5_000 {
+            tx.insert_message(&message(boris, n))?;
+        }
+        Err(StoreError::BadRow)
+    });
+    assert!(undone.is_err());
+    // The file grew for nothing; what it has is listed when it is needed.
+    assert_eq!(len(dir.path()), 3 * 64 * 1024);
+    store.scrub().unwrap();
+    for n in 2..5_000 {
+        write(&mut store, boris, n).unwrap();
+    }
+    store.close().unwrap();
+    let mut store = Store::open(dir.path(), &pass("right")).unwrap();
+    assert_eq!(texts(&mut store, boris).len(), 4_999);
+    assert_eq!(len(dir.path()), 3 * 64 * 1024);
+}
+
+#[test]
+fn a_profile_without_its_file_of_keys_does_not_open() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path()).close().unwrap();
+    fs::remove_file(dir.path().join("body.keys")).unwrap();
+    assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::Damaged);
+}
+
+#[test]
+fn the_file_of_keys_opens_nothing_under_another_master_key() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut store = make(one.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    let sealed = store
+        .transaction(|tx| tx.all("SELECT body FROM message", [], |row| row.get::<_, Vec<u8>>(0)))
+        .unwrap()
+        .remove(0);
+    fs::create_dir_all(other.path()).unwrap();
+    let seeds = store.keys.all();
+    let master = MasterKey::generate(&mut ChaCha20Rng::seed_from_u64(8));
+    fs::write(other.path().join("body.keys"), seeds).unwrap();
+    let keys = BodyKeys::open(other.path(), &master).unwrap();
+    let opened = (0..2_048).filter(|slot| keys.open_body(body::Slot(*slot), &sealed).is_ok()).count();
+    assert_eq!(opened, 0);
+}

@@ -1,0 +1,315 @@
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "the simulation is a test: what it did not expect ends it"
+)]
+//! A simulation that one seed decides: relays and people, the real cores of both, on bad lines and bad disks, killed at
+//! bad moments, with clocks that jump. A reference model says what must have come of it.
+//!
+//! ```text
+//! plan ─► transitions ─► people ─ frames ─► wire ─► relays ─ operations ─► disks
+//!                          │                                                 │
+//!                          └──────────────► model ◄──────────────────────────┘   looks after every step
+//! ```
+//! No thread, no socket, no clock, no randomness but the seed's: the same seed is the same history, step by step. What
+//! a line may do here is what an ordered stream over a bad line may do: be slow, stand still, and break with what was
+//! on it, which each side learns at another time.
+
+mod disk;
+mod event;
+mod log;
+mod model;
+mod person;
+mod plan;
+mod ratchet;
+mod relay;
+mod wire;
+
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
+use beresta_proto::words::Words;
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha20Rng;
+
+use event::Events;
+use model::Model;
+use person::Person;
+use plan::{Plan, Transition};
+use relay::Node;
+
+pub use model::Violation;
+
+/// The first moment: 2027-01-15 08:00 UTC.
+const BEGIN: Timestamp = Timestamp(1_800_000_000_000);
+/// How long something may be wrong with a disk.
+const DISK_MS: u64 = 6 * HOUR_MS;
+/// How long everything works, at the end, before it is asked what became of each message.
+const HEALING_MS: u64 = 26 * HOUR_MS;
+
+/// A person, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Who(pub usize);
+
+/// A relay, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct At(pub usize);
+
+/// What happened in a seed's history, so that one can see that a simulation simulates something.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Pairs of people who met.
+    pub met: usize,
+    /// Texts that were accepted for sending.
+    pub said: usize,
+    /// Of these, texts that were shown.
+    pub shown: usize,
+    /// Messages of ratchets that were delivered, each of a key of its own.
+    pub encrypted: usize,
+    /// Frames that arrived at one side or the other.
+    pub frames: u64,
+    /// Programs and relays that were killed.
+    pub kills: u64,
+    /// Operations of relays' disks that failed or were lost.
+    pub disk_faults: u64,
+}
+
+impl Summary {
+    /// Both together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            met: self.met + other.met,
+            said: self.said + other.said,
+            shown: self.shown + other.shown,
+            encrypted: self.encrypted + other.encrypted,
+            frames: self.frames + other.frames,
+            kills: self.kills + other.kills,
+            disk_faults: self.disk_faults + other.disk_faults,
+        }
+    }
+}
+
+/// The simulation.
+pub struct Sim {
+    now: Timestamp,
+    dice: ChaCha20Rng,
+    plan: Plan,
+    events: Events,
+    relays: Vec<Node>,
+    people: Vec<Person>,
+    model: Model,
+    links: u64,
+    summary: Summary,
+    /// Whether each thing that happens is printed.
+    told: bool,
+}
+
+impl std::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sim").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+/// Runs the history of a seed to its end.
+///
+/// # Errors
+/// The first [`Violation`] of what was promised.
+pub fn run(seed: u64) -> Result<Summary, Violation> {
+    let (outcome, logged) = log::listen(|| history(seed));
+    match logged {
+        Some(line) => Err(Violation(format!("it was logged: {line}"))),
+        None => outcome,
+    }
+}
+
+fn history(seed: u64) -> Result<Summary, Violation> {
+    let mut sim = Sim::new(seed);
+    while let Some((pause, transition)) = sim.plan.next(&mut sim.dice) {
+        sim.pass(pause)?;
+        sim.transition(transition);
+        sim.look()?;
+    }
+    sim.heal();
+    sim.pass(HEALING_MS)?;
+    sim.model.judge(&mut sim.people, &sim.relays, sim.now)?;
+    sim.summary.said = sim.model.said();
+    sim.summary.shown = sim.model.shown();
+    sim.summary.encrypted = sim.model.encrypted();
+    Ok(sim.summary)
+}
+
+impl Sim {
+    fn new(seed: u64) -> Self {
+        let mut dice = ChaCha20Rng::seed_from_u64(seed);
+        let plan = Plan::draw(&mut dice);
+        let relays: Vec<Node> =
+            (0..plan.relays).map(|n| Node::new(seed.wrapping_mul(31).wrapping_add(n), BEGIN)).collect();
+        let people = (0..plan.people)
+            .map(|n| {
+                let home = relays[n % relays.len()].address(BEGIN);
+                Person::new(seed.wrapping_mul(1_009).wrapping_add(n as u64), home, BEGIN)
+            })
+            .collect();
+        let mut sim = Self {
+            now: BEGIN,
+            dice,
+            plan,
+            events: Events::default(),
+            relays,
+            people,
+            model: Model::default(),
+            links: 0,
+            summary: Summary::default(),
+            told: std::env::var_os("BERESTA_TOLD").is_some(),
+        };
+        sim.model.know(&sim.people);
+        (0..sim.relays.len()).for_each(|at| sim.settle(At(at)));
+        sim
+    }
+
+    /// Lets time pass, with all that happens in it.
+    fn pass(&mut self, ms: u64) -> Result<(), Violation> {
+        let end = self.now.plus(ms);
+        while let Some(next) = self.next_moment().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            while let Some(event) = self.events.due(self.now) {
+                self.happen(event);
+            }
+            for at in (0..self.relays.len()).map(At) {
+                if self.relays[at.0].is_due(self.now) {
+                    self.relays[at.0].core.handle_timeout(self.now);
+                    self.settle(at);
+                }
+            }
+            for who in (0..self.people.len()).map(Who) {
+                if self.people[who.0].is_due(self.now) {
+                    let clock = self.people[who.0].clock(self.now);
+                    self.step(who, |engine, store| engine.handle_timeout(store, clock));
+                    if self.people[who.0].is_due(self.now) {
+                        return Err(Violation(format!("{who:?} does nothing about what is due, for ever")));
+                    }
+                }
+            }
+            self.look()?;
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn next_moment(&self) -> Option<Timestamp> {
+        let relays = self.relays.iter().filter_map(Node::due);
+        let people = self.people.iter().filter_map(Person::due);
+        self.events.next().into_iter().chain(relays).chain(people).min()
+    }
+
+    /// What the model sees after every step.
+    fn look(&mut self) -> Result<(), Violation> {
+        for who in (0..self.people.len()).map(Who) {
+            if std::mem::take(&mut self.people[who.0].changed) {
+                let rows = self.model.look(&mut self.people[who.0], who, self.now)?;
+                if !rows.is_empty() {
+                    let clock = self.people[who.0].clock(self.now);
+                    self.step(who, |engine, store| engine.shown(store, &rows, clock));
+                    self.people[who.0].changed = false;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what happens, where somebody wants to read the history of a seed.
+    fn tell(&self, what: impl FnOnce() -> String) {
+        if self.told {
+            eprintln!("{:>13} {}", self.now.since(BEGIN), what());
+        }
+    }
+
+    fn transition(&mut self, transition: Transition) {
+        self.tell(|| format!("{transition:?}"));
+        match transition {
+            Transition::Meet(one, other) => self.meet(one, other),
+            Transition::Say(from, to) => self.say(from, to),
+            Transition::Timer(who, with, seconds) => self.set_timer(who, with, seconds),
+            Transition::Offline(who) => {
+                self.people[who.0].online = false;
+                self.cut(who);
+            }
+            Transition::Off(who) => self.switch_off(who),
+            Transition::Online(who) => self.switch_on(who),
+            Transition::Kill(who) => self.kill(who),
+            Transition::KillRelay(at, down_ms) => self.kill_relay(at, down_ms),
+            Transition::Break(who) => self.cut(who),
+            Transition::Clock(who, off_ms) => self.set_clock(who, off_ms),
+            Transition::Disk(at, fault) => {
+                self.relays[at.0].disk.fault = fault;
+                // Its operator looks after it.
+                let mended = self.now.plus(self.dice.random_range(MINUTE_MS..DISK_MS));
+                self.events.at(mended, event::Event::DiskMended(at));
+            }
+        }
+    }
+
+    /// Sets a person's clock. A program that runs looks at it now and then, and so finds out.
+    fn set_clock(&mut self, who: Who, off_ms: i64) {
+        self.people[who.0].clock_off_ms = off_ms;
+        if self.people[who.0].running {
+            let clock = self.people[who.0].clock(self.now);
+            self.step(who, |engine, store| engine.handle_timeout(store, clock));
+        }
+    }
+
+    /// From here on everything works: what was not lost for good must come through.
+    fn heal(&mut self) {
+        self.plan.calm();
+        for at in (0..self.relays.len()).map(At) {
+            self.relays[at.0].disk.fault = disk::Fault::None;
+            self.start_relay(at);
+        }
+        for who in (0..self.people.len()).map(Who) {
+            self.switch_on(who);
+            self.set_clock(who, 0);
+        }
+    }
+
+    fn meet(&mut self, one: Who, other: Who) {
+        if !self.people[one.0].running {
+            return;
+        }
+        let clock = self.people[one.0].clock(self.now);
+        let asked = self.wish(one, |engine, store| {
+            let request =
+                beresta_client::engine::InviteRequest { hours: 24, name: Words::default(), renews: None };
+            engine.invite_new(store, request, clock)
+        });
+        if let Ok(ask) = asked {
+            self.people[one.0].invites.insert(ask, other);
+        }
+    }
+
+    fn say(&mut self, from: Who, to: Who) {
+        let Some(contact) = self.contact(from, to) else { return };
+        let clock = self.people[from.0].clock(self.now);
+        let text = self.model.next_text();
+        let said = self.wish(from, |engine, store| engine.send(store, contact, &text, clock));
+        if let Ok(sent) = said {
+            self.model.accepted(from, to, sent.row, self.now);
+        }
+    }
+
+    fn set_timer(&mut self, who: Who, with: Who, seconds: Option<u32>) {
+        let Some(contact) = self.contact(who, with) else { return };
+        let clock = self.people[who.0].clock(self.now);
+        let _ = self.wish(who, |engine, store| engine.set_timer(store, contact, seconds, clock));
+    }
+}
+
+/// Times that the parts of a simulation share.
+mod times {
+    use super::{MINUTE_MS, SECOND_MS};
+
+    /// A link that broke is noticed by one side after at most so long: QUIC's idle time-out.
+    pub(super) const NOTICED_MS: u64 = 2 * MINUTE_MS;
+    /// A try to reach a relay ends after so long.
+    pub(super) const DIAL_MS: u64 = 12 * SECOND_MS;
+}

@@ -1,0 +1,20 @@
+//! Which key of a ratchet encrypted a message.
+
+use libsignal_protocol::{PreKeySignalMessage, SignalMessage};
+
+/// A step of a sender's ratchet: the chain, by its public key, and the place in it.
+pub(super) type Step = (Vec<u8>, u32);
+
+/// The step that encrypted a message, and what came of it.
+pub(super) fn read(message: &[u8]) -> (Step, Vec<u8>) {
+    match SignalMessage::try_from(message) {
+        Ok(message) => inside(&message),
+        // The first messages of a session have theirs inside.
+        Err(_) => inside(PreKeySignalMessage::try_from(message).unwrap().message()),
+    }
+}
+
+fn inside(message: &SignalMessage) -> (Step, Vec<u8>) {
+    let chain = message.sender_ratchet_key().serialize().into_vec();
+    ((chain, message.counter()), message.body().to_vec())
+}
