@@ -24,6 +24,7 @@ pub use record::{
 };
 
 use crate::driver::Driver;
+pub use crate::driver::StoreTrouble;
 
 /// Names a contact, as text: `c` and a number.
 pub type ContactId = String;
@@ -248,8 +249,7 @@ impl Client {
         client::chats(self).await
     }
 
-    /// The last `limit` messages before `before`, oldest first. Shows them: timers of new ones run from now if
-    /// `mark_shown`.
+    /// The last `limit` messages before `before`, oldest first. New ones stay new until [`Client::mark_shown`].
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -258,17 +258,25 @@ impl Client {
         with: &ContactId,
         before: Option<&MessageId>,
         limit: u32,
-        mark_shown: bool,
     ) -> Result<Vec<MessageInfo>, Error> {
-        client::history(self, with, before, limit, mark_shown).await
+        client::history(self, with, before, limit).await
     }
 
-    /// Takes the messages that arrived and were not shown yet, oldest first, and marks them shown: their timers run.
+    /// The messages that arrived and were not shown yet, oldest first. They stay new until [`Client::mark_shown`]: a front
+    /// end that dies in between shows them again.
     ///
     /// # Errors
-    /// [`Error::Store`].
-    pub async fn take_new(&self, from: Option<&ContactId>) -> Result<Vec<MessageInfo>, Error> {
-        client::take_new(self, from).await
+    /// [`Error::NotFound`] if the id is none.
+    pub async fn new_messages(&self, from: Option<&ContactId>) -> Result<Vec<MessageInfo>, Error> {
+        client::new_messages(self, from).await
+    }
+
+    /// The person saw these messages: the timers of new ones run from now.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if an id is none.
+    pub async fn mark_shown(&self, ids: &[MessageId]) -> Result<(), Error> {
+        client::mark_shown(self, ids).await
     }
 
     /// One message; none if it disappeared.
@@ -336,5 +344,36 @@ impl Client {
     /// [`Error::Store`].
     pub async fn settle(&self, patience: Duration) -> Result<bool, Error> {
         client::settle(self, patience).await
+    }
+
+    /// Waits until every queue is subscribed, at most `patience`: whether that is so.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn reach(&self, patience: Duration) -> Result<bool, Error> {
+        client::reach(self, patience).await
+    }
+
+    /// Waits until nothing is under way that would be left for the next run, receipts above all, at most `patience`:
+    /// whether that is so.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn rest(&self, patience: Duration) -> Result<bool, Error> {
+        client::rest(self, patience).await
+    }
+
+    /// What is wrong with the store now.
+    #[must_use]
+    pub fn trouble(&self) -> StoreTrouble {
+        self.driver.trouble()
+    }
+
+    /// Waits until what is wrong with the store is something else than what is `known`.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] once the client is closed.
+    pub async fn next_trouble(&self, known: StoreTrouble) -> Result<StoreTrouble, Error> {
+        Ok(self.driver.next_trouble(known).await?)
     }
 }

@@ -29,6 +29,7 @@ mod tests;
 use beresta_proto::bundle::IdentityPublic;
 use beresta_proto::id::Device;
 use beresta_proto::rng::Random;
+use beresta_proto::time::Timestamp;
 
 pub use self::account::{create_account, own_identity};
 pub use self::backend::{BackendError, check_backend};
@@ -84,5 +85,20 @@ impl std::fmt::Debug for Peer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { handle: _, identity: _, device: _ } = self;
         f.write_str("Peer(..)")
+    }
+}
+
+/// The times by which something is written or read. A plain time stands for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clocks {
+    /// Our clock: for sessions, and for what a sender may make us compute.
+    pub now: Timestamp,
+    /// By which certificates are made and checked: it may be a relay's.
+    pub certificate: Timestamp,
+}
+
+impl From<Timestamp> for Clocks {
+    fn from(now: Timestamp) -> Self {
+        Self { now, certificate: now }
     }
 }

@@ -21,6 +21,7 @@ mod lines;
 mod trouble;
 
 use lines::Lines;
+pub use trouble::StoreTrouble;
 use trouble::Trouble;
 
 /// Inputs that may wait. A relay that pushes faster than we can store is slowed down by it.
@@ -58,12 +59,13 @@ pub(crate) struct Closed;
 pub(crate) struct Driver {
     inbox: mpsc::Sender<Input>,
     woken: watch::Receiver<u64>,
+    trouble: watch::Receiver<StoreTrouble>,
     runtime: Mutex<Option<Runtime>>,
 }
 
 impl std::fmt::Debug for Driver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { inbox: _, woken: _, runtime: _ } = self;
+        let Self { inbox: _, woken: _, trouble: _, runtime: _ } = self;
         f.write_str("Driver(..)")
     }
 }
@@ -95,8 +97,9 @@ impl Driver {
         let (wake, woken) = watch::channel(0);
         let lines = Lines::new(inbox.clone(), online);
         let desk = Desk { engine, store, asks: BTreeMap::new() };
-        runtime.spawn(run(desk, lines, inputs, wake));
-        Self { inbox, woken, runtime: Mutex::new(Some(runtime)) }
+        let (tell, trouble) = Trouble::new();
+        runtime.spawn(run(desk, lines, inputs, wake, tell));
+        Self { inbox, woken, trouble, runtime: Mutex::new(Some(runtime)) }
     }
 
     /// Does `job` on the desk and waits for what it gives.
@@ -143,6 +146,21 @@ impl Driver {
         self.woken.clone()
     }
 
+    /// What is wrong with the store now.
+    pub(crate) fn trouble(&self) -> StoreTrouble {
+        *self.trouble.borrow()
+    }
+
+    /// Waits until what is wrong with the store is something else than what is `known`.
+    ///
+    /// # Errors
+    /// [`Closed`].
+    pub(crate) async fn next_trouble(&self, known: StoreTrouble) -> Result<StoreTrouble, Closed> {
+        let mut trouble = self.trouble.clone();
+        let now = trouble.wait_for(|now| *now != known).await;
+        now.map(|now| *now).map_err(|_| Closed)
+    }
+
     /// Ends the loop and closes the store.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
@@ -162,15 +180,22 @@ impl Drop for Driver {
     }
 }
 
-async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>, wake: watch::Sender<u64>) {
+async fn run(
+    mut desk: Desk,
+    mut lines: Lines,
+    mut inputs: mpsc::Receiver<Input>,
+    wake: watch::Sender<u64>,
+    mut trouble: Trouble,
+) {
     blocking(|| {
-        if desk.engine.handle_start(&mut desk.store, clock()).is_err() {
+        let now = clock();
+        if desk.engine.handle_start(&mut desk.store, now).is_err() && trouble.failed(now) {
             tracing::error!("the store failed at start");
         }
     });
-    perform(&mut desk, &mut lines);
-    let mut trouble = Trouble::default();
+    perform(&mut desk, &mut lines, &mut trouble);
     loop {
+        trouble.tell(clock());
         let due = blocking(|| desk.engine.poll_timeout(&mut desk.store)).ok().flatten();
         let now = clock();
         let wait = due.map_or(LOOK_AT_CLOCK, |due| Duration::from_millis(due.since(now)).min(LOOK_AT_CLOCK));
@@ -191,7 +216,7 @@ async fn run(mut desk: Desk, mut lines: Lines, mut inputs: mpsc::Receiver<Input>
         // A call that only looked changes nothing: waking for it would make who waits look for ever.
         let looked = matches!(input, Some(Input::Job(_)));
         blocking(|| step(&mut desk, &mut lines, &mut trouble, input));
-        if perform(&mut desk, &mut lines) || !looked {
+        if perform(&mut desk, &mut lines, &mut trouble) || !looked {
             wake.send_modify(|count| *count = count.wrapping_add(1));
         }
     }
@@ -243,7 +268,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
 }
 
 /// Performs the effects of a step: whether there were any.
-fn perform(desk: &mut Desk, lines: &mut Lines) -> bool {
+fn perform(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble) -> bool {
     let mut any = false;
     while let Some(effect) = desk.engine.poll_effect() {
         any = true;
@@ -259,7 +284,7 @@ fn perform(desk: &mut Desk, lines: &mut Lines) -> bool {
         }
     }
     // One that failed is due again after the next step.
-    if desk.store.owes_scrub() && blocking(|| desk.store.scrub()).is_err() {
+    if desk.store.owes_scrub() && trouble.scrubbed(blocking(|| desk.store.scrub()).is_err()) {
         tracing::error!("the store could not be scrubbed");
     }
     any

@@ -27,6 +27,7 @@ use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
+mod clock;
 mod compose;
 mod effect;
 mod epochs;
@@ -42,14 +43,16 @@ mod routes;
 mod sweep;
 mod wish;
 
+pub use clock::CLOCK_SKEW_TOLD_MS;
 pub use compose::ComposeError;
 pub(crate) use compose::peer;
 pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
 pub use invite::{AcceptRequest, InviteRequest};
 pub use wish::{DecideRefused, SendRefused, SentMessage};
 
+use clock::Clock;
 use invite::Waiting;
-use line::Line;
+use line::{Flight, Line};
 
 /// The engine of one store.
 #[derive(Debug)]
@@ -68,9 +71,7 @@ pub struct Engine {
     vouched: Vouched,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
-    /// How far a relay's clock was from ours when one was last heard, in milliseconds; positive if ours is behind. None
-    /// until then, and after ours jumped.
-    skew_ms: Option<i64>,
+    clock: Clock,
     /// When the last step was: what was due by then was done, or waits for a line.
     last: Timestamp,
 }
@@ -89,15 +90,10 @@ impl<E> From<StoreError> for Undone<E> {
     }
 }
 
-/// A clock that differs from a relay's by more than this is told to the person: certificates and timers suffer.
-pub const CLOCK_SKEW_TOLD_MS: u64 = beresta_proto::time::HOUR_MS;
-/// Clocks that differ by more than this do not agree on a day: certificates leave room for one (rule S3).
-const CLOCK_SKEW_TRUSTED_MS: u64 = beresta_proto::time::DAY_MS;
-
 impl Engine {
     /// An engine with no links yet.
     #[must_use]
-    pub const fn new(rng: Rng) -> Self {
+    pub fn new(rng: Rng) -> Self {
         Self {
             rng,
             lines: BTreeMap::new(),
@@ -109,7 +105,7 @@ impl Engine {
             next_number: 1,
             vouched: Vouched::new(),
             prompted: BTreeMap::new(),
-            skew_ms: None,
+            clock: Clock::default(),
             last: Timestamp(0),
         }
     }
@@ -124,7 +120,7 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn poll_timeout(&self, store: &mut Store) -> Result<Option<Timestamp>, StoreError> {
-        let durable = store.transaction(|tx| sweep::next_due(tx, self.last, self.clock_agrees()))?;
+        let durable = store.transaction(|tx| sweep::next_due(tx, self.last, self.clock.may_end()))?;
         let lines = self.lines.values().filter_map(|line| line.wakes(self.last));
         let waiting = self.waiting.iter().map(Waiting::deadline);
         let fresh = self.fresh.values().copied();
@@ -134,34 +130,25 @@ impl Engine {
         Ok(volatile.chain(durable).min())
     }
 
-    /// How far the relay's clock was from ours, in milliseconds, if it is worth telling; positive if ours is behind.
-    #[must_use]
-    pub fn told_skew(&self) -> Option<i64> {
-        self.skew_ms.filter(|skew| skew.unsigned_abs() > CLOCK_SKEW_TOLD_MS)
-    }
-
-    /// Whether our clock may end by itself what others gave us time for: messages that count as lost, invites, queues. Not
-    /// before a relay's clock was heard that agrees: a clock that is weeks ahead would end everything at once.
-    fn clock_agrees(&self) -> bool {
-        self.skew_ms.is_some_and(|skew| skew.unsigned_abs() <= CLOCK_SKEW_TRUSTED_MS)
-    }
-
-    /// The smaller of our clock and the relay's: a certificate that is valid by one of them is not refused for a clock
-    /// that is ahead.
-    fn earlier_clock(&self, now: Timestamp) -> Timestamp {
-        now.minus(self.skew_ms.map_or(0, |skew| skew.min(0).unsigned_abs()))
-    }
-
-    /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed; one that we are leaving at
-    /// another relay than our home may be gone with it.
+    /// Whether nothing waits to be sent or asked for, and every queue of ours is subscribed.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_settled(&self, store: &mut Store) -> Result<bool, StoreError> {
-        let (outgoing, queues, needing, home) = store.transaction(|tx| {
-            let (queues, needing) = (tx.own_queues()?, tx.contacts_needing_queue()?);
-            Ok::<_, StoreError>((tx.count_outgoing()?, queues, needing, tx.profile()?.home))
-        })?;
+        let (outgoing, needing) = store
+            .transaction(|tx| Ok::<_, StoreError>((tx.count_outgoing()?, tx.contacts_needing_queue()?)))?;
+        let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
+        Ok(idle && self.is_reached(store)?)
+    }
+
+    /// Whether every queue of ours is subscribed: what waits in them comes now. One that we are leaving at another relay
+    /// than our home may be gone with it, and does not count.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_reached(&self, store: &mut Store) -> Result<bool, StoreError> {
+        let (queues, home) =
+            store.transaction(|tx| Ok::<_, StoreError>((tx.own_queues()?, tx.profile()?.home)))?;
         let left = |queue: &OwnQueue| {
             queue.retire.is_some() && home.as_ref().is_some_and(|home| home.relay != queue.relay)
         };
@@ -171,8 +158,23 @@ impl Engine {
             }
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
-        let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
-        Ok(idle && queues.iter().all(|queue| subscribed(queue) || left(queue)))
+        Ok(queues.iter().all(|queue| subscribed(queue) || left(queue)))
+    }
+
+    /// Whether something is under way that a program which ends would leave for its next run: receipts that wait for
+    /// their moment (rule E9), and what relays were asked for and have not answered. What waits for a relay that is not
+    /// there, or that refused it for now, is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_busy(&self, store: &mut Store) -> Result<bool, StoreError> {
+        let receipts = store.transaction(|tx| tx.next_receipt())?.is_some();
+        let asked = |line: &Line| match line {
+            Line::Up(up) => up.any(|flight| matches!(flight, Flight::Send { .. } | Flight::MakeQueue(_))),
+            Line::Dialling { failures } => *failures == 0,
+            Line::Down(_) => false,
+        };
+        Ok(receipts || self.lines.values().any(asked))
     }
 
     /// Whether a relay is linked now.
@@ -241,23 +243,21 @@ impl Engine {
         now: Timestamp,
         run: impl FnOnce(&mut Self, &Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let set_back = now < self.last;
-        if now.since(self.last).max(self.last.since(now)) > CLOCK_SKEW_TRUSTED_MS {
-            // The machine slept, or its clock was set: a relay's clock has to be heard anew.
-            self.skew_ms = None;
-        }
-        self.last = now;
+        let last = std::mem::replace(&mut self.last, now);
+        self.clock.step(last, now);
         let effects = self.effects.len();
         let outcome = store.transaction(|tx| {
-            if set_back {
-                tx.clock_set_back(now)?;
-            }
+            self.clock.mind(tx, last, now)?;
             let value = run(self, tx)?;
             self.progress(tx, now)?;
             Ok(value)
         });
-        if outcome.is_err() {
+        if outcome.is_ok() {
+            self.clock.minded(now);
+        } else {
             self.effects.truncate(effects);
+            // What a clock that was set back moves is moved by the next step.
+            self.last = self.last.max(last);
         }
         outcome
     }

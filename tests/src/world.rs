@@ -44,6 +44,8 @@ use relay::{descriptor, relay};
 
 /// One way of a line, in milliseconds.
 const LATENCY_MS: u64 = 40;
+/// A program looks at the clock at least this often. The driver does so each half minute, which would take long here.
+const LOOK_MS: u64 = beresta_proto::time::HOUR_MS;
 /// The world's first moment: 2027-01-15 08:00 UTC.
 pub const BEGIN: Timestamp = Timestamp(1_800_000_000_000);
 /// Bytes that the relay may hold.
@@ -79,6 +81,8 @@ pub struct Person {
     /// Survives crashes of the engine.
     pub store: Store,
     clock_off_ms: i64,
+    /// When their program last looked at the clock by itself.
+    looked: Timestamp,
     link: Option<LinkId>,
     /// A link that broke and of which their engine has not heard yet.
     broken: Option<LinkId>,
@@ -200,6 +204,7 @@ impl World {
             engine: Engine::new(rng),
             store,
             clock_off_ms: 0,
+            looked: now,
             link: None,
             broken: None,
             requests: BTreeMap::new(),
@@ -222,12 +227,15 @@ impl World {
         Timestamp(self.now.0.saturating_add_signed(self.people[who.0].clock_off_ms))
     }
 
-    /// Sets a person's clock off by so many milliseconds. Their program looks at the clock now and then, as the driver
-    /// does, and so finds out.
+    /// Sets a person's clock off by so many milliseconds. Their program, if it runs, looks at the clock now and then, as
+    /// the driver does, and so finds out.
     pub fn set_clock(&mut self, who: Who, off_ms: i64) {
         self.people[who.0].clock_off_ms = off_ms;
         let clock = self.clock_of(who);
         let person = &mut self.people[who.0];
+        if !person.running {
+            return;
+        }
         person.engine.handle_timeout(&mut person.store, clock).unwrap();
         self.perform(who);
     }

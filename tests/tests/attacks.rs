@@ -6,7 +6,7 @@ use beresta_client::engine::{AcceptRequest, Answer, AskError, DecideRefused, Inv
 use beresta_client::store::contact::{ContactId, ContactState};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
-use beresta_proto::content::{Body, Route, SeenEpoch};
+use beresta_proto::content::{Body, Route, SeenEpoch, Timer};
 use beresta_proto::id::{AccountId, ConversationId, Device, KeyId, ReadId};
 use beresta_proto::invite::Offer;
 use beresta_proto::reply::Push;
@@ -186,14 +186,34 @@ fn what_is_told_again_and_again_is_kept_once() {
     let (mut world, anna, boris) = two(124);
     let (_, to_anna) = world.meet(anna, boris);
     let day = world.now.0 / DAY_MS;
-    for _ in 0..30 {
+    for version in 1..=30 {
         let seen = SeenEpoch { day, key: KeyId([9; 8]) };
-        world.say_edited(boris, to_anna, Body::TimerChanged, |content| content.seen_epoch = Some(seen));
+        world.say_edited(boris, to_anna, Body::TimerChanged, |content| {
+            content.seen_epoch = Some(seen);
+            content.timer = Timer { seconds: Some(version), version };
+        });
         world.run(SECOND_MS);
     }
     let events = world.events(anna);
     let count = |kind| events.iter().filter(|one| **one == kind).count();
     assert_eq!((count(EventKind::RelayForked), count(EventKind::TimerChanged)), (1, 1));
+}
+
+#[test]
+fn a_timer_that_a_contact_changes_without_a_word_is_told() {
+    // Rule E11.
+    let (mut world, anna, boris) = two(125);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say_edited(boris, to_anna, Body::Text("hi".into()), |content| content.timer.version += 1);
+    world.run(MINUTE_MS);
+    assert!(!world.events(anna).contains(&EventKind::TimerChanged));
+    world.say_edited(boris, to_anna, Body::Text("hi".into()), |content| {
+        content.timer = Timer { seconds: None, version: content.timer.version + 2 };
+    });
+    world.run(MINUTE_MS);
+    let contact = world.contacts(anna).into_iter().find(|one| one.id == to_boris).unwrap();
+    assert_eq!(contact.timer.seconds, None);
+    assert!(world.events(anna).contains(&EventKind::TimerChanged));
 }
 
 #[test]

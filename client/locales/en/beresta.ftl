@@ -60,6 +60,7 @@ help--stdin = Reads the text from standard input, as without -m.
 help--send-anyway = Sends although the contact's key changed.
 help--wait = How long to wait for the relay. 15s unless you say otherwise.
 help--follow = Goes on until Ctrl-C.
+help--brief = Leaves as soon as nothing more comes. Others learn the next time that their messages arrived.
 help--timeout = Seconds to wait for the relay, and for more messages.
 help--max = Ends after so many messages.
 help--shell = The shell.
@@ -104,6 +105,8 @@ status-dropped = { $n ->
 }
 relay-set = Your letters wait at the new relay from now on. Contacts whose own relay works are told; open invites lead to the old one, so take them back. Whom you do not reach any more, meet again: “beresta invite new --for …”.
 passwd-done = The passphrase was changed. A copy of the profile that somebody made before still opens with the old one.
+store-unwritable = Your profile cannot be written: the disk may be full. Nothing is lost, and nothing more is received until there is room. Make some; Beresta goes on by itself.
+store-unwiped = What has disappeared is still in the files of your profile: they could not be wiped. Close whatever else has them open (a backup, a virus scanner), make room on the disk, and start Beresta again.
 clock-behind = Your clock is behind the relay's by { $by }. Set it: messages may disappear late, and letters may be refused.
 clock-ahead = Your clock is ahead of the relay's by { $by }. Set it: messages may disappear early, and letters may be refused.
 span-weeks = { $n ->
@@ -199,6 +202,7 @@ chat-new = { $n ->
     [one] { $n } new
    *[other] { $n } new
 }
+receipts-wait = Staying until the receipts are out, up to half a minute. Ctrl-C leaves now; they then go out the next time.
 nothing-new = No new messages.
 no-messages = Nothing was said yet, or it has disappeared.
 timer-advice = The other side is told. It holds for messages from now on; nothing protects from a photo of the screen.
@@ -272,5 +276,6 @@ error-no-descriptor = No passphrase could be read from --passphrase-fd. Give the
 error-short-passphrase = The passphrase is too short: at least 8 characters, and six random words are better.
 error-passphrases-differ = The two were not the same. Try again.
 error-unconfirmed = Nothing was done: it was not confirmed. Type yes, or use --yes.
+error-output = What there is to show could not be written to standard output. It stays new.
 error-input = Standard input could not be read as text.
 error-internal = Beresta failed inside. This is a fault of the program; please report what you did.

@@ -18,7 +18,7 @@ use crate::engine::{AcceptRequest, Answer, InviteRequest};
 use crate::store::contact::{Contact, ContactId};
 use crate::store::event::{self, EventRow};
 use crate::store::invite::{InviteId, InviteState};
-use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::message::{Message, MessageRow};
 use crate::store::{StoreError, Tx};
 
 impl From<Closed> for Error {
@@ -218,49 +218,31 @@ pub(super) async fn history(
     with: &str,
     before: Option<&super::MessageId>,
     limit: u32,
-    mark_shown: bool,
 ) -> Result<Vec<MessageInfo>, Error> {
     let with = contact_of(with)?;
     let before = before.map(|id| message_of(id)).transpose()?;
     client
-        .desk(move |desk, now| {
-            let list = desk.store.transaction(|tx| {
-                tx.contact(with)?;
-                tx.history(with, before, limit)
-            })?;
-            if mark_shown { show(desk, &list, now) } else { Ok(list.into_iter().map(Into::into).collect()) }
+        .rows(move |tx| {
+            tx.contact(with)?;
+            Ok(tx.history(with, before, limit)?.into_iter().map(MessageInfo::from).collect())
         })
         .await
 }
 
-/// Marks messages shown and gives them as they are then.
-fn show(
-    desk: &mut Desk,
-    list: &[Message],
-    now: beresta_proto::time::Timestamp,
-) -> Result<Vec<MessageInfo>, StoreError> {
-    let new: Vec<MessageRow> =
-        list.iter().filter(|one| one.state == MessageState::New).map(|one| one.id).collect();
-    if !new.is_empty() {
-        desk.engine.shown(&mut desk.store, &new, now)?;
-    }
-    desk.store.transaction(|tx| {
-        let rows = list.iter().filter_map(|one| tx.message(one.id).transpose());
-        rows.map(|row| row.map(MessageInfo::from)).collect()
-    })
-}
-
-pub(super) async fn take_new(
+pub(super) async fn new_messages(
     client: &Client,
     from: Option<&super::ContactId>,
 ) -> Result<Vec<MessageInfo>, Error> {
     let from = from.map(|id| contact_of(id)).transpose()?;
-    client
-        .desk(move |desk, now| {
-            let list = desk.store.transaction(|tx| tx.unshown(from))?;
-            show(desk, &list, now)
-        })
-        .await
+    client.rows(move |tx| Ok(tx.unshown(from)?.into_iter().map(MessageInfo::from).collect())).await
+}
+
+pub(super) async fn mark_shown(client: &Client, ids: &[super::MessageId]) -> Result<(), Error> {
+    let rows: Vec<MessageRow> = ids.iter().map(|id| message_of(id)).collect::<Result<_, _>>()?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    client.desk(move |desk, now| desk.engine.shown(&mut desk.store, &rows, now)).await
 }
 
 pub(super) async fn message(client: &Client, id: &str) -> Result<Option<MessageInfo>, Error> {
@@ -349,6 +331,18 @@ pub(super) async fn acknowledge_events(client: &Client, upto: u64) -> Result<(),
 pub(super) async fn settle(client: &Client, patience: Duration) -> Result<bool, Error> {
     let settled = async || client.desk(|desk, _| desk.engine.is_settled(&mut desk.store)).await;
     let found = until(client, patience, async || Ok(settled().await?.then_some(())));
+    Ok(found.await?.is_some())
+}
+
+pub(super) async fn reach(client: &Client, patience: Duration) -> Result<bool, Error> {
+    let reached = async || client.desk(|desk, _| desk.engine.is_reached(&mut desk.store)).await;
+    let found = until(client, patience, async || Ok(reached().await?.then_some(())));
+    Ok(found.await?.is_some())
+}
+
+pub(super) async fn rest(client: &Client, patience: Duration) -> Result<bool, Error> {
+    let busy = async || client.desk(|desk, _| desk.engine.is_busy(&mut desk.store)).await;
+    let found = until(client, patience, async || Ok((!busy().await?).then_some(())));
     Ok(found.await?.is_some())
 }
 

@@ -106,7 +106,8 @@ pub(super) async fn change_passphrase(
 }
 
 pub(super) async fn status(client: &Client) -> Result<Status, Error> {
-    let look = |desk: &mut Desk, _| {
+    let trouble = client.trouble();
+    let look = move |desk: &mut Desk, _| {
         let engine = &desk.engine;
         desk.store.transaction(|tx| {
             let profile = tx.profile()?;
@@ -124,6 +125,7 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
                 new_messages: count(tx.unshown(None)?.len()),
                 waiting: tx.count_outgoing()?,
                 clock_skew_ms: engine.told_skew(),
+                trouble,
                 dropped: tx
                     .dropped()?
                     .into_iter()

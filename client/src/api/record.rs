@@ -8,6 +8,7 @@ use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
 
 use super::{ContactId, Error, InviteId, MessageId};
+use crate::driver::StoreTrouble;
 use crate::store::contact::{self, Contact, ContactState};
 use crate::store::invite::{self, Invite, InviteState};
 use crate::store::message::{self, Message, MessageState};
@@ -33,6 +34,8 @@ pub struct Status {
     pub waiting: u64,
     /// How far the relay's clock is from ours, in milliseconds, if by more than an hour; positive if ours is behind.
     pub clock_skew_ms: Option<i64>,
+    /// What is wrong with the store.
+    pub trouble: StoreTrouble,
     /// What was dropped since the profile was made, by reason.
     pub dropped: Vec<Dropped>,
 }

@@ -20,7 +20,7 @@ use super::guard::{self, Admitted, PeerKey, Refused};
 use super::rng::SignalRng;
 use super::seal::{Opened, Sealed, Vouched, certificate, check_certificate, keep_certificate};
 use super::stores::{Failure, OneSession, Rows, Said, ready};
-use super::{Handle, Peer, budget};
+use super::{Clocks, Handle, Peer, budget};
 use crate::store::{StoreError, Tx};
 
 /// Whom a message may be from.
@@ -131,9 +131,10 @@ pub fn encrypt(
     peer: &Peer,
     plaintext: &[u8],
     most_ahead: u32,
-    now: Timestamp,
+    clocks: impl Into<Clocks>,
     rng: &mut impl Random,
 ) -> Result<Sealed, EncryptError> {
+    let Clocks { now, certificate: by } = clocks.into();
     if Pinned::of(tx, peer)? != Pinned::Already {
         return Err(EncryptError::OtherIdentity);
     }
@@ -148,7 +149,7 @@ pub fn encrypt(
     }
     let own = Account::load(tx)?;
     let mut rng = SignalRng(rng);
-    let (certificate, fresh) = certificate(tx, &own, now, &mut rng)?;
+    let (certificate, fresh) = certificate(tx, &own, by, &mut rng)?;
     let fresh = fresh.then(|| certificate.clone());
     let said = Said::default();
     let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
@@ -178,7 +179,7 @@ pub fn encrypt(
     let moved = session.record().filter(|session| usable(session, now)).ok_or(EncryptError::NoSession)?;
     let record = record.with(moved).ok_or(EncryptError::Damaged)?;
     if let Some(fresh) = fresh {
-        keep_certificate(tx, &fresh, now)?;
+        keep_certificate(tx, &fresh, by)?;
     }
     tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
     Ok(Sealed(sealed))
@@ -195,9 +196,10 @@ pub fn decrypt(
     opened: &Opened,
     expected: Expected<'_>,
     vouched: &mut Vouched,
-    now: Timestamp,
+    clocks: impl Into<Clocks>,
     rng: &mut impl Random,
 ) -> Result<Decrypted, DecryptError> {
+    let Clocks { now, certificate: by } = clocks.into();
     let own = &opened.own;
     let certificate = opened.content.sender().map_err(|_| DecryptError::BadCertificate)?;
     let device = u8::from(certificate.sender_device_id().map_err(|_| DecryptError::BadCertificate)?);
@@ -212,7 +214,7 @@ pub fn decrypt(
     if device != peer.device {
         return Err(DecryptError::OtherDevice);
     }
-    check_certificate(certificate, peer.handle, &opened.sender, vouched, now)?;
+    check_certificate(certificate, peer.handle, &opened.sender, vouched, by)?;
     if !budget::allows(tx, &peer.handle.0, now)? {
         return Err(DecryptError::OverBudget);
     }

@@ -111,6 +111,7 @@ async fn carry(
     let (link, mut pushes) = match dialler.connect(&address, known_sequence, clock).await {
         Ok(connected) => connected,
         Err(error) => {
+            tracing::info!("a relay was not reached");
             let _ = inbox.send(Input::DialFailed(relay, number, failure(&error))).await;
             return;
         }
@@ -121,6 +122,7 @@ async fn carry(
         clock: link.relay_clock(),
         exporter: *link.exporter(),
     };
+    tracing::info!("a relay was reached");
     if slot.set(link).is_err() || inbox.send(Input::LinkUp(relay, number, Box::new(up))).await.is_err() {
         return;
     }
@@ -129,6 +131,7 @@ async fn carry(
             return;
         }
     }
+    tracing::info!("a link broke");
     let _ = inbox.send(Input::LinkDown(relay, number)).await;
 }
 

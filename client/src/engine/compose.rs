@@ -124,7 +124,8 @@ impl Engine {
             body,
         };
         let plain = content.encode().map_err(|_| ComposeError::TooLong)?;
-        let sealed = crypto::encrypt(tx, &peer(contact), &plain, most_ahead, now, &mut self.rng)?;
+        let clocks = self.writing_clocks(tx, now)?;
+        let sealed = crypto::encrypt(tx, &peer(contact), &plain, most_ahead, clocks, &mut self.rng)?;
         let envelope = Envelope::seal(&queue.address.key, &sealed.0, &mut self.rng)
             .map_err(|_: SealError| ComposeError::TooLong)?;
         tx.insert_outgoing(&Outgoing {
@@ -136,8 +137,9 @@ impl Engine {
             envelope,
             ttl,
             attempts: 0,
+            full: false,
             due: now,
-            expires: now.plus(ttl.millis()),
+            expires: clocks.certificate.plus(ttl.millis()),
         })?;
         Ok(())
     }

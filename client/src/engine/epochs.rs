@@ -10,13 +10,14 @@ use super::line::{Flight, Line, Up};
 use crate::store::profile::KnownRelay;
 use crate::store::{StoreError, Tx};
 
-/// Epoch keys are asked for at most this often once the newest has ended, and where a capsule did not open.
+/// Epoch keys are asked for at most this often once the newest has ended; and where a capsule did not open, or our clock
+/// jumped.
 const REFRESH_MS: u64 = 5 * MINUTE_MS;
 const UNOPENABLE_MS: u64 = MINUTE_MS;
 
 impl Up {
     /// The relay's clock now, as far as ours can tell.
-    const fn relay_now(&self, now: Timestamp) -> Timestamp {
+    pub(super) const fn relay_now(&self, now: Timestamp) -> Timestamp {
         self.clock.plus(now.since(self.since))
     }
 
@@ -41,11 +42,19 @@ impl Up {
 }
 
 impl Engine {
-    /// Asks for keys where the newest has ended.
-    pub(super) fn progress_keys(&mut self, relay: RelayId, now: Timestamp) {
+    /// Asks for keys where the newest has ended, and for the clock, which comes with them, where it has to be heard.
+    pub(super) fn progress_keys(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         if matches!(self.lines.get(&relay), Some(Line::Up(up)) if up.wants_keys(now)) {
             self.ask_keys(relay, REFRESH_MS, now);
+        } else if self.clock.is_unknown() && tx.profile()?.home.is_some_and(|home| home.relay == relay) {
+            self.ask_keys(relay, UNOPENABLE_MS, now);
         }
+        Ok(())
     }
 
     /// A capsule did not open: the relay lost the key, or it ended, or the relay lies, and may do so as often as it
@@ -73,7 +82,7 @@ impl Engine {
         clock: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.skew_ms = Some(skew(clock, now));
+        self.hear_clock(tx, relay, clock, now)?;
         let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
         let Some(known) = tx.relay(&relay)? else { return Ok(()) };
         let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };
@@ -93,9 +102,4 @@ impl Engine {
         }
         tx.hurry_relay(&relay, now)
     }
-}
-
-fn skew(relay: Timestamp, ours: Timestamp) -> i64 {
-    let ms = i64::try_from(relay.since(ours)).unwrap_or(i64::MAX);
-    if ms > 0 { ms } else { i64::try_from(ours.since(relay)).map_or(i64::MIN, |ms| -ms) }
 }

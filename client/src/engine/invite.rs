@@ -207,7 +207,7 @@ impl Engine {
         let blob = BlobId::random(&mut self.rng);
         let owner = SigningKey::random(&mut self.rng);
         let verifying = owner.verifying_key().map_err(|_| AskError::BadKeys)?;
-        let expires = now.plus(u64::from(request.hours) * HOUR_MS);
+        let expires = self.later_clock(tx, now)?.plus(u64::from(request.hours) * HOUR_MS);
         let link = InviteLink { relay: home.clone(), blob, key, hash, expires }.to_link();
         let invite = tx.insert_invite(&Invite {
             id: InviteId(0),

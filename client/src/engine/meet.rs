@@ -241,8 +241,9 @@ impl Engine {
         if queue.retire.is_some() {
             return Ok(());
         }
+        let by = self.later_clock(tx, now)?;
         for mut older in tx.own_queues()? {
-            let end = now.plus(OLD_QUEUE_MS);
+            let end = by.plus(OLD_QUEUE_MS);
             let sooner = older.retire.is_none_or(|at| at > end);
             if older.contact == Some(contact) && older.id < queue.id && sooner {
                 older.retire = Some(end);

@@ -84,13 +84,13 @@ impl Engine {
         match answer {
             Some(SendReply::Stored) => self.stored(tx, &outgoing, now),
             Some(SendReply::Gone) => self.queue_gone(tx, outgoing, now),
-            Some(SendReply::QueueFull) => Self::again(tx, outgoing, FULL_FIRST_MS, FULL_LONGEST_MS, now),
+            Some(SendReply::QueueFull) => Self::again(tx, outgoing, true, FULL_FIRST_MS, now),
             Some(SendReply::Later { seconds }) => {
                 let first =
                     u64::from(seconds).saturating_mul(SECOND_MS).clamp(RETRY_FIRST_MS, RETRY_LONGEST_MS);
-                Self::again(tx, outgoing, first, RETRY_LONGEST_MS, now)
+                Self::again(tx, outgoing, false, first, now)
             }
-            None => Self::again(tx, outgoing, RETRY_FIRST_MS, RETRY_LONGEST_MS, now),
+            None => Self::again(tx, outgoing, false, RETRY_FIRST_MS, now),
         }
     }
 
@@ -102,7 +102,7 @@ impl Engine {
         {
             message.state = MessageState::AtRelay;
             start_timer(&mut message, now);
-            message.fails = Some(now.plus(outgoing.ttl.millis()));
+            message.fails = Some(self.later_clock(tx, now)?.plus(outgoing.ttl.millis()));
             tx.update_message(&message)?;
             self.message_changed(tx, outgoing.contact, row, now)?;
         }
@@ -178,14 +178,19 @@ impl Engine {
         Ok(())
     }
 
-    /// Tries again after a pause that doubles.
+    /// Tries again after a pause that doubles for as long as tries end alike: what broken lines drew out says nothing of
+    /// a queue that is full.
     pub(super) fn again(
         tx: &Tx<'_>,
         mut outgoing: Outgoing,
+        full: bool,
         first: u64,
-        longest: u64,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        if outgoing.full != full {
+            (outgoing.attempts, outgoing.full) = (0, full);
+        }
+        let longest = if full { FULL_LONGEST_MS } else { RETRY_LONGEST_MS };
         let pause = first.saturating_mul(1 << outgoing.attempts.min(20)).min(longest);
         outgoing.attempts = outgoing.attempts.saturating_add(1);
         outgoing.due = now.plus(pause);
@@ -195,7 +200,7 @@ impl Engine {
     /// The line broke under a capsule: the next line tries it again at once.
     pub(super) fn unsent(tx: &Tx<'_>, outbox: OutboxId, now: Timestamp) -> Result<(), StoreError> {
         match tx.outgoing(outbox)? {
-            Some(outgoing) => Self::again(tx, outgoing, RETRY_FIRST_MS, RETRY_LONGEST_MS, now),
+            Some(outgoing) => Self::again(tx, outgoing, false, RETRY_FIRST_MS, now),
             None => Ok(()),
         }
     }

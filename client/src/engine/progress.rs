@@ -107,7 +107,7 @@ impl Engine {
             self.progress_contacts(tx, relay, needing, now)?;
             self.progress_blobs(tx, relay)?;
         }
-        self.progress_keys(relay, now);
+        self.progress_keys(tx, relay, now)?;
         self.progress_outbox(tx, relay, now)
     }
 
@@ -228,7 +228,9 @@ impl Engine {
         if room == 0 {
             return Ok(());
         }
-        for outgoing in tx.due_outgoing(&relay, now, room, |id| !up.is_sending(id))? {
+        // What is over by the relay's clock stays here until ours is right, and is given up then: it is too old for its
+        // certificate to be sure to hold, and must not be told to be at the relay.
+        for outgoing in tx.due_outgoing(&relay, now, up.relay_now(now), room, |id| !up.is_sending(id))? {
             let queue = tx.peer_queue_by_id(outgoing.queue)?;
             let Some((command, reply)) = self.capsule(&queue, &outgoing, now) else { break };
             self.transmit(relay, command, Flight::Send { outbox: outgoing.id, reply });

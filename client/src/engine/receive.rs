@@ -5,8 +5,9 @@
 //!   ─► owner of the queue? ─► guard, certificate, libsignal ─► content names us both and the conversation
 //!   ─► row, receipt, event ─── commit ─── ► acknowledgement
 //! ```
-//! What fails any step is dropped: the transaction is rolled back, so that no ratchet moved, the reason is counted, and
-//! the push is acknowledged so that it does not come again. A failure of the store is no such step: nothing is
+//! What fails any step up to libsignal's is dropped, and no ratchet moved; what fails a later one keeps a contact's ratchet
+//! where it moved to, and takes a stranger's back. The reason is counted, and the push is acknowledged so that it does not
+//! come again. A failure of the store is no such step: nothing is
 //! acknowledged, and the message comes again.
 
 use beresta_proto::command::Command;
@@ -198,14 +199,14 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
-        let by = self.earlier_clock(now);
+        let clocks = self.reading_clocks(now);
         let decrypted =
-            crypto::decrypt(tx, opened, Expected::Pinned(&peer), &mut self.vouched, by, &mut self.rng)?;
+            crypto::decrypt(tx, opened, Expected::Pinned(&peer), &mut self.vouched, clocks, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);
         self.notice_epoch(tx, own, &content, &contact, now)?;
-        Self::merge_timer(tx, &mut contact, &content)?;
+        self.merge_timer(tx, &mut contact, &content, now)?;
         self.retire_older(tx, own, contact.id, now)?;
         self.body(tx, &mut contact, content, now)?;
         Ok(())
@@ -225,8 +226,8 @@ impl Engine {
             Some(peer) => Expected::Pinned(peer),
             None => Expected::Stranger { handle: crypto::Handle(invite.stranger.0) },
         };
-        let by = self.earlier_clock(now);
-        let decrypted = crypto::decrypt(tx, opened, expected, &mut self.vouched, by, &mut self.rng)?;
+        let clocks = self.reading_clocks(now);
+        let decrypted = crypto::decrypt(tx, opened, expected, &mut self.vouched, clocks, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));
@@ -262,7 +263,7 @@ impl Engine {
             None => self.keep_contact(tx, fresh, renews, now)?,
         };
         self.met_by_invite(tx, own, invite, &contact, now)?;
-        Self::merge_timer(tx, &mut contact, &content)?;
+        self.merge_timer(tx, &mut contact, &content, now)?;
         tx.replace_peer_queues(contact.id, &addresses)?;
         if pinned.is_some() {
             self.say_again(tx, &contact, now)?;

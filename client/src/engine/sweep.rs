@@ -18,15 +18,15 @@ use crate::store::{Store, StoreError, Tx};
 const PROBE_MS: u64 = DAY_MS;
 
 /// When time will change something in the store. An envelope that was due at the `last` step waits for a line, or for
-/// an answer, and not for time; and what ends by a clock that `agrees` with a relay's waits for that.
-pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, agrees: bool) -> Result<Option<Timestamp>, StoreError> {
+/// an answer, and not for time; and what only a clock that `may_end` it ends waits for that.
+pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, may_end: bool) -> Result<Option<Timestamp>, StoreError> {
     let dues = [
         tx.next_expiry()?,
         tx.next_receipt()?,
         tx.next_outgoing(last)?,
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
-    let ends = if agrees {
+    let ends = if may_end {
         [tx.next_overdue()?, tx.next_given_up()?, tx.next_invite_end()?, tx.next_retirement()?]
     } else {
         [None; 4]
@@ -46,10 +46,6 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn handle_start(&mut self, store: &mut Store, now: Timestamp) -> Result<(), StoreError> {
-        self.step(store, now, |_, tx| {
-            // Nobody knows what the clock was before.
-            tx.clock_set_back(now)
-        })?;
         self.handle_timeout(store, now)
     }
 
@@ -64,14 +60,13 @@ impl Engine {
             engine.end_by_time(tx, now)?;
             engine.send_receipts(tx, now)?;
             engine.probe(tx, now)?;
-            tx.forget_claims(now)?;
             tx.forget_retired_peer_queues()
         })
     }
 
-    /// Ends what others gave us time for, and the time is over; not by a clock that no relay's agrees with.
+    /// Ends what others gave us time for, and the time is over; not by a clock that the home relay's does not agree with.
     pub(super) fn end_by_time(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        if !self.clock_agrees() {
+        if !self.clock.may_end() {
             return Ok(());
         }
         tx.clock_is_right(now)?;
@@ -87,6 +82,7 @@ impl Engine {
             self.message_failed(tx, message.id, now)?;
         }
         self.end_invites(tx, now)?;
+        tx.forget_claims(now)?;
         self.read_out(tx, now)?;
         self.leave_queues(tx, now)
     }

@@ -22,6 +22,7 @@ use crate::store::outbox::{OutboxId, Outgoing};
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
+mod clock;
 mod ending;
 mod epochs;
 mod lines;
@@ -223,6 +224,7 @@ impl Bench {
                 envelope: Envelope::seal(&queue.address.key, b"inside", &mut rng).unwrap(),
                 ttl: TtlClass::ThreeWeeks,
                 attempts: 0,
+                full: false,
                 due: now,
                 expires: now.plus(21 * DAY_MS),
             })

@@ -34,15 +34,17 @@ pub struct Outgoing {
     pub envelope: Envelope,
     /// How long it may wait there.
     pub ttl: TtlClass,
-    /// Tries so far.
+    /// Tries in a row that ended alike.
     pub attempts: u32,
+    /// Whether the last one found the queue full.
+    pub full: bool,
     /// When the next try is due.
     pub due: Timestamp,
     /// When it is given up.
     pub expires: Timestamp,
 }
 
-const COLUMNS: &str = "id, contact, queue, message, transport, ttl, attempts, due, expires, envelope";
+const COLUMNS: &str = "id, contact, queue, message, transport, ttl, attempts, full, due, expires, envelope";
 
 fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
     Ok(Outgoing {
@@ -56,6 +58,7 @@ fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
             u8::try_from(code).ok().and_then(|code| TtlClass::from_code(code).ok())
         })?,
         attempts: row.get("attempts")?,
+        full: row.get("full")?,
         due: time(row, "due")?,
         expires: time(row, "expires")?,
     })
@@ -79,8 +82,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn insert_outgoing(&self, one: &Outgoing) -> Result<OutboxId, StoreError> {
         self.run(
-            "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, due, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, full, due, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 one.contact.0,
                 one.queue.0,
@@ -89,6 +92,7 @@ impl Tx<'_> {
                 one.envelope.as_bytes(),
                 one.ttl.code(),
                 one.attempts,
+                one.full,
                 to_db(one.due),
                 to_db(one.expires),
             ],
@@ -105,8 +109,8 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// Envelopes for queues at a relay whose time has come and that are `wanted`, oldest first, at most `limit`: of each
-    /// contact the oldest alone. Of the others no more is read than their id.
+    /// Envelopes for queues at a relay whose time has come, is not over at `relay_now`, and that are `wanted`, oldest first,
+    /// at most `limit`: of each contact the oldest alone. Of the others no more is read than their id.
     ///
     /// One goes after the other, because a relay may refuse one for the moment and take the next, which would overtake it.
     /// What waits for another relay holds up nothing: that relay may be gone for good.
@@ -117,15 +121,17 @@ impl Tx<'_> {
         &self,
         relay: &RelayId,
         now: Timestamp,
+        relay_now: Timestamp,
         limit: usize,
         wanted: impl Fn(OutboxId) -> bool,
     ) -> Result<Vec<Outgoing>, StoreError> {
         let sql = "SELECT peer_queue.contact, outbox.id, outbox.due FROM peer_queue
-             CROSS JOIN outbox ON outbox.queue = peer_queue.id WHERE peer_queue.relay = ?1";
+             CROSS JOIN outbox ON outbox.queue = peer_queue.id WHERE peer_queue.relay = ?1
+                  AND outbox.expires > ?2";
         let read =
             |row: &Row<'_>| Ok((ContactId(row.get("contact")?), OutboxId(row.get("id")?), time(row, "due")?));
         let mut oldest = BTreeMap::new();
-        for (contact, id, due) in self.query_all(sql, [relay.0], read)? {
+        for (contact, id, due) in self.query_all(sql, params![relay.0, to_db(relay_now)], read)? {
             let first = oldest.entry(contact).or_insert((id, due));
             *first = (*first).min((id, due));
         }
@@ -151,8 +157,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn update_outgoing(&self, one: &Outgoing) -> Result<(), StoreError> {
         self.run(
-            "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5 WHERE id = ?1",
-            params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due)],
+            "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5, full = ?6 WHERE id = ?1",
+            params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due), one.full],
         )?;
         Ok(())
     }

@@ -114,6 +114,7 @@ impl World {
                     envelope: Envelope::seal(&queue.address.key, &sealed.0, rng).unwrap(),
                     ttl: TtlClass::ThreeWeeks,
                     attempts: 0,
+                    full: false,
                     due: now,
                     expires: now.plus(DAY_MS),
                 })

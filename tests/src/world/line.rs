@@ -10,7 +10,7 @@ use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use beresta_proto::time::Timestamp;
 use beresta_server::relay::LinkId;
 
-use super::{LATENCY_MS, Parcel, TLS_KEY, Who, World};
+use super::{LATENCY_MS, LOOK_MS, Parcel, TLS_KEY, Who, World};
 
 impl World {
     /// Lets `ms` milliseconds pass.
@@ -33,7 +33,8 @@ impl World {
                     continue;
                 }
                 let due = person.engine.poll_timeout(&mut person.store).unwrap();
-                if due.is_some_and(|due| due <= clock) {
+                if self.now.since(person.looked) >= LOOK_MS || due.is_some_and(|due| due <= clock) {
+                    person.looked = self.now;
                     person.engine.handle_timeout(&mut person.store, clock).unwrap();
                     // A driver would wake up again at once, for ever.
                     let next = person.engine.poll_timeout(&mut person.store).unwrap();
@@ -51,6 +52,7 @@ impl World {
         let mut moments: Vec<Timestamp> = parcel.into_iter().collect();
         moments.push(self.relay.poll_timeout());
         for person in self.people.iter_mut().filter(|person| person.running) {
+            moments.push(person.looked.plus(LOOK_MS).max(now));
             if let Some(due) = person.engine.poll_timeout(&mut person.store).unwrap() {
                 let due = Timestamp(due.0.saturating_add_signed(-person.clock_off_ms));
                 moments.push(due.max(now));

@@ -167,10 +167,53 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     let ballast = disk.join("ballast");
     assert!(fs::write(&ballast, vec![7; 4 << 20]).is_err(), "it is larger than the disk");
     told(&anna, &["send", BORIS.name], &"this does not fit ".repeat(600), 1, "error-store-full");
+    // Who waits for letters learns why none comes, and need not start anew once there is room.
+    let mut follows = anna.start(&["-q", "receive", "--follow"]).unwrap();
+    follows.expect(&sentence(CATALOGUES[0].1, "store-unwritable")).unwrap();
+    let large = "this has to wait ".repeat(100);
+    boris.run(&["send", ANNA.name], &large).unwrap();
     fs::remove_file(&ballast).unwrap();
+    follows.expect(&large).unwrap();
+    follows.kill().unwrap();
     anna.run(&["send", BORIS.name], "after").unwrap();
-    let got = boris.run(&["receive", "--max", "2"], "").unwrap();
+    let got = boris.run(&["receive", "--brief", "--max", "2"], "").unwrap();
     assert!(got.contains("before") && got.contains("after") && !got.contains("fit"), "{got}");
+}
+
+#[test]
+fn what_could_not_be_shown_stays_new() {
+    let world = World::new();
+    let (anna, boris) = (&world.anna, &world.boris);
+    anna.run(&["send", BORIS.name], "shown only once it is shown").unwrap();
+    let run = |args: &[&str], full: bool| {
+        let mut command = boris.command(args);
+        if full {
+            command.stdout(fs::File::options().write(true).open("/dev/full").unwrap());
+        }
+        command.output().unwrap()
+    };
+    for args in [&["receive", "--brief"], &["chat", "history", ANNA.name][..]] {
+        let failed = run(args, true);
+        assert_eq!(failed.status.code(), Some(1));
+        let said = String::from_utf8(failed.stderr).unwrap();
+        assert!(said.contains(&sentence(CATALOGUES[0].1, "error-output")), "{said}");
+    }
+    let shown = String::from_utf8(run(&["receive", "--brief"], false).stdout).unwrap();
+    assert!(shown.contains("shown only once it is shown"), "{shown}");
+    assert_eq!(run(&["receive", "--brief"], false).stdout, b"");
+}
+
+#[test]
+fn who_receives_once_stays_until_others_know_of_it() {
+    // Rule E9.
+    let world = World::new();
+    let (anna, boris) = (&world.anna, &world.boris);
+    anna.run(&["send", BORIS.name], "arrived?").unwrap();
+    let got = boris.run(&["receive", "--max", "1"], "").unwrap();
+    assert!(got.contains("arrived?"), "{got}");
+    anna.run(&["receive", "--brief"], "").unwrap();
+    let history = anna.run(&["chat", "history", BORIS.name], "").unwrap();
+    assert!(history.contains("arrived?  · delivered"), "{history}");
 }
 
 /// Every command of a program and its subcommands, as `--help` tells them.

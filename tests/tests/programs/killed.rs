@@ -74,6 +74,8 @@ struct Talk {
     hers: Option<Process>,
     his: Option<Process>,
     typed: BTreeSet<String>,
+    /// What each of his runs showed.
+    shown: Vec<Vec<String>>,
     at_relay: BTreeSet<String>,
     slowest_start: Duration,
 }
@@ -81,7 +83,8 @@ struct Talk {
 impl Talk {
     fn begin(world: World) -> Self {
         let (typed, at_relay) = (BTreeSet::new(), BTreeSet::new());
-        let mut talk = Self { world, hers: None, his: None, typed, at_relay, slowest_start: Duration::ZERO };
+        let (hers, his, shown, slowest_start) = (None, None, Vec::new(), Duration::ZERO);
+        let mut talk = Self { world, hers, his, typed, shown, at_relay, slowest_start };
         talk.kill_hers();
         talk.kill_his();
         talk
@@ -114,8 +117,32 @@ impl Talk {
     }
 
     fn kill_his(&mut self) {
-        assert_in_order(&self.his.take().map_or(Vec::new(), kill));
+        let lines = self.his.take().map_or(Vec::new(), kill);
+        assert_in_order(&lines);
+        self.shown.push(shown_in(&lines));
         self.his = Some(self.world.boris.start(&["receive", "--follow"]).unwrap());
+    }
+}
+
+/// The texts that a program showed, in order.
+fn shown_in<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
+    let text = |line: &S| line.as_ref().split_once(": text-").map(|(_, number)| format!("text-{number}"));
+    lines.iter().filter_map(text).collect()
+}
+
+/// Each text was shown, and once: but for what a run showed last, which it may not have noted before it was killed.
+fn assert_shown_once(runs: &[Vec<String>], all: &BTreeMap<String, u32>) {
+    for text in all.keys() {
+        let runs_with: Vec<usize> = (0..runs.len()).filter(|run| runs[*run].contains(text)).collect();
+        assert!(!runs_with.is_empty(), "{text} was never shown");
+        let last_of = |run: usize| runs[run].iter().skip_while(|one| *one != text);
+        for (before, next) in runs_with.iter().zip(runs_with.iter().skip(1)) {
+            assert!(last_of(*before).all(|one| runs[*next].contains(one)), "{text} came twice: {runs:?}");
+        }
+        assert!(
+            runs.iter().all(|run| run.iter().filter(|one| *one == text).count() <= 1),
+            "{text} twice in one run"
+        );
     }
 }
 
@@ -147,8 +174,8 @@ fn kill_9_at_random_points_loses_nothing_and_shows_nothing_twice() {
             _ => talk.kill_his(),
         }
     }
-    let Talk { world, hers, his, typed, mut at_relay, slowest_start } = talk;
-    kill(his.unwrap());
+    let Talk { world, hers, his, typed, mut shown, mut at_relay, slowest_start } = talk;
+    shown.push(shown_in(&kill(his.unwrap())));
     let (code, lines) = hers.unwrap().finish().unwrap();
     // 8: something is not sent yet.
     assert!(matches!(code, Some(0 | 8)), "{code:?} {lines:?}");
@@ -157,8 +184,9 @@ fn kill_9_at_random_points_loses_nothing_and_shows_nothing_twice() {
     let mut got = BTreeMap::new();
     let mut said = BTreeMap::new();
     for _ in 0..5 {
-        world.anna.run(&["receive"], "").unwrap();
-        world.boris.run(&["receive"], "").unwrap();
+        world.anna.run(&["receive", "--brief"], "").unwrap();
+        let printed = world.boris.run(&["receive", "--brief"], "").unwrap();
+        shown.push(shown_in(&printed.lines().collect::<Vec<_>>()));
         said = texts(&world.anna, BORIS, true);
         got = texts(&world.boris, ANNA, false);
         if said == got {
@@ -172,6 +200,7 @@ fn kill_9_at_random_points_loses_nothing_and_shows_nothing_twice() {
     );
     assert_eq!(said, got, "what Anna wrote is what Boris has");
     assert!(got.values().all(|count| *count == 1), "once: {got:?}");
+    assert_shown_once(&shown, &got);
     assert!(at_relay.iter().all(|text| got.contains_key(text)), "what was said to be at the relay is there");
     assert!(got.keys().all(|text| typed.contains(text)), "nothing that was not typed");
     assert!(slowest_start < OPENS_IN, "the relay listens again in {slowest_start:?}");

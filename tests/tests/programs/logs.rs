@@ -86,9 +86,9 @@ fn no_log_line_carries_a_planted_secret() {
         both(|| Ok(quietly(anna, &["receive"], "")), || Ok(quietly(boris, &["receive"], ""))).unwrap();
     logs.extend([hers, his]);
     logs.push(quietly(anna, &["send", BORIS.name], SAID[0]));
-    logs.push(quietly(boris, &["receive", "--max", "1"], ""));
+    logs.push(quietly(boris, &["receive", "--brief", "--max", "1"], ""));
     logs.push(quietly(boris, &["chat", "open", ANNA.name], SAID[1]));
-    logs.push(quietly(anna, &["receive", "--max", "1"], ""));
+    logs.push(quietly(anna, &["receive", "--brief", "--max", "1"], ""));
     logs.push(quietly(anna, &["verify", "show", BORIS.name], ""));
 
     // One that stays, for its port; and a relay that goes away under it.
@@ -119,6 +119,8 @@ fn no_log_line_carries_a_planted_secret() {
     needles.extend([ids(anna), ids(boris)].concat());
     needles.extend(client_ports.into_iter().chain(relay_ports).flat_map(address));
     assert!(relay_lines.iter().any(|line| line == "listening"), "{relay_lines:?}");
+    // So does the client: what is searched is there.
+    assert!(logs.iter().any(|lines| lines.contains("a relay was reached")), "{logs:?}");
     let written = [relay_lines.join("\n"), logs.join("\n")].join("\n");
     assert_eq!(found(written.as_bytes(), &needles), Vec::<String>::new(), "{written}");
     // What is searched for is found where it is.

@@ -46,9 +46,9 @@ fn a_seized_relay_holds_no_word_name_key_or_id_of_a_conversation() {
     let (anna, boris) = (&world.anna, &world.boris);
     let link = anna.meet(boris).unwrap();
     anna.run(&["send", BORIS.name], SAID[0]).unwrap();
-    boris.run(&["receive", "--max", "1"], "").unwrap();
+    boris.run(&["receive", "--brief", "--max", "1"], "").unwrap();
     boris.run(&["send", ANNA.name], SAID[1]).unwrap();
-    anna.run(&["receive", "--max", "1"], "").unwrap();
+    anna.run(&["receive", "--brief", "--max", "1"], "").unwrap();
     anna.run(&["send", BORIS.name], WAITS).unwrap();
     assert!(world.relay.waiting().unwrap() > 0);
     // As it is pulled from the wall, its log of writes and all.

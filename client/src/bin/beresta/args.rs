@@ -92,6 +92,7 @@ fn all() -> Command {
         "receive",
         [
             flag("follow").short('f'),
+            flag("brief"),
             option("timeout", "S").value_parser(seconds()),
             option("max", "N").value_parser(value_parser!(u64).range(1..)),
         ],

@@ -21,6 +21,7 @@ pub(crate) enum Fault {
     PassphrasesDiffer,
     Unconfirmed,
     Input,
+    Output,
     Internal,
 }
 
@@ -54,7 +55,7 @@ impl Fault {
             Self::NoTerminal | Self::NoDescriptor => code::LOCKED,
             Self::NoHome => code::NOT_FOUND,
             Self::Unconfirmed => code::IDENTITY,
-            Self::Internal => code::INTERNAL,
+            Self::Output | Self::Internal => code::INTERNAL,
         })
     }
 
@@ -71,6 +72,7 @@ impl Fault {
             Self::PassphrasesDiffer => "passphrases-differ",
             Self::Unconfirmed => "unconfirmed",
             Self::Input => "input",
+            Self::Output => "output",
             Self::Internal => "internal",
         }
     }
@@ -94,6 +96,7 @@ impl Fault {
             | Self::PassphrasesDiffer
             | Self::Unconfirmed
             | Self::Input
+            | Self::Output
             | Self::Internal => text.say(&format!("error-{}", self.kind())),
         }
     }

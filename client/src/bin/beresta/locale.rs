@@ -1,4 +1,5 @@
-//! Which language people are spoken to in, and where their profile lies: the one place that reads the environment.
+//! Which language people are spoken to in, where their profile lies, and how much is logged: the one place that reads the
+//! environment.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -54,6 +55,11 @@ impl Language {
             Self::Russian => "ru",
         }
     }
+}
+
+/// How much `RUST_LOG` asks to be logged, as it is typed.
+pub(crate) fn log_level() -> Option<String> {
+    std::env::var_os("RUST_LOG").and_then(|level| level.into_string().ok())
 }
 
 /// Where the profile lies unless `--dir` says otherwise: the folder for programs' data (XDG Base Directory

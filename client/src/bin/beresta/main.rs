@@ -3,6 +3,7 @@
 mod args;
 mod fault;
 mod locale;
+mod log;
 mod passphrase;
 mod print;
 mod run;
@@ -13,6 +14,7 @@ mod text;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    log::start();
     beresta_client::api::harden_process();
     run::run(std::env::args_os().collect())
 }

@@ -1,15 +1,30 @@
 //! What goes to the terminal: data to standard output (one JSON object a line with `--json`), talk to standard error.
 
-use std::io::{IsTerminal as _, stderr};
+use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
-use beresta_client::api::{ContactInfo, ContactTrust, DeliveryState, Event, EventKind, MessageInfo};
+use beresta_client::api::{
+    ContactInfo, ContactTrust, DeliveryState, Event, EventKind, MessageInfo, StoreTrouble,
+};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
+use super::fault::Fault;
 use super::sanitize::{harmless, harmless_line};
 use super::span::utc;
 use super::text::{Put, Text};
+
+/// Puts a line on standard output, as far as whoever reads it.
+fn put(line: &str) -> std::io::Result<()> {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Records of the public face have no maps with odd keys: they always serialise.
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
 
 /// How this run speaks.
 pub(crate) struct Printer {
@@ -19,17 +34,27 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    /// A line of data.
+    /// A line of data. Who closed standard output wants none.
     pub(crate) fn line(&self, line: &str) {
-        println!("{line}");
+        let _ = put(line);
     }
 
     /// One JSON object on a line.
     pub(crate) fn object(&self, value: &impl Serialize) {
-        // Records of the public face have no maps with odd keys: they always serialise.
-        if let Ok(line) = serde_json::to_string(value) {
-            println!("{line}");
-        }
+        let _ = put(&json(value));
+    }
+
+    /// A message, with who wrote it.
+    ///
+    /// # Errors
+    /// [`Fault::Output`]: nobody saw it.
+    pub(crate) fn show(&self, message: &MessageInfo, from: &str) -> Result<(), Fault> {
+        let line = if self.json {
+            json(&serde_json::json!({ "message": message, "from": from }))
+        } else {
+            self.message(message, from)
+        };
+        put(&line).map_err(|_| Fault::Output)
     }
 
     /// Talk: for a person, not for a program.
@@ -108,17 +133,22 @@ impl Printer {
     }
 
     /// A message on its lines.
-    pub(crate) fn message(&self, message: &MessageInfo, from: &str) -> String {
+    fn message(&self, message: &MessageInfo, from: &str) -> String {
         let who = if message.outgoing { self.text.say("me") } else { harmless_line(from) };
         let state =
             if message.outgoing { format!("  · {}", self.state(message.state)) } else { String::new() };
         format!("{}  {who}: {}{state}", utc(message.sent_ms), harmless(&message.text))
     }
 
-    /// What became of a message of ours, for who watches.
+    /// What became of a message of ours, for who watches. That it was not delivered everybody hears.
     pub(crate) fn came_further(&self, message: &MessageInfo) {
         let text: String = harmless_line(&message.text).chars().take(24).collect();
-        self.talk("came-further", [("state", self.state(message.state).into()), ("text", text.into())]);
+        let values = [("state", self.state(message.state).into()), ("text", text.into())];
+        if message.state == DeliveryState::Failed {
+            self.warn("came-further", values);
+        } else {
+            self.talk("came-further", values);
+        }
     }
 
     /// Tells an event other than that of a message.
@@ -140,6 +170,16 @@ impl Printer {
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));
         self.warn(key, [("name", name.into()), ("timer", timer.into())]);
+    }
+
+    /// Tells what is wrong with the store and was not a moment `before`, and what to do.
+    pub(crate) fn trouble(&self, now: StoreTrouble, before: StoreTrouble) {
+        if now.unwritable && !before.unwritable {
+            self.warn("store-unwritable", []);
+        }
+        if now.unwiped && !before.unwiped {
+            self.warn("store-unwiped", []);
+        }
     }
 
     /// Tells that the clock is wrong, and what that means.

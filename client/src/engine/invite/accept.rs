@@ -7,7 +7,7 @@ use beresta_proto::id::ContentId;
 use beresta_proto::invite::{BlobError, InviteLink, Offer};
 use beresta_proto::key::SigningKey;
 use beresta_proto::limits::TIMER_DEFAULT_SECS;
-use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_proto::words::Words;
 
 use super::Wish;
@@ -89,7 +89,8 @@ impl Engine {
     ) -> Result<Option<Command>, AskError> {
         let link = &claiming.request.link;
         let fresh = SigningKey::random(&mut self.rng);
-        let key = tx.claim_key(&link.blob, fresh, link.expires.plus(24 * HOUR_MS))?;
+        let expires = self.later_clock(tx, self.last)?.max(link.expires).plus(DAY_MS);
+        let key = tx.claim_key(&link.blob, fresh, expires)?;
         let text = beresta_proto::auth::claim_blob(exporter, &link.blob);
         let Ok(claimant) = key.verifying_key() else { return Ok(None) };
         let Ok(signature) = key.sign(&text) else { return Ok(None) };
@@ -184,19 +185,21 @@ impl Engine {
             timer: Timer { seconds: Some(TIMER_DEFAULT_SECS), version: 0 },
             probed: Timestamp(0),
         };
+        // By the later clock: unanswered for a month, a session is not used any more.
+        let by = self.later_clock(tx, now)?;
         let contact = match known {
             Some(known) => {
                 let Contact { device, conversation, state, .. } = fresh;
                 let contact = Contact { device, conversation, state, needs_queue: false, ..known };
                 crypto::forget(tx, peer(&contact).handle)?;
-                crypto::meet(tx, &peer(&contact), &offer.bundle, now, &mut self.rng)?;
+                crypto::meet(tx, &peer(&contact), &offer.bundle, by, &mut self.rng)?;
                 Self::begin_anew(tx, contact.id)?;
                 tx.update_contact(&contact)?;
                 contact
             }
             None => {
                 // The keys first: a bad bundle must not cost whom it renews anything.
-                crypto::meet(tx, &peer(&fresh), &offer.bundle, now, &mut self.rng)?;
+                crypto::meet(tx, &peer(&fresh), &offer.bundle, by, &mut self.rng)?;
                 self.keep_contact(tx, fresh, request.renews, now)?
             }
         };

@@ -18,17 +18,23 @@ const RECEIPT_FIRST_MS: u64 = 2 * SECOND_MS;
 const RECEIPT_SPREAD_MS: u64 = 28 * SECOND_MS;
 
 impl Engine {
-    /// The higher version holds; at the same version the shorter timer (rule E11).
+    /// The higher version holds; at the same version the shorter timer (rule E11). Every content carries the timer, so
+    /// whichever changes it tells the person.
     pub(super) fn merge_timer(
+        &mut self,
         tx: &Tx<'_>,
         contact: &mut Contact,
         content: &Content,
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         let (ours, theirs) = (contact.timer, content.timer);
         let shorter = theirs.seconds.unwrap_or(u32::MAX) < ours.seconds.unwrap_or(u32::MAX);
         if theirs.version > ours.version || (theirs.version == ours.version && shorter) {
             contact.timer = theirs;
             tx.update_contact(contact)?;
+            if theirs.seconds != ours.seconds {
+                self.event(tx, EventKind::TimerChanged, Some(contact.id), now)?;
+            }
         }
         Ok(())
     }
@@ -80,12 +86,9 @@ impl Engine {
                 contents.iter().try_for_each(|one| self.delivered(tx, contact.id, one, now))
             }
             Body::Meeting { name: _, addresses } => self.moved(tx, contact, &addresses, now),
-            Body::TimerChanged => {
-                self.event(tx, EventKind::TimerChanged, Some(contact.id), now)?;
-                self.plan_receipt(tx, contact.id, id, now)
-            }
             Body::Resume => tx.hurry_outgoing(contact.id, now),
-            Body::Probe => self.plan_receipt(tx, contact.id, id, now),
+            // What it changes every content does: the timer that it carries.
+            Body::TimerChanged | Body::Probe => self.plan_receipt(tx, contact.id, id, now),
         }
     }
 

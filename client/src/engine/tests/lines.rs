@@ -1,6 +1,7 @@
 //! Which lines are wanted, and how often a relay is dialled.
 
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
+use beresta_proto::time::SECOND_MS;
 
 use super::*;
 
@@ -120,4 +121,23 @@ fn a_relay_tells_once_a_link_that_a_queue_was_taken_over() {
     }
     let told = bench.store.transaction(|tx| tx.events_after(0, u32::MAX)).unwrap();
     assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn what_broken_lines_drew_out_says_nothing_of_a_full_queue() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(None);
+    bench.writes_to(2, station.address());
+    let now = bench.now;
+    let mut pauses = Vec::new();
+    for full in [false, false, false, true, true, false] {
+        let tried = |tx: &Tx<'_>| {
+            let Some(outgoing) = tx.outgoing(OutboxId(1))? else { return Err(StoreError::NotFound) };
+            let first = if full { 5 * MINUTE_MS } else { 2 * SECOND_MS };
+            Engine::again(tx, outgoing, full, first, now)?;
+            Ok(tx.outgoing(OutboxId(1))?.map(|outgoing| outgoing.due.since(now)))
+        };
+        pauses.push(bench.store.transaction(tried).unwrap().unwrap() / SECOND_MS);
+    }
+    assert_eq!(pauses, [2, 4, 8, 300, 600, 2]);
 }

@@ -7,8 +7,8 @@ use super::*;
 /// Envelopes that are under way to a relay.
 fn under_way(bench: &Bench, station: &Station) -> Vec<OutboxId> {
     let Some(Line::Up(up)) = bench.engine.lines.get(&station.id()) else { return Vec::new() };
-    let one_of = |flight: &line::Flight| {
-        if let line::Flight::Send { outbox, reply: _ } = flight { Some(*outbox) } else { None }
+    let one_of = |flight: &Flight| {
+        if let Flight::Send { outbox, reply: _ } = flight { Some(*outbox) } else { None }
     };
     up.flights.values().filter_map(one_of).collect()
 }

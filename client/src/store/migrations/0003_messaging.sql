@@ -133,7 +133,8 @@ CREATE TABLE outbox (
     message   INTEGER REFERENCES message (id) ON DELETE CASCADE,
     transport BLOB NOT NULL CHECK (length(transport) = 16), -- the message id that the relay sees
     ttl       INTEGER NOT NULL,
-    attempts  INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,         -- in a row that ended alike
+    full      INTEGER NOT NULL,         -- 1 if the last found the queue full
     due       INTEGER NOT NULL,
     expires   INTEGER NOT NULL,
     envelope  BLOB NOT NULL             -- last: what is before it is read without its pages

@@ -109,7 +109,7 @@ fn talk(anna: &Person, boris: &Person) -> Result<(), Broken> {
         return Err(Broken(String::from("the message disappeared on both sides")));
     }
     step("One message disappeared on both sides, four seconds after it was sent and read.");
-    let got = boris.run(&["receive", "--max", "1"], "")?;
+    let got = boris.run(&["receive", "--brief", "--max", "1"], "")?;
     if !got.contains(AWAY) {
         return Err(Broken(format!("what Anna sent while Boris was away arrived: {got}")));
     }
@@ -131,7 +131,7 @@ fn relay_dies(relay: &mut Relay, anna: &Person, boris: &Person) -> Result<(), Br
     hers.expect(&first(LATER))?;
     hers.finish()?;
     // Longer than it needs for two: a third would come, too.
-    let got = boris.run(&["receive"], "")?;
+    let got = boris.run(&["receive", "--brief"], "")?;
     for text in [SURVIVES, LATER] {
         if got.matches(text).count() != 1 {
             return Err(Broken(format!("“{text}” arrived once, although the relay was killed: {got}")));

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
-use super::talk::{span, tell};
+use super::talk::{show, span, tell, tell_trouble};
 use super::{Done, Shell, contact_of};
 
 /// Messages of before that are shown at the start.
@@ -27,11 +27,11 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let timer = shell.print.timer(contact.timer_secs);
     shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
     shell.print.talk("chat-timer", [("timer", timer.into())]);
-    for message in client.history(&contact.id, None, RECENT, true).await? {
-        shell.print.line(&shell.print.message(&message, &contact.name));
-    }
+    let recent = client.history(&contact.id, None, RECENT).await?;
+    show(shell, &client, &recent, |_| contact.name.to_string()).await?;
     let talked = tokio::select! {
         talked = talk(shell, &client, contact) => talked,
+        trouble = tell_trouble(shell, &client) => trouble,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     let sent = client.settle(LAST).await?;
@@ -93,9 +93,8 @@ async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo) -> Resul
 
 /// Shows new messages of this contact; says that there are some of others.
 async fn hear(shell: &Shell, client: &Client, contact: &ContactInfo, events: &[Event]) -> Result<(), Fault> {
-    for message in client.take_new(Some(&contact.id)).await? {
-        shell.print.line(&shell.print.message(&message, &contact.name));
-    }
+    let new = client.new_messages(Some(&contact.id)).await?;
+    show(shell, client, &new, |_| contact.name.to_string()).await?;
     let others = |event: &&Event| {
         event.kind == EventKind::MessageArrived && event.contact.as_ref() != Some(&contact.id)
     };

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, IsTerminal as _, stdin};
 use std::time::Duration;
 
-use beresta_client::api::{Client, KdfCost, Network, NewProfile, parse_relay};
+use beresta_client::api::{Client, KdfCost, Network, NewProfile, StoreTrouble, parse_relay};
 use clap::ArgMatches;
 
 use super::super::args::{self, PROGRAM};
@@ -96,6 +96,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
         count("status-dropped", dropped);
     }
     shell.print.skew(status.clock_skew_ms);
+    shell.print.trouble(status.trouble, StoreTrouble::default());
     Ok(Done::Fully)
 }
 

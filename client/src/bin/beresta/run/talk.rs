@@ -1,9 +1,12 @@
 //! Sending, receiving, and looking back.
 
+use std::collections::BTreeSet;
 use std::io::{Read as _, stdin};
 use std::time::Duration;
 
-use beresta_client::api::{Client, DeliveryState, Event, EventKind, MessageInfo, Network};
+use beresta_client::api::{
+    Client, DeliveryState, Error, Event, EventKind, LinkFault, MessageInfo, Network, StoreTrouble,
+};
 use clap::ArgMatches;
 use zeroize::Zeroizing;
 
@@ -19,6 +22,12 @@ const WAIT: Duration = Duration::from_secs(15);
 /// How long `receive` waits for the line, and then for more after the last that came.
 const REACH: Duration = Duration::from_secs(10);
 const QUIET: Duration = Duration::from_millis(1_500);
+/// How long who follows waits before it looks again anyway; and before it goes on where the disk was full.
+const FOLLOW: Duration = Duration::from_secs(3_600);
+const FULL: Duration = Duration::from_secs(5);
+/// What takes no longer is not talked about; and how long `receive` stays for its receipts, which go out within 30 s.
+const SOON: Duration = Duration::from_millis(500);
+const RECEIPTS: Duration = Duration::from_secs(35);
 /// Bytes read from standard input: more than any text may have, so that too long is told as such.
 const INPUT: u64 = 64 * 1024;
 
@@ -69,23 +78,38 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     }
 }
 
-/// Prints new messages with who wrote them.
-async fn print_new(shell: &Shell, client: &Client) -> Result<u64, Fault> {
-    let new = client.take_new(None).await?;
-    let contacts = client.contacts().await?;
-    for message in &new {
-        let name = contacts.iter().find(|one| one.id == message.contact).map(|one| one.name.as_str());
-        print_message(shell, message, name.unwrap_or_default());
-    }
-    Ok(u64::try_from(new.len()).unwrap_or(u64::MAX))
+/// Shows messages, and marks those that were shown: a message that nobody saw stays new.
+pub(super) async fn show(
+    shell: &Shell,
+    client: &Client,
+    list: &[MessageInfo],
+    name: impl Fn(&MessageInfo) -> String,
+) -> Result<(), Fault> {
+    show_once(shell, client, list, name, &mut BTreeSet::new()).await
 }
 
-fn print_message(shell: &Shell, message: &MessageInfo, name: &str) {
-    if shell.print.json {
-        shell.print.object(&serde_json::json!({ "message": message, "from": name }));
-    } else {
-        shell.print.line(&shell.print.message(message, name));
+/// The same, without those that were `seen`: shown before, and not marked, because the store failed then.
+async fn show_once(
+    shell: &Shell,
+    client: &Client,
+    list: &[MessageInfo],
+    name: impl Fn(&MessageInfo) -> String,
+    seen: &mut BTreeSet<String>,
+) -> Result<(), Fault> {
+    let mut failed = None;
+    for message in list {
+        if !seen.contains(&message.id) {
+            failed = shell.print.show(message, &name(message)).err();
+            if failed.is_some() {
+                break;
+            }
+            seen.insert(message.id.clone());
+        }
     }
+    let new = list.iter().filter(|one| one.state == DeliveryState::New && seen.contains(&one.id));
+    client.mark_shown(&new.map(|one| one.id.clone()).collect::<Vec<_>>()).await?;
+    seen.clear();
+    failed.map_or(Ok(()), Err)
 }
 
 /// Tells events that are not messages; what is told is forgotten.
@@ -114,52 +138,106 @@ pub(super) async fn tell(shell: &Shell, client: &Client, events: &[Event]) -> Re
 }
 
 pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
-    let follow = args::is_set(found, "follow");
-    let limit = args::value::<u64>(found, "max").unwrap_or(u64::MAX);
     let timeout = args::value::<u64>(found, "timeout").map(Duration::from_secs);
+    let mut wanted = Wanted {
+        follow: args::is_set(found, "follow"),
+        brief: args::is_set(found, "brief"),
+        limit: args::value::<u64>(found, "max").unwrap_or(u64::MAX),
+        quiet: timeout.unwrap_or(QUIET).max(QUIET),
+        shown: 0,
+        after: 0,
+        seen: BTreeSet::new(),
+    };
     let client = shell.open(Network::Online).await?;
     shell.print.talk("reaching", []);
-    let linked = client.settle(timeout.unwrap_or(REACH)).await?;
-    if linked && follow {
-        shell.print.talk("following", []);
+    let reached = client.reach(timeout.unwrap_or(REACH)).await?;
+    // Where nobody is reached there is nobody to wait for.
+    wanted.brief |= !reached;
+    if wanted.follow {
+        wanted.quiet = FOLLOW;
+        if reached {
+            shell.print.talk("following", []);
+        }
     }
     shell.print.skew(client.status().await?.clock_skew_ms);
-    let work = follow_events(shell, &client, limit, follow, timeout.unwrap_or(QUIET).max(QUIET));
     let ended = tokio::select! {
-        ended = work => ended,
-        _ = tokio::signal::ctrl_c() => Ok(0),
+        ended = follow_events(shell, &client, &mut wanted) => ended,
+        trouble = tell_trouble(shell, &client) => trouble,
+        _ = tokio::signal::ctrl_c() => Ok(()),
     };
     client.close().await;
-    if ended? == 0 && linked && !follow {
+    ended?;
+    if wanted.shown == 0 && reached && !wanted.follow {
         shell.print.talk("nothing-new", []);
     }
-    if linked {
-        Ok(Done::Fully)
-    } else {
-        Err(beresta_client::api::Error::Link(beresta_client::api::LinkFault::Unreachable).into())
+    if reached { Ok(Done::Fully) } else { Err(Error::Link(LinkFault::Unreachable).into()) }
+}
+
+/// Tells what is wrong with the store, for as long as the client is open.
+pub(super) async fn tell_trouble(shell: &Shell, client: &Client) -> Result<(), Fault> {
+    let mut known = StoreTrouble::default();
+    loop {
+        let now = client.next_trouble(known).await?;
+        shell.print.trouble(now, known);
+        known = now;
     }
 }
 
-/// Shows what is new until enough came, or no more: how many messages.
-async fn follow_events(
-    shell: &Shell,
-    client: &Client,
-    limit: u64,
+/// What is to be received, and what was.
+struct Wanted {
     follow: bool,
+    brief: bool,
+    limit: u64,
     quiet: Duration,
-) -> Result<u64, Fault> {
-    let mut shown = print_new(shell, client).await?;
-    let mut after = 0;
-    let patience = if follow { Duration::from_secs(3_600) } else { quiet };
+    shown: u64,
+    after: u64,
+    seen: BTreeSet<String>,
+}
+
+/// Shows what is new until enough came, or no more. Then stays until others know of it.
+async fn follow_events(shell: &Shell, client: &Client, wanted: &mut Wanted) -> Result<(), Fault> {
+    let mut more = show_new(shell, client, wanted).await.map(|()| true);
     loop {
-        let events = client.next_events(after, 64, patience).await?;
-        after = events.last().map_or(after, |event| event.seq);
-        tell(shell, client, &events).await?;
-        shown = shown.saturating_add(print_new(shell, client).await?);
-        if shown >= limit || (events.is_empty() && !follow) {
-            return Ok(shown);
+        match more {
+            Ok(true) if wanted.shown >= wanted.limit => break,
+            Ok(true) => {}
+            Ok(false) => break,
+            // It is told, and over once there is room.
+            Err(Fault::Api(Error::StoreFull)) if wanted.follow => tokio::time::sleep(FULL).await,
+            Err(fault) => return Err(fault),
         }
+        more = follow_on(shell, client, wanted).await;
     }
+    if !wanted.brief && !client.rest(SOON).await? {
+        shell.print.talk("receipts-wait", []);
+        client.rest(RECEIPTS).await?;
+        wanted.quiet = Duration::ZERO;
+        follow_on(shell, client, wanted).await?;
+    }
+    Ok(())
+}
+
+/// Waits for events, tells them, and shows what is new: whether more is waited for.
+async fn follow_on(shell: &Shell, client: &Client, wanted: &mut Wanted) -> Result<bool, Fault> {
+    let events = client.next_events(wanted.after, 64, wanted.quiet).await?;
+    wanted.after = events.last().map_or(wanted.after, |event| event.seq);
+    tell(shell, client, &events).await?;
+    show_new(shell, client, wanted).await?;
+    Ok(wanted.follow || !events.is_empty())
+}
+
+/// Shows new messages with who wrote them.
+async fn show_new(shell: &Shell, client: &Client, wanted: &mut Wanted) -> Result<(), Fault> {
+    let new = client.new_messages(None).await?;
+    let contacts = client.contacts().await?;
+    let name = |message: &MessageInfo| {
+        let from = contacts.iter().find(|one| one.id == message.contact);
+        from.map(|one| one.name.to_string()).unwrap_or_default()
+    };
+    let before = u64::try_from(wanted.seen.len()).unwrap_or(u64::MAX);
+    wanted.shown =
+        wanted.shown.saturating_add(u64::try_from(new.len()).unwrap_or(u64::MAX).saturating_sub(before));
+    show_once(shell, client, &new, name, &mut wanted.seen).await
 }
 
 pub(super) async fn chats(shell: &mut Shell) -> Result<Done, Fault> {
@@ -193,14 +271,13 @@ pub(super) async fn history(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     let contact = contact_of(&client, found).await?;
     let limit = args::value::<u32>(found, "limit").unwrap_or(50);
     let before = args::string(found, "before");
-    let list = client.history(&contact.id, before.as_ref(), limit, true).await?;
-    client.close().await;
+    let list = client.history(&contact.id, before.as_ref(), limit).await?;
     if list.is_empty() {
         shell.print.talk("no-messages", []);
     }
-    for message in &list {
-        print_message(shell, message, &contact.name);
-    }
+    let shown = show(shell, &client, &list, |_| contact.name.to_string()).await;
+    client.close().await;
+    shown?;
     Ok(Done::Fully)
 }
 

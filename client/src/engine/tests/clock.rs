@@ -1,0 +1,51 @@
+//! Which relay's clock is heard.
+
+use super::*;
+
+impl Bench {
+    fn links_at(&mut self, station: &Station, clock: Timestamp) {
+        let up = LinkUp { clock, ..station.link_up(self.now) };
+        self.engine.handle_link_up(&mut self.store, up, self.now).unwrap();
+    }
+}
+
+#[test]
+fn only_the_home_relay_s_clock_is_heard() {
+    let (home, other) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(Some(home.address()));
+    let now = bench.now;
+    // Whoever makes an invite or is a contact may name a relay that says what they like.
+    bench.links_at(&other, now.plus(30 * DAY_MS));
+    assert_eq!((bench.engine.told_skew(), bench.engine.clock.may_end()), (None, false));
+    bench.links_at(&home, now.plus(MINUTE_MS));
+    assert_eq!((bench.engine.told_skew(), bench.engine.clock.may_end()), (None, true));
+    bench.links_at(&other, now.minus(30 * DAY_MS));
+    assert_eq!((bench.engine.told_skew(), bench.engine.clock.may_end()), (None, true));
+    bench.links_at(&home, now.plus(30 * DAY_MS));
+    assert!(bench.engine.told_skew().is_some() && !bench.engine.clock.may_end());
+    // What was told is remembered as long as nothing else is.
+    let told = |bench: &mut Bench| bench.store.transaction(|tx| tx.clock_told()).unwrap();
+    assert_eq!(told(&mut bench), Some(now.plus(30 * DAY_MS)));
+    bench.links_at(&home, now);
+    assert_eq!(told(&mut bench), Some(now));
+}
+
+#[test]
+fn after_a_week_of_running_our_clock_ends_things_by_itself() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    let begin = bench.now;
+    bench.links_at(&home, begin.plus(30 * DAY_MS));
+    // What it slept does not count, and a clock that is set neither.
+    for days in [100, 200, 300, 2] {
+        bench.engine.handle_timeout(&mut bench.store, begin.plus(days * DAY_MS)).unwrap();
+    }
+    let mut now = begin.plus(2 * DAY_MS);
+    let mut ran = 0;
+    while !bench.engine.clock.may_end() {
+        now = now.plus(10 * MINUTE_MS);
+        ran += 10 * MINUTE_MS;
+        bench.engine.handle_timeout(&mut bench.store, now).unwrap();
+    }
+    assert!((6 * DAY_MS..=7 * DAY_MS).contains(&ran), "{ran}");
+}
