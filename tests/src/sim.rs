@@ -215,6 +215,9 @@ impl Sim {
 
     /// What the model sees after every step.
     fn look(&mut self) -> Result<(), Violation> {
+        if let Some(broken) = self.relays.iter_mut().find_map(|relay| relay.disk.broken()) {
+            return Err(broken);
+        }
         for who in (0..self.people.len()).map(Who) {
             if std::mem::take(&mut self.people[who.0].changed) {
                 let rows = self.model.look(&mut self.people[who.0], who, self.now)?;
