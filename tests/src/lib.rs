@@ -6,6 +6,8 @@ mod forge;
 pub mod fuzz;
 pub mod process;
 #[cfg(feature = "world")]
+mod ratchet;
+#[cfg(feature = "world")]
 pub mod sim;
 #[cfg(feature = "world")]
 pub mod vectors;

@@ -24,7 +24,6 @@ mod log;
 mod model;
 mod person;
 mod plan;
-mod ratchet;
 mod relay;
 mod wire;
 

@@ -16,8 +16,8 @@ use super::Who;
 use super::log::SECRET;
 use super::person::Person;
 use super::plan::Plan;
-use super::ratchet::{self, Step};
 use super::relay::Node;
+use crate::ratchet::{self, Step};
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Model {
             // Who lies may also ruin their own ratchet.
             return;
         }
-        let (step, ciphertext) = ratchet::read(opened.encrypted().unwrap());
+        let (step, ciphertext) = ratchet::read(opened.encrypted().unwrap()).unwrap();
         let before = self.encrypted.entry((*opened.sender(), step)).or_insert_with(|| ciphertext.clone());
         if *before != ciphertext {
             self.broken = Some(Violation("one key of a ratchet encrypted two messages".to_owned()));

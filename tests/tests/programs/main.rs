@@ -11,6 +11,7 @@ mod command_line;
 mod killed;
 mod logs;
 mod readme;
+mod restored;
 mod seized;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, both};
