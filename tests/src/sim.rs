@@ -17,21 +17,24 @@
 //! a line may do here is what an ordered stream over a bad line may do: be slow, stand still, and break with what was
 //! on it, which each side learns at another time.
 
+mod attack;
 mod disk;
 mod event;
 mod log;
 mod model;
 mod person;
 mod plan;
-mod ratchet;
 mod relay;
 mod wire;
+
+use std::collections::VecDeque;
 
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use beresta_proto::words::Words;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
+use attack::Tapped;
 use event::Events;
 use model::Model;
 use person::Person;
@@ -72,6 +75,8 @@ pub struct Summary {
     pub kills: u64,
     /// Operations of relays' disks that failed or were lost.
     pub disk_faults: u64,
+    /// What was forged, repeated or put into a wrong queue.
+    pub attacks: u64,
 }
 
 impl Summary {
@@ -86,6 +91,7 @@ impl Summary {
             frames: self.frames + other.frames,
             kills: self.kills + other.kills,
             disk_faults: self.disk_faults + other.disk_faults,
+            attacks: self.attacks + other.attacks,
         }
     }
 }
@@ -100,6 +106,8 @@ pub struct Sim {
     people: Vec<Person>,
     model: Model,
     links: u64,
+    /// What relays delivered last, where somebody lies.
+    tapped: VecDeque<Tapped>,
     summary: Summary,
     /// Whether each thing that happens is printed.
     told: bool,
@@ -160,10 +168,11 @@ impl Sim {
             people,
             model: Model::default(),
             links: 0,
+            tapped: VecDeque::new(),
             summary: Summary::default(),
             told: std::env::var_os("BERESTA_TOLD").is_some(),
         };
-        sim.model.know(&sim.people);
+        sim.model.know(&sim.people, &sim.plan);
         (0..sim.relays.len()).for_each(|at| sim.settle(At(at)));
         sim
     }
@@ -205,6 +214,9 @@ impl Sim {
 
     /// What the model sees after every step.
     fn look(&mut self) -> Result<(), Violation> {
+        if let Some(broken) = self.relays.iter_mut().find_map(|relay| relay.disk.broken()) {
+            return Err(broken);
+        }
         for who in (0..self.people.len()).map(Who) {
             if std::mem::take(&mut self.people[who.0].changed) {
                 let rows = self.model.look(&mut self.people[who.0], who, self.now)?;
@@ -241,6 +253,7 @@ impl Sim {
             Transition::KillRelay(at, down_ms) => self.kill_relay(at, down_ms),
             Transition::Break(who) => self.cut(who),
             Transition::Clock(who, off_ms) => self.set_clock(who, off_ms),
+            Transition::Attack(attack) => self.attack(attack),
             Transition::Disk(at, fault) => {
                 self.relays[at.0].disk.fault = fault;
                 // Its operator looks after it.

@@ -1,24 +1,23 @@
 //! The receiving procedure behind a genuine seal: what a contact with a program of their own can put into it.
 
 use std::cell::RefCell;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use beresta_client::crypto::{self, DecryptError, Expected, Handle, Peer, Sealed, Vouched};
 use beresta_client::rng::Rng;
 use beresta_client::store::{Store, StoreError};
 use beresta_proto::bundle::{Bundle, IdentityPublic};
-use beresta_proto::id::{AccountId, Device};
+use beresta_proto::id::Device;
 use beresta_proto::time::{DAY_MS, Timestamp};
 use libsignal_protocol::{
-    CiphertextMessage, CiphertextMessageType, ContentHint, DeviceId, IdentityKeyPair, IdentityKeyStore as _,
-    InMemSignalProtocolStore, KeyPair, PreKeyBundle, ProtocolAddress, PublicKey, SenderCertificate,
-    ServerCertificate, SignalMessage, Timestamp as SignalTime, UnidentifiedSenderMessageContent, kem,
-    message_decrypt, message_encrypt, process_prekey_bundle, sealed_sender_decrypt_to_usmc,
-    sealed_sender_encrypt_from_usmc,
+    CiphertextMessage, CiphertextMessageType, DeviceId, IdentityKeyPair, IdentityKeyStore as _,
+    InMemSignalProtocolStore, PreKeyBundle, ProtocolAddress, PublicKey, SenderCertificate, SignalMessage,
+    kem, message_decrypt, message_encrypt, process_prekey_bundle, sealed_sender_decrypt_to_usmc,
 };
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
+
+use crate::forge::{self, Issuer, ready};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// The messages that Boris wrote and that nobody has read yet.
@@ -36,7 +35,9 @@ struct Pair {
 
 struct Boris {
     store: InMemSignalProtocolStore,
+    issuer: Issuer,
     certificate: SenderCertificate,
+    to: IdentityPublic,
     anna: ProtocolAddress,
     rng: ChaCha20Rng,
 }
@@ -45,23 +46,8 @@ thread_local! {
     static PAIR: RefCell<Pair> = RefCell::new(Pair::new());
 }
 
-/// What a future gives that never waits.
-fn ready<F: Future>(future: F) -> F::Output {
-    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => panic!("stores in memory wait for nothing"),
-    }
-}
-
 fn now() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(NOW.0)
-}
-
-/// An account id as sealed sender's certificates write it.
-fn uuid(account: AccountId) -> String {
-    let parts =
-        [0..4, 4..6, 6..8, 8..10, 10..16].map(|part| data_encoding::HEXLOWER.encode(&account.0[part]));
-    parts.join("-")
 }
 
 fn signal_bundle(bundle: &Bundle) -> PreKeyBundle {
@@ -85,26 +71,17 @@ impl Boris {
     fn new(bundle: &Bundle) -> Self {
         let mut rng = ChaCha20Rng::seed_from_u64(2);
         let identity = IdentityKeyPair::generate(&mut rng);
-        let online = KeyPair::generate(&mut rng);
-        let by = ServerCertificate::new(1, online.public_key, identity.private_key(), &mut rng).unwrap();
-        let account = public(&identity).account_id();
-        let certificate = SenderCertificate::new(
-            uuid(account),
-            None,
-            *identity.public_key(),
-            DeviceId::new(1).unwrap(),
-            SignalTime::from_epoch_millis(NOW.plus(30 * DAY_MS).0),
-            by,
-            &online.private_key,
-            &mut rng,
-        )
-        .unwrap();
+        let account = forge::public(&identity).account_id();
+        let issuer = Issuer::new(identity, &mut rng);
+        let ends = NOW.plus(30 * DAY_MS);
+        let certificate = issuer.certificate(account, identity.public_key(), 1, ends, &mut rng);
         let mut store = InMemSignalProtocolStore::new(identity, 1).unwrap();
         let anna = ProtocolAddress::new("anna".to_owned(), DeviceId::new(1).unwrap());
         let InMemSignalProtocolStore { session_store, identity_store, .. } = &mut store;
+        let to = bundle.identity;
         let bundle = signal_bundle(bundle);
         ready(process_prekey_bundle(&anna, session_store, identity_store, &bundle, now(), &mut rng)).unwrap();
-        Self { store, certificate, anna, rng }
+        Self { store, issuer, certificate, to, anna, rng }
     }
 
     fn write(&mut self, plain: &[u8]) -> (u8, Vec<u8>) {
@@ -115,12 +92,7 @@ impl Boris {
     }
 
     fn seal(&mut self, kind: CiphertextMessageType, bytes: &[u8]) -> Sealed {
-        let (certificate, hint) = (self.certificate.clone(), ContentHint::Resendable);
-        let content = UnidentifiedSenderMessageContent::new(kind, certificate, bytes.to_vec(), hint, None);
-        let (content, identities) = (content.unwrap(), &self.store.identity_store);
-        Sealed(
-            ready(sealed_sender_encrypt_from_usmc(&self.anna, &content, identities, &mut self.rng)).unwrap(),
-        )
+        self.issuer.seal(&self.to, self.certificate.clone(), kind, bytes, &mut self.rng)
     }
 
     /// Reads what Anna sent: then the ratchets turn.
@@ -143,10 +115,6 @@ impl Boris {
     }
 }
 
-fn public(identity: &IdentityKeyPair) -> IdentityPublic {
-    IdentityPublic(identity.public_key().serialize().as_ref().try_into().unwrap())
-}
-
 impl Pair {
     fn new() -> Self {
         let mut rng = Rng::new(ChaCha20Rng::seed_from_u64(1));
@@ -158,7 +126,7 @@ impl Pair {
             })
             .unwrap();
         let mut boris = Boris::new(&bundle);
-        let identity = public(&ready(boris.store.get_identity_key_pair()).unwrap());
+        let identity = forge::public(&ready(boris.store.get_identity_key_pair()).unwrap());
         let to_boris = Peer { handle: Handle([1; 16]), identity, device: Device::FIRST };
         let hello = boris.write(b"hello");
         let mut pair = Self { store, rng, boris, to_boris, written: vec![hello] };

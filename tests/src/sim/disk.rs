@@ -1,15 +1,18 @@
 //! A relay's disk: the memory engine behind a commit that takes time, and may fail, or come to nothing because the relay
 //! is killed before it, or stay unanswered because the relay is killed after it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::{Answer, Op, QueueEngine as _, Stats};
+use beresta_server::queue::{Answer, MessageName, Op, QueueEngine as _, QueueRef, SendName, Stats};
 use beresta_server::relay::Ticket;
 use rand::Rng as _;
 use rand_chacha::ChaCha20Rng;
+
+use super::model::Violation;
 
 /// Bytes that a relay may hold.
 const BYTES: u64 = 64 * 1024 * 1024;
@@ -31,12 +34,68 @@ pub(super) struct Disk {
     pub(super) fault: Fault,
     /// The private epoch keys.
     pub(super) epochs: Option<Vec<u8>>,
+    known: Known,
+}
+
+/// What is known of a disk by the protocol's text, to compare its answers with.
+#[derive(Default)]
+struct Known {
+    /// When each message id was taken last.
+    taken: BTreeMap<(SendName, MessageName), Timestamp>,
+    /// The last place of each queue, and up to which it was said to have arrived.
+    last: BTreeMap<QueueRef, u64>,
+    arrived: BTreeMap<QueueRef, u64>,
+    /// When each message must be gone.
+    ends: BTreeMap<(QueueRef, u64), Timestamp>,
+    broken: Option<Violation>,
+}
+
+/// For so long an id is known at least, after its message was taken (rule Q5).
+const ID_MS: u64 = 54 * HOUR_MS;
+
+impl Known {
+    /// Compares an answer with what was known before it.
+    fn compare(&mut self, op: &Op, answer: &Answer) {
+        let what = match (op, answer) {
+            (Op::Append { send, message, ttl, now, .. }, Answer::Appended { queue, sequence, .. }) => {
+                let again = self.taken.insert((*send, *message), *now);
+                let before = self.last.insert(*queue, *sequence).unwrap_or(0);
+                // It stays to the end of its hour or day at the most (rule Q9).
+                self.ends.insert((*queue, *sequence), now.plus(ttl.millis()).plus(DAY_MS));
+                if again.is_some_and(|then| now.since(then) < ID_MS) {
+                    "a relay took a message id twice"
+                } else if *sequence <= before {
+                    "a relay gave a place twice"
+                } else {
+                    return;
+                }
+            }
+            (Op::Acknowledge { queue, upto, .. }, Answer::Acknowledged { .. }) => {
+                let arrived = self.arrived.entry(*queue).or_insert(0);
+                *arrived = (*arrived).max(*upto);
+                return;
+            }
+            (Op::Fetch { queue, now, .. }, Answer::Messages(messages)) => {
+                let arrived = self.arrived.get(queue).copied().unwrap_or(0);
+                let over = |place| self.ends.get(&(*queue, place)).is_some_and(|end| end <= now);
+                if messages.iter().any(|message| message.sequence <= arrived) {
+                    "a relay holds what has arrived"
+                } else if messages.iter().any(|message| over(message.sequence)) {
+                    "a relay gives what has ended"
+                } else {
+                    return;
+                }
+            }
+            _ => return,
+        };
+        self.broken.get_or_insert(Violation(what.to_owned()));
+    }
 }
 
 impl Disk {
     pub(super) fn new() -> Self {
         let engine = MemoryEngine::new(Cap { bytes: BYTES });
-        Self { engine, pending: VecDeque::new(), fault: Fault::None, epochs: None }
+        Self { engine, pending: VecDeque::new(), fault: Fault::None, epochs: None, known: Known::default() }
     }
 
     /// Takes an operation; [`Disk::carry_out`] does it.
@@ -53,7 +112,7 @@ impl Disk {
                 Some((ticket, Answer::Failed, true))
             }
             Fault::Full if grows => Some((ticket, Answer::Full, true)),
-            Fault::None | Fault::Fails(_) | Fault::Full => Some((ticket, self.answer(op), false)),
+            Fault::None | Fault::Fails(_) | Fault::Full => Some((ticket, self.perform(op), false)),
         }
     }
 
@@ -62,9 +121,36 @@ impl Disk {
         let lost = self.pending.len();
         let done = dice.random_range(0..=lost);
         for (_, op) in std::mem::take(&mut self.pending).into_iter().take(done) {
-            self.answer(op);
+            self.perform(op);
         }
         lost
+    }
+
+    /// What was answered or kept that should not be, the first of it.
+    pub(super) fn broken(&mut self) -> Option<Violation> {
+        self.known.broken.take()
+    }
+
+    /// Carries an operation out and compares what is there then with what should be.
+    fn perform(&mut self, op: Op) -> Answer {
+        let answer = self.answer(op.clone());
+        self.known.compare(&op, &answer);
+        match (op, &answer) {
+            // Not even a new link is given what has arrived.
+            (Op::Acknowledge { queue, now, .. }, Answer::Acknowledged { .. }) => {
+                let all = Op::Fetch { queue, after: 0, max_messages: usize::MAX, max_bytes: usize::MAX, now };
+                let held = self.answer(all.clone());
+                self.known.compare(&all, &held);
+            }
+            (Op::Expire { now, .. }, Answer::Expired { more: false, .. })
+                if self.stats().first_end.is_some_and(|end| end <= now) =>
+            {
+                let what = "a relay holds what has ended";
+                self.known.broken.get_or_insert(Violation(what.to_owned()));
+            }
+            _ => {}
+        }
+        answer
     }
 
     /// What is held.

@@ -15,8 +15,9 @@ use beresta_proto::time::{SECOND_MS, Timestamp, TtlClass};
 use super::Who;
 use super::log::SECRET;
 use super::person::Person;
-use super::ratchet::{self, Step};
+use super::plan::Plan;
 use super::relay::Node;
+use crate::ratchet::{self, Step};
 
 /// A promise that was not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,8 @@ struct Said {
     row: MessageRow,
     at: Timestamp,
     shown: bool,
+    /// Another text under the same content id: one of the two may be shown.
+    twin: Option<u64>,
 }
 
 /// What was said so far.
@@ -48,6 +51,9 @@ pub(super) struct Model {
     /// The newest text of each pair that was shown.
     newest: BTreeMap<(Who, Who), u64>,
     people: Vec<IdentityPublic>,
+    /// To them, and by relays that deliver out of order, less is promised.
+    liar: Option<Who>,
+    disorder: bool,
     drawn: u64,
     /// What each key of a ratchet encrypted.
     encrypted: BTreeMap<(IdentityPublic, Step), Vec<u8>>,
@@ -64,13 +70,21 @@ impl Model {
         format!("{SECRET} {}", self.drawn)
     }
 
-    pub(super) fn know(&mut self, people: &[Person]) {
+    pub(super) fn know(&mut self, people: &[Person], plan: &Plan) {
         self.people = people.iter().map(|person| person.identity).collect();
+        (self.liar, self.disorder) = (plan.liar, plan.disorder);
     }
 
     /// The text drawn last was accepted.
     pub(super) fn accepted(&mut self, from: Who, to: Who, row: MessageRow, at: Timestamp) {
-        self.said.insert(self.drawn, Said { from, to, row, at, shown: false });
+        self.said.insert(self.drawn, Said { from, to, row, at, shown: false, twin: None });
+    }
+
+    /// The text drawn last has the content id of the one before.
+    pub(super) fn twins(&mut self) {
+        for (one, other) in [(self.drawn, self.drawn - 1), (self.drawn - 1, self.drawn)] {
+            self.said.get_mut(&one).unwrap().twin = Some(other);
+        }
     }
 
     /// A relay hands an envelope over. Of two that one key of a ratchet encrypted, both could be read by who has them.
@@ -87,7 +101,11 @@ impl Model {
             Ok::<_, StoreError>(crypto::open_seal(tx, &sealed).ok())
         });
         let Some(opened) = opened.unwrap() else { return };
-        let (step, ciphertext) = ratchet::read(opened.encrypted().unwrap());
+        if self.liar.is_some_and(|liar| self.people[liar.0] == *opened.sender()) {
+            // Who lies may also ruin their own ratchet.
+            return;
+        }
+        let (step, ciphertext) = ratchet::read(opened.encrypted().unwrap()).unwrap();
         let before = self.encrypted.entry((*opened.sender(), step)).or_insert_with(|| ciphertext.clone());
         if *before != ciphertext {
             self.broken = Some(Violation("one key of a ratchet encrypted two messages".to_owned()));
@@ -161,8 +179,13 @@ impl Model {
             if std::mem::replace(&mut said.shown, true) {
                 return violated(format!("{who:?} was shown {number} twice"));
             }
-            let newest = self.newest.entry((said.from, who)).or_default();
-            if *newest > number {
+            let (author, twin) = (said.from, said.twin);
+            if let Some(twin) = twin.filter(|twin| self.said[twin].shown) {
+                return violated(format!("{who:?} was shown {number} and {twin}, which are one content"));
+            }
+            let newest = self.newest.entry((author, who)).or_default();
+            let in_order = !self.disorder && Some(author) != self.liar;
+            if in_order && *newest > number {
                 return violated(format!("{who:?} was shown {number} of {from:?} after {newest}"));
             }
             *newest = number;
@@ -180,7 +203,11 @@ impl Model {
         now: Timestamp,
     ) -> Result<(), Violation> {
         for (number, said) in self.said.iter().filter(|(_, said)| !said.shown) {
-            let Said { from, to, row, at, shown: _ } = said;
+            let Said { from, to, row, at, shown: _, twin: _ } = said;
+            // Forgers use up the patience of who reads them, and relays lose what they say was delivered.
+            if self.disorder || Some(*from) == self.liar {
+                continue;
+            }
             match people[from.0].store.transaction(|tx| tx.message(*row)).unwrap() {
                 Some(message) if message.state == MessageState::Failed => {}
                 // Who made the invite was away for longer than its queue is read out: the sender is told after 21 days.

@@ -249,7 +249,7 @@ impl Sim {
         self.relay_of(&address.relay)
     }
 
-    fn relay_of(&self, relay: &beresta_proto::id::RelayId) -> Option<At> {
+    pub(super) fn relay_of(&self, relay: &beresta_proto::id::RelayId) -> Option<At> {
         self.relays.iter().position(|one| one.id == *relay).map(At)
     }
 

@@ -4,6 +4,7 @@ use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use rand::Rng as _;
 use rand_chacha::ChaCha20Rng;
 
+use super::attack::Attack;
 use super::disk::Fault;
 use super::{At, Who};
 
@@ -24,6 +25,7 @@ pub(super) enum Transition {
     Break(Who),
     Clock(Who, i64),
     Disk(At, Fault),
+    Attack(Attack),
 }
 
 /// The history of a seed, drawn as it goes.
@@ -36,6 +38,10 @@ pub(super) struct Plan {
     pub(super) latency_ms: u64,
     /// Of a thousand steps of a person so many are the last before the program is killed.
     pub(super) kills: u32,
+    /// Who has a program of their own, and relays that help them.
+    pub(super) liar: Option<Who>,
+    /// Relays deliver out of order: nothing is promised then but that nothing false is shown.
+    pub(super) disorder: bool,
     /// Of a hundred transitions so many are something bad.
     bad: u32,
     left: u32,
@@ -48,18 +54,28 @@ impl Plan {
         // Every tenth history is of many people; the others are short enough to run by the thousand.
         let many = dice.random_range(0..10) == 0;
         let people = if many { 20 } else { dice.random_range(2..=5) };
-        let meetings: Vec<(Who, Who)> = (1..people)
+        let mut meetings: Vec<(Who, Who)> = (1..people)
             .map(|n| {
                 let other = if many { n - 1 } else { dice.random_range(0..n) };
                 if dice.random() { (Who(n), Who(other)) } else { (Who(other), Who(n)) }
             })
             .collect();
+        let lies = people > 2 && dice.random_range(0..3) > 0;
+        let liar = lies.then(|| Who(people - 1));
+        if let Some(liar) = liar {
+            // Somebody to play others off against.
+            let met = meetings[people - 2];
+            let other = [Who(0), Who(1)].into_iter().find(|who| *who != met.0 && *who != met.1);
+            meetings.extend(other.map(|other| (liar, other)));
+        }
         Self {
             relays: dice.random_range(1..=3),
             people,
             loss: *pick(dice, &[0, 0, 2, 10, 30]),
             latency_ms: *pick(dice, &[1, 20, 150, 800]),
             kills: *pick(dice, &[0, 0, 2, 15]),
+            liar,
+            disorder: lies && dice.random_range(0..4) == 0,
             bad: *pick(dice, &[0, 10, 30]),
             left: if many { 120 } else { dice.random_range(30..90) },
             pairs: meetings.iter().flat_map(|(one, other)| [(*one, *other), (*other, *one)]).collect(),
@@ -88,7 +104,10 @@ impl Plan {
         }
         let who = Who(dice.random_range(0..self.people));
         let at = At(usize::try_from(dice.random_range(0..self.relays)).unwrap());
-        let transition = if dice.random_range(0..100) < self.bad {
+        let lies = self.liar.is_some() && dice.random_range(0..5) == 0;
+        let transition = if lies {
+            Transition::Attack(*pick(dice, &Attack::ALL))
+        } else if dice.random_range(0..100) < self.bad {
             bad(dice, who, at)
         } else {
             let (from, to) = *pick(dice, &self.pairs);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth::Exporter;
-use beresta_proto::descriptor::{Descriptor, Policy};
+use beresta_proto::descriptor::{Descriptor, EpochKey, Policy};
 use beresta_proto::id::RelayId;
 use beresta_proto::key::SigningKey;
 use beresta_proto::rng::Random as _;
@@ -32,6 +32,8 @@ pub(super) struct Node {
     /// Counts its starts.
     pub(super) life: u64,
     pub(super) up: bool,
+    /// The epoch keys that it showed last.
+    pub(super) shown: Vec<EpochKey>,
     /// Whose link each is.
     pub(super) links: BTreeMap<LinkId, Who>,
     /// Who it is.
@@ -51,8 +53,8 @@ impl Node {
         let disk = Disk::new();
         let core = core(&identity, &epoch_signer, &namer_secret, None, now, seed);
         let id = beresta_proto::descriptor::relay_id(&identity.verifying_key().unwrap());
-        let links = BTreeMap::new();
-        Self { core, disk, life: 0, up: true, links, id, identity, epoch_signer, namer_secret, seed }
+        let (links, shown) = (BTreeMap::new(), Vec::new());
+        Self { core, disk, life: 0, up: true, shown, links, id, identity, epoch_signer, namer_secret, seed }
     }
 
     pub(super) fn address(&self, now: Timestamp) -> RelayAddress {

@@ -6,9 +6,11 @@ use beresta_proto::command::Command;
 use beresta_proto::descriptor::UnverifiedDescriptor;
 use beresta_proto::frame::{Class, RequestId};
 use beresta_proto::reply::{Heard, Push, Reply};
+use beresta_proto::time::MINUTE_MS;
 use beresta_server::relay::LinkId;
 use rand::Rng as _;
 
+use super::attack::{TAPPED, Tapped};
 use super::disk::Fault;
 use super::event::Event;
 use super::relay::{TLS_KEY, exporter};
@@ -67,14 +69,35 @@ impl Sim {
 
     pub(super) fn send_to_person(&mut self, who: Who, at: At, link: LinkId, frame: Vec<u8>) {
         self.check_size(&frame);
+        let delivers = self.tap(who, at, &frame);
         match self.delay() {
             Some(delay) => {
-                let arrives = self.people[who.0].arrival_back(at, self.now.plus(delay));
+                let alone = self.now.plus(delay);
+                let arrives = if delivers && self.plan.disorder && self.dice.random_range(0..4) == 0 {
+                    alone.plus(self.dice.random_range(0..MINUTE_MS))
+                } else {
+                    self.people[who.0].arrival_back(at, alone)
+                };
                 self.tell(|| format!("{at:?} to {who:?} on {link:?}: {}", name(&Heard::decode(&frame))));
                 self.events.at(arrives, Event::ToPerson(who, at, link, frame));
             }
             None => self.line_dies(who, at, link),
         }
+    }
+
+    /// A relay that lies remembers what it delivers. Whether it delivers something.
+    fn tap(&mut self, to: Who, at: At, frame: &[u8]) -> bool {
+        if self.plan.liar.is_none() {
+            return false;
+        }
+        let Ok(Heard::Push(Push::Deliver { queue, sequence: _, envelope })) = Heard::decode(frame) else {
+            return false;
+        };
+        if self.tapped.len() == TAPPED {
+            self.tapped.pop_front();
+        }
+        self.tapped.push_back(Tapped { to, at, queue, envelope });
+        true
     }
 
     /// What is on the line is lost, and each side notices by itself.
@@ -191,6 +214,7 @@ impl Sim {
                     self.step(who, |engine, store| engine.handle_dial_failed(store, relay, why, clock));
                     return;
                 };
+                self.relays[at.0].shown.clone_from(&epoch_keys);
                 let up = LinkUp { descriptor, epoch_keys, clock: theirs, exporter: exporter(link) };
                 self.step(who, |engine, store| engine.handle_link_up(store, up, clock));
             }

@@ -1,16 +1,16 @@
 //! What people with programs of their own, and a relay that lies, can do in the world. The keys they use are genuine:
 //! only what is said is not what the program would say.
 
-use beresta_client::crypto::{self, Handle, Peer};
+use beresta_client::crypto;
 use beresta_client::store::StoreError;
-use beresta_client::store::contact::{Contact, ContactId};
+use beresta_client::store::contact::ContactId;
 use beresta_client::store::outbox::{OutboxId, Outgoing};
 use beresta_proto::auth::{self, Exporter};
 use beresta_proto::command::Command;
-use beresta_proto::content::{Body, Content, Route};
+use beresta_proto::content::{Body, Content};
 use beresta_proto::envelope::Envelope;
 use beresta_proto::frame::RequestId;
-use beresta_proto::id::{BlobId, ContentId, Device, MessageId, ReadId};
+use beresta_proto::id::{BlobId, MessageId, ReadId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, SigningKey};
 use beresta_proto::reply::{Heard, Push};
@@ -19,10 +19,7 @@ use beresta_server::relay::LinkId;
 
 use super::line::exporter;
 use super::{Who, World};
-
-fn peer(contact: &Contact) -> Peer {
-    Peer { handle: Handle(contact.handle.0), identity: contact.identity, device: contact.device }
-}
+use crate::forge::{self, peer};
 
 impl World {
     /// Says one command on a line of its own.
@@ -74,37 +71,14 @@ impl World {
         self.people[who.0].store.transaction(|tx| crypto::make_bundle(tx, now, rng)).unwrap()
     }
 
-    /// What the program would say to a contact, before somebody edits it.
-    fn content(&mut self, who: Who, contact: &Contact, body: Body) -> Content {
-        let from = self.people[who.0].store.transaction(|tx| tx.profile()).unwrap().account;
-        Content {
-            id: ContentId::random(&mut self.rng),
-            route: Route {
-                from,
-                from_device: Device::FIRST,
-                to: contact.identity.account_id(),
-                to_device: contact.device,
-                conversation: contact.conversation,
-            },
-            sent: self.now,
-            timer: contact.timer,
-            seen_epoch: None,
-            body,
-        }
-    }
-
     /// Says something to a contact by a program that edits what it says. It is encrypted and sent rightly.
     pub fn say_edited(&mut self, who: Who, to: ContactId, body: Body, edit: impl FnOnce(&mut Content)) {
-        let contact = self.get(who).store.transaction(|tx| tx.contact(to)).unwrap();
-        let mut content = self.content(who, &contact, body);
-        edit(&mut content);
-        let plain = content.encode().unwrap();
         let (now, rng) = (self.now, &mut self.rng);
-        self.people[who.0]
-            .store
+        let store = &mut self.people[who.0].store;
+        let sealed = forge::edited(store, to, body, edit, now, rng).unwrap();
+        store
             .transaction(|tx| {
                 let queue = tx.peer_queue(to)?.expect("an address");
-                let sealed = crypto::encrypt(tx, &peer(&contact), &plain, u32::MAX, now, rng).unwrap();
                 tx.insert_outgoing(&Outgoing {
                     id: OutboxId(0),
                     contact: to,

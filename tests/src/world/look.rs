@@ -1,16 +1,22 @@
 //! Short ways to let people of the world meet and talk, and to look at what they see.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use beresta_client::crypto;
 use beresta_client::engine::{AcceptRequest, Answer, AskError, InviteRequest, SendRefused};
+use beresta_client::store::StoreError;
 use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::{Message, MessageRow, MessageState};
 use beresta_proto::command::Command;
 use beresta_proto::id::AccountId;
 use beresta_proto::invite::InviteLink;
+use beresta_proto::reply::{Heard, Push};
 use beresta_proto::time::SECOND_MS;
 use beresta_proto::words::Words;
 
 use super::{Who, World};
+use crate::ratchet;
 
 /// What a person sees of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,5 +167,27 @@ impl World {
     pub fn dropped(&mut self, who: Who, reason: DropReason) -> u64 {
         let rows = self.get(who).store.transaction(|tx| tx.dropped()).expect("dropped");
         rows.into_iter().find(|(one, _)| *one == reason).map_or(0, |(_, count)| count)
+    }
+
+    /// How many keys of ratchets encrypted more than one of the messages that came to a person's queues.
+    pub fn keys_used_twice(&mut self, reader: Who) -> usize {
+        let mut used: BTreeMap<_, BTreeSet<Vec<u8>>> = BTreeMap::new();
+        let relay = self.relay_address().relay;
+        let pushed = self.tap.iter().filter(|(to_relay, _)| !to_relay);
+        let store = &mut self.people[reader.0].store;
+        for (_, frame) in pushed {
+            let Ok(Heard::Push(Push::Deliver { queue, envelope, .. })) = Heard::decode(frame) else {
+                continue;
+            };
+            let opened = store.transaction(|tx| {
+                let Some(own) = tx.own_queue(&relay, &queue)? else { return Ok(None) };
+                let Ok(sealed) = envelope.open(&own.envelope) else { return Ok(None) };
+                Ok::<_, StoreError>(crypto::open_seal(tx, &sealed).ok())
+            });
+            let Some(opened) = opened.expect("a store") else { continue };
+            let (step, ciphertext) = ratchet::read(opened.encrypted().expect("a seal")).expect("a message");
+            used.entry((opened.sender().0, step)).or_default().insert(ciphertext);
+        }
+        used.values().filter(|ciphertexts| ciphertexts.len() > 1).count()
     }
 }

@@ -13,6 +13,7 @@ mod logs;
 mod moved;
 mod operators;
 mod readme;
+mod restored;
 mod seized;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, both};

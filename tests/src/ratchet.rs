@@ -3,14 +3,14 @@
 use libsignal_protocol::{PreKeySignalMessage, SignalMessage};
 
 /// A step of a sender's ratchet: the chain, by its public key, and the place in it.
-pub(super) type Step = (Vec<u8>, u32);
+pub(crate) type Step = (Vec<u8>, u32);
 
-/// The step that encrypted a message, and what came of it.
-pub(super) fn read(message: &[u8]) -> (Step, Vec<u8>) {
+/// The step that encrypted a message, and what came of it. None of what is no message of a ratchet.
+pub(crate) fn read(message: &[u8]) -> Option<(Step, Vec<u8>)> {
     match SignalMessage::try_from(message) {
-        Ok(message) => inside(&message),
+        Ok(message) => Some(inside(&message)),
         // The first messages of a session have theirs inside.
-        Err(_) => inside(PreKeySignalMessage::try_from(message).unwrap().message()),
+        Err(_) => PreKeySignalMessage::try_from(message).ok().map(|first| inside(first.message())),
     }
 }
 
