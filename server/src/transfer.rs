@@ -140,7 +140,11 @@ fn settled(home: &Home, what: What) -> Result<(), TransferError> {
     match SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: u64::MAX }) {
         Ok(engine) => {
             drop(engine);
-            Ok(())
+            // On a full disk the log can't be moved into the file: a copy of the file alone would lack what is in it.
+            let mut log = home.path(Name::Queues).into_os_string();
+            log.push("-wal");
+            let rest = fs::metadata(log).map_or(0, |log| log.len());
+            if rest == 0 { Ok(()) } else { Err(TransferError::Queues) }
         }
         Err(OpenError::InUse) => Err(TransferError::Running),
         Err(_) => Err(TransferError::Queues),

@@ -187,7 +187,9 @@ fn what_waited_is_said_again_to_whom_is_met_again_once() {
     assert_eq!(world.state(anna, arrived), Some(MessageState::AtRelay));
     // Two lie at his queue, and are lost with it.
     world.go_offline(boris);
+    world.set_timer(anna, to_boris, Some(18_000));
     let [one, two] = ["one", "two"].map(|text| world.say(anna, to_boris, text).unwrap());
+    world.set_timer(anna, to_boris, None);
     world.run(MINUTE_MS);
     let his = world.say(boris, to_anna, "three").unwrap();
     lose_queues(&mut world, boris);
@@ -199,6 +201,11 @@ fn what_waited_is_said_again_to_whom_is_met_again_once() {
     world.run(HOUR_MS);
     assert_eq!(world.heard_texts(boris, to_anna), ["zero", "one", "two"]);
     assert_eq!(world.heard_texts(anna, to_boris), ["three"]);
+    // They stay nowhere longer than they were written for (rule E11), and what both agreed on since holds.
+    let heard = world.get(boris).store.transaction(|tx| tx.unshown(Some(to_anna))).unwrap();
+    let timers: Vec<_> = heard.iter().map(|one| one.timer).collect();
+    assert_eq!(timers[1..], [Some(18_000), Some(18_000)]);
+    assert_eq!(world.contacts(boris)[0].timer.seconds, None);
     for row in [arrived, one, two] {
         assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
     }

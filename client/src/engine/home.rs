@@ -41,7 +41,7 @@ impl Engine {
                     tx.update_contact(&contact)?;
                 }
             }
-            let end = now.plus(MOVING_MS);
+            let end = engine.later_clock(tx, now)?.plus(MOVING_MS);
             let older = |queue: &OwnQueue| queue.contact.is_some() && queue.retire.is_none();
             for mut queue in tx.own_queues()?.into_iter().filter(older) {
                 queue.retire = Some(end);

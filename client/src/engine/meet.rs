@@ -2,7 +2,7 @@
 //! queues (rules I5 to I7).
 
 use beresta_proto::address::{QueueAddress, RelayAddress};
-use beresta_proto::content::Body;
+use beresta_proto::content::{Body, Timer};
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
@@ -149,11 +149,18 @@ impl Engine {
             message.state = MessageState::Queued;
             (message.expires, message.fails) = (None, None);
             tx.update_message(&message)?;
+            // It stays nowhere longer than it was written for. The version before leaves the conversation's timer alone.
+            let timer = match message.timer {
+                Some(own) if contact.timer.seconds.is_none_or(|theirs| own < theirs) => {
+                    Timer { seconds: Some(own), version: contact.timer.version.saturating_sub(1) }
+                }
+                _ => contact.timer,
+            };
             let draft = Draft {
                 contact,
                 id: message.content,
                 body: Body::Text(message.body),
-                timer: contact.timer,
+                timer,
                 ttl: TtlClass::ThreeWeeks,
                 message: Some(message.id),
             };

@@ -11,7 +11,7 @@
 //! column = nonce 24 │ XChaCha20-Poly1305(key, nonce, text)
 //! ```
 //! The file alone opens nothing, and neither do passphrase and database without it. It holds for file systems that write
-//! in place; where each write goes elsewhere (btrfs, ZFS) that is asked off, and told where it can't be.
+//! in place; where each write goes elsewhere (btrfs, ZFS) that is asked off, which not every one of them obeys.
 
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
@@ -46,6 +46,8 @@ pub(super) struct BodyKeys {
     seeds: Seeds,
     secret: Zeroizing<[u8; 32]>,
     rng: RefCell<Rng>,
+    /// Seeds under which a text was sealed in a transaction that came to nothing: its pages may have been written.
+    pub(super) spent: RefCell<Vec<Slot>>,
 }
 
 enum Seeds {
@@ -82,11 +84,16 @@ impl BodyKeys {
     }
 
     fn over(seeds: Seeds, master: &MasterKey) -> Result<Self, StoreError> {
-        Ok(Self { seeds, secret: master.body_secret()?, rng: RefCell::new(Rng::system()) })
+        Ok(Self {
+            seeds,
+            secret: master.body_secret()?,
+            rng: RefCell::new(Rng::system()),
+            spent: RefCell::default(),
+        })
     }
 
     /// How many seeds there are.
-    fn count(&self) -> u32 {
+    pub(super) fn count(&self) -> u32 {
         match &self.seeds {
             Seeds::File { file: _, count } => count.get(),
             Seeds::Memory(all) => u32::try_from(all.borrow().len() / SEED).unwrap_or(u32::MAX),
@@ -110,7 +117,7 @@ impl BodyKeys {
     }
 
     /// Adds seeds up to `count`, durably.
-    fn reach(&self, count: u32) -> Result<(), StoreError> {
+    pub(super) fn reach(&self, count: u32) -> Result<(), StoreError> {
         let (from, more) = (self.count(), count.saturating_sub(self.count()));
         let mut fresh = Zeroizing::new(vec![0; SEED * usize::try_from(more).unwrap_or(0)]);
         self.rng.borrow_mut().fill_bytes(&mut fresh);

@@ -124,12 +124,14 @@ fn finish(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
+/// Puts right what a crash may have left of the keys of texts, and ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
 fn settle(conn: &mut Connection, keys: &BodyKeys, vault: &Vault) -> Result<(), StoreError> {
     let tx = Tx::begin(conn, keys)?;
-    let Some(seed) = tx.meta(CHANGE)? else { return Ok(()) };
-    vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
-    tx.remove_meta(CHANGE)?;
+    tx.refresh_seeds()?;
+    if let Some(seed) = tx.meta(CHANGE)? {
+        vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
+        tx.remove_meta(CHANGE)?;
+    }
     tx.commit()
 }
 

@@ -1,5 +1,7 @@
 //! Which seeds of `body.keys` are in use, and texts sealed and opened by them.
 
+use std::collections::BTreeSet;
+
 use beresta_proto::words::Words;
 use rusqlite::Row;
 
@@ -9,8 +11,14 @@ use super::{StoreError, Tx};
 impl Tx<'_> {
     /// Seals a text under a key of its own: the key's place, and the column.
     pub(super) fn sealed(&self, text: &Words) -> Result<(Slot, Vec<u8>), StoreError> {
-        let free = "UPDATE body_seed SET state = 1
-                    WHERE seed = (SELECT seed FROM body_seed WHERE state = 0 LIMIT 1) RETURNING seed";
+        let spent = std::mem::take(&mut *self.keys().spent.borrow_mut());
+        for slot in spent {
+            self.hand(slot);
+            self.erase("UPDATE body_seed SET state = 2 WHERE seed = ?1 AND state = 0", [slot.0])?;
+        }
+        // That it is not in use has to be said, or SQLite reads every row in place of the index.
+        let free = "UPDATE body_seed SET state = 1 WHERE seed =
+                        (SELECT seed FROM body_seed WHERE state = 0 AND state <> 1 LIMIT 1) RETURNING seed";
         let slot = |row: &Row<'_>| row.get(0).map(Slot);
         let slot = match self.one(free, [], slot)? {
             Some(slot) => slot,
@@ -19,6 +27,7 @@ impl Tx<'_> {
                 self.one(free, [], slot)?.ok_or(StoreError::Damaged)?
             }
         };
+        self.hand(slot);
         Ok((slot, self.keys().seal(slot, text)?))
     }
 
@@ -43,11 +52,32 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The store was just opened, and what was written last is not known: a crash may have left seeds that never reached the
+    /// disk, or pages of a text whose seed counts as free. Whatever is not in use is overwritten before it is used.
+    pub(super) fn refresh_seeds(&self) -> Result<(), StoreError> {
+        let listed = self.one("SELECT count(*) FROM body_seed", [], |row| row.get::<_, u32>(0))?.unwrap_or(0);
+        if self.keys().count() < listed {
+            // An older file was put back: the texts of its lost seeds are gone, and the store goes on.
+            self.keys().reach(listed)?;
+        }
+        let used: BTreeSet<u32> = self
+            .all("SELECT seed FROM body_seed WHERE state = 1", [], |row| row.get(0))?
+            .into_iter()
+            .collect();
+        let others: Vec<Slot> =
+            (0..self.keys().count()).filter(|seed| !used.contains(seed)).map(Slot).collect();
+        self.keys().destroy(&others)?;
+        self.run("UPDATE body_seed SET state = 0 WHERE state = 2 AND state <> 1", [])?;
+        Ok(())
+    }
+
     /// Overwrites the seeds of texts that are gone; after a crash in between, again.
     pub(super) fn destroy_seeds(&self) -> Result<(), StoreError> {
-        let over = self.all("SELECT seed FROM body_seed WHERE state = 2", [], |row| row.get(0).map(Slot))?;
+        let over = self.all("SELECT seed FROM body_seed WHERE state = 2 AND state <> 1", [], |row| {
+            row.get(0).map(Slot)
+        })?;
         self.keys().destroy(&over)?;
-        self.run("UPDATE body_seed SET state = 0 WHERE state = 2", [])?;
+        self.run("UPDATE body_seed SET state = 0 WHERE state = 2 AND state <> 1", [])?;
         Ok(())
     }
 }

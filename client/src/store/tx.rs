@@ -1,21 +1,24 @@
 //! One transaction, and the small tools with which row modules read and write in it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
-use super::body::BodyKeys;
+use super::body::{BodyKeys, Slot};
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
 pub struct Tx<'c> {
     conn: &'c Connection,
     keys: &'c BodyKeys,
     erased: Cell<bool>,
+    /// Seeds that were given to texts, or found to be spent: not to be given again unless this is committed.
+    handed: RefCell<Vec<Slot>>,
 }
 
 impl Drop for Tx<'_> {
     fn drop(&mut self) {
+        self.keys.spent.borrow_mut().append(self.handed.get_mut());
         if !self.conn.is_autocommit() {
             // Where even this fails, the connection is of no use any more, and the next transaction cannot begin.
             let _ = self.conn.execute_batch("ROLLBACK");
@@ -28,18 +31,24 @@ impl<'c> Tx<'c> {
     /// Begins one. It is rolled back when dropped, unless it was committed.
     pub(super) fn begin(conn: &'c mut Connection, keys: &'c BodyKeys) -> Result<Self, StoreError> {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Self { conn, keys, erased: Cell::new(false) })
+        Ok(Self { conn, keys, erased: Cell::new(false), handed: RefCell::default() })
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
+        self.handed.borrow_mut().clear();
         Ok(())
     }
 
     /// What seals texts.
     pub(super) fn keys(&self) -> &'c BodyKeys {
         self.keys
+    }
+
+    /// Notes that a seed is not to be given to another text if this is rolled back.
+    pub(super) fn hand(&self, slot: Slot) {
+        self.handed.borrow_mut().push(slot);
     }
 
     /// Whether something was erased in it.
@@ -173,7 +182,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, keys: _, erased: _ } = self;
+        let Self { conn: _, keys: _, erased: _, handed: _ } = self;
         f.write_str("Tx(..)")
     }
 }

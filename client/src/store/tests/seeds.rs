@@ -3,6 +3,7 @@
 use beresta_proto::id::{ContentId, ConversationId, Device};
 use beresta_proto::time::Timestamp;
 
+use super::traces::count;
 use super::*;
 use crate::store::contact::{Contact, ContactId, ContactState, Handle};
 use crate::store::message::{Message, MessageRow, MessageState};
@@ -112,8 +113,10 @@ fn what_was_rolled_back_leaves_every_text_readable() {
     assert!(undone.is_err());
     // The file grew for nothing; what it has is listed when it is needed.
     assert_eq!(len(dir.path()), 3 * 64 * 1024);
+    // What they were given is spent: overwritten first, then given to others.
+    write(&mut store, boris, 2).unwrap();
     store.scrub().unwrap();
-    for n in 2..5_000 {
+    for n in 3..5_000 {
         write(&mut store, boris, n).unwrap();
     }
     store.close().unwrap();
@@ -147,4 +150,62 @@ fn the_file_of_keys_opens_nothing_under_another_master_key() {
     let keys = BodyKeys::open(other.path(), &master).unwrap();
     let opened = (0..2_048).filter(|slot| keys.open_body(body::Slot(*slot), &sealed).is_ok()).count();
     assert_eq!(opened, 0);
+}
+
+#[test]
+fn a_key_whose_text_was_rolled_back_is_given_to_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    let all = store.keys.all();
+    let seed = |n: usize| all[32 * n..32 * (n + 1)].to_vec();
+    let undone: Result<(), StoreError> = store.transaction(|tx| {
+        tx.insert_message(&message(boris, 2))?;
+        Err(StoreError::BadRow)
+    });
+    assert!(undone.is_err());
+    write(&mut store, boris, 3).unwrap();
+    let used = store
+        .transaction(|tx| tx.all("SELECT seed FROM message ORDER BY seed", [], |row| row.get::<_, usize>(0)));
+    assert_eq!(used.unwrap(), [0, 2]);
+    assert!(store.owes_scrub());
+    store.scrub().unwrap();
+    let now = store.keys.all();
+    assert!(count(&now, &seed(1)) == 0 && count(&now, &seed(2)) == 1);
+}
+
+#[test]
+fn what_a_crash_left_in_the_file_of_keys_is_used_for_no_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    store.close().unwrap();
+    // Longer, as a step makes it, and what it was to hold has not arrived.
+    let path = dir.path().join("body.keys");
+    let mut file = fs::read(&path).unwrap();
+    file[32..].fill(0);
+    file.resize(128 * 1024, 0);
+    fs::write(&path, file).unwrap();
+    let mut store = Store::open(dir.path(), &pass("right")).unwrap();
+    assert_eq!(count(&store.keys.all(), &[0; 32]), 0);
+    assert_eq!(texts(&mut store, boris), ["text 1"]);
+}
+
+#[test]
+fn an_older_file_of_keys_costs_texts_and_not_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    for n in 0..2_050 {
+        write(&mut store, boris, n).unwrap();
+    }
+    store.close().unwrap();
+    let path = dir.path().join("body.keys");
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(64 * 1024).unwrap();
+    let mut store = Store::open(dir.path(), &pass("right")).unwrap();
+    write(&mut store, boris, 9_999).unwrap();
+    let readable = texts(&mut store, boris).into_iter().filter(|text| !text.is_empty());
+    assert_eq!(readable.count(), 2_048 + 1);
 }

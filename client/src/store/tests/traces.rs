@@ -5,7 +5,7 @@ use rusqlite::MAIN_DB;
 use super::*;
 use crate::store::body::Slot;
 
-fn count(bytes: &[u8], word: &[u8]) -> usize {
+pub(super) fn count(bytes: &[u8], word: &[u8]) -> usize {
     bytes.windows(word.len()).filter(|part| *part == word).count()
 }
 

@@ -342,7 +342,7 @@ impl<'c> Work<'c> {
 }
 
 /// Whether a row says what no row of ours can. What ended goes all the same, or one bad row would keep the rest for ever;
-/// what the queue took counts as used until the next start counts anew.
+/// what the queue took stays counted as used.
 const fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error::{
         FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery,
