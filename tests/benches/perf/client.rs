@@ -88,7 +88,8 @@ fn receive(world: &mut World, to: Who) -> Vec<f64> {
 }
 
 fn print(sends: Vec<f64>, receives: Vec<f64>, costs: Costs) {
-    assert!(receives.len() >= sends.len(), "a message did not arrive");
+    // A text behind a receipt that the relay has not taken yet leaves later, and is not measured where it arrives.
+    assert!(receives.len() * 10 >= sends.len() * 9, "{} of {} arrived in time", receives.len(), sends.len());
     let Costs { encrypt, decrypt, commit_sent, commit_received, capsule } = costs;
     let [send, receive] = [sends, receives].map(median);
     let [encrypt, decrypt, commit_sent, commit_received, capsule] =
