@@ -72,10 +72,18 @@ impl BodyKeys {
         let file = OpenOptions::new().read(true).write(true).open(dir.join(NAME)).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound { StoreError::Damaged } else { error.into() }
         })?;
-        // What a crash left of a step is not counted, and written anew by the next.
-        let count = file.metadata()?.len() / SEED_LEN / u64::from(STEP) * u64::from(STEP);
-        let count = Cell::new(u32::try_from(count).map_err(|_| StoreError::Damaged)?);
-        Self::over(Seeds::File { file, count }, master)
+        // Until the database has said how many of them are listed, none is there.
+        Self::over(Seeds::File { file, count: Cell::new(0) }, master)
+    }
+
+    /// The seeds that the database lists are there, and no others: what the file has beyond them, a crash or somebody else
+    /// left, and it is written anew before it is used. Where the file is shorter, it gets the rest.
+    pub(super) fn trust(&self, listed: u32) -> Result<(), StoreError> {
+        if let Seeds::File { file, count } = &self.seeds {
+            let whole = file.metadata()?.len() / SEED_LEN;
+            count.set(u32::try_from(whole).map_or(listed, |whole| whole.min(listed)));
+        }
+        self.reach(listed)
     }
 
     /// For a store in memory.
@@ -117,8 +125,11 @@ impl BodyKeys {
     }
 
     /// Adds seeds up to `count`, durably.
-    pub(super) fn reach(&self, count: u32) -> Result<(), StoreError> {
+    fn reach(&self, count: u32) -> Result<(), StoreError> {
         let (from, more) = (self.count(), count.saturating_sub(self.count()));
+        if more == 0 {
+            return Ok(());
+        }
         let mut fresh = Zeroizing::new(vec![0; SEED * usize::try_from(more).unwrap_or(0)]);
         self.rng.borrow_mut().fill_bytes(&mut fresh);
         match &self.seeds {

@@ -12,6 +12,10 @@ impl Tx<'_> {
     /// Seals a text under a key of its own: the key's place, and the column.
     pub(super) fn sealed(&self, text: &Words) -> Result<(Slot, Vec<u8>), StoreError> {
         let spent = std::mem::take(&mut *self.keys().spent.borrow_mut());
+        if !spent.is_empty() {
+            // What was rolled back may have listed them, too.
+            self.list_seeds(self.keys().count())?;
+        }
         for slot in spent {
             self.hand(slot);
             self.erase("UPDATE body_seed SET state = 2 WHERE seed = ?1 AND state = 0", [slot.0])?;
@@ -23,7 +27,7 @@ impl Tx<'_> {
         let slot = match self.one(free, [], slot)? {
             Some(slot) => slot,
             None => {
-                self.list_seeds()?;
+                self.list_seeds(self.keys().more_than(self.listed_seeds()?)?)?;
                 self.one(free, [], slot)?.ok_or(StoreError::Damaged)?
             }
         };
@@ -43,23 +47,24 @@ impl Tx<'_> {
         }
     }
 
-    /// Lists seeds of the file that are not listed yet, and makes more where there are none.
-    fn list_seeds(&self) -> Result<(), StoreError> {
-        let listed = self.one("SELECT count(*) FROM body_seed", [], |row| row.get::<_, u32>(0))?.unwrap_or(0);
-        for seed in listed..self.keys().more_than(listed)? {
+    /// How many seeds are listed: all from the first.
+    fn listed_seeds(&self) -> Result<u32, StoreError> {
+        Ok(self.one("SELECT count(*) FROM body_seed", [], |row| row.get(0))?.unwrap_or(0))
+    }
+
+    /// Lists the seeds below `count` that are not listed yet.
+    fn list_seeds(&self, count: u32) -> Result<(), StoreError> {
+        for seed in self.listed_seeds()?..count {
             self.run("INSERT INTO body_seed (seed, state) VALUES (?1, 0)", [seed])?;
         }
         Ok(())
     }
 
     /// The store was just opened, and what was written last is not known: a crash may have left seeds that never reached the
-    /// disk, or pages of a text whose seed counts as free. Whatever is not in use is overwritten before it is used.
+    /// disk, or pages of a text whose seed counts as free. Whatever is not in use is overwritten before it is used. Where an
+    /// older file was put back, the texts of the seeds that it lacks are gone, and the store goes on.
     pub(super) fn refresh_seeds(&self) -> Result<(), StoreError> {
-        let listed = self.one("SELECT count(*) FROM body_seed", [], |row| row.get::<_, u32>(0))?.unwrap_or(0);
-        if self.keys().count() < listed {
-            // An older file was put back: the texts of its lost seeds are gone, and the store goes on.
-            self.keys().reach(listed)?;
-        }
+        self.keys().trust(self.listed_seeds()?)?;
         let used: BTreeSet<u32> = self
             .all("SELECT seed FROM body_seed WHERE state = 1", [], |row| row.get(0))?
             .into_iter()

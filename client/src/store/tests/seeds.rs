@@ -148,6 +148,7 @@ fn the_file_of_keys_opens_nothing_under_another_master_key() {
     let master = MasterKey::generate(&mut ChaCha20Rng::seed_from_u64(8));
     fs::write(other.path().join("body.keys"), seeds).unwrap();
     let keys = BodyKeys::open(other.path(), &master).unwrap();
+    keys.trust(2_048).unwrap();
     let opened = (0..2_048).filter(|slot| keys.open_body(body::Slot(*slot), &sealed).is_ok()).count();
     assert_eq!(opened, 0);
 }
@@ -208,4 +209,35 @@ fn an_older_file_of_keys_costs_texts_and_not_the_store() {
     write(&mut store, boris, 9_999).unwrap();
     let readable = texts(&mut store, boris).into_iter().filter(|text| !text.is_empty());
     assert_eq!(readable.count(), 2_048 + 1);
+}
+
+#[test]
+fn the_first_key_of_all_is_not_given_again_either_when_its_text_was_rolled_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    // The list of keys was rolled back with it.
+    let undone: Result<(), StoreError> = store.transaction(|tx| {
+        tx.insert_message(&message(boris, 1))?;
+        Err(StoreError::BadRow)
+    });
+    assert!(undone.is_err());
+    write(&mut store, boris, 2).unwrap();
+    let used = store.transaction(|tx| tx.all("SELECT seed FROM message", [], |row| row.get::<_, u32>(0)));
+    assert_eq!(used.unwrap(), [1]);
+}
+
+#[test]
+fn a_file_of_keys_that_somebody_made_huge_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    store.close().unwrap();
+    // Beyond what a number of a seed can say.
+    let path = dir.path().join("body.keys");
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+    let mut store = Store::open(dir.path(), &pass("right")).unwrap();
+    assert_eq!(texts(&mut store, boris), ["text 1"]);
+    assert_eq!(store.keys.count(), 2_048);
 }
