@@ -25,7 +25,7 @@ use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
-use beresta_server::setup::{self, Config, Renewal, SetupError, Wish};
+use beresta_server::setup::{self, Config, Renewal, Setup, SetupError, Wish};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use qrcode::QrCode;
@@ -165,14 +165,17 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
 
 fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
+    let Setup { config, queues, .. } = setup::load(dir, now)?;
+    log::limit(config.log);
+    let cap = Cap { bytes: config.disk / FILES_PER_CAP };
+    let engine = Arc::new(SqliteEngine::open(&queues, cap).map_err(|_| Fault::Queues)?);
+    // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
+    // keys meanwhile.
     let setup = setup::load(dir, now)?;
-    log::limit(setup.config.log);
     let mut renewal = Renewal::new(dir, setup.descriptor);
     if renewal.is_due(now) {
         eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
     }
-    let cap = Cap { bytes: setup.config.disk / FILES_PER_CAP };
-    let engine = Arc::new(SqliteEngine::open(&setup.queues, cap).map_err(|_| Fault::Queues)?);
     let home = Home::at(dir);
     // Once the queues are ours: an export has them, or has left its mark.
     if take_back {
@@ -228,7 +231,14 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
                 }
             }
         };
-        server.stop(patience).await;
+        // Whoever asked for patience may lose it, and so may the system.
+        let hurry = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        server.stop(patience, hurry).await;
         ended
     });
     // The tasks first, then the engine: its end empties the write-ahead log of what was deleted.

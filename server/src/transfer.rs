@@ -10,7 +10,7 @@ mod seal;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use beresta_proto::rng::Random;
 use zeroize::Zeroizing;
@@ -141,14 +141,19 @@ fn settled(home: &Home, what: What) -> Result<(), TransferError> {
         Ok(engine) => {
             drop(engine);
             // On a full disk the log can't be moved into the file: a copy of the file alone would lack what is in it.
-            let mut log = home.path(Name::Queues).into_os_string();
-            log.push("-wal");
-            let rest = fs::metadata(log).map_or(0, |log| log.len());
+            let rest = fs::metadata(log_of(home)).map_or(0, |log| log.len());
             if rest == 0 { Ok(()) } else { Err(TransferError::Queues) }
         }
         Err(OpenError::InUse) => Err(TransferError::Running),
         Err(_) => Err(TransferError::Queues),
     }
+}
+
+/// The write-ahead log of the queues.
+fn log_of(home: &Home) -> PathBuf {
+    let mut log = home.path(Name::Queues).into_os_string();
+    log.push("-wal");
+    log.into()
 }
 
 fn write(
@@ -196,7 +201,8 @@ fn entry(out: &mut impl Write, name: Name, length: u64) -> Result<(), TransferEr
 pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferError> {
     let home = Home::at(dir);
     let all = || Name::LASTING.into_iter().chain([Name::Queues, Name::Moved]);
-    if all().any(|name| home.has(name)) {
+    // A log that lies there would be played into the queues that come.
+    if all().any(|name| home.has(name)) || log_of(&home).exists() {
         return Err(TransferError::Occupied);
     }
     let mut opener = Opener::new(File::open(file)?, passphrase)?;

@@ -151,9 +151,9 @@ impl Server {
         async move { drain.notified().await }
     }
 
-    /// Stops: accepts nobody new, tells everybody, waits for at most `patience` until they hung up, finishes what was begun,
-    /// closes. Without patience that takes at most 11 seconds.
-    pub async fn stop(mut self, patience: Duration) {
+    /// Stops: accepts nobody new, tells everybody, waits for at most `patience` until they hung up, or until `hurry` is over,
+    /// finishes what was begun, closes. Without patience that takes at most 11 seconds.
+    pub async fn stop(mut self, patience: Duration, hurry: impl Future<Output = ()>) {
         self.endpoint.set_server_config(None);
         self.hub.stop(RECONNECT_SECONDS.0, RECONNECT_SECONDS.1);
         let gone = async {
@@ -161,7 +161,10 @@ impl Server {
                 sleep(LOOK).await;
             }
         };
-        let _ = timeout(patience, gone).await;
+        tokio::select! {
+            _ = timeout(patience, gone) => {}
+            () = hurry => {}
+        }
         let finished = async {
             while self.hub.is_busy() {
                 sleep(LOOK).await;

@@ -98,7 +98,14 @@ fn an_import_that_fails_leaves_nothing_and_one_into_a_relay_changes_nothing() {
     let left = fs::read_dir(place.folder.path().join("new")).map_or(0, Iterator::count);
     assert_eq!(left, 0);
 
+    // What an earlier relay's queues left would be played into those that come.
     fs::write(&file, &whole).unwrap();
+    let log = log_of(&place.home("new"));
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(&log, b"of another").unwrap();
+    assert_eq!(place.import(), Err(TransferError::Occupied));
+    fs::remove_file(log).unwrap();
+
     place.import().unwrap();
     assert_eq!(place.import(), Err(TransferError::Occupied));
     place.home("new").read(Name::TlsKey).unwrap();

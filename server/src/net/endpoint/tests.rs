@@ -189,7 +189,7 @@ async fn a_relay_that_stops_says_so_and_closes() {
     let mut client = relay.client().await;
     epoch_key(&relay, &mut client).await;
     let Running { _dir, setup: _, server } = relay;
-    let stopped = tokio::spawn(server.stop(Duration::ZERO));
+    let stopped = tokio::spawn(server.stop(Duration::ZERO, std::future::pending()));
     assert!(matches!(client.hear().await, Heard::Push(Push::GoAway { .. })));
     assert_eq!(client.closed().await, Some(0));
     stopped.await.unwrap();

@@ -152,11 +152,25 @@ async fn a_drain_waits_for_people_to_hang_up_and_not_for_ever() {
     assert_eq!(order(&relay, Request::Drain).await, admin::Reply::Done);
     ordered.await;
     let Running { _dir, setup: _, server } = relay;
-    let stopped = tokio::spawn(server.stop(Duration::from_secs(20)));
+    let stopped = tokio::spawn(server.stop(Duration::from_secs(20), std::future::pending()));
     assert!(matches!(client.hear().await, Heard::Push(Push::GoAway { .. })));
     assert!(!stopped.is_finished());
     tokio::time::pause();
     // The client stays: it is closed once the patience is over.
     assert_eq!(client.closed().await, Some(0));
     stopped.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_is_cut_short_by_whoever_is_in_a_hurry() {
+    let relay = administered();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    let Running { _dir, setup: _, server } = relay;
+    let (hurry, hurried) = tokio::sync::oneshot::channel::<()>();
+    let stopped = tokio::spawn(server.stop(Duration::from_secs(3_600), async move { drop(hurried.await) }));
+    assert!(matches!(client.hear().await, Heard::Push(Push::GoAway { .. })));
+    tokio::time::pause();
+    hurry.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(60), stopped).await.unwrap().unwrap();
 }
