@@ -54,6 +54,8 @@ pub(crate) fn measure(dir: &Path) {
             bare.exchange(&mut costs);
         }
     }
+    let arrived = world.heard_texts(anna, to_boris).len() + world.heard_texts(boris, to_anna).len();
+    assert_eq!(arrived, sends.len(), "a message did not arrive");
     print(sends, receives, costs);
 }
 

@@ -172,5 +172,5 @@ async fn a_drain_is_cut_short_by_whoever_is_in_a_hurry() {
     assert!(matches!(client.hear().await, Heard::Push(Push::GoAway { .. })));
     tokio::time::pause();
     hurry.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(60), stopped).await.unwrap().unwrap();
+    timeout(Duration::from_secs(60), stopped).await.unwrap().unwrap();
 }
