@@ -3,6 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rand::CryptoRng;
 use rusqlite::config::DbConfig;
@@ -105,6 +106,7 @@ pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<Opened, StoreE
 }
 
 pub(super) fn in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<(Connection, BodyKeys), StoreError> {
+    ready()?;
     let conn = Connection::open_in_memory()?;
     let master = MasterKey::generate(rng);
     unlock(&conn, &master.database_key()?)?;
@@ -142,6 +144,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
+    ready()?;
     // Without CREATE: the file is made beforehand with mode 0600, which its WAL inherits. Without URI: a path is a path.
     let conn = Connection::open_with_flags(
         path,
@@ -150,6 +153,18 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
     unlock(&conn, key)?;
     set_up(&conn, "wal")?;
     Ok(conn)
+}
+
+/// Waits until SQLCipher is ready, whichever thread opens its first store: SQLite says that it is before SQLCipher has
+/// finished, and the second of two that begin at once would be refused.
+fn ready() -> Result<(), StoreError> {
+    static FIRST: Mutex<bool> = Mutex::new(false);
+    let mut done = FIRST.lock().unwrap_or_else(PoisonError::into_inner);
+    if !*done {
+        drop(Connection::open_in_memory()?);
+        *done = true;
+    }
+    Ok(())
 }
 
 /// Hands SQLCipher the key and proves that it reads the first page.
