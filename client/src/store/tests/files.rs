@@ -141,31 +141,3 @@ fn opening_and_closing_changes_no_file() {
     drop(Store::open(dir.path(), &pass("right")).unwrap());
     assert_unchanged(dir.path(), &before);
 }
-
-/// Not a test: what [`stores_open_side_by_side_from_the_first_on`] starts.
-#[test]
-#[ignore = "the child of another test"]
-fn child_that_opens_stores_at_once() {
-    let gate = std::sync::Barrier::new(8);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                gate.wait();
-                drop(Store::open_in_memory(&mut rng()).unwrap());
-            });
-        }
-    });
-}
-
-#[test]
-fn stores_open_side_by_side_from_the_first_on() {
-    // What can go wrong does so only in a process that has opened none yet.
-    for _ in 0..10 {
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "store::tests::files::child_that_opens_stores_at_once"])
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&child.stdout);
-        assert!(child.status.success() && said.contains("1 passed"), "{said}");
-    }
-}
