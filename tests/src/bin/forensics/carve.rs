@@ -171,6 +171,8 @@ pub(crate) fn carve(image: &Path, work: &Path) {
     let look = Look::new(&keys, &whole, &files);
     let found = look.of(&last);
     println!("before the last ones ended, of those: {found:?}");
+    let schema = [b"CREATE TABLE message".to_vec()];
+    assert_eq!(look.anywhere(&schema).len(), 1, "no decrypted page is read");
     assert_eq!((found.opened, found.seeds), (last.len(), last.len()), "the look is blind");
     drop(look);
 
