@@ -14,11 +14,13 @@ pub use beresta_proto::words::Words;
 mod client;
 mod error;
 mod open;
+mod opener;
 mod record;
 
 pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
 pub use error::{Error, LinkFault};
+pub use opener::{make_key_file, make_phrase, read_key_file};
 pub use record::{
     Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,
     InviteStatus, MessageInfo, NewInvite, RelayStatus, Status,
@@ -26,8 +28,6 @@ pub use record::{
 
 use crate::driver::Driver;
 pub use crate::driver::StoreTrouble;
-use crate::rng::Rng;
-use crate::store::StoreError;
 
 /// Names a contact, as text: `c` and a number.
 pub type ContactId = String;
@@ -75,37 +75,6 @@ pub struct Client {
 /// [`Error::BadLink`] if it is none.
 pub fn parse_relay(link: &str) -> Result<RelayAddress, Error> {
     Ok(RelayAddress::from_link(link)?)
-}
-
-/// Makes a passphrase of random words of a list.
-#[must_use]
-pub fn make_phrase(list: WordList) -> MadePhrase {
-    MadePhrase::draw(list, &mut Rng::system())
-}
-
-/// Reads a key file.
-///
-/// # Errors
-/// [`Error::NoKeyFile`] if it is not there or is none; [`Error::Denied`], [`Error::Store`].
-pub fn read_key_file(path: &Path) -> Result<KeyFile, Error> {
-    KeyFile::read(path)
-        .map_err(|error| if error == StoreError::NotFound { Error::NoKeyFile } else { error.into() })
-}
-
-/// Makes a key file where there is none. Lost, it takes along every profile whose passphrase goes with it.
-///
-/// # Errors
-/// [`Error::KeyFileExists`]; [`Error::NoKeyFile`] if its folder is not there; [`Error::Denied`], [`Error::StoreFull`].
-pub fn make_key_file(path: &Path) -> Result<KeyFile, Error> {
-    KeyFile::make(path, &mut Rng::system()).map_err(|error| {
-        if error == StoreError::AlreadyExists {
-            Error::KeyFileExists
-        } else if error == StoreError::NotFound {
-            Error::NoKeyFile
-        } else {
-            error.into()
-        }
-    })
 }
 
 /// What an invite says before anything is done with it. Reaches nothing.
