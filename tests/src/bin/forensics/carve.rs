@@ -144,6 +144,20 @@ impl<'i> Look<'i> {
     }
 }
 
+/// Looks for what a destroyed profile could be opened with: the slot of the header that opened, in pieces as small as a
+/// cipher's block, and the keys of texts.
+pub(crate) fn destroyed(image: &Path, work: &Path) {
+    let after = work.join("after");
+    let keys = Keys::open(&after);
+    let image = std::fs::read(image).unwrap();
+    let slot: Vec<Vec<u8>> = keys.slot.chunks_exact(16).map(<[u8]>::to_vec).collect();
+    let seeds: Vec<Vec<u8>> = keys.truths(&after).into_iter().map(|one| one.seed).collect();
+    assert!(!seeds.is_empty());
+    let left = [&slot, &seeds].map(|needles| Search::new(needles).found(&image).len());
+    println!("destroyed, of the slot and of the keys of {} texts: {left:?}", seeds.len());
+    assert_eq!(left, [0, 0], "SOMETHING IS LEFT");
+}
+
 pub(crate) fn carve(image: &Path, work: &Path) {
     let after = work.join("after");
     let keys = Keys::open(&after);

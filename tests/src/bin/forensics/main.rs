@@ -10,6 +10,7 @@
 //! ```text
 //! forensics live PROFILE IMAGE WORK    lives a while with a profile, in a file system that IMAGE holds
 //! forensics carve IMAGE WORK           looks for what is left of that in the image of the unmounted file system
+//! forensics destroyed IMAGE WORK       the same after the profile was destroyed: nothing that opens it is there
 //! ```
 //! `live` writes texts that stay and texts that disappear, lets time pass, and copies the profile to WORK before each
 //! ending, and the image once: the truth that `carve` compares with. The profile is opened by code of its own, written from
@@ -31,6 +32,7 @@ fn main() {
     match (what.as_str(), paths.as_slice()) {
         ("live", [profile, image, work]) => live::live(profile, image, work),
         ("carve", [image, work]) => carve::carve(image, work),
-        _ => panic!("forensics live PROFILE IMAGE WORK | forensics carve IMAGE WORK"),
+        ("destroyed", [image, work]) => carve::destroyed(image, work),
+        _ => panic!("forensics live PROFILE IMAGE WORK | forensics carve|destroyed IMAGE WORK"),
     }
 }
