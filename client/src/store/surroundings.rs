@@ -5,8 +5,8 @@ use std::path::Path;
 /// What a person should know of the machine on which a profile lies. Where it can't be told, nothing is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Surroundings {
-    /// The file system writes each change elsewhere, and keeps the old state for a while: btrfs, ZFS and their like. What
-    /// was overwritten can be found there.
+    /// The file system writes each change elsewhere, or a second time: btrfs, ZFS and their like, ext4 with a journal of
+    /// data. What was overwritten can be found there for a while.
     pub writes_elsewhere: bool,
     /// Memory is written to a disk that is not encrypted.
     pub bare_swap: bool,
@@ -18,10 +18,9 @@ impl Surroundings {
     pub fn of(dir: &Path) -> Self {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         {
-            Self {
-                writes_elsewhere: linux::writes_elsewhere(dir),
-                bare_swap: linux::bare_swap(Path::new("/")),
-            }
+            let root = Path::new("/");
+            let writes_elsewhere = linux::writes_elsewhere(dir) || linux::journals_data(root, dir);
+            Self { writes_elsewhere, bare_swap: linux::bare_swap(root) }
         }
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
         {
@@ -51,6 +50,17 @@ mod linux {
 
     pub(super) fn is_elsewhere<const N: usize>(kind: [u8; N]) -> bool {
         kind.first_chunk::<4>().is_some_and(|low| ELSEWHERE.contains(&u32::from_le_bytes(*low)))
+    }
+
+    /// Whether the folder's file system was mounted with `data=journal`: what is written goes to the journal first, and
+    /// stays there until something else takes its place. One that does so by its superblock cannot be told.
+    pub(super) fn journals_data(root: &Path, dir: &Path) -> bool {
+        let list = fs::read_to_string(root.join("proc/self/mountinfo"));
+        let (Ok(list), Ok(folder)) = (list, fs::metadata(dir)) else { return false };
+        let device = format!("{}:{}", major(folder.dev()), minor(folder.dev()));
+        let of_device = list.lines().filter(|line| line.split(' ').nth(2) == Some(device.as_str()));
+        let mut options = of_device.filter_map(|line| line.rsplit(' ').next());
+        options.any(|all| all.split(',').any(|one| one == "data=journal"))
     }
 
     /// Whether something is swapped to that is neither memory itself (zram) nor lies on dm-crypt.
@@ -88,7 +98,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::linux::{bare_swap, is_elsewhere, on_crypt};
+    use super::linux::{bare_swap, is_elsewhere, journals_data, on_crypt};
 
     #[test]
     fn file_systems_that_write_elsewhere_are_told_from_those_that_do_not() {
@@ -102,6 +112,23 @@ mod tests {
             assert!(!is_elsewhere(kind.to_le_bytes()), "{kind:x}");
         }
         assert!(!super::linux::writes_elsewhere(Path::new("/proc")));
+    }
+
+    #[test]
+    fn a_journal_of_data_is_noticed_where_the_folder_lies() {
+        use std::os::unix::fs::MetadataExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let device = fs::metadata(root.path()).unwrap().dev();
+        let here = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+        let told = |device: &str, options: &str| {
+            fs::create_dir_all(root.path().join("proc/self")).unwrap();
+            let line = format!("29 1 {device} / /home rw,noatime shared:1 - ext4 /dev/sda2 {options}\n");
+            fs::write(root.path().join("proc/self/mountinfo"), line).unwrap();
+            journals_data(root.path(), root.path())
+        };
+        assert!(told(&here, "rw,data=journal"));
+        assert!(!told(&here, "rw,errors=remount-ro,data=ordered"));
+        assert!(!told("999:999", "rw,data=journal"));
     }
 
     /// A system with this list of swaps.
