@@ -14,10 +14,13 @@ pub use beresta_proto::words::Words;
 mod client;
 mod error;
 mod open;
+mod opener;
 mod record;
 
-pub use crate::store::{KdfCost, Passphrase, harden_process};
+pub use crate::phrase::{MadePhrase, WordList, is_weak};
+pub use crate::store::{KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
 pub use error::{Error, LinkFault};
+pub use opener::{make_key_file, make_phrase, read_key_file};
 pub use record::{
     Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,
     InviteStatus, MessageInfo, NewInvite, RelayStatus, Status,

@@ -9,6 +9,7 @@ mod cpu_time;
 pub mod crypto;
 mod driver;
 pub mod engine;
+pub mod phrase;
 pub mod rng;
 pub mod store;
 pub mod transport;

@@ -38,6 +38,12 @@ pub enum Error {
     /// The passphrase opens nothing.
     #[error("wrong passphrase")]
     WrongPassphrase,
+    /// The key file is not there, or is none.
+    #[error("no key file")]
+    NoKeyFile,
+    /// Where the key file is to be made, there is something already.
+    #[error("key file exists")]
+    KeyFileExists,
     /// The store's files are damaged.
     #[error("store damaged")]
     StoreDamaged,
@@ -137,6 +143,7 @@ impl From<StoreError> for Error {
             StoreError::AlreadyExists => Self::ProfileExists,
             StoreError::InUse => Self::InUse,
             StoreError::WrongPassphrase => Self::WrongPassphrase,
+            StoreError::NoKeyFile => Self::NoKeyFile,
             StoreError::DamagedHeader | StoreError::Damaged | StoreError::BadRow => Self::StoreDamaged,
             StoreError::Newer { found: _, known: _ } => Self::StoreNewer,
             StoreError::Full => Self::StoreFull,

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// a slot in use looks like an unused one.
     #[error("the passphrase opens nothing")]
     WrongPassphrase,
+    /// The person: the file is not one that was made as a key file: it has another length.
+    #[error("the file is no key file")]
+    NoKeyFile,
     /// The header is not one of ours: its length or its costs are impossible.
     #[error("the vault header is damaged")]
     DamagedHeader,

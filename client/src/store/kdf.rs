@@ -70,12 +70,16 @@ pub(super) fn derive(
     blocks.try_reserve_exact(count).map_err(|_| StoreError::OutOfMemory)?;
     blocks.resize(count, Block::new());
     let mut out = Zeroizing::new([0; 32]);
-    let done = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
-        passphrase.as_bytes(),
-        salt,
-        out.as_mut_slice(),
-        blocks.as_mut_slice(),
-    );
+    // An empty secret is the same as none: who does not know of a key file cannot see that there is one.
+    let done = Argon2::new_with_secret(passphrase.secret(), Algorithm::Argon2id, Version::V0x13, params)
+        .and_then(|argon2| {
+            argon2.hash_password_into_with_memory(
+                passphrase.as_bytes(),
+                salt,
+                out.as_mut_slice(),
+                blocks.as_mut_slice(),
+            )
+        });
     for block in &mut blocks {
         block.zeroize();
     }

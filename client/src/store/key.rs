@@ -4,47 +4,66 @@ use std::fmt;
 
 use rand::CryptoRng;
 use ring::hkdf;
-use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::StoreError;
+use super::{KeyFile, StoreError};
+use crate::phrase;
 
-/// A passphrase, ready to be derived from.
+/// A passphrase, ready to be derived from, and the key file that goes with it where there is one.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Passphrase(Vec<u8>);
+pub struct Passphrase {
+    typed: Vec<u8>,
+    key_file: Option<KeyFile>,
+}
 
 impl Passphrase {
     /// Takes a passphrase as typed and wipes what was handed in.
     ///
     /// It is brought into Unicode's NFC: some systems type `й` and `ё` as one code point, others as two, and who
-    /// changes keyboards must not be locked out.
+    /// changes keyboards must not be locked out. Words that all are of one list are spelled as they are there
+    /// ([`phrase`]).
     #[must_use]
     pub fn new(typed: String) -> Self {
         let typed = Zeroizing::new(typed);
-        // Composing can make a text longer, at most threefold; a vector that never grows leaves no copies behind.
-        let mut bytes = Vec::with_capacity(typed.len().saturating_mul(3));
-        let mut utf8 = [0; 4];
-        for c in typed.nfc() {
-            bytes.extend_from_slice(c.encode_utf8(&mut utf8).as_bytes());
-        }
-        utf8.zeroize();
-        Self(bytes)
+        let typed = phrase::spelled(&typed).map_or_else(
+            || phrase::composed(&typed),
+            |words| words.as_bytes().to_vec(), // of exactly this length: it does not grow
+        );
+        Self { typed, key_file: None }
+    }
+
+    /// The same passphrase, and a file without which it opens nothing; or without one.
+    #[must_use]
+    pub fn with_key_file(mut self, key_file: Option<KeyFile>) -> Self {
+        self.key_file = key_file;
+        self
     }
 
     /// Whether nothing was typed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.typed.is_empty()
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.typed
+    }
+
+    /// What Argon2id takes beside the passphrase: nothing where there is no key file.
+    pub(super) fn secret(&self) -> &[u8] {
+        self.key_file.as_ref().map_or(&[], KeyFile::as_bytes)
+    }
+
+    /// Whether two open the same.
+    #[cfg(test)]
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        (self.as_bytes(), self.secret()) == (other.as_bytes(), other.secret())
     }
 }
 
 impl fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(_) = self;
+        let Self { typed: _, key_file: _ } = self;
         f.write_str("Passphrase(..)")
     }
 }

@@ -94,6 +94,12 @@ impl Terminal {
         self.expect_one(&[text]).map(drop)
     }
 
+    /// All that was shown until what was waited for last.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.shown.get(..self.looked).unwrap_or_default()
+    }
+
     /// Types.
     ///
     /// # Errors

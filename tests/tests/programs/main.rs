@@ -12,14 +12,15 @@ mod killed;
 mod logs;
 mod moved;
 mod operators;
+mod passphrases;
 mod readme;
 mod restored;
 mod seized;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, both};
 
-const ANNA: Who = Who { name: "Anna", language: "en", passphrase: "snow lamp anchor spring" };
-const BORIS: Who = Who { name: "Boris", language: "en", passphrase: "harbour violet engine moss" };
+const ANNA: Who = Who { name: "Anna", language: "en", passphrase: "snow lamp anchor spring teapot" };
+const BORIS: Who = Who { name: "Boris", language: "en", passphrase: "harbour violet engine moss kettle" };
 
 /// A relay and two people who met.
 struct World {

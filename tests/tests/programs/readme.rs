@@ -8,7 +8,7 @@ use beresta_tests::process::{Broken, Programs, Terminal, free_port};
 
 const README: &str = include_str!("../../../README.md");
 const PORT: &str = "127.0.0.1:4433";
-const PASSPHRASE: &str = "correct horse battery staple";
+const PASSPHRASE: &str = "correct horse battery staple teapot";
 const HERS: &str = "Boris, did the parcel come";
 const HIS: &str = "It came, thank you";
 

@@ -97,6 +97,9 @@ fn all() -> Command {
             option("max", "N").value_parser(value_parser!(u64).range(1..)),
         ],
     );
+    let path = value_parser!(std::path::PathBuf);
+    let make = option("make-key-file", "FILE").value_parser(path).conflicts_with("drop-key-file");
+    let passwd = verb("passwd", [make, flag("drop-key-file"), flag("yes")]);
     let verify = noun("verify", [verb("show", [who()]), verb("confirm", [who(), option("code", "DIGITS")])]);
     Command::new(PROGRAM)
         .version(env!("CARGO_PKG_VERSION"))
@@ -114,18 +117,20 @@ fn all() -> Command {
             chats(),
             send,
             receive,
-            verb("passwd", []),
+            passwd,
             verb("completions", [shells]),
         ])
 }
 
-fn everywhere() -> [Arg; 6] {
+fn everywhere() -> [Arg; 7] {
     let global = |arg: Arg| arg.global(true);
     [
         global(option("dir", "DIR").value_parser(value_parser!(std::path::PathBuf))),
         global(flag("json")),
         global(option("lang", "en|ru").value_parser(["en", "ru"]).hide_possible_values(true)),
         global(option("passphrase-fd", "N").value_parser(value_parser!(u32))),
+        // Where it lies is no secret that a profile hangs on; what is in it never stands on a command line.
+        global(option("key-file", "FILE").value_parser(value_parser!(std::path::PathBuf))),
         global(flag("quiet").short('q')),
         global(Arg::new("help").short('h').long("help").action(ArgAction::Help)),
     ]

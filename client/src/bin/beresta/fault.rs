@@ -17,8 +17,9 @@ pub(crate) enum Fault {
     NoHome,
     NoTerminal,
     NoDescriptor,
-    ShortPassphrase,
+    WeakPassphrase,
     PassphrasesDiffer,
+    KeyFileInside,
     Unconfirmed,
     Input,
     Output,
@@ -48,8 +49,9 @@ impl Fault {
         ExitCode::from(match self {
             Self::Usage(_)
             | Self::BadSpan
-            | Self::ShortPassphrase
+            | Self::WeakPassphrase
             | Self::PassphrasesDiffer
+            | Self::KeyFileInside
             | Self::Input => code::USAGE,
             Self::Api(error) => api(error).1,
             Self::NoTerminal | Self::NoDescriptor => code::LOCKED,
@@ -68,8 +70,9 @@ impl Fault {
             Self::NoHome => "no-home",
             Self::NoTerminal => "no-terminal",
             Self::NoDescriptor => "no-descriptor",
-            Self::ShortPassphrase => "short-passphrase",
+            Self::WeakPassphrase => "weak-passphrase",
             Self::PassphrasesDiffer => "passphrases-differ",
+            Self::KeyFileInside => "key-file-inside",
             Self::Unconfirmed => "unconfirmed",
             Self::Input => "input",
             Self::Output => "output",
@@ -92,8 +95,9 @@ impl Fault {
             | Self::NoHome
             | Self::NoTerminal
             | Self::NoDescriptor
-            | Self::ShortPassphrase
+            | Self::WeakPassphrase
             | Self::PassphrasesDiffer
+            | Self::KeyFileInside
             | Self::Unconfirmed
             | Self::Input
             | Self::Output
@@ -110,6 +114,8 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::ProfileExists => ("profile-exists", code::USAGE),
         Error::InUse => ("in-use", code::LOCKED),
         Error::WrongPassphrase => ("wrong-passphrase", code::LOCKED),
+        Error::NoKeyFile => ("no-key-file", code::LOCKED),
+        Error::KeyFileExists => ("key-file-exists", code::USAGE),
         Error::StoreDamaged => ("store-damaged", code::INTERNAL),
         Error::StoreNewer => ("store-newer", code::INTERNAL),
         Error::StoreFull => ("store-full", code::INTERNAL),

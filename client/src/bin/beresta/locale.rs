@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use beresta_client::api::WordList;
+
 /// A language with a catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Language {
@@ -53,6 +55,14 @@ impl Language {
         match self {
             Self::English => "en",
             Self::Russian => "ru",
+        }
+    }
+
+    /// The list that passphrases are made of.
+    pub(crate) const fn words(self) -> WordList {
+        match self {
+            Self::English => WordList::English,
+            Self::Russian => WordList::Russian,
         }
     }
 }

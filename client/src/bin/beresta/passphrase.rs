@@ -2,18 +2,21 @@
 //! the environment, which other programs can read.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, stdin};
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _, stderr, stdin};
 
-use beresta_client::api::Passphrase;
+use beresta_client::api::{MadePhrase, Passphrase, WordList, is_weak, make_phrase};
 use zeroize::Zeroizing;
 
 use super::fault::Fault;
-use super::text::Text;
+use super::print::Printer;
 
-/// Characters that a new passphrase has at the least. What makes it strong is said in words, not counted.
-const SHORTEST: usize = 8;
 /// Bytes of a line from a descriptor: a longer one is no passphrase.
 const LONGEST: u64 = 4_096;
+/// How often a person may choose a weak passphrase, or mistype, before the command ends.
+const TRIES: usize = 5;
+/// The terminal's second screen, cleared; and back from it. What stood there is in no list of lines scrolled by.
+const SECOND_SCREEN: &str = "\u{1b}[?1049h\u{1b}[2J\u{1b}[H";
+const FIRST_SCREEN: &str = "\u{1b}[2J\u{1b}[?1049l";
 
 /// Where passphrases come from.
 pub(crate) enum Source {
@@ -31,7 +34,7 @@ impl Source {
         Ok(Self::Lines(BufReader::new(file.take(LONGEST))))
     }
 
-    fn line(&mut self, text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {
+    fn line(&mut self, print: &Printer, question: &str) -> Result<Zeroizing<String>, Fault> {
         match self {
             Self::Lines(lines) => {
                 let mut line = Zeroizing::new(String::with_capacity(256));
@@ -44,7 +47,7 @@ impl Source {
                 }
                 Ok(line)
             }
-            Self::Prompt if stdin().is_terminal() => rpassword::prompt_password(text.say(question))
+            Self::Prompt if stdin().is_terminal() => rpassword::prompt_password(print.text.say(question))
                 .map(Zeroizing::new)
                 .map_err(|_| Fault::NoTerminal),
             Self::Prompt => Err(Fault::NoTerminal),
@@ -52,23 +55,72 @@ impl Source {
     }
 
     /// The passphrase of the profile.
-    pub(crate) fn ask(&mut self, text: &Text) -> Result<Passphrase, Fault> {
-        let mut line = self.line(text, "ask-passphrase")?;
+    pub(crate) fn ask(&mut self, print: &Printer) -> Result<Passphrase, Fault> {
+        let mut line = self.line(print, "ask-passphrase")?;
         Ok(Passphrase::new(std::mem::take(&mut line)))
     }
 
-    /// A new passphrase: asked twice at the terminal, because what is typed is not seen.
-    pub(crate) fn ask_new(&mut self, text: &Text) -> Result<Passphrase, Fault> {
-        let mut first = self.line(text, "ask-new-passphrase")?;
-        if first.chars().count() < SHORTEST {
-            return Err(Fault::ShortPassphrase);
-        }
-        if let Self::Prompt = self {
-            let second = self.line(text, "ask-again")?;
-            if *first != *second {
-                return Err(Fault::PassphrasesDiffer);
+    /// A new passphrase: one that the person thought of, asked twice at the terminal, because what is typed is not seen;
+    /// or words that are made for them, if they just press Enter. `known` is what somebody who guesses tries first.
+    ///
+    /// There is no way to have a weak one all the same: with the files in hand it is as good as none, and a person who
+    /// is in a hurry would take it.
+    pub(crate) fn ask_new(
+        &mut self,
+        print: &Printer,
+        list: WordList,
+        known: &[&str],
+    ) -> Result<Passphrase, Fault> {
+        for left in (0..TRIES).rev() {
+            let mut first = self.line(print, "ask-new-passphrase")?;
+            let at_the_terminal = matches!(self, Self::Prompt);
+            if first.is_empty() && at_the_terminal {
+                return self.made(print, list);
             }
+            let fault = if is_weak(&first, known) {
+                Fault::WeakPassphrase
+            } else if at_the_terminal && *self.line(print, "ask-again")? != *first {
+                Fault::PassphrasesDiffer
+            } else {
+                return Ok(Passphrase::new(std::mem::take(&mut first)));
+            };
+            if left == 0 || !at_the_terminal {
+                return Err(fault);
+            }
+            eprintln!("{}", fault.words(&print.text));
         }
-        Ok(Passphrase::new(std::mem::take(&mut first)))
+        Err(Fault::WeakPassphrase)
+    }
+
+    /// Makes words, shows them, and has them typed.
+    fn made(&mut self, print: &Printer, list: WordList) -> Result<Passphrase, Fault> {
+        let made = make_phrase(list);
+        for _ in 0..TRIES {
+            self.show(print, &made)?;
+            if made.is_typed(&self.line(print, "ask-made-again")?) {
+                return Ok(made.passphrase());
+            }
+            print.warn("made-differs", []);
+        }
+        Err(Fault::PassphrasesDiffer)
+    }
+
+    /// Shows words until the person presses Enter, and takes them off the screen.
+    fn show(&mut self, print: &Printer, made: &MadePhrase) -> Result<(), Fault> {
+        // Into a file or a pipe they must not go.
+        if !stderr().is_terminal() {
+            return Err(Fault::NoTerminal);
+        }
+        let put = |parts: &[&str]| {
+            let mut out = stderr().lock();
+            parts.iter().try_for_each(|part| out.write_all(part.as_bytes())).and_then(|()| out.flush())
+        };
+        // Piece by piece, and the words as they lie: put together they would be copied.
+        let (front, end) = (print.text.say("made-front"), print.text.say("made-end"));
+        put(&[SECOND_SCREEN, &front, "\r\n\r\n    ", made.words(), "\r\n\r\n", &end, "\r\n"])
+            .map_err(|_| Fault::NoTerminal)?;
+        let seen = self.line(print, "ask-made-seen");
+        put(&[FIRST_SCREEN]).map_err(|_| Fault::NoTerminal)?;
+        seen.map(drop)
     }
 }

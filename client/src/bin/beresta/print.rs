@@ -3,7 +3,7 @@
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
 use beresta_client::api::{
-    ContactInfo, ContactTrust, DeliveryState, Event, EventKind, MessageInfo, StoreTrouble,
+    ContactInfo, ContactTrust, DeliveryState, Event, EventKind, MessageInfo, StoreTrouble, Surroundings,
 };
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -179,6 +179,16 @@ impl Printer {
         }
         if now.unwiped && !before.unwiped {
             self.warn("store-unwiped", []);
+        }
+    }
+
+    /// Tells what around the profile may keep what it destroys, and what to do.
+    pub(crate) fn surroundings(&self, around: Surroundings) {
+        if around.writes_elsewhere {
+            self.warn("writes-elsewhere", []);
+        }
+        if around.bare_swap {
+            self.warn("bare-swap", []);
         }
     }
 

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use beresta_client::api::{Client, ContactInfo, Network};
+use beresta_client::api::{Client, ContactInfo, KeyFile, Network, Passphrase, read_key_file};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
@@ -33,6 +33,7 @@ pub(crate) struct Shell {
     pub(crate) print: Printer,
     pub(crate) language: Language,
     dir: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     source: Source,
     opened: Option<Client>,
 }
@@ -42,14 +43,20 @@ impl Shell {
         self.dir.clone().or_else(default_dir).ok_or(Fault::NoHome)
     }
 
-    /// A new passphrase.
-    pub(crate) fn new_passphrase(&mut self) -> Result<beresta_client::api::Passphrase, Fault> {
-        self.source.ask_new(&self.print.text)
+    /// A new passphrase, without a key file. `known` is what somebody who guesses tries first.
+    pub(crate) fn new_passphrase(&mut self, known: &[&str]) -> Result<Passphrase, Fault> {
+        self.source.ask_new(&self.print, self.language.words(), known)
     }
 
-    /// The passphrase of the profile.
-    pub(crate) fn passphrase(&mut self) -> Result<beresta_client::api::Passphrase, Fault> {
-        self.source.ask(&self.print.text)
+    /// The passphrase of the profile, with the key file that the command line names.
+    pub(crate) fn passphrase(&mut self) -> Result<Passphrase, Fault> {
+        let key_file = self.key_file()?;
+        Ok(self.source.ask(&self.print)?.with_key_file(key_file))
+    }
+
+    /// The key file that the command line names.
+    pub(crate) fn key_file(&self) -> Result<Option<KeyFile>, Fault> {
+        Ok(self.key_file.as_deref().map(read_key_file).transpose()?)
     }
 
     /// Asks for the passphrase and opens the profile.
@@ -88,7 +95,8 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
     let print = Printer { text, json, quiet: args::is_set(&found, "quiet") };
     let outcome = Source::new(args::value(&found, "passphrase-fd")).and_then(|source| {
         let dir = args::value(&found, "dir");
-        let mut shell = Shell { print, language, dir, source, opened: None };
+        let key_file = args::value(&found, "key-file");
+        let mut shell = Shell { print, language, dir, key_file, source, opened: None };
         // The client has a runtime of its own; this one only waits for it and for the terminal.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -128,7 +136,7 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("init", _) => profile::init(shell, found).await,
         ("status", _) => profile::status(shell).await,
         ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
-        ("passwd", _) => profile::passwd(shell).await,
+        ("passwd", _) => profile::passwd(shell, found).await,
         ("completions", _) => profile::completions(shell, found),
         ("invite", Some(("new", found))) => invite::new(shell, found).await,
         ("invite", Some(("inspect", found))) => invite::inspect(shell, found),

@@ -23,6 +23,27 @@ fn after_a_change_only_the_new_passphrase_opens() {
 }
 
 #[test]
+fn a_change_overwrites_the_old_slot_where_it_lies_and_encrypts_nothing_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let path = dir.path().join(vault::NAME);
+    let (slot, before) = (store.home.as_ref().unwrap().vault.slot(), fs::read(&path).unwrap());
+    let old = &before[vault::HEAD_LEN + slot * vault::SLOT_LEN..][..vault::SLOT_LEN];
+    let master = Vault::open(dir.path(), &pass("right")).unwrap().1;
+    // Somebody who has the file open sees the change in it: it is the same file on the disk, not another of its name.
+    let mut held = fs::File::open(&path).unwrap();
+    store.change_passphrase(&pass("right"), &pass("second"), &mut rng()).unwrap();
+    drop(store);
+    let mut after = Vec::new();
+    std::io::Read::read_to_end(&mut held, &mut after).unwrap();
+    assert_eq!(after, fs::read(&path).unwrap());
+    for part in old.chunks(16) {
+        assert_eq!(traces::count(&after, part), 0, "a piece of the old slot is left");
+    }
+    assert_eq!(Vault::open(dir.path(), &pass("second")).unwrap().1.as_bytes(), master.as_bytes());
+}
+
+#[test]
 fn a_change_needs_the_old_passphrase_and_without_it_touches_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());

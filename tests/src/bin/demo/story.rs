@@ -8,9 +8,10 @@ use beresta_tests::process::{Broken, OPERATOR, Person, Profile, Programs, Relay,
 use data_encoding::BASE64URL_NOPAD;
 
 const ANNA: Who = Who {
-    name: "Анна-адвокат", language: "ru", passphrase: "снег лампа якорь весна"
+    name: "Анна-адвокат", language: "ru", passphrase: "снег лампа якорь весна чайник"
 };
-const BORIS: Who = Who { name: "Boris-abroad", language: "en", passphrase: "harbour violet engine moss" };
+const BORIS: Who =
+    Who { name: "Boris-abroad", language: "en", passphrase: "harbour violet engine moss kettle" };
 
 const HELLO: &str = "Здравствуйте, Борис. Обыск был утром, документы у меня";
 const REPLY: &str = "Anna, I am safe abroad, writing from a borrowed laptop";

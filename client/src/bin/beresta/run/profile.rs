@@ -1,14 +1,18 @@
 //! The profile itself: making, describing, its passphrase; and completions for shells.
 
 use std::io::{BufRead as _, IsTerminal as _, stdin};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use beresta_client::api::{Client, KdfCost, Network, NewProfile, StoreTrouble, parse_relay};
+use beresta_client::api::{
+    Client, KdfCost, Network, NewProfile, StoreTrouble, Surroundings, make_key_file, parse_relay,
+};
 use clap::ArgMatches;
 
 use super::super::args::{self, PROGRAM};
 use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
+use super::contact::sure;
 use super::{Done, Shell};
 
 /// How long `status` waits for the line before it says how it is.
@@ -32,7 +36,8 @@ pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         Some(mib) => KdfCost::new(mib.saturating_mul(1_024), 1, 1).map_err(|_| Fault::Internal)?,
     };
     shell.print.talk("init-advice", []);
-    let passphrase = shell.new_passphrase()?;
+    let key_file = shell.key_file()?;
+    let passphrase = shell.new_passphrase(&[&name])?.with_key_file(key_file);
     shell.print.talk("making", []);
     let language = shell.language.name().to_owned();
     let without_relay = relay.is_none();
@@ -51,6 +56,7 @@ pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         shell.print.object(&status);
     }
     shell.print.talk("init-made", [("dir", dir.display().to_string().into())]);
+    shell.print.surroundings(Surroundings::of(&dir));
     shell.print.talk(if without_relay { "init-next-accept" } else { "init-next-invite" }, []);
     Ok(Done::Fully)
 }
@@ -72,6 +78,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     client.close().await;
     if shell.print.json {
         shell.print.object(&status);
+        shell.print.surroundings(Surroundings::of(&shell.dir()?));
         return Ok(Done::Fully);
     }
     let say = |key: &str, value: String| {
@@ -97,6 +104,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     }
     shell.print.skew(status.clock_skew_ms);
     shell.print.trouble(status.trouble, StoreTrouble::default());
+    shell.print.surroundings(Surroundings::of(&shell.dir()?));
     Ok(Done::Fully)
 }
 
@@ -122,18 +130,48 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
     Ok(Done::Fully)
 }
 
-pub(super) async fn passwd(shell: &mut Shell) -> Result<Done, Fault> {
-    let old = shell.passphrase()?;
+pub(super) async fn passwd(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let made: Option<PathBuf> = args::value(found, "make-key-file");
     let dir = shell.dir()?;
+    if made.as_ref().is_some_and(|made| lies_in(made, &dir)) {
+        return Err(Fault::KeyFileInside);
+    }
+    let old = shell.passphrase()?;
     shell.print.talk("opening", []);
     // Opened first, so that a wrong passphrase is told before a new one is thought of.
     let again = old.clone();
     let client = Client::open(&dir, old, Network::Offline).await?;
-    let new = shell.new_passphrase()?;
-    client.change_passphrase(again, new).await?;
+    if made.is_some() {
+        shell.print.warn("key-file-advice", []);
+        sure(shell, found, "sure-key-file", "")?;
+    }
+    let name = client.status().await?.name;
+    shell.print.talk("passwd-advice", []);
+    let new = shell.new_passphrase(&[&name])?;
+    let key_file = match &made {
+        // On the disk before the profile needs it.
+        Some(path) => Some(make_key_file(path)?),
+        None if args::is_set(found, "drop-key-file") => None,
+        None => shell.key_file()?,
+    };
+    let changed = client.change_passphrase(again, new.with_key_file(key_file)).await;
+    if let (Err(_), Some(path)) = (&changed, &made) {
+        // The profile opens as before, and nothing hangs on it.
+        let _ = std::fs::remove_file(path);
+    }
+    changed?;
     client.close().await;
     shell.print.talk("passwd-done", []);
     Ok(Done::Fully)
+}
+
+/// Whether a file that is not there yet would lie in the folder of the profile, beside what it is to protect.
+fn lies_in(file: &Path, dir: &Path) -> bool {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), dir.canonicalize()) {
+        (Ok(folder), Ok(dir)) => folder.starts_with(dir),
+        _ => false,
+    }
 }
 
 pub(super) fn completions(shell: &Shell, found: &ArgMatches) -> Result<Done, Fault> {
