@@ -13,11 +13,13 @@ pub use beresta_proto::words::Words;
 
 mod client;
 mod error;
+mod lock;
 mod open;
 mod record;
 
 pub use crate::store::{KdfCost, Passphrase, harden_process};
 pub use error::{Error, LinkFault};
+pub use lock::{Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, lock_others, panic};
 pub use record::{
     Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,
     InviteStatus, MessageInfo, NewInvite, RelayStatus, Status,

@@ -203,8 +203,9 @@ async fn run(
         let input = tokio::select! {
             input = inputs.recv() => match input {
                 Some(Input::Close(done)) => {
+                    // Keys and texts first: relays may take their time.
+                    blocking(|| drop(desk));
                     lines.close().await;
-                    drop(desk);
                     let _ = done.send(());
                     return;
                 }

@@ -6,11 +6,13 @@
 
 mod body;
 mod error;
+mod holder;
 mod kdf;
 mod key;
 mod lock;
 mod migrate;
 mod open;
+mod panic;
 mod process;
 mod seed;
 pub mod signal;
@@ -34,8 +36,10 @@ use rand::CryptoRng;
 use rusqlite::Connection;
 
 pub use error::StoreError;
+pub use holder::{Holder, ProcessId};
 pub use kdf::KdfCost;
 pub use key::{DatabaseKey, MasterKey, Passphrase};
+pub use panic::Destruction;
 pub use process::harden_process;
 pub use tx::Tx;
 

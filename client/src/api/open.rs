@@ -6,6 +6,7 @@ use std::sync::Arc;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::limits::NAME_BYTES;
 use beresta_proto::words::Words;
+use tokio::runtime::Runtime;
 
 use super::{Client, Dropped, Error, Network, NewProfile, RelayStatus, Status};
 use crate::crypto;
@@ -25,24 +26,27 @@ where
     if error == Error::NotFound { Error::NoProfile } else { error }
 }
 
+/// A runtime that may be dropped anywhere: whoever waits for a profile to open may be told to lock.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 async fn on_own_threads(
     open: impl FnOnce() -> Result<Store, Error> + Send + 'static,
     network: Network,
 ) -> Result<Client, Error> {
     let runtime = Driver::runtime().map_err(|_| Error::Store)?;
-    let store = runtime.spawn_blocking(open).await;
-    let store = match store {
-        Ok(Ok(store)) => store,
-        failed => {
-            runtime.shutdown_background();
-            return match failed {
-                Ok(Err(error)) => Err(error),
-                _ => Err(Error::Store),
-            };
-        }
-    };
+    let opening = runtime.spawn_blocking(open);
+    let mut own = Own(Some(runtime));
+    let store = opening.await.map_err(|_| Error::Store)??;
     let engine = Engine::new(Rng::system());
-    let driver = Driver::start(runtime, engine, store, network == Network::Online);
+    let driver = Driver::start(own.0.take().ok_or(Error::Store)?, engine, store, network == Network::Online);
     Ok(Client { driver: Arc::new(driver) })
 }
 

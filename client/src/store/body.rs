@@ -225,7 +225,7 @@ impl BodyKeys {
 
 /// Asks a file system that would write each change elsewhere not to. Those that write in place know no such wish, and
 /// refuse it.
-fn in_place(file: &File) {
+pub(super) fn in_place(file: &File) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};

@@ -9,6 +9,7 @@ use super::*;
 
 mod files;
 mod header;
+mod panic;
 mod passphrase;
 mod seeds;
 mod traces;

@@ -22,6 +22,7 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::body::in_place;
 use super::key::expand;
 use super::lock::{private, sync_dir};
 use super::{KdfCost, MasterKey, Passphrase, StoreError, kdf};
@@ -37,6 +38,8 @@ const SLOTS: usize = 8;
 const SALT_LEN: usize = 32;
 /// Salt and three costs: what the head means, and what every slot is bound to.
 const MEANT_LEN: usize = SALT_LEN + 12;
+/// Where the costs stand. A panic leaves them, so that one which is cut short looks like a wrong passphrase.
+pub(super) const COSTS: std::ops::Range<usize> = SALT_LEN..MEANT_LEN;
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
 const PAYLOAD_LEN: usize = SLOT_LEN - NONCE_LEN - TAG_LEN;
@@ -87,6 +90,7 @@ impl Vault {
 
         let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
         let mut out = private(OpenOptions::new().write(true).create_new(true)).open(&new)?;
+        in_place(&out);
         out.write_all(&file)?;
         out.sync_all()?;
         std::fs::rename(&new, &path)?;

@@ -9,6 +9,7 @@
 mod bad_line;
 mod command_line;
 mod killed;
+mod locked;
 mod logs;
 mod moved;
 mod operators;

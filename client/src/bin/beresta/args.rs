@@ -115,6 +115,8 @@ fn all() -> Command {
             send,
             receive,
             verb("passwd", []),
+            verb("lock", []).subcommand(verb("idle", [Arg::new("span").value_name("off|1m|10m|1h")])),
+            verb("panic", [flag("yes")]),
             verb("completions", [shells]),
         ])
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use beresta_client::api::{Error, LinkFault, Words};
+use beresta_client::api::{Error, LinkFault, LockReason, Words};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::sanitize::harmless_line;
@@ -20,6 +20,10 @@ pub(crate) enum Fault {
     ShortPassphrase,
     PassphrasesDiffer,
     Unconfirmed,
+    Locked(LockReason),
+    BadIdle,
+    /// The person asked to destroy the profile: handled where it is open, and told to nobody.
+    Panic,
     Input,
     Output,
     Internal,
@@ -50,12 +54,13 @@ impl Fault {
             | Self::BadSpan
             | Self::ShortPassphrase
             | Self::PassphrasesDiffer
+            | Self::BadIdle
             | Self::Input => code::USAGE,
             Self::Api(error) => api(error).1,
-            Self::NoTerminal | Self::NoDescriptor => code::LOCKED,
+            Self::NoTerminal | Self::NoDescriptor | Self::Locked(_) => code::LOCKED,
             Self::NoHome => code::NOT_FOUND,
             Self::Unconfirmed => code::IDENTITY,
-            Self::Output | Self::Internal => code::INTERNAL,
+            Self::Output | Self::Panic | Self::Internal => code::INTERNAL,
         })
     }
 
@@ -71,9 +76,13 @@ impl Fault {
             Self::ShortPassphrase => "short-passphrase",
             Self::PassphrasesDiffer => "passphrases-differ",
             Self::Unconfirmed => "unconfirmed",
+            Self::Locked(LockReason::Told) => "locked",
+            Self::Locked(LockReason::Idle) => "locked-idle",
+            Self::Locked(LockReason::Slept) => "locked-slept",
+            Self::BadIdle => "bad-idle",
             Self::Input => "input",
             Self::Output => "output",
-            Self::Internal => "internal",
+            Self::Panic | Self::Internal => "internal",
         }
     }
 
@@ -95,6 +104,9 @@ impl Fault {
             | Self::ShortPassphrase
             | Self::PassphrasesDiffer
             | Self::Unconfirmed
+            | Self::Locked(_)
+            | Self::BadIdle
+            | Self::Panic
             | Self::Input
             | Self::Output
             | Self::Internal => text.say(&format!("error-{}", self.kind())),

@@ -3,6 +3,7 @@
 mod chat;
 mod contact;
 mod invite;
+mod lock;
 mod profile;
 mod talk;
 
@@ -10,7 +11,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use beresta_client::api::{Client, ContactInfo, Network};
+use beresta_client::api::{Client, ContactInfo, LockWord, Network};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
@@ -95,7 +96,14 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
             .build()
             .map_err(|_| Fault::Internal)?;
         let done = runtime.block_on(async {
-            let done = command(&mut shell, &found).await;
+            let mut word = LockWord::listen();
+            let done = tokio::select! {
+                done = command(&mut shell, &found) => done,
+                reason = word.spoken() => Err(Fault::Locked(reason)),
+            };
+            if let Err(Fault::Locked(_)) = done {
+                shell.print.clear();
+            }
             // However it ended: a client that is dropped open fails inside when its runtime goes, and tells no relay.
             if let Some(client) = shell.opened.take() {
                 client.close().await;
@@ -128,6 +136,9 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("init", _) => profile::init(shell, found).await,
         ("status", _) => profile::status(shell).await,
         ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
+        ("lock", Some(("idle", found))) => lock::idle(shell, found).await,
+        ("lock", _) => lock::now(shell),
+        ("panic", _) => lock::panic(shell, found),
         ("passwd", _) => profile::passwd(shell).await,
         ("completions", _) => profile::completions(shell, found),
         ("invite", Some(("new", found))) => invite::new(shell, found).await,
