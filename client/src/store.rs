@@ -12,6 +12,7 @@ mod key;
 mod lock;
 mod migrate;
 mod open;
+mod page;
 mod panic;
 mod process;
 mod seed;

@@ -1,8 +1,9 @@
 //! From a passphrase to 32 bytes, slowly: Argon2id and the bounds of its cost.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
+use super::page::Page;
 use super::{Passphrase, StoreError};
 
 /// What guessing one passphrase costs: Argon2id's memory, passes and lanes.
@@ -62,18 +63,18 @@ pub(super) fn derive(
     passphrase: &Passphrase,
     salt: &[u8; 32],
     cost: KdfCost,
-) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+) -> Result<Page<32>, StoreError> {
     let params =
         Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| StoreError::Cost)?;
     let count = params.block_count();
     let mut blocks: Vec<Block> = Vec::new();
     blocks.try_reserve_exact(count).map_err(|_| StoreError::OutOfMemory)?;
     blocks.resize(count, Block::new());
-    let mut out = Zeroizing::new([0; 32]);
+    let mut out = Page::new();
     let done = Argon2::new(Algorithm::Argon2id, Version::V0x13, params).hash_password_into_with_memory(
         passphrase.as_bytes(),
         salt,
-        out.as_mut_slice(),
+        out.bytes_mut(),
         blocks.as_mut_slice(),
     );
     for block in &mut blocks {

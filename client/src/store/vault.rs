@@ -25,6 +25,7 @@ use zeroize::Zeroizing;
 use super::body::in_place;
 use super::key::expand;
 use super::lock::{private, sync_dir};
+use super::page::Page;
 use super::{KdfCost, MasterKey, Passphrase, StoreError, kdf};
 
 pub(super) const NAME: &str = "vault.hdr";
@@ -80,7 +81,7 @@ impl Vault {
         let mut head = Head { salt: [0; SALT_LEN], cost };
         rng.fill_bytes(&mut head.salt);
         let slot = usize::try_from(rng.next_u32()).unwrap_or(0) % SLOTS;
-        let sealed = seal(&head, slot, &*kdf::derive(passphrase, &head.salt, cost)?, master, rng)?;
+        let sealed = seal(&head, slot, &kdf::derive(passphrase, &head.salt, cost)?, master, rng)?;
 
         let mut file = vec![0; FILE_LEN];
         rng.fill_bytes(&mut file);
@@ -118,9 +119,9 @@ impl Vault {
     ) -> Result<Change, StoreError> {
         let file = read(&self.path)?;
         let head = Head::parse(&file)?;
-        let (from, master) = unseal(&file, &head, &*kdf::derive(old, &head.salt, head.cost)?)?;
+        let (from, master) = unseal(&file, &head, &kdf::derive(old, &head.salt, head.cost)?)?;
         let to = other_half(from);
-        let sealed = seal(&head, to, &*kdf::derive(new, &head.salt, head.cost)?, &master, rng)?;
+        let sealed = seal(&head, to, &kdf::derive(new, &head.salt, head.cost)?, &master, rng)?;
         Ok(Change {
             slot: to,
             writes: [SlotWrite { slot: to, bytes: sealed }, SlotWrite { slot: from, bytes: noise(seed)? }],
@@ -209,16 +210,16 @@ const fn other_half(slot: usize) -> usize {
     slot ^ 1
 }
 
-fn cipher(derived: &[u8; 32]) -> Result<XChaCha20Poly1305, StoreError> {
+fn cipher(derived: &Page<32>) -> Result<XChaCha20Poly1305, StoreError> {
     let mut key = Zeroizing::new([0; 32]);
-    expand(derived, SLOT_KEY, key.as_mut_slice())?;
+    expand(derived.bytes(), SLOT_KEY, key.as_mut_slice())?;
     Ok(XChaCha20Poly1305::new((&*key).into()))
 }
 
 fn seal<R: CryptoRng + ?Sized>(
     head: &Head,
     slot: usize,
-    derived: &[u8; 32],
+    derived: &Page<32>,
     master: &MasterKey,
     rng: &mut R,
 ) -> Result<Vec<u8>, StoreError> {
@@ -238,7 +239,7 @@ fn seal<R: CryptoRng + ?Sized>(
 }
 
 /// Tries every slot, also after one has opened, so that the time does not tell which.
-fn unseal(file: &[u8], head: &Head, derived: &[u8; 32]) -> Result<(usize, MasterKey), StoreError> {
+fn unseal(file: &[u8], head: &Head, derived: &Page<32>) -> Result<(usize, MasterKey), StoreError> {
     let cipher = cipher(derived)?;
     let mut found = None;
     for slot in 0..SLOTS {
