@@ -12,12 +12,13 @@ use beresta_proto::address::RelayAddress;
 pub use beresta_proto::words::Words;
 
 mod client;
+mod duress;
 mod error;
 mod lock;
 mod open;
 mod record;
 
-pub use crate::store::{KdfCost, Passphrase, harden_process};
+pub use crate::store::{Duress, KdfCost, Passphrase, harden_process};
 pub use error::{Error, LinkFault};
 pub use lock::{Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, lock_others, panic};
 pub use record::{
@@ -111,7 +112,7 @@ impl Client {
     /// Changes the passphrase.
     ///
     /// # Errors
-    /// [`Error::WrongPassphrase`] if `old` is wrong.
+    /// [`Error::WrongPassphrase`] if `old` is wrong; [`Error::PassphraseTaken`] if `new` is the duress passphrase.
     pub async fn change_passphrase(&self, old: Passphrase, new: Passphrase) -> Result<(), Error> {
         open::change_passphrase(self, old, new).await
     }

@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 
 use super::{Client, Dropped, Error, Network, NewProfile, RelayStatus, Status};
 use crate::crypto;
-use crate::driver::{Desk, Driver, clock};
+use crate::driver::{Desk, Driver, clock, end};
 use crate::engine::Engine;
 use crate::rng::Rng;
 use crate::store::event::DropReason;
@@ -44,7 +44,15 @@ async fn on_own_threads(
     let runtime = Driver::runtime().map_err(|_| Error::Store)?;
     let opening = runtime.spawn_blocking(open);
     let mut own = Own(Some(runtime));
-    let store = opening.await.map_err(|_| Error::Store)??;
+    let store = match opening.await {
+        Ok(Ok(store)) => store,
+        failed => {
+            if let Some(runtime) = own.0.take() {
+                end(runtime).await;
+            }
+            return Err(failed.map_or(Error::Store, |opened| opened.err().unwrap_or(Error::Store)));
+        }
+    };
     let engine = Engine::new(Rng::system());
     let driver = Driver::start(own.0.take().ok_or(Error::Store)?, engine, store, network == Network::Online);
     Ok(Client { driver: Arc::new(driver) })
@@ -79,7 +87,10 @@ pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Clie
 pub(super) async fn open(dir: PathBuf, passphrase: Passphrase, network: Network) -> Result<Client, Error> {
     on_own_threads(
         move || {
-            let mut store = Store::open(&dir, &passphrase).map_err(opened)?;
+            let mut store = match Store::open(&dir, &passphrase) {
+                Err(StoreError::Duress(duress)) => return Err(super::duress::obey(&dir, duress)),
+                store => store.map_err(opened)?,
+            };
             store.transaction(|tx| {
                 crypto::check_backend(tx)?;
                 tx.profile().map_err(opened)?;

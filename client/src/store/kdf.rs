@@ -58,12 +58,20 @@ impl Default for KdfCost {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Derivations on this thread.
+    pub(super) static RUNS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// Runs Argon2id (version 0x13). The memory is asked for politely and wiped: it holds what the key can be had from.
 pub(super) fn derive(
     passphrase: &Passphrase,
     salt: &[u8; 32],
     cost: KdfCost,
 ) -> Result<Page<32>, StoreError> {
+    #[cfg(test)]
+    RUNS.with(|runs| runs.set(runs.get() + 1));
     let params =
         Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| StoreError::Cost)?;
     let count = params.block_count();

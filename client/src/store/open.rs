@@ -13,7 +13,7 @@ use super::body::{self, BodyKeys};
 use super::lock::{private, sync_dir};
 use super::tx::Tx;
 use super::vault::Vault;
-use super::{DatabaseKey, KdfCost, MasterKey, Passphrase, StoreError, migrate, vault, wipe};
+use super::{DatabaseKey, KdfCost, MasterKey, Passphrase, StoreError, duress, migrate, vault, wipe};
 
 pub(super) const NAME: &str = "store.db";
 pub(super) const NEW_NAME: &str = "store.db.new";
@@ -133,6 +133,7 @@ fn settle(conn: &mut Connection, keys: &BodyKeys, vault: &Vault) -> Result<(), S
         vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
         tx.remove_meta(CHANGE)?;
     }
+    duress::settle(&tx, vault)?;
     tx.commit()
 }
 

@@ -8,6 +8,7 @@
 
 mod bad_line;
 mod command_line;
+mod duress;
 mod killed;
 mod locked;
 mod logs;

@@ -2,6 +2,8 @@ use std::cell::Cell;
 
 use super::*;
 
+mod memory;
+
 #[expect(clippy::disallowed_methods, reason = "a clock that stands still unless the test waits")]
 #[tokio::test(start_paused = true)]
 async fn a_profile_that_nobody_touches_locks_and_a_touch_puts_it_off() {

@@ -73,6 +73,11 @@ fn chats() -> Command {
     )
 }
 
+fn duress() -> Command {
+    let what = word("what", "cold|wipe").value_parser(["cold", "wipe"]).hide_possible_values(true);
+    noun("duress", [verb("set", [what, flag("yes")]), verb("remove", []), verb("status", [])])
+}
+
 fn all() -> Command {
     let memory = option("kdf-memory-mib", "M").value_parser(value_parser!(u32).range(1..=1_024));
     let seconds = || value_parser!(u64).range(0..=86_400);
@@ -117,6 +122,7 @@ fn all() -> Command {
             verb("passwd", []),
             verb("lock", []).subcommand(verb("idle", [Arg::new("span").value_name("off|1m|10m|1h")])),
             verb("panic", [flag("yes")]),
+            duress(),
             verb("completions", [shells]),
         ])
 }

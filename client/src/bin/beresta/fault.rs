@@ -122,6 +122,7 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::ProfileExists => ("profile-exists", code::USAGE),
         Error::InUse => ("in-use", code::LOCKED),
         Error::WrongPassphrase => ("wrong-passphrase", code::LOCKED),
+        Error::PassphraseTaken => ("passphrase-taken", code::USAGE),
         Error::StoreDamaged => ("store-damaged", code::INTERNAL),
         Error::StoreNewer => ("store-newer", code::INTERNAL),
         Error::StoreFull => ("store-full", code::INTERNAL),

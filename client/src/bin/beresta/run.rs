@@ -2,6 +2,7 @@
 
 mod chat;
 mod contact;
+mod duress;
 mod invite;
 mod lock;
 mod profile;
@@ -136,6 +137,9 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("init", _) => profile::init(shell, found).await,
         ("status", _) => profile::status(shell).await,
         ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
+        ("duress", Some(("set", found))) => duress::set(shell, found).await,
+        ("duress", Some(("remove", _))) => duress::remove(shell).await,
+        ("duress", Some(("status", _))) => duress::status(shell).await,
         ("lock", Some(("idle", found))) => lock::idle(shell, found).await,
         ("lock", _) => lock::now(shell),
         ("panic", _) => lock::panic(shell, found),

@@ -61,6 +61,7 @@ fn every_error_says_something_in_both_languages() {
         Error::ProfileExists,
         Error::InUse,
         Error::WrongPassphrase,
+        Error::PassphraseTaken,
         Error::StoreDamaged,
         Error::StoreNewer,
         Error::StoreFull,
