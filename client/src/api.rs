@@ -212,6 +212,15 @@ impl Client {
         client::block(self, who).await
     }
 
+    /// A contact's device is in other hands: nothing is said to it or taken from it any more, their addresses and session
+    /// are forgotten, and what they wrote and was not shown is held aside.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn seized(&self, who: &ContactId) -> Result<(), Error> {
+        client::seized(self, who).await
+    }
+
     /// Removes a contact with everything that was said.
     ///
     /// # Errors

@@ -163,5 +163,6 @@ const fn reason_name(reason: DropReason) -> &'static str {
         DropReason::Content => "content",
         DropReason::Blocked => "blocked",
         DropReason::Repeat => "repeat",
+        DropReason::Seized => "seized",
     }
 }

@@ -54,6 +54,7 @@ fn contacts() -> Command {
             verb("show", [who()]),
             verb("rename", [who(), word("name", "NAME")]),
             verb("block", [who()]),
+            verb("seized", [who(), flag("yes")]),
             verb("remove", [who(), flag("yes")]),
         ],
     )

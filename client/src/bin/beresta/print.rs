@@ -95,6 +95,7 @@ impl Printer {
     pub(crate) fn trust(&self, contact: &ContactInfo) -> String {
         self.text.say(match contact.trust {
             _ if contact.blocked => "trust-blocked",
+            _ if contact.seized => "trust-seized",
             ContactTrust::Invited => "trust-invited",
             ContactTrust::Verified => "trust-verified",
             ContactTrust::IdentityChanged => "trust-changed",
@@ -176,6 +177,7 @@ impl Printer {
             EventKind::NotDelivered => "event-not-delivered",
             EventKind::InviteNamesAnother => "event-invite-names-another",
             EventKind::NotToBeMet => "event-not-to-be-met",
+            EventKind::SeizedWrote => "event-seized-wrote",
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));

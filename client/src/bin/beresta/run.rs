@@ -154,6 +154,7 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("contact", Some(("show", found))) => contact::show(shell, found).await,
         ("contact", Some(("rename", found))) => contact::rename(shell, found).await,
         ("contact", Some(("block", found))) => contact::block(shell, found).await,
+        ("contact", Some(("seized", found))) => contact::seized(shell, found).await,
         ("contact", Some(("remove", found))) => contact::remove(shell, found).await,
         ("verify", Some(("show", found))) => contact::verify_show(shell, found).await,
         ("verify", Some(("confirm", found))) => contact::verify_confirm(shell, found).await,

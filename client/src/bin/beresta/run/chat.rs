@@ -26,6 +26,9 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let name = harmless_line(&contact.name);
     let timer = shell.print.timer(contact.timer_secs);
     shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
+    if contact.seized {
+        shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
+    }
     shell.print.talk("chat-timer", [("timer", timer.into())]);
     let recent = client.history(&contact.id, None, RECENT).await?;
     show(shell, &client, &recent, |_| contact.name.to_string()).await?;

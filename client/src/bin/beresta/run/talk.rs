@@ -299,6 +299,9 @@ pub(super) async fn history(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     if list.is_empty() {
         shell.print.talk("no-messages", []);
     }
+    if contact.seized {
+        shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
+    }
     let shown = show(shell, &client, &list, |_| contact.name.to_string()).await;
     client.close().await;
     shown?;
