@@ -29,7 +29,9 @@ fn told() -> Option<PathBuf> {
 
 /// Says something, and waits until it was heard.
 fn say(what: &str) {
-    println!("{SAY}{what}");
+    let mut out = std::io::stdout();
+    writeln!(out, "{SAY}{what}").unwrap();
+    out.flush().unwrap();
     std::io::stdin().read_line(&mut String::new()).unwrap();
 }
 
@@ -183,7 +185,6 @@ fn after_a_lock_the_memory_holds_no_key_no_passphrase_and_no_text() {
         .chain(secrets)
         .map(|(name, needle)| (name, count(&open, &needle), count(&locked, &needle)))
         .collect();
-    println!("name, found while open, found after the lock: {found:?}");
     for (name, before, after) in found {
         match name {
             // The look finds what is there.
