@@ -207,7 +207,7 @@ impl Client {
     /// Destroys the profile in `dir`, which this client has open, and closes it.
     ///
     /// # Errors
-    /// Those of [`panic`].
+    /// Those of [`panic()`].
     pub async fn panic(self, dir: &Path) -> Result<(), Error> {
         let destroyed = destroy(dir);
         self.close().await;
