@@ -7,7 +7,7 @@ use beresta_client::store::StoreError;
 use beresta_client::store::contact::ContactState;
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS};
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
@@ -104,7 +104,8 @@ fn whoever_writes_from_a_seized_device_is_told_of_and_not_heard() {
     let (mut world, anna, boris) = two(141);
     let (to_boris, to_anna) = world.meet(anna, boris);
     world.say(boris, to_anna, "before").unwrap();
-    world.run(MINUTE_MS);
+    // Before a receipt is the last that was delivered.
+    world.run(SECOND_MS);
     let push = world.last_delivery();
     let link = world.invite(anna).unwrap();
     world.wish(anna, |engine, store, now| engine.seized(store, to_boris, now)).unwrap();
