@@ -63,7 +63,7 @@ impl Store {
     /// # Errors
     /// Those of the machine.
     pub fn duress(&mut self) -> Result<Option<Duress>, StoreError> {
-        Ok(self.transaction(|tx| note(tx))?.and_then(|(_, what)| what))
+        Ok(self.transaction(note)?.and_then(|(_, what)| what))
     }
 
     /// Makes `passphrase` the duress passphrase, in place of the one before. Interrupted, there is none.
@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] for a store in memory, and those of the machine.
     pub fn remove_duress(&mut self) -> Result<bool, StoreError> {
-        let Some((slot, _)) = self.transaction(|tx| note(tx))? else { return Ok(false) };
+        let Some((slot, _)) = self.transaction(note)? else { return Ok(false) };
         let number = u8::try_from(slot).map_err(|_| StoreError::Damaged)?;
         self.transaction(|tx| tx.set_meta(NOTE, &[UNDER_WAY, number, 0]))?;
         let Self { conn, keys, home, owes_scrub: _ } = self;
