@@ -11,7 +11,7 @@ impl Store {
         let hex: Vec<u8> = database[2..66].to_vec();
         let raw = data_encoding::HEXLOWER.decode(&hex).unwrap();
         let account =
-            Store::open(dir, &pass(phrase)).unwrap().transaction(|tx| tx.account()).unwrap().unwrap();
+            Self::open(dir, &pass(phrase)).unwrap().transaction(|tx| tx.account()).unwrap().unwrap();
         let pair = account.identity_pair;
         vec![
             ("master", master.as_bytes().to_vec()),

@@ -32,10 +32,8 @@ pub(super) async fn idle(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let client = shell.open(Network::Offline).await?;
     if let Some(after) = after {
         let after = after.map(|seconds| Duration::from_secs(u64::from(seconds)));
-        client.set_idle_lock(after).await.map_err(|error| match error {
-            api::Error::BadTimer => Fault::BadIdle,
-            error => error.into(),
-        })?;
+        let set = client.set_idle_lock(after).await;
+        set.map_err(|error| if error == api::Error::BadTimer { Fault::BadIdle } else { error.into() })?;
     }
     let after = client.idle_lock().await?;
     client.close().await;
