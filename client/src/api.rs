@@ -12,14 +12,17 @@ use beresta_proto::address::RelayAddress;
 pub use beresta_proto::words::Words;
 
 mod client;
+mod duress;
 mod error;
+mod lock;
 mod open;
 mod opener;
 mod record;
 
 pub use crate::phrase::{MadePhrase, WordList, is_weak};
-pub use crate::store::{KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
+pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
 pub use error::{Error, LinkFault};
+pub use lock::{Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, lock_others, panic};
 pub use opener::{make_key_file, make_phrase, read_key_file};
 pub use record::{
     Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,
@@ -112,7 +115,7 @@ impl Client {
     /// Changes the passphrase.
     ///
     /// # Errors
-    /// [`Error::WrongPassphrase`] if `old` is wrong.
+    /// [`Error::WrongPassphrase`] if `old` is wrong; [`Error::PassphraseTaken`] if `new` is the duress passphrase.
     pub async fn change_passphrase(&self, old: Passphrase, new: Passphrase) -> Result<(), Error> {
         open::change_passphrase(self, old, new).await
     }
@@ -210,6 +213,15 @@ impl Client {
     /// [`Error::NotFound`].
     pub async fn block(&self, who: &ContactId) -> Result<(), Error> {
         client::block(self, who).await
+    }
+
+    /// A contact's device is in other hands: nothing is said to it or taken from it any more, their addresses and session
+    /// are forgotten, and what they wrote and was not shown is held aside.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn seized(&self, who: &ContactId) -> Result<(), Error> {
+        client::seized(self, who).await
     }
 
     /// Removes a contact with everything that was said.

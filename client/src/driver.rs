@@ -26,6 +26,8 @@ use trouble::Trouble;
 
 /// Inputs that may wait. A relay that pushes faster than we can store is slowed down by it.
 const INBOX: usize = 64;
+/// How long the threads of a closed client may take to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// The loop looks at the clock at least this often: after a laptop slept, only the wall clock knows.
 const LOOK_AT_CLOCK: Duration = Duration::from_secs(30);
 
@@ -167,7 +169,23 @@ impl Driver {
         if self.inbox.send(Input::Close(done)).await.is_ok() {
             let _ = closed.await;
         }
+        let runtime = self.runtime.lock().ok().and_then(|mut runtime| runtime.take());
+        if let Some(runtime) = runtime {
+            end(runtime).await;
+        }
     }
+}
+
+/// Ends a runtime and waits for its threads. They have used OpenSSL under SQLCipher, which takes itself apart when the
+/// process ends: a thread that ends in the same moment would be taken apart twice.
+pub(crate) async fn end(runtime: Runtime) {
+    let (done, ended) = oneshot::channel();
+    // Not from within a runtime, which must not wait for another one.
+    std::thread::spawn(move || {
+        runtime.shutdown_timeout(ENDS_WITHIN);
+        let _ = done.send(());
+    });
+    let _ = ended.await;
 }
 
 impl Drop for Driver {
@@ -203,8 +221,9 @@ async fn run(
         let input = tokio::select! {
             input = inputs.recv() => match input {
                 Some(Input::Close(done)) => {
+                    // Keys and texts first: relays may take their time.
+                    blocking(|| drop(desk));
                     lines.close().await;
-                    drop(desk);
                     let _ = done.send(());
                     return;
                 }

@@ -5,13 +5,17 @@
 //! subjects has a row module here that adds functions to [`Tx`].
 
 mod body;
+mod duress;
 mod error;
+mod holder;
 mod kdf;
 mod key;
 mod key_file;
 mod lock;
 mod migrate;
 mod open;
+mod page;
+mod panic;
 mod process;
 mod seed;
 pub mod signal;
@@ -35,10 +39,13 @@ use std::path::Path;
 use rand::CryptoRng;
 use rusqlite::Connection;
 
+pub use duress::Duress;
 pub use error::StoreError;
+pub use holder::{Holder, ProcessId};
 pub use kdf::KdfCost;
 pub use key::{DatabaseKey, MasterKey, Passphrase};
 pub use key_file::KeyFile;
+pub use panic::Destruction;
 pub use process::harden_process;
 pub use surroundings::Surroundings;
 pub use tx::Tx;
@@ -104,9 +111,17 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::InUse`], [`StoreError::WrongPassphrase`] (also what a header with
-    /// damaged slots looks like), [`StoreError::DamagedHeader`], [`StoreError::Damaged`], [`StoreError::Newer`].
+    /// damaged slots looks like), [`StoreError::Duress`] (it is the caller's to do what that says),
+    /// [`StoreError::DamagedHeader`], [`StoreError::Damaged`], [`StoreError::Newer`].
     pub fn open(dir: &Path, passphrase: &Passphrase) -> Result<Self, StoreError> {
-        let lock = ProfileLock::take(dir)?;
+        let lock = match ProfileLock::take(dir) {
+            Err(StoreError::InUse) => {
+                // A duress passphrase does its work also now, and a wrong one is called wrong, so that the two look alike.
+                Vault::open(dir, passphrase)?;
+                return Err(StoreError::InUse);
+            }
+            lock => lock?,
+        };
         let Opened { conn, keys, vault } = open::open(dir, passphrase)?;
         // Whoever had it open last may have been killed between a deletion and its scrub.
         Ok(Self { conn, keys, home: Some(Home { vault, _lock: lock }), owes_scrub: true })
@@ -131,7 +146,8 @@ impl Store {
     /// two passphrases opens the profile. The first one used after that becomes the only one again.
     ///
     /// # Errors
-    /// [`StoreError::WrongPassphrase`] if `old` does not open the profile, [`StoreError::NotFound`] for a store in
+    /// [`StoreError::WrongPassphrase`] if `old` does not open the profile, [`StoreError::PassphraseTaken`] if `new` is the
+    /// duress passphrase, [`StoreError::NotFound`] for a store in
     /// memory, and those of the machine.
     pub fn change_passphrase<R: CryptoRng + ?Sized>(
         &mut self,

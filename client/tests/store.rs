@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use beresta_client::store::{KdfCost, Passphrase, Store, StoreError, harden_process};
+use beresta_client::store::{Destruction, KdfCost, Passphrase, Store, StoreError, harden_process};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -138,6 +138,41 @@ fn a_second_process_is_refused_until_the_first_is_gone() {
     child.kill().unwrap();
     child.wait().unwrap();
     Store::open(dir.path(), &pass()).unwrap();
+}
+
+#[test]
+#[ignore = "a child of the tests below"]
+fn child_panics_until_killed() {
+    let Some(dir) = told() else { return };
+    let mut panic = Destruction::of(&dir).unwrap();
+    while panic.step() {
+        println!("{SAY}{}", panic.overwritten());
+    }
+    println!("{SAY}done");
+    std::thread::park();
+}
+
+#[test]
+fn a_panic_that_is_killed_leaves_nothing_that_the_right_passphrase_opens() {
+    let mut steps = 0;
+    for heard_of in 1.. {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = create(dir.path()).unwrap();
+        put(&mut store, 1).unwrap();
+        // Another process has it open meanwhile, as long as it likes.
+        let (mut child, mut out) = child("child_panics_until_killed", dir.path());
+        let ended = (0..heard_of).any(|_| heard(&mut out).unwrap() == "done");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        drop(store);
+        let error = Store::open(dir.path(), &pass()).unwrap_err();
+        assert!(matches!(error, StoreError::WrongPassphrase | StoreError::NotFound), "{error:?}");
+        if ended {
+            break;
+        }
+        steps = heard_of;
+    }
+    assert!(steps > 6, "{steps}");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_client::engine::{AcceptRequest, AskError, InviteRequest};
+use beresta_client::engine::{AcceptRequest, AskError, InviteRequest, SendRefused};
+use beresta_client::store::StoreError;
 use beresta_client::store::contact::ContactState;
-use beresta_client::store::event::EventKind;
+use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS};
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
@@ -96,4 +97,64 @@ fn a_late_message_of_the_old_device_accuses_nobody() {
     world.go_online(boris);
     world.run(HOUR_MS);
     assert!(!world.events(anna).contains(&EventKind::InviteUsedAgain));
+}
+
+#[test]
+fn whoever_writes_from_a_seized_device_is_told_of_and_not_heard() {
+    let (mut world, anna, boris) = two(141);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "before").unwrap();
+    // Before a receipt is the last that was delivered.
+    world.run(SECOND_MS);
+    let push = world.last_delivery();
+    let link = world.invite(anna).unwrap();
+    world.wish(anna, |engine, store, now| engine.seized(store, to_boris, now)).unwrap();
+
+    // What was on its way already, and an invite that the device finds open.
+    world.push(anna, push);
+    assert_eq!(world.dropped(anna, DropReason::Seized), 1);
+    assert!(world.events(anna).contains(&EventKind::SeizedWrote));
+    let request = AcceptRequest { link, name: "".into(), renews: Some(to_anna) };
+    world.accept_with(boris, request).unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.dropped(anna, DropReason::Seized), 2);
+    assert_eq!(world.contacts(anna).len(), 1);
+    assert_eq!(world.heard_texts(anna, to_boris), ["before"]);
+    assert!(matches!(world.say(anna, to_boris, "no"), Err(SendRefused::Blocked)));
+}
+
+#[test]
+fn the_way_to_a_seized_device_is_forgotten_at_both_ends() {
+    let (mut world, anna, boris) = two(142);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "read").unwrap();
+    world.run(MINUTE_MS);
+    world.read_all(anna);
+    world.say(boris, to_anna, "not read").unwrap();
+    world.run(MINUTE_MS);
+    world.go_offline(anna);
+    let waits = world.say(anna, to_boris, "too late").unwrap();
+    world.wish(anna, |engine, store, now| engine.seized(store, to_boris, now)).unwrap();
+    world.go_online(anna);
+    world.run(HOUR_MS);
+
+    // Held aside: nobody is shown it as new, and it is there for who looks.
+    let (new, aside) = world
+        .get(anna)
+        .store
+        .transaction(|tx| Ok::<_, StoreError>((tx.unshown(None)?.len(), tx.unshown(Some(to_boris))?.len())))
+        .unwrap();
+    assert_eq!((new, aside), (0, 1));
+    // Nothing left that leads to either.
+    assert_eq!(world.state(anna, waits), Some(MessageState::Failed));
+    let contact = world.contacts(anna).remove(0);
+    let left = world.get(anna).store.transaction(|tx| {
+        let session = tx.session(&contact.handle.0, contact.device.get())?;
+        Ok::<_, StoreError>((tx.own_queues()?.len(), tx.peer_queue(to_boris)?.is_some(), session.is_some()))
+    });
+    assert_eq!(left.unwrap(), (0, false, false));
+    let row = world.say(boris, to_anna, "hello?").unwrap();
+    world.run(HOUR_MS);
+    assert_eq!(world.state(boris, row), Some(MessageState::Failed));
+    assert_eq!(world.heard_texts(anna, to_boris), ["read", "not read"]);
 }

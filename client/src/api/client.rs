@@ -168,6 +168,11 @@ pub(super) async fn block(client: &Client, who: &str) -> Result<(), Error> {
     client.desk(move |desk, now| desk.engine.block(&mut desk.store, who, now)).await
 }
 
+pub(super) async fn seized(client: &Client, who: &str) -> Result<(), Error> {
+    let who = contact_of(who)?;
+    client.desk(move |desk, now| desk.engine.seized(&mut desk.store, who, now)).await
+}
+
 pub(super) async fn remove(client: &Client, who: &str) -> Result<(), Error> {
     let who = contact_of(who)?;
     client.desk(move |desk, now| desk.engine.remove(&mut desk.store, who, now)).await
@@ -362,6 +367,7 @@ impl From<EventRow> for Event {
             event::EventKind::NotDelivered => EventKind::NotDelivered,
             event::EventKind::InviteNamesAnother => EventKind::InviteNamesAnother,
             event::EventKind::NotToBeMet => EventKind::NotToBeMet,
+            event::EventKind::SeizedWrote => EventKind::SeizedWrote,
         };
         Self {
             seq: row.seq,

@@ -44,6 +44,9 @@ pub enum Error {
     /// Where the key file is to be made, there is something already.
     #[error("key file exists")]
     KeyFileExists,
+    /// The passphrase does something else already: it is the profile's, or the duress passphrase.
+    #[error("passphrase taken")]
+    PassphraseTaken,
     /// The store's files are damaged.
     #[error("store damaged")]
     StoreDamaged,
@@ -142,7 +145,9 @@ impl From<StoreError> for Error {
             StoreError::NotFound => Self::NotFound,
             StoreError::AlreadyExists => Self::ProfileExists,
             StoreError::InUse => Self::InUse,
-            StoreError::WrongPassphrase => Self::WrongPassphrase,
+            // What is to be done under duress is done where a profile is opened. Nobody else sees a difference.
+            StoreError::WrongPassphrase | StoreError::Duress(_) => Self::WrongPassphrase,
+            StoreError::PassphraseTaken => Self::PassphraseTaken,
             StoreError::NoKeyFile => Self::NoKeyFile,
             StoreError::DamagedHeader | StoreError::Damaged | StoreError::BadRow => Self::StoreDamaged,
             StoreError::Newer { found: _, known: _ } => Self::StoreNewer,

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::limits::NAME_BYTES;
 use beresta_proto::words::Words;
+use tokio::runtime::Runtime;
 
 use super::{Client, Dropped, Error, Network, NewProfile, RelayStatus, Status};
 use crate::crypto;
-use crate::driver::{Desk, Driver, clock};
+use crate::driver::{Desk, Driver, clock, end};
 use crate::engine::Engine;
 use crate::rng::Rng;
 use crate::store::event::DropReason;
@@ -25,24 +26,35 @@ where
     if error == Error::NotFound { Error::NoProfile } else { error }
 }
 
+/// A runtime that may be dropped anywhere: whoever waits for a profile to open may be told to lock.
+struct Own(Option<Runtime>);
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 async fn on_own_threads(
     open: impl FnOnce() -> Result<Store, Error> + Send + 'static,
     network: Network,
 ) -> Result<Client, Error> {
     let runtime = Driver::runtime().map_err(|_| Error::Store)?;
-    let store = runtime.spawn_blocking(open).await;
-    let store = match store {
+    let opening = runtime.spawn_blocking(open);
+    let mut own = Own(Some(runtime));
+    let store = match opening.await {
         Ok(Ok(store)) => store,
         failed => {
-            runtime.shutdown_background();
-            return match failed {
-                Ok(Err(error)) => Err(error),
-                _ => Err(Error::Store),
-            };
+            if let Some(runtime) = own.0.take() {
+                end(runtime).await;
+            }
+            return Err(failed.map_or(Error::Store, |opened| opened.err().unwrap_or(Error::Store)));
         }
     };
     let engine = Engine::new(Rng::system());
-    let driver = Driver::start(runtime, engine, store, network == Network::Online);
+    let driver = Driver::start(own.0.take().ok_or(Error::Store)?, engine, store, network == Network::Online);
     Ok(Client { driver: Arc::new(driver) })
 }
 
@@ -75,7 +87,10 @@ pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Clie
 pub(super) async fn open(dir: PathBuf, passphrase: Passphrase, network: Network) -> Result<Client, Error> {
     on_own_threads(
         move || {
-            let mut store = Store::open(&dir, &passphrase).map_err(opened)?;
+            let mut store = match Store::open(&dir, &passphrase) {
+                Err(StoreError::Duress(duress)) => return Err(super::duress::obey(&dir, duress)),
+                store => store.map_err(opened)?,
+            };
             store.transaction(|tx| {
                 crypto::check_backend(tx)?;
                 tx.profile().map_err(opened)?;
@@ -148,5 +163,6 @@ const fn reason_name(reason: DropReason) -> &'static str {
         DropReason::Content => "content",
         DropReason::Blocked => "blocked",
         DropReason::Repeat => "repeat",
+        DropReason::Seized => "seized",
     }
 }

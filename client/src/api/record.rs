@@ -144,6 +144,8 @@ pub struct ContactInfo {
     pub met: bool,
     /// Whether they are blocked.
     pub blocked: bool,
+    /// Whether their device was seized. What they wrote and was not shown is in the history only.
+    pub seized: bool,
     /// Seconds after which messages disappear; none if they stay.
     pub timer_secs: Option<u32>,
 }
@@ -247,6 +249,8 @@ pub enum EventKind {
     InviteNamesAnother,
     /// Somebody whose invite we accepted cannot be met by it: it ended before our first message came.
     NotToBeMet,
+    /// Somebody wrote with the key of a contact whose device was seized. Nothing of it was kept.
+    SeizedWrote,
 }
 
 fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {
@@ -303,6 +307,7 @@ impl From<&Contact> for ContactInfo {
             },
             met: contact.state != ContactState::Meeting,
             blocked: contact.state == ContactState::Blocked,
+            seized: contact.state == ContactState::Seized,
             timer_secs: contact.timer.seconds,
         }
     }

@@ -10,7 +10,7 @@ use beresta_proto::time::{Timestamp, TtlClass};
 use super::Engine;
 use super::line::Line;
 use crate::crypto::{self, AccountError, EncryptError, Handle, Peer};
-use crate::store::contact::{Contact, ContactState};
+use crate::store::contact::Contact;
 use crate::store::message::MessageRow;
 use crate::store::outbox::Outgoing;
 use crate::store::{StoreError, Tx};
@@ -94,7 +94,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), ComposeError> {
         let Draft { contact, id, body, timer, ttl, message } = draft;
-        if contact.state == ContactState::Blocked {
+        if contact.state.is_shut() {
             return Err(ComposeError::Blocked);
         }
         if contact.identity_changed && !matches!(body, Body::Meeting { .. }) {

@@ -8,7 +8,6 @@ use beresta_proto::address::RelayAddress;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
-use crate::store::contact::ContactState;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -36,7 +35,7 @@ impl Engine {
                 return Ok(());
             }
             for mut contact in tx.contacts()? {
-                if contact.state != ContactState::Blocked {
+                if !contact.state.is_shut() {
                     contact.needs_queue = true;
                     tx.update_contact(&contact)?;
                 }

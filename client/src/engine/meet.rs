@@ -108,7 +108,7 @@ impl Engine {
     pub(super) fn who_comes_back(tx: &Tx<'_>, renews: Option<ContactId>) -> Result<Option<Contact>, Barred> {
         match renews.map(|known| tx.contact(known)) {
             None | Some(Err(StoreError::NotFound)) => Ok(None),
-            Some(Ok(known)) if known.state == ContactState::Blocked => Err(Barred::Blocked),
+            Some(Ok(known)) if known.state.is_shut() => Err(Barred::Blocked),
             Some(known) => Ok(Some(known?)),
         }
     }

@@ -33,7 +33,7 @@ mod body;
 mod prompted;
 mod refused;
 
-use refused::{Refused, Tell, dropped};
+use refused::{Refused, Tell, dropped, seized};
 
 /// Who a sealed message is from, as far as its certificate and its queue say.
 enum Sender {
@@ -138,12 +138,11 @@ impl Engine {
     fn sender(tx: &Tx<'_>, own: &OwnQueue, opened: &Opened) -> Result<Sender, Refused> {
         let known = tx.contact_by_identity(opened.sender())?;
         match (own.contact, known) {
-            (Some(owner), Some(contact)) if contact.id == owner => {
-                if contact.state == ContactState::Blocked {
-                    return Err(dropped(DropReason::Blocked));
-                }
-                Ok(Sender::Known(contact))
-            }
+            (Some(owner), Some(contact)) if contact.id == owner => match contact.state {
+                ContactState::Blocked => Err(dropped(DropReason::Blocked)),
+                ContactState::Seized => Err(seized(&contact)),
+                ContactState::Meeting | ContactState::Active => Ok(Sender::Known(contact)),
+            },
             // Somebody else on a queue that has an owner. On an invite queue this means that the link leaked.
             (Some(owner), _) => Err(Refused::Drop {
                 reason: DropReason::NotOwner,
@@ -172,6 +171,7 @@ impl Engine {
         let named = invite.renews == Some(known.id);
         let (may, at_once) = match known.state {
             ContactState::Blocked => return Err(dropped(DropReason::Blocked)),
+            ContactState::Seized => return Err(seized(known)),
             ContactState::Active => (named, false),
             ContactState::Meeting => {
                 // Ours holds also where theirs ended meanwhile.

@@ -131,7 +131,7 @@ impl Engine {
         let limit = u32::try_from(RECEIPTS).unwrap_or(u32::MAX);
         while let Some((contact, contents)) = tx.take_due_receipts(now, limit)? {
             let contact = tx.contact(contact)?;
-            if contact.state != ContactState::Blocked {
+            if !contact.state.is_shut() {
                 self.compose_quietly(tx, &contact, Body::Delivered(contents), TtlClass::Week, now)?;
             }
         }

@@ -70,7 +70,7 @@ impl Engine {
     ) -> Result<SentMessage, SendRefused> {
         self.wish(store, now, |engine, tx| {
             let contact = tx.contact(to)?;
-            if contact.state == ContactState::Blocked {
+            if contact.state.is_shut() {
                 return Err(SendRefused::Blocked);
             }
             if contact.identity_changed {
@@ -118,7 +118,7 @@ impl Engine {
     ) -> Result<(), SendRefused> {
         self.wish(store, now, |engine, tx| {
             let mut contact = tx.contact(of)?;
-            if contact.state == ContactState::Blocked {
+            if contact.state.is_shut() {
                 return Err(SendRefused::Blocked);
             }
             if contact.identity_changed {
@@ -218,6 +218,27 @@ impl Engine {
             engine.abandon(tx, who, now)?;
             drop_invites_for(tx, who)?;
             leave_queues_of(tx, who)
+        })
+    }
+
+    /// A contact's device is in other hands: our queues for them are deleted, the invites by which they could come back too;
+    /// their session and their addresses are forgotten, and what waits for them with those. What they wrote and was not
+    /// shown is held aside. Whoever writes with their key after that is told of, and not heard.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn seized(&mut self, store: &mut Store, who: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        self.wish(store, now, |engine, tx| {
+            let mut contact = tx.contact(who)?;
+            contact.state = ContactState::Seized;
+            contact.needs_queue = false;
+            contact.verified = false;
+            tx.update_contact(&contact)?;
+            engine.abandon(tx, who, now)?;
+            drop_invites_for(tx, who)?;
+            leave_queues_of(tx, who)?;
+            tx.forget_peer_queues(who)?;
+            crypto::forget(tx, peer(&contact).handle)
         })
     }
 

@@ -25,6 +25,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::key::expand;
 use super::lock::{private, sync_dir};
+use super::page::Page;
 use super::{MasterKey, StoreError};
 use crate::rng::Rng;
 
@@ -44,7 +45,7 @@ pub(super) struct Slot(pub(super) u32);
 /// The seeds of a store, and what makes keys of them.
 pub(super) struct BodyKeys {
     seeds: Seeds,
-    secret: Zeroizing<[u8; 32]>,
+    secret: Page<32>,
     rng: RefCell<Rng>,
     /// Seeds under which a text was sealed in a transaction that came to nothing: its pages may have been written.
     pub(super) spent: RefCell<Vec<Slot>>,
@@ -203,7 +204,7 @@ impl BodyKeys {
         front.copy_from_slice(LABEL);
         self.seed(slot, seed)?;
         let mut key = Zeroizing::new([0; 32]);
-        expand(&self.secret, &*label, key.as_mut_slice())?;
+        expand(self.secret.bytes(), &*label, key.as_mut_slice())?;
         Ok(XChaCha20Poly1305::new((&*key).into()))
     }
 
@@ -225,7 +226,7 @@ impl BodyKeys {
 
 /// Asks a file system that would write each change elsewhere not to. Those that write in place know no such wish, and
 /// refuse it.
-fn in_place(file: &File) {
+pub(super) fn in_place(file: &File) {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
         use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};

@@ -33,14 +33,23 @@ pub enum ContactState {
     Active,
     /// Nothing from them is shown, and they cannot write any more.
     Blocked,
+    /// Their device is in other hands: whoever writes from it now is not them. Their session and their addresses are gone.
+    Seized,
 }
 
 impl ContactState {
+    /// Whether nothing is said to them and nothing of theirs is taken any more.
+    #[must_use]
+    pub const fn is_shut(self) -> bool {
+        matches!(self, Self::Blocked | Self::Seized)
+    }
+
     const fn to_code(self) -> i64 {
         match self {
             Self::Meeting => 1,
             Self::Active => 2,
             Self::Blocked => 3,
+            Self::Seized => 4,
         }
     }
 
@@ -49,6 +58,7 @@ impl ContactState {
             1 => Some(Self::Meeting),
             2 => Some(Self::Active),
             3 => Some(Self::Blocked),
+            4 => Some(Self::Seized),
             _ => None,
         }
     }
@@ -129,7 +139,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn contacts_needing_queue(&self) -> Result<Vec<ContactId>, StoreError> {
         let sql = "SELECT id FROM contact
-                   WHERE needs_queue = 1 AND state <> 3 AND identity_changed = 0
+                   WHERE needs_queue = 1 AND state NOT IN (3, 4) AND identity_changed = 0
                        AND EXISTS (SELECT 1 FROM peer_queue WHERE peer_queue.contact = contact.id AND retired = 0)
                    ORDER BY id";
         self.query_all(sql, [], |row| Ok(ContactId(row.get("id")?)))

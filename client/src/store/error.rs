@@ -21,6 +21,12 @@ pub enum StoreError {
     /// The person: the file is not one that was made as a key file: it has another length.
     #[error("the file is no key file")]
     NoKeyFile,
+    /// It was the duress passphrase: what was chosen is to be done now, and nobody is to see by what is said that it was.
+    #[error("the passphrase opens nothing")]
+    Duress(super::Duress),
+    /// The person: the passphrase does something else already.
+    #[error("the passphrase is taken")]
+    PassphraseTaken,
     /// The header is not one of ours: its length or its costs are impossible.
     #[error("the vault header is damaged")]
     DamagedHeader,

@@ -56,6 +56,8 @@ codes!(
         InviteNamesAnother = 12,
         /// Somebody whose invite we accepted cannot be met by it: it ended before our first message came.
         NotToBeMet = 13,
+        /// Somebody wrote with the key of a contact whose device was seized. Nothing of it was kept.
+        SeizedWrote = 14,
     }
 );
 
@@ -80,6 +82,8 @@ codes!(
         Blocked = 8,
         /// A repeat of what was stored before.
         Repeat = 9,
+        /// With the key of a contact whose device was seized.
+        Seized = 10,
     }
 );
 

@@ -1,8 +1,9 @@
 //! From a passphrase to 32 bytes, slowly: Argon2id and the bounds of its cost.
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
+use super::page::Page;
 use super::{Passphrase, StoreError};
 
 /// What guessing one passphrase costs: Argon2id's memory, passes and lanes.
@@ -57,26 +58,34 @@ impl Default for KdfCost {
     }
 }
 
+#[cfg(test)]
+thread_local! {
+    /// Derivations on this thread.
+    pub(super) static RUNS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// Runs Argon2id (version 0x13). The memory is asked for politely and wiped: it holds what the key can be had from.
 pub(super) fn derive(
     passphrase: &Passphrase,
     salt: &[u8; 32],
     cost: KdfCost,
-) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+) -> Result<Page<32>, StoreError> {
+    #[cfg(test)]
+    RUNS.with(|runs| runs.set(runs.get() + 1));
     let params =
         Params::new(cost.memory_kib, cost.passes, cost.lanes, Some(32)).map_err(|_| StoreError::Cost)?;
     let count = params.block_count();
     let mut blocks: Vec<Block> = Vec::new();
     blocks.try_reserve_exact(count).map_err(|_| StoreError::OutOfMemory)?;
     blocks.resize(count, Block::new());
-    let mut out = Zeroizing::new([0; 32]);
+    let mut out = Page::new();
     // An empty secret is the same as none: who does not know of a key file cannot see that there is one.
     let done = Argon2::new_with_secret(passphrase.secret(), Algorithm::Argon2id, Version::V0x13, params)
         .and_then(|argon2| {
             argon2.hash_password_into_with_memory(
                 passphrase.as_bytes(),
                 salt,
-                out.as_mut_slice(),
+                out.bytes_mut(),
                 blocks.as_mut_slice(),
             )
         });

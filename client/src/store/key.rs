@@ -6,6 +6,7 @@ use rand::CryptoRng;
 use ring::hkdf;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::page::Page;
 use super::{KeyFile, StoreError};
 use crate::phrase;
 
@@ -69,8 +70,7 @@ impl fmt::Debug for Passphrase {
 }
 
 /// The random key, 32 bytes, from which all others of a profile are derived and which slots wrap.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct MasterKey([u8; 32]);
+pub struct MasterKey(Page<32>);
 
 // The labels under which keys come out of the master key. Reserved for what comes next: "beresta/1 epoch-wrap",
 // "beresta/1 attach", "beresta/1 index". A label, once used, never changes its meaning.
@@ -79,17 +79,19 @@ const BODIES: &[u8] = b"beresta/1 bodies";
 
 impl MasterKey {
     pub(super) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        let mut key = Self([0; 32]);
-        rng.fill_bytes(&mut key.0);
+        let mut key = Self(Page::new());
+        rng.fill_bytes(key.0.bytes_mut());
         key
     }
 
     pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(*bytes)
+        let mut key = Self(Page::new());
+        key.0.bytes_mut().copy_from_slice(bytes);
+        key
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.bytes()
     }
 
     /// The key of `store.db`.
@@ -97,8 +99,8 @@ impl MasterKey {
     /// # Errors
     /// [`StoreError::OutOfMemory`], which HKDF of this length has no way to cause.
     pub(super) fn database_key(&self) -> Result<DatabaseKey, StoreError> {
-        let mut key = DatabaseKey([0; DATABASE_KEY_LEN]);
-        expand(&self.0, DATABASE, &mut key.0)?;
+        let mut key = DatabaseKey(Page::new());
+        expand(self.0.bytes(), DATABASE, key.0.bytes_mut())?;
         Ok(key)
     }
 
@@ -106,9 +108,9 @@ impl MasterKey {
     ///
     /// # Errors
     /// As [`MasterKey::database_key`].
-    pub(super) fn body_secret(&self) -> Result<Zeroizing<[u8; 32]>, StoreError> {
-        let mut secret = Zeroizing::new([0; 32]);
-        expand(&self.0, BODIES, secret.as_mut_slice())?;
+    pub(super) fn body_secret(&self) -> Result<Page<32>, StoreError> {
+        let mut secret = Page::new();
+        expand(self.0.bytes(), BODIES, secret.bytes_mut())?;
         Ok(secret)
     }
 }
@@ -124,8 +126,7 @@ impl fmt::Debug for MasterKey {
 const DATABASE_KEY_LEN: usize = 48;
 
 /// SQLCipher's raw key and salt: 48 bytes.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct DatabaseKey([u8; DATABASE_KEY_LEN]);
+pub struct DatabaseKey(Page<DATABASE_KEY_LEN>);
 
 impl DatabaseKey {
     /// SQLCipher's form `x'…'` of a raw key and salt, in a buffer that never grows and is wiped.
@@ -134,7 +135,7 @@ impl DatabaseKey {
         let digit = |nibble: u8| HEX.get(usize::from(nibble)).copied().unwrap_or(b'0');
         let mut spec = Zeroizing::new(Vec::with_capacity(3 + 2 * DATABASE_KEY_LEN));
         spec.extend_from_slice(b"x'");
-        for byte in &self.0 {
+        for byte in self.0.bytes() {
             spec.push(digit(byte >> 4));
             spec.push(digit(byte & 15));
         }
@@ -159,7 +160,7 @@ impl hkdf::KeyType for Length {
 }
 
 /// HKDF-SHA256 of `secret` without salt under `label`. Every secret handed in is uniformly random already.
-pub(super) fn expand(secret: &[u8; 32], label: &[u8], out: &mut [u8]) -> Result<(), StoreError> {
+pub(super) fn expand(secret: &[u8], label: &[u8], out: &mut [u8]) -> Result<(), StoreError> {
     hkdf::Salt::new(hkdf::HKDF_SHA256, &[])
         .extract(secret)
         .expand(&[label], Length(out.len()))

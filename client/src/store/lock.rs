@@ -8,7 +8,7 @@ use super::StoreError;
 /// The lock of one profile, held until dropped.
 pub(super) struct ProfileLock(#[expect(dead_code, reason = "held, not read")] File);
 
-const NAME: &str = "lock";
+pub(super) const NAME: &str = "lock";
 
 impl ProfileLock {
     /// Locks the profile in `dir`, which must be there.
@@ -35,11 +35,23 @@ impl ProfileLock {
         let file = private(OpenOptions::new().read(true).write(true).create(true).truncate(false))
             .open(dir.join(NAME))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => {
+                name_holder(&file);
+                Ok(Self(file))
+            }
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
     }
+}
+
+/// Takes a second lock, of the kind of which the kernel says who holds it. It keeps nobody out: where it can't be had,
+/// the first one holds all the same.
+fn name_holder(file: &File) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = rustix::fs::fcntl_lock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = file;
 }
 
 /// Lets a file that `options` makes be its owner's only (0600).

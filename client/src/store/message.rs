@@ -173,7 +173,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn unshown(&self, contact: Option<ContactId>) -> Result<Vec<Message>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM message WHERE state = 5 AND (?1 IS NULL OR contact = ?1) ORDER BY id"
+            "SELECT {COLUMNS} FROM message WHERE state = 5 AND (contact = ?1
+                 OR (?1 IS NULL AND contact NOT IN (SELECT id FROM contact WHERE state = 4))) ORDER BY id"
         );
         self.query_all(&sql, params![contact.map(|id| id.0)], |row| read(self, row))
     }

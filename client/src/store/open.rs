@@ -13,10 +13,10 @@ use super::body::{self, BodyKeys};
 use super::lock::{private, sync_dir};
 use super::tx::Tx;
 use super::vault::Vault;
-use super::{DatabaseKey, KdfCost, MasterKey, Passphrase, StoreError, migrate, vault, wipe};
+use super::{DatabaseKey, KdfCost, MasterKey, Passphrase, StoreError, duress, migrate, vault, wipe};
 
-const NAME: &str = "store.db";
-const NEW_NAME: &str = "store.db.new";
+pub(super) const NAME: &str = "store.db";
+pub(super) const NEW_NAME: &str = "store.db.new";
 
 /// While a change of passphrase is under way: the seed of the bytes that wipe the old slot.
 pub(super) const CHANGE: &str = "vault.change";
@@ -50,9 +50,8 @@ fn begin(dir: &Path, master: &MasterKey) -> Result<(Connection, BodyKeys), Store
     if dir.join(vault::NAME).exists() || path.exists() {
         return Err(StoreError::AlreadyExists);
     }
-    // What a creation that was cut short left: no header ever held its key.
-    let leftovers = ["", "-wal", "-shm", "-journal"].map(|suffix| beside(&new, suffix));
-    for leftover in leftovers.into_iter().chain([vault::NEW_NAME, body::NAME].map(|name| dir.join(name))) {
+    // What a creation or a panic that was cut short left: no header holds its key.
+    for leftover in files(dir).into_iter().chain([vault::NEW_NAME, body::NAME].map(|name| dir.join(name))) {
         match std::fs::remove_file(leftover) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -134,7 +133,18 @@ fn settle(conn: &mut Connection, keys: &BodyKeys, vault: &Vault) -> Result<(), S
         vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;
         tx.remove_meta(CHANGE)?;
     }
+    duress::settle(&tx, vault)?;
     tx.commit()
+}
+
+/// A database, and what SQLite may have made beside it.
+fn with_companions(path: &Path) -> [PathBuf; 4] {
+    ["", "-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix))
+}
+
+/// Every file that a database of a profile may consist of, whole or not.
+pub(super) fn files(dir: &Path) -> Vec<PathBuf> {
+    [NAME, NEW_NAME].into_iter().flat_map(|name| with_companions(&dir.join(name))).collect()
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {

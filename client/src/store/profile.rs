@@ -35,7 +35,27 @@ pub struct KnownRelay {
     pub epoch_day: u64,
 }
 
+/// After how long an idle profile locks, in seconds, 4 bytes; 0: never.
+const IDLE: &str = "lock.idle";
+
 impl Tx<'_> {
+    /// After how many seconds an idle profile locks, 0 for never; none if nobody said.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn idle_lock(&self) -> Result<Option<u32>, StoreError> {
+        let Some(bytes) = self.meta(IDLE)? else { return Ok(None) };
+        Ok(Some(u32::from_be_bytes(bytes.try_into().map_err(|_| StoreError::Damaged)?)))
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_idle_lock(&self, seconds: u32) -> Result<(), StoreError> {
+        self.set_meta(IDLE, &seconds.to_be_bytes())
+    }
+
     /// Keeps who the person is. Once per store.
     ///
     /// # Errors

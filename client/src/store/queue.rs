@@ -317,6 +317,15 @@ impl Tx<'_> {
         })
     }
 
+    /// Forgets every address at which a contact was written to, with what waits for them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_peer_queues(&self, contact: ContactId) -> Result<(), StoreError> {
+        self.erase("DELETE FROM peer_queue WHERE contact = ?1", [contact.0])?;
+        Ok(())
+    }
+
     /// Forgets retired queues to which nothing more waits.
     ///
     /// # Errors

@@ -7,10 +7,13 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 
+mod duress;
 mod files;
 mod header;
 mod key_file;
+mod panic;
 mod passphrase;
+mod secrets;
 mod seeds;
 mod traces;
 

@@ -3,6 +3,7 @@
 //! ```text
 //! 0       4 KiB head: salt 32 | memory KiB u32 | passes u32 | lanes u32 (little-endian) | random
 //! 4 KiB   slot 0 ... slot 7, 4 KiB each: nonce 24 | XChaCha20-Poly1305 of (version 1 | kind 1 | master key 32 | zeros)
+//!                                         kind 0 opens; 1 and 2 are duress passphrases, and have zeros for a key
 //! 36 KiB  random up to 64 KiB
 //! ```
 //!
@@ -22,9 +23,11 @@ use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use rand::CryptoRng;
 use zeroize::Zeroizing;
 
+use super::body::in_place;
 use super::key::expand;
 use super::lock::{private, sync_dir};
-use super::{KdfCost, MasterKey, Passphrase, StoreError, kdf};
+use super::page::Page;
+use super::{Duress, KdfCost, MasterKey, Passphrase, StoreError, kdf};
 
 pub(super) const NAME: &str = "vault.hdr";
 pub(super) const NEW_NAME: &str = "vault.hdr.new";
@@ -37,12 +40,35 @@ const SLOTS: usize = 8;
 const SALT_LEN: usize = 32;
 /// Salt and three costs: what the head means, and what every slot is bound to.
 const MEANT_LEN: usize = SALT_LEN + 12;
+/// Where the costs stand. A panic leaves them, so that one which is cut short looks like a wrong passphrase.
+pub(super) const COSTS: std::ops::Range<usize> = SALT_LEN..MEANT_LEN;
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
 const PAYLOAD_LEN: usize = SLOT_LEN - NONCE_LEN - TAG_LEN;
 const VERSION: u8 = 1;
-/// The only kind of slot so far: it opens `store.db`.
+/// The kinds of slots: one opens `store.db`; the others have no key, and say what is to be done instead. 3 is kept for a
+/// second database.
 const KIND_OPEN: u8 = 0;
+const KIND_COLD: u8 = 1;
+const KIND_WIPE: u8 = 2;
+
+/// What a slot holds.
+pub(super) enum Content<'k> {
+    Opens(&'k MasterKey),
+    Duress(Duress),
+}
+
+/// What a slot that opened says.
+pub(super) enum Way {
+    Opens(MasterKey),
+    Duress(Duress),
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Slots that were tried on this thread.
+    pub(super) static TRIALS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
 
 const SLOT_KEY: &[u8] = b"beresta/1 slot";
 const SLOT_NOISE: &[u8] = b"beresta/1 slot noise";
@@ -77,7 +103,8 @@ impl Vault {
         let mut head = Head { salt: [0; SALT_LEN], cost };
         rng.fill_bytes(&mut head.salt);
         let slot = usize::try_from(rng.next_u32()).unwrap_or(0) % SLOTS;
-        let sealed = seal(&head, slot, &*kdf::derive(passphrase, &head.salt, cost)?, master, rng)?;
+        let derived = kdf::derive(passphrase, &head.salt, cost)?;
+        let sealed = seal(&head, slot, &derived, &Content::Opens(master), rng)?;
 
         let mut file = vec![0; FILE_LEN];
         rng.fill_bytes(&mut file);
@@ -87,6 +114,7 @@ impl Vault {
 
         let (path, new) = (dir.join(NAME), dir.join(NEW_NAME));
         let mut out = private(OpenOptions::new().write(true).create_new(true)).open(&new)?;
+        in_place(&out);
         out.write_all(&file)?;
         out.sync_all()?;
         std::fs::rename(&new, &path)?;
@@ -94,14 +122,16 @@ impl Vault {
         Ok(Self { path, slot })
     }
 
-    /// Finds the slot that `passphrase` opens. Changes nothing.
+    /// Finds the slot that `passphrase` opens. Changes nothing, and does the same whatever the passphrase is.
     pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<(Self, MasterKey), StoreError> {
         let path = dir.join(NAME);
         let file = read(&path)?;
         let head = Head::parse(&file)?;
         let key = kdf::derive(passphrase, &head.salt, head.cost)?;
-        let (slot, master) = unseal(&file, &head, &key)?;
-        Ok((Self { path, slot }, master))
+        match unseal(&file, &head, &key)? {
+            (slot, Way::Opens(master)) => Ok((Self { path, slot }, master)),
+            (_, Way::Duress(duress)) => Err(StoreError::Duress(duress)),
+        }
     }
 
     /// Works out the change from `old` to `new`. `seed` makes the bytes that the old slot is overwritten with.
@@ -114,9 +144,19 @@ impl Vault {
     ) -> Result<Change, StoreError> {
         let file = read(&self.path)?;
         let head = Head::parse(&file)?;
-        let (from, master) = unseal(&file, &head, &*kdf::derive(old, &head.salt, head.cost)?)?;
+        let (from, Way::Opens(master)) = unseal(&file, &head, &kdf::derive(old, &head.salt, head.cost)?)?
+        else {
+            return Err(StoreError::WrongPassphrase);
+        };
         let to = other_half(from);
-        let sealed = seal(&head, to, &*kdf::derive(new, &head.salt, head.cost)?, &master, rng)?;
+        let derived = kdf::derive(new, &head.salt, head.cost)?;
+        // The same passphrase anew is no harm; one that does something else is.
+        match unseal(&file, &head, &derived) {
+            Ok((taken, _)) if taken != from => return Err(StoreError::PassphraseTaken),
+            Ok(_) | Err(StoreError::WrongPassphrase) => {}
+            Err(error) => return Err(error),
+        }
+        let sealed = seal(&head, to, &derived, &Content::Opens(&master), rng)?;
         Ok(Change {
             slot: to,
             writes: [SlotWrite { slot: to, bytes: sealed }, SlotWrite { slot: from, bytes: noise(seed)? }],
@@ -143,7 +183,43 @@ impl Vault {
         self.slot
     }
 
-    fn write(&self, write: &SlotWrite) -> Result<(), StoreError> {
+    /// Works out a slot for a duress passphrase, in one of the pairs that are not ours.
+    pub(super) fn prepare_duress<R: CryptoRng + ?Sized>(
+        &self,
+        passphrase: &Passphrase,
+        duress: Duress,
+        rng: &mut R,
+    ) -> Result<SlotWrite, StoreError> {
+        let file = read(&self.path)?;
+        let head = Head::parse(&file)?;
+        let derived = kdf::derive(passphrase, &head.salt, head.cost)?;
+        match unseal(&file, &head, &derived) {
+            Err(StoreError::WrongPassphrase) => {}
+            Ok(_) => return Err(StoreError::PassphraseTaken),
+            Err(error) => return Err(error),
+        }
+        let others: Vec<usize> =
+            (0..SLOTS).filter(|slot| *slot != self.slot && *slot != other_half(self.slot)).collect();
+        let drawn = usize::try_from(rng.next_u32()).unwrap_or(0) % others.len().max(1);
+        let slot = *others.get(drawn).ok_or(StoreError::DamagedHeader)?;
+        let bytes = seal(&head, slot, &derived, &Content::Duress(duress), rng)?;
+        Ok(SlotWrite { slot, bytes })
+    }
+
+    /// Overwrites both halves of a slot's pair.
+    pub(super) fn clear<R: CryptoRng + ?Sized>(&self, slot: usize, rng: &mut R) -> Result<(), StoreError> {
+        if slot >= SLOTS || slot == self.slot || slot == other_half(self.slot) {
+            return Err(StoreError::Damaged); // never our own way in
+        }
+        for slot in [slot, other_half(slot)] {
+            let mut bytes = vec![0; SLOT_LEN];
+            rng.fill_bytes(&mut bytes);
+            self.write(&SlotWrite { slot, bytes })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn write(&self, write: &SlotWrite) -> Result<(), StoreError> {
         let mut file = OpenOptions::new().write(true).open(&self.path)?;
         let at = u64::try_from(offset(write.slot)).map_err(|_| StoreError::DamagedHeader)?;
         file.seek(SeekFrom::Start(at))?;
@@ -205,24 +281,30 @@ const fn other_half(slot: usize) -> usize {
     slot ^ 1
 }
 
-fn cipher(derived: &[u8; 32]) -> Result<XChaCha20Poly1305, StoreError> {
+fn cipher(derived: &Page<32>) -> Result<XChaCha20Poly1305, StoreError> {
     let mut key = Zeroizing::new([0; 32]);
-    expand(derived, SLOT_KEY, key.as_mut_slice())?;
+    expand(derived.bytes(), SLOT_KEY, key.as_mut_slice())?;
     Ok(XChaCha20Poly1305::new((&*key).into()))
 }
 
 fn seal<R: CryptoRng + ?Sized>(
     head: &Head,
     slot: usize,
-    derived: &[u8; 32],
-    master: &MasterKey,
+    derived: &Page<32>,
+    content: &Content<'_>,
     rng: &mut R,
 ) -> Result<Vec<u8>, StoreError> {
     let mut nonce = [0; NONCE_LEN];
     rng.fill_bytes(&mut nonce);
-    let mut payload = Zeroizing::new(vec![VERSION, KIND_OPEN]);
-    payload.reserve_exact(SLOT_LEN); // never grows again: no copies of the key behind
-    payload.extend_from_slice(master.as_bytes());
+    let mut payload = Zeroizing::new(Vec::with_capacity(SLOT_LEN)); // never grows: no copies of the key behind
+    match content {
+        Content::Opens(master) => {
+            payload.extend_from_slice(&[VERSION, KIND_OPEN]);
+            payload.extend_from_slice(master.as_bytes());
+        }
+        Content::Duress(Duress::Cold) => payload.extend_from_slice(&[VERSION, KIND_COLD]),
+        Content::Duress(Duress::Wipe) => payload.extend_from_slice(&[VERSION, KIND_WIPE]),
+    }
     payload.resize(PAYLOAD_LEN, 0);
     cipher(derived)?
         .encrypt_in_place(&XNonce::from(nonce), &head.associated_data(slot), &mut *payload)
@@ -234,7 +316,7 @@ fn seal<R: CryptoRng + ?Sized>(
 }
 
 /// Tries every slot, also after one has opened, so that the time does not tell which.
-fn unseal(file: &[u8], head: &Head, derived: &[u8; 32]) -> Result<(usize, MasterKey), StoreError> {
+fn unseal(file: &[u8], head: &Head, derived: &Page<32>) -> Result<(usize, Way), StoreError> {
     let cipher = cipher(derived)?;
     let mut found = None;
     for slot in 0..SLOTS {
@@ -242,20 +324,26 @@ fn unseal(file: &[u8], head: &Head, derived: &[u8; 32]) -> Result<(usize, Master
         let bytes = file.get(at..at + SLOT_LEN).ok_or(StoreError::DamagedHeader)?;
         let (nonce, sealed) = bytes.split_first_chunk::<NONCE_LEN>().ok_or(StoreError::DamagedHeader)?;
         let mut payload = Zeroizing::new(sealed.to_vec());
+        #[cfg(test)]
+        TRIALS.with(|trials| trials.set(trials.get() + 1));
         if cipher.decrypt_in_place(&XNonce::from(*nonce), &head.associated_data(slot), &mut *payload).is_ok()
         {
             found = Some((slot, payload));
         }
     }
     let (slot, payload) = found.ok_or(StoreError::WrongPassphrase)?;
-    let [VERSION, KIND_OPEN, rest @ ..] = payload.as_slice() else {
-        return Err(StoreError::Newer {
-            found: payload.first().copied().map_or(0, u32::from),
-            known: u32::from(VERSION),
-        });
+    let way = match payload.as_slice() {
+        [VERSION, KIND_OPEN, rest @ ..] => {
+            Way::Opens(MasterKey::from_bytes(rest.first_chunk().ok_or(StoreError::DamagedHeader)?))
+        }
+        [VERSION, KIND_COLD, ..] => Way::Duress(Duress::Cold),
+        [VERSION, KIND_WIPE, ..] => Way::Duress(Duress::Wipe),
+        other => {
+            let found = other.first().copied().map_or(0, u32::from);
+            return Err(StoreError::Newer { found, known: u32::from(VERSION) });
+        }
     };
-    let master = rest.first_chunk().ok_or(StoreError::DamagedHeader)?;
-    Ok((slot, MasterKey::from_bytes(master)))
+    Ok((slot, way))
 }
 
 fn noise(seed: &[u8; 32]) -> Result<Vec<u8>, StoreError> {

@@ -8,7 +8,9 @@
 
 mod bad_line;
 mod command_line;
+mod duress;
 mod killed;
+mod locked;
 mod logs;
 mod moved;
 mod operators;

@@ -54,6 +54,7 @@ fn contacts() -> Command {
             verb("show", [who()]),
             verb("rename", [who(), word("name", "NAME")]),
             verb("block", [who()]),
+            verb("seized", [who(), flag("yes")]),
             verb("remove", [who(), flag("yes")]),
         ],
     )
@@ -71,6 +72,11 @@ fn chats() -> Command {
             verb("delete", [who(), flag("yes")]),
         ],
     )
+}
+
+fn duress() -> Command {
+    let what = word("what", "cold|wipe").value_parser(["cold", "wipe"]).hide_possible_values(true);
+    noun("duress", [verb("set", [what, flag("yes")]), verb("remove", []), verb("status", [])])
 }
 
 fn all() -> Command {
@@ -118,6 +124,9 @@ fn all() -> Command {
             send,
             receive,
             passwd,
+            verb("lock", []).subcommand(verb("idle", [Arg::new("span").value_name("off|1m|10m|1h")])),
+            verb("panic", [flag("yes")]),
+            duress(),
             verb("completions", [shells]),
         ])
 }

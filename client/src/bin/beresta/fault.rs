@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use beresta_client::api::{Error, LinkFault, Words};
+use beresta_client::api::{Error, LinkFault, LockReason, Words};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::sanitize::harmless_line;
@@ -21,6 +21,10 @@ pub(crate) enum Fault {
     PassphrasesDiffer,
     KeyFileInside,
     Unconfirmed,
+    Locked(LockReason),
+    BadIdle,
+    /// The person asked to destroy the profile: handled where it is open, and told to nobody.
+    Panic,
     Input,
     Output,
     Internal,
@@ -52,12 +56,13 @@ impl Fault {
             | Self::WeakPassphrase
             | Self::PassphrasesDiffer
             | Self::KeyFileInside
+            | Self::BadIdle
             | Self::Input => code::USAGE,
             Self::Api(error) => api(error).1,
-            Self::NoTerminal | Self::NoDescriptor => code::LOCKED,
+            Self::NoTerminal | Self::NoDescriptor | Self::Locked(_) => code::LOCKED,
             Self::NoHome => code::NOT_FOUND,
             Self::Unconfirmed => code::IDENTITY,
-            Self::Output | Self::Internal => code::INTERNAL,
+            Self::Output | Self::Panic | Self::Internal => code::INTERNAL,
         })
     }
 
@@ -74,9 +79,13 @@ impl Fault {
             Self::PassphrasesDiffer => "passphrases-differ",
             Self::KeyFileInside => "key-file-inside",
             Self::Unconfirmed => "unconfirmed",
+            Self::Locked(LockReason::Told) => "locked",
+            Self::Locked(LockReason::Idle) => "locked-idle",
+            Self::Locked(LockReason::Slept) => "locked-slept",
+            Self::BadIdle => "bad-idle",
             Self::Input => "input",
             Self::Output => "output",
-            Self::Internal => "internal",
+            Self::Panic | Self::Internal => "internal",
         }
     }
 
@@ -99,6 +108,9 @@ impl Fault {
             | Self::PassphrasesDiffer
             | Self::KeyFileInside
             | Self::Unconfirmed
+            | Self::Locked(_)
+            | Self::BadIdle
+            | Self::Panic
             | Self::Input
             | Self::Output
             | Self::Internal => text.say(&format!("error-{}", self.kind())),
@@ -116,6 +128,7 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::WrongPassphrase => ("wrong-passphrase", code::LOCKED),
         Error::NoKeyFile => ("no-key-file", code::LOCKED),
         Error::KeyFileExists => ("key-file-exists", code::USAGE),
+        Error::PassphraseTaken => ("passphrase-taken", code::USAGE),
         Error::StoreDamaged => ("store-damaged", code::INTERNAL),
         Error::StoreNewer => ("store-newer", code::INTERNAL),
         Error::StoreFull => ("store-full", code::INTERNAL),

@@ -34,6 +34,16 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
+    /// Wipes what stands on the terminal and above it, as far as it lets us, and what was typed and not read.
+    pub(crate) fn clear(&self) {
+        if stderr().is_terminal() || stdout().is_terminal() {
+            // Home, the screen, what was scrolled out of it (ECMA-48 8.3.39, and xterm's 3).
+            eprint!("\u{1b}[H\u{1b}[2J\u{1b}[3J");
+        }
+        #[cfg(unix)]
+        let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
+    }
+
     /// A line of data. Who closed standard output wants none.
     pub(crate) fn line(&self, line: &str) {
         let _ = put(line);
@@ -85,6 +95,7 @@ impl Printer {
     pub(crate) fn trust(&self, contact: &ContactInfo) -> String {
         self.text.say(match contact.trust {
             _ if contact.blocked => "trust-blocked",
+            _ if contact.seized => "trust-seized",
             ContactTrust::Invited => "trust-invited",
             ContactTrust::Verified => "trust-verified",
             ContactTrust::IdentityChanged => "trust-changed",
@@ -166,6 +177,7 @@ impl Printer {
             EventKind::NotDelivered => "event-not-delivered",
             EventKind::InviteNamesAnother => "event-invite-names-another",
             EventKind::NotToBeMet => "event-not-to-be-met",
+            EventKind::SeizedWrote => "event-seized-wrote",
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));

@@ -2,7 +2,9 @@
 
 mod chat;
 mod contact;
+mod duress;
 mod invite;
+mod lock;
 mod profile;
 mod talk;
 
@@ -10,7 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use beresta_client::api::{Client, ContactInfo, KeyFile, Network, Passphrase, read_key_file};
+use beresta_client::api::{Client, ContactInfo, KeyFile, LockWord, Network, Passphrase, read_key_file};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
@@ -103,7 +105,14 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
             .build()
             .map_err(|_| Fault::Internal)?;
         let done = runtime.block_on(async {
-            let done = command(&mut shell, &found).await;
+            let mut word = LockWord::listen();
+            let done = tokio::select! {
+                done = command(&mut shell, &found) => done,
+                reason = word.spoken() => Err(Fault::Locked(reason)),
+            };
+            if let Err(Fault::Locked(_)) = done {
+                shell.print.clear();
+            }
             // However it ended: a client that is dropped open fails inside when its runtime goes, and tells no relay.
             if let Some(client) = shell.opened.take() {
                 client.close().await;
@@ -136,6 +145,12 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("init", _) => profile::init(shell, found).await,
         ("status", _) => profile::status(shell).await,
         ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
+        ("duress", Some(("set", found))) => duress::set(shell, found).await,
+        ("duress", Some(("remove", _))) => duress::remove(shell).await,
+        ("duress", Some(("status", _))) => duress::status(shell).await,
+        ("lock", Some(("idle", found))) => lock::idle(shell, found).await,
+        ("lock", _) => lock::now(shell),
+        ("panic", _) => lock::panic(shell, found),
         ("passwd", _) => profile::passwd(shell, found).await,
         ("completions", _) => profile::completions(shell, found),
         ("invite", Some(("new", found))) => invite::new(shell, found).await,
@@ -147,6 +162,7 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("contact", Some(("show", found))) => contact::show(shell, found).await,
         ("contact", Some(("rename", found))) => contact::rename(shell, found).await,
         ("contact", Some(("block", found))) => contact::block(shell, found).await,
+        ("contact", Some(("seized", found))) => contact::seized(shell, found).await,
         ("contact", Some(("remove", found))) => contact::remove(shell, found).await,
         ("verify", Some(("show", found))) => contact::verify_show(shell, found).await,
         ("verify", Some(("confirm", found))) => contact::verify_confirm(shell, found).await,

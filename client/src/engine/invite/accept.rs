@@ -130,7 +130,7 @@ impl Engine {
     fn known_maker(tx: &Tx<'_>, offer: &Offer, request: &AcceptRequest) -> Result<Option<Contact>, AskError> {
         match tx.contact_by_identity(&offer.bundle.identity)? {
             Some(known) if request.renews != Some(known.id) => Err(AskError::AlreadyContact(known.id)),
-            Some(known) if known.state == ContactState::Blocked => Err(AskError::Blocked),
+            Some(known) if known.state.is_shut() => Err(AskError::Blocked),
             known => Ok(known),
         }
     }

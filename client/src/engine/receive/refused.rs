@@ -3,7 +3,7 @@
 use crate::crypto::{AccountError, DecryptError, OpenError};
 use crate::engine::meet::Barred;
 use crate::store::StoreError;
-use crate::store::contact::ContactId;
+use crate::store::contact::{Contact, ContactId};
 use crate::store::event::{DropReason, EventKind};
 
 /// Why a message was not stored.
@@ -32,6 +32,12 @@ pub(super) const fn dropped(reason: DropReason) -> Refused {
     Refused::Drop { reason, tell: None }
 }
 
+/// Whoever has the device of a contact writes with their key: the person hears that somebody does, and not what.
+pub(super) fn seized(contact: &Contact) -> Refused {
+    let tell = Tell { kind: EventKind::SeizedWrote, contact: Some(contact.id) };
+    Refused::Drop { reason: DropReason::Seized, tell: Some(tell) }
+}
+
 impl Refused {
     /// Whether it was only known after a decryption was tried, which cost something.
     pub(super) const fn was_tried(&self) -> bool {
@@ -43,6 +49,7 @@ impl Refused {
                 | DropReason::NotOwner
                 | DropReason::Budget
                 | DropReason::Blocked
+                | DropReason::Seized
                 | DropReason::Repeat => false,
             },
             Self::Store(_) => false,

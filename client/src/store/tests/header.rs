@@ -133,7 +133,7 @@ fn the_layout_and_the_labels_are_what_every_profile_has() {
     let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(hex, "04b648227604251877f4d35533315beece016d1fbea9d9284b786620d94d3aa9");
     let (_, master) = Vault::open(dir.path(), &pass("right")).unwrap();
-    assert_eq!(master.as_bytes(), &[7; 32]);
+    assert_eq!(master.as_bytes(), [7; 32]);
 }
 
 #[test]

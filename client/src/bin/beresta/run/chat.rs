@@ -3,7 +3,7 @@
 use std::io::BufRead as _;
 use std::time::Duration;
 
-use beresta_client::api::{Client, ContactInfo, Event, EventKind, Network};
+use beresta_client::api::{Client, ContactInfo, Event, EventKind, Idle, LockReason, Network};
 use clap::ArgMatches;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -26,14 +26,27 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let name = harmless_line(&contact.name);
     let timer = shell.print.timer(contact.timer_secs);
     shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
+    if contact.seized {
+        shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
+    }
     shell.print.talk("chat-timer", [("timer", timer.into())]);
     let recent = client.history(&contact.id, None, RECENT).await?;
     show(shell, &client, &recent, |_| contact.name.to_string()).await?;
+    let (idle, after) = (Idle::default(), client.idle_lock().await?);
+    tell_idle(shell, after);
     let talked = tokio::select! {
-        talked = talk(shell, &client, contact) => talked,
+        talked = talk(shell, &client, contact, &idle) => talked,
         trouble = tell_trouble(shell, &client) => trouble,
+        () = idle.over(after) => return Err(Fault::Locked(LockReason::Idle)),
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
+    if let Err(Fault::Panic) = talked {
+        let dir = shell.dir()?;
+        shell.print.clear();
+        client.panic(&dir).await?;
+        shell.print.talk("panic-done", []);
+        return Ok(Done::Fully);
+    }
     let sent = client.settle(LAST).await?;
     client.close().await;
     talked?;
@@ -44,8 +57,16 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     Ok(Done::Partly)
 }
 
+/// Says that the profile will lock, if it will.
+pub(super) fn tell_idle(shell: &Shell, after: Option<Duration>) {
+    if let Some(after) = after {
+        let by = shell.print.span("span", after.as_secs());
+        shell.print.talk("lock-idle-on", [("by", by.into())]);
+    }
+}
+
 /// Lines of standard input, read on a thread of their own: a terminal cannot be waited for otherwise.
-fn lines() -> mpsc::Receiver<Zeroizing<String>> {
+pub(super) fn lines() -> mpsc::Receiver<Zeroizing<String>> {
     let (give, take) = mpsc::channel(16);
     std::thread::spawn(move || {
         let mut input = std::io::stdin().lock();
@@ -61,7 +82,7 @@ fn lines() -> mpsc::Receiver<Zeroizing<String>> {
     take
 }
 
-async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo) -> Result<(), Fault> {
+async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo, idle: &Idle) -> Result<(), Fault> {
     let mut typed = lines();
     let mut after = 0;
     let mut told_skew = false;
@@ -70,6 +91,7 @@ async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo) -> Resul
             line = typed.recv() => match line {
                 None => return Ok(()),
                 Some(line) => {
+                    idle.touch();
                     if !say(shell, client, &mut contact, &line).await? {
                         return Ok(());
                     }
@@ -116,6 +138,8 @@ async fn say(
     let done = match command {
         "" => Ok(()),
         "/quit" | "/выход" => return Ok(false),
+        "/lock" | "/закрыть" => return Err(Fault::Locked(LockReason::Told)),
+        "/panic" | "/паника" => return Err(Fault::Panic),
         "/help" | "/помощь" => {
             shell.print.warn("chat-help", []);
             Ok(())

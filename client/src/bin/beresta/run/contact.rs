@@ -63,6 +63,22 @@ pub(super) async fn block(shell: &mut Shell, found: &ArgMatches) -> Result<Done,
     Ok(Done::Fully)
 }
 
+pub(super) async fn seized(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let client = shell.open(Network::Online).await?;
+    let contact = contact_of(&client, found).await?;
+    sure(shell, found, "sure-seized", &contact.name)?;
+    client.seized(&contact.id).await?;
+    let contact = client.find_contact(&contact.id).await?;
+    // Their queues are deleted at the relay, now or at the next start.
+    client.settle(std::time::Duration::from_secs(8)).await?;
+    client.close().await;
+    if shell.print.json {
+        shell.print.object(&contact);
+    }
+    shell.print.talk("seized", [("name", harmless_line(&contact.name).into())]);
+    Ok(Done::Fully)
+}
+
 /// Asks at the terminal before something is lost. Without a terminal, `--yes` must have said it.
 pub(super) fn sure(shell: &Shell, found: &ArgMatches, question: &str, name: &str) -> Result<(), Fault> {
     if args::is_set(found, "yes") {

@@ -1,11 +1,12 @@
 //! Sending, receiving, and looking back.
 
 use std::collections::BTreeSet;
-use std::io::{Read as _, stdin};
+use std::io::{IsTerminal as _, Read as _, stdin};
 use std::time::Duration;
 
 use beresta_client::api::{
-    Client, DeliveryState, Error, Event, EventKind, LinkFault, MessageInfo, Network, StoreTrouble,
+    Client, DeliveryState, Error, Event, EventKind, Idle, LinkFault, LockReason, MessageInfo, Network,
+    StoreTrouble,
 };
 use clap::ArgMatches;
 use zeroize::Zeroizing;
@@ -160,8 +161,12 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         }
     }
     shell.print.skew(client.status().await?.clock_skew_ms);
+    // Who follows without a terminal (a service, a script) can't show that they are there.
+    let after = if wanted.follow && stdin().is_terminal() { client.idle_lock().await? } else { None };
+    super::chat::tell_idle(shell, after);
     let ended = tokio::select! {
         ended = follow_events(shell, &client, &mut wanted) => ended,
+        () = unwatched(after) => return Err(Fault::Locked(LockReason::Idle)),
         trouble = tell_trouble(shell, &client) => trouble,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
@@ -171,6 +176,25 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         shell.print.talk("nothing-new", []);
     }
     if reached { Ok(Done::Fully) } else { Err(Error::Link(LinkFault::Unreachable).into()) }
+}
+
+/// Waits until nobody pressed Enter for so long.
+async fn unwatched(after: Option<Duration>) {
+    let idle = Idle::default();
+    let keys = async {
+        let mut lines = super::chat::lines();
+        while lines.recv().await.is_some() {
+            idle.touch();
+        }
+        std::future::pending::<()>().await;
+    };
+    if after.is_none() {
+        return std::future::pending().await;
+    }
+    tokio::select! {
+        () = idle.over(after) => {}
+        () = keys => {}
+    }
 }
 
 /// Tells what is wrong with the store, for as long as the client is open.
@@ -274,6 +298,9 @@ pub(super) async fn history(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     let list = client.history(&contact.id, before.as_ref(), limit).await?;
     if list.is_empty() {
         shell.print.talk("no-messages", []);
+    }
+    if contact.seized {
+        shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
     }
     let shown = show(shell, &client, &list, |_| contact.name.to_string()).await;
     client.close().await;

@@ -55,7 +55,7 @@ fn every_command_and_option_has_its_help_in_both_languages() {
 
 #[test]
 fn every_error_says_something_in_both_languages() {
-    use beresta_client::api::{Error, LinkFault};
+    use beresta_client::api::{Error, LinkFault, LockReason};
     let errors = [
         Error::NoProfile,
         Error::ProfileExists,
@@ -63,6 +63,7 @@ fn every_error_says_something_in_both_languages() {
         Error::WrongPassphrase,
         Error::NoKeyFile,
         Error::KeyFileExists,
+        Error::PassphraseTaken,
         Error::StoreDamaged,
         Error::StoreNewer,
         Error::StoreFull,
@@ -107,6 +108,10 @@ fn every_error_says_something_in_both_languages() {
         Fault::PassphrasesDiffer,
         Fault::KeyFileInside,
         Fault::Unconfirmed,
+        Fault::Locked(LockReason::Told),
+        Fault::Locked(LockReason::Idle),
+        Fault::Locked(LockReason::Slept),
+        Fault::BadIdle,
         Fault::Input,
         Fault::Internal,
     ];

@@ -1,0 +1,158 @@
+//! Panic: makes a profile unreadable at once, and then as if it had never been.
+//!
+//! The order is that of what an interruption must not leave:
+//! 1. the header is overwritten where it lies, durably: from here on no passphrase opens anything. 64 KiB, however
+//!    large the profile is;
+//! 2. so are the seeds of texts, 32 bytes each: an older copy of the header opens no text any more;
+//! 3. the database takes the name of one that was never completed, and the header goes: every command says that there
+//!    is no profile, and `create` clears away what is left;
+//! 4. the rest is deleted, and the folder with it if nothing else is in it.
+//!
+//! It needs no passphrase and no lock: another process may have the profile open. Files of that process stay readable
+//! to it until it ends, which is the caller's to see to ([`super::Holder`]).
+
+use std::collections::VecDeque;
+use std::fs::OpenOptions;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use rand::RngCore as _;
+
+use super::lock::{self, sync_dir};
+use super::{StoreError, body, open, vault};
+use crate::rng::Rng;
+
+/// Random bytes are made in pieces of so many.
+const PIECE: usize = 64 * 1024;
+
+/// One thing that a panic does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// Writes random bytes over a file, from its beginning to its end.
+    Overwrite(PathBuf),
+    /// Makes what was overwritten durable.
+    Sync(PathBuf),
+    /// Gives a file another name in the folder.
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+    /// Makes names durable.
+    SyncFolder,
+}
+
+/// A panic under way, step by step, so that whoever tests it can interrupt it between any two.
+#[derive(Debug)]
+pub struct Destruction {
+    dir: PathBuf,
+    steps: VecDeque<Step>,
+    rng: Rng,
+    overwritten: u64,
+    failed: Option<StoreError>,
+}
+
+impl Destruction {
+    /// Looks for what there is of a profile in `dir`. Changes nothing yet.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is nothing of a profile, also if a panic was there before.
+    pub fn of(dir: &Path) -> Result<Self, StoreError> {
+        let there = |name: &str| Some(dir.join(name)).filter(|path| path.symlink_metadata().is_ok());
+        let headers: Vec<PathBuf> = [vault::NAME, vault::NEW_NAME].into_iter().filter_map(there).collect();
+        let seeds = there(body::NAME);
+        let (database, unfinished) = (there(open::NAME), dir.join(open::NEW_NAME));
+        let beside = open::files(dir).into_iter().filter(|path| path.symlink_metadata().is_ok());
+        let beside: Vec<PathBuf> = beside.collect();
+        if headers.is_empty() && seeds.is_none() && beside.is_empty() {
+            return Err(StoreError::NotFound);
+        }
+
+        let mut steps = VecDeque::new();
+        for secret in headers.iter().chain(&seeds) {
+            steps.extend([Step::Overwrite(secret.clone()), Step::Sync(secret.clone())]);
+        }
+        if let Some(database) = &database {
+            steps.push_back(Step::Rename(database.clone(), unfinished.clone()));
+        }
+        steps.extend(headers.into_iter().map(Step::Remove));
+        steps.push_back(Step::SyncFolder);
+        steps.extend(seeds.map(Step::Remove));
+        let rest = beside.into_iter().filter(|path| Some(path) != database.as_ref() && *path != unfinished);
+        steps.extend(rest.map(Step::Remove));
+        steps.extend([Step::Remove(unfinished), Step::SyncFolder]);
+        Ok(Self { dir: dir.to_owned(), steps, rng: Rng::system(), overwritten: 0, failed: None })
+    }
+
+    /// Does the next step: false if there is none. One that fails keeps none of the others from being done.
+    pub fn step(&mut self) -> bool {
+        let Some(step) = self.steps.pop_front() else { return false };
+        match self.perform(&step) {
+            Ok(()) | Err(StoreError::NotFound) => {}
+            Err(error) => self.failed = self.failed.or(Some(error)),
+        }
+        true
+    }
+
+    /// Does every step that is left.
+    ///
+    /// # Errors
+    /// What the first step that failed met; all others were done.
+    pub fn run(mut self) -> Result<(), StoreError> {
+        while self.step() {}
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Removes the lock and the folder, for who holds the lock or knows that nobody does: a process that still has the
+    /// old lock must not share the folder with a new profile. A folder with other files in it stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Denied`] and others of the machine.
+    pub fn leave(dir: &Path) -> Result<(), StoreError> {
+        match std::fs::remove_file(dir.join(lock::NAME)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        let _ = std::fs::remove_dir(dir); // an empty folder tells nothing
+        Ok(())
+    }
+
+    /// Bytes that were written over others so far.
+    #[must_use]
+    pub const fn overwritten(&self) -> u64 {
+        self.overwritten
+    }
+
+    fn perform(&mut self, step: &Step) -> Result<(), StoreError> {
+        match step {
+            Step::Overwrite(path) => self.overwrite(path),
+            Step::Sync(path) => Ok(OpenOptions::new().write(true).open(path)?.sync_all()?),
+            Step::Rename(from, to) => Ok(std::fs::rename(from, to)?),
+            Step::Remove(path) => Ok(std::fs::remove_file(path)?),
+            Step::SyncFolder => sync_dir(&self.dir),
+        }
+    }
+
+    fn overwrite(&mut self, path: &Path) -> Result<(), StoreError> {
+        let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+        let mut left = file.metadata()?.len();
+        let mut costs = Vec::new();
+        if path.ends_with(vault::NAME) {
+            file.seek(SeekFrom::Start(vault::COSTS.start as u64))?;
+            (&file).take(vault::COSTS.len() as u64).read_to_end(&mut costs)?;
+            file.rewind()?;
+        }
+        let mut noise = vec![0; PIECE];
+        while left > 0 {
+            self.rng.fill_bytes(&mut noise);
+            if let Some(place) = noise.get_mut(vault::COSTS)
+                && place.len() == costs.len()
+            {
+                place.copy_from_slice(&std::mem::take(&mut costs));
+            }
+            let piece = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            file.write_all(noise.get(..piece).unwrap_or(&noise))?;
+            let piece = u64::try_from(piece).unwrap_or(u64::MAX);
+            self.overwritten = self.overwritten.saturating_add(piece);
+            left = left.saturating_sub(piece);
+        }
+        Ok(())
+    }
+}

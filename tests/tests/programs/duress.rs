@@ -1,0 +1,162 @@
+//! A duress passphrase, at the real program.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use beresta_tests::process::{Output, Person, Programs, Who, output};
+
+use super::{ANNA, BORIS, World};
+
+const FORCED: &str = "marble onion quiet ladder";
+
+/// Whoever has Anna at her keyboard types this at her profile.
+fn at_the_keyboard_of(person: &Person, passphrase: &'static str) -> Person {
+    let folder = person.dir.parent().unwrap().join(format!("typing {}", passphrase.len()));
+    let programs = Programs::for_tests().unwrap();
+    let mut typing = Person::new(&programs, &folder, Who { passphrase, ..person.who }).unwrap();
+    typing.dir.clone_from(&person.dir);
+    typing
+}
+
+/// Sets a duress passphrase: her own is asked for first, then that one.
+fn set(person: &Person, what: &str) {
+    let typing = at_the_keyboard_of(person, person.who.passphrase);
+    let file = typing.dir.parent().unwrap().join(format!("typing {}", person.who.passphrase.len()));
+    fs::write(file.join("passphrase"), format!("{}\n{FORCED}\n", person.who.passphrase)).unwrap();
+    let refused = typing.try_run(&["-q", "duress", "set", what], "").unwrap();
+    assert_eq!(refused.code, 4, "{refused:?}");
+    for told in ["A copy of the disk", "such passphrases exist"] {
+        assert!(refused.err.contains(told), "{told}: {refused:?}");
+    }
+    assert_eq!(what == "wipe", refused.err.contains("can itself be punished"));
+    let said = typing.json(&["duress", "set", what, "--yes"]).unwrap();
+    assert_eq!(said[0]["duress"], what);
+    assert_eq!(person.json(&["duress", "status"]).unwrap()[0]["duress"], what);
+}
+
+fn heard(person: &Person) -> Output {
+    person.try_run(&["contact", "list"], "").unwrap()
+}
+
+#[test]
+fn cold_says_what_a_wrong_passphrase_says_and_closes_what_is_open() {
+    let world = World::new();
+    let (anna, boris) = (&world.anna, &world.boris);
+    set(anna, "cold");
+    let wrong = heard(&at_the_keyboard_of(anna, "not it"));
+    let forced = heard(&at_the_keyboard_of(anna, FORCED));
+    assert_eq!((wrong.code, &wrong.out, &wrong.err), (forced.code, &forced.out, &forced.err));
+    assert_eq!(wrong.code, 6);
+
+    let mut chat = anna.chat(boris).unwrap();
+    chat.expect("Conversation with").unwrap();
+    let again = heard(&at_the_keyboard_of(anna, "not it"));
+    assert_eq!((again.code, again.err), (wrong.code, wrong.err.clone()));
+    assert_eq!(chat.has_ended().unwrap(), None);
+    let forced = heard(&at_the_keyboard_of(anna, FORCED));
+    assert_eq!((forced.code, forced.err), (wrong.code, wrong.err));
+    assert_eq!(chat.finish().unwrap().0, Some(6));
+
+    // Nothing was destroyed, and it can be taken back.
+    anna.run(&["send", BORIS.name], "still here").unwrap();
+    assert_eq!(anna.json(&["duress", "remove"]).unwrap()[0]["duress"], "none");
+}
+
+#[test]
+fn wipe_ends_as_before_the_first_run() {
+    let world = World::new();
+    let (anna, boris) = (&world.anna, &world.boris);
+    set(anna, "wipe");
+    let mut chat = anna.chat(boris).unwrap();
+    chat.expect("Conversation with").unwrap();
+    let forced = heard(&at_the_keyboard_of(anna, FORCED));
+    assert_eq!(forced.code, 7, "{forced:?}");
+    assert!(forced.err.lines().last().unwrap().starts_with("There is no profile here."), "{forced:?}");
+    assert_eq!(chat.finish().unwrap().0, Some(6));
+    assert!(!anna.dir.exists());
+    anna.run(&["init", "--name", ANNA.name, "--kdf-memory-mib", "1"], "").unwrap();
+}
+
+/// Every call to the system that names a file of the profile, in order: the call and the file.
+fn calls(person: &Person, trace: &Path) -> Option<Vec<String>> {
+    let command = person.command(&["contact", "list"]);
+    let mut traced = Command::new("strace");
+    traced.args(["-f", "-y", "-qq", "-s", "0", "-e", "trace=file,desc", "-o"]).arg(trace);
+    traced.arg(command.get_program()).args(command.get_args());
+    output(traced, "").ok()?;
+    let profile = person.dir.to_str().unwrap();
+    let lines = fs::read_to_string(trace).unwrap();
+    let call = |line: &str| {
+        let (_, line) = line.split_once(' ')?;
+        let (name, rest) = line.trim_start().split_once('(')?;
+        let (_, path) = rest.split_once(profile)?;
+        let path: String = path.chars().take_while(|one| !matches!(one, '"' | '>')).collect();
+        Some(format!("{name} {path}"))
+    };
+    Some(
+        lines
+            .lines()
+            .filter(|line| !line.contains("execve(") && !line.contains("resumed>"))
+            .filter_map(call)
+            .collect(),
+    )
+}
+
+/// Sizes and times of all that is in a profile, and of its folder.
+fn stat(dir: &Path) -> Vec<(String, u64, i64, i64)> {
+    let mut all = vec![dir.to_path_buf()];
+    all.extend(fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()));
+    all.sort();
+    let stat = |path: std::path::PathBuf| {
+        let meta = fs::metadata(&path).unwrap();
+        (
+            path.display().to_string(),
+            meta.len(),
+            meta.mtime_nsec() + meta.mtime(),
+            meta.ctime_nsec() + meta.ctime(),
+        )
+    };
+    all.into_iter().map(stat).collect()
+}
+
+#[test]
+fn what_is_read_and_written_does_not_tell_which_passphrase_was_given() {
+    let world = World::new();
+    let anna = &world.anna;
+    let trace = anna.dir.parent().unwrap().join("trace");
+    let look = |passphrase| calls(&at_the_keyboard_of(anna, passphrase), &trace);
+    let Some(wrong) = look("not it") else {
+        #[expect(clippy::disallowed_methods, reason = "whoever runs every test says so")]
+        let all = std::env::var("BERESTA_TEST_ALL").is_ok();
+        assert!(!all, "strace is needed, and the right to trace");
+        println!("NOT TRIED: there is no strace, or no right to trace");
+        return;
+    };
+    assert!(wrong.iter().any(|call| call.ends_with("/vault.hdr")), "the trace shows nothing: {wrong:?}");
+    assert!(!wrong.iter().any(|call| call.contains("store.db") || call.starts_with("write")), "{wrong:?}");
+    for what in ["cold", "wipe"] {
+        set(anna, what);
+        let before = stat(&anna.dir);
+        assert_eq!(look("not it").unwrap(), wrong);
+        assert_eq!(look("").unwrap(), wrong);
+        if what == "cold" {
+            let cold = look(FORCED).unwrap();
+            assert_eq!(cold[..wrong.len()], wrong);
+            // Then it looks for others to close, and writes nothing.
+            assert!(
+                cold[wrong.len()..].iter().all(|call| call.ends_with("/lock") || call.ends_with(' ')),
+                "{cold:?}"
+            );
+        }
+        assert_eq!(stat(&anna.dir), before);
+        // The right one keeps the lock, and goes on from there.
+        let until_it_opens = wrong.iter().rposition(|call| call.ends_with("/vault.hdr")).unwrap();
+        let right = look(anna.who.passphrase).unwrap();
+        assert_eq!(right[..=until_it_opens], wrong[..=until_it_opens]);
+    }
+    let wipe = look(FORCED).unwrap();
+    assert_eq!(wipe[..wrong.len()], wrong);
+    assert!(!anna.dir.exists());
+}
