@@ -7,11 +7,14 @@
 )]
 
 mod bad_line;
+mod clock_jumps;
 mod command_line;
+mod full_disk;
 mod killed;
 mod logs;
 mod moved;
 mod operators;
+mod power_cut;
 mod readme;
 mod restored;
 mod seized;
