@@ -53,7 +53,7 @@ impl Disk {
         std::fs::create_dir(&disk)?;
         let (make, ways) = match self {
             Self::Memory(mib) => (format!("mount -t tmpfs -o size={mib}m tmpfs \"$0\""), ROOT_OF_ANY),
-            Self::Image => (make_image(), &ROOT_OF_ANY[..1]),
+            Self::Image => (make_image(), ROOT),
         };
         let apart = |kinds: &[&str]| {
             let mut command = Command::new("unshare");
@@ -78,6 +78,8 @@ impl Disk {
     }
 }
 
+/// How `unshare` is asked for mounts of one's own: by root, and by others.
+const ROOT: &[&[&str]] = &[&["--mount"]];
 const ROOT_OF_ANY: &[&[&str]] = &[&["--mount"], &["--user", "--map-root-user", "--mount"]];
 
 /// The journal is written when somebody flushes, and hardly by itself: what nobody flushed is lost with the power.
