@@ -59,6 +59,8 @@ use line::{Flight, Line};
 pub struct Engine {
     rng: Rng,
     lines: BTreeMap<RelayId, Line>,
+    /// Why relays were not reached when they were last dialled.
+    unreached: BTreeMap<RelayId, DialFailure>,
     sessions: BTreeMap<(RelayId, SendId), Session>,
     waiting: Vec<Waiting>,
     /// Wishes that a relay must answer and that have no answer yet.
@@ -97,6 +99,7 @@ impl Engine {
         Self {
             rng,
             lines: BTreeMap::new(),
+            unreached: BTreeMap::new(),
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
             asked: BTreeSet::new(),
@@ -181,6 +184,12 @@ impl Engine {
     #[must_use]
     pub fn is_linked(&self, relay: &RelayId) -> bool {
         matches!(self.lines.get(relay), Some(Line::Up(_)))
+    }
+
+    /// Why a relay was not reached when it was last dialled; none if it was, or is dialled for the first time.
+    #[must_use]
+    pub fn dial_failure(&self, relay: &RelayId) -> Option<DialFailure> {
+        self.unreached.get(relay).copied()
     }
 
     fn number(&mut self) -> u64 {

@@ -6,7 +6,7 @@
     reason = "a body of a fuzz target is a test: what it did not expect ends it"
 )]
 //! Bodies of the fuzz targets: each takes bytes that nobody meant, and fails if the code does. `tests/fuzz` hands them
-//! to a fuzzer, one binary a target; the test `corpus` runs them over the committed corpus and over changes of it.
+//! to a fuzzer, one binary for all; the test `corpus` runs them over the committed corpus and over changes of it.
 
 mod guarded;
 mod relay;

@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+pub mod apart;
 #[cfg(feature = "world")]
 mod bad_line;
 mod person;
@@ -161,6 +162,27 @@ impl Process {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// SIGSTOP, and waits until each of its threads stands still.
+    ///
+    /// # Errors
+    /// [`Broken`] if it has ended.
+    pub fn freeze(&self) -> Result<(), Broken> {
+        Command::new("kill").args(["-STOP", &self.id().to_string()]).status()?;
+        let stands = |thread: std::io::Result<std::fs::DirEntry>| {
+            let state = std::fs::read_to_string(thread?.path().join("stat"))?;
+            // The name before it may have any characters.
+            Ok::<_, Broken>(state.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T')))
+        };
+        loop {
+            let threads = std::fs::read_dir(format!("/proc/{}/task", self.id()))?;
+            let states = threads.map(stands).collect::<Result<Vec<_>, _>>()?;
+            if states.into_iter().all(|stands| stands) {
+                return Ok(());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Lets it run on.

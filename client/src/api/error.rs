@@ -2,13 +2,15 @@
 
 use beresta_proto::invite::LinkError;
 use beresta_proto::words::Words;
+use serde::Serialize;
 
 use crate::crypto::{AccountError, SafetyNumberError};
 use crate::engine::{AskError, ComposeError, DecideRefused, DialFailure, SendRefused};
 use crate::store::StoreError;
 
 /// Why the line to a relay does not work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LinkFault {
     /// Nobody answered.
     Unreachable,

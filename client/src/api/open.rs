@@ -128,6 +128,7 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
             let profile = tx.profile()?;
             let relay = profile.home.map(|home| RelayStatus {
                 linked: engine.is_linked(&home.relay),
+                fault: engine.dial_failure(&home.relay).map(Into::into),
                 address: home.to_link().into(),
             });
             let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);

@@ -7,7 +7,7 @@ use beresta_proto::words::Words;
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
 
-use super::{ContactId, Error, InviteId, MessageId};
+use super::{ContactId, Error, InviteId, LinkFault, MessageId};
 use crate::driver::StoreTrouble;
 use crate::store::contact::{self, Contact, ContactState};
 use crate::store::invite::{self, Invite, InviteState};
@@ -48,6 +48,8 @@ pub struct RelayStatus {
     pub address: Words,
     /// Whether it is linked now.
     pub linked: bool,
+    /// Why it was not reached at the last try; none if it was, or nobody has failed yet.
+    pub fault: Option<LinkFault>,
 }
 
 /// How often something was dropped for a reason.

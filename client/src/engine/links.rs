@@ -55,6 +55,7 @@ impl Engine {
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
+            engine.unreached.remove(&relay);
             engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)?;
             // Before anything leaves: what is given up is not sent any more.
             engine.end_by_time(tx, now)
@@ -74,6 +75,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, _| {
             engine.line_down(relay, now);
+            engine.unreached.insert(relay, failure);
             let failed: Vec<super::invite::Waiting> =
                 engine.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
             for one in failed {

@@ -120,3 +120,57 @@ impl From<rusqlite::Error> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi;
+
+    use super::*;
+
+    /// What SQLite says with a code, and words of its own that may name a path or a value.
+    fn told(code: i32) -> StoreError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), Some(String::from("planted words"))).into()
+    }
+
+    #[test]
+    fn whoever_tells_of_a_trouble_people_hear_what_they_can_do_about_it() {
+        for (code, expected) in [
+            (ffi::SQLITE_FULL, StoreError::Full),
+            (ffi::SQLITE_BUSY, StoreError::InUse),
+            (ffi::SQLITE_LOCKED, StoreError::InUse),
+            (ffi::SQLITE_CORRUPT, StoreError::Damaged),
+            (ffi::SQLITE_NOTADB, StoreError::Damaged),
+            (ffi::SQLITE_PERM, StoreError::Denied),
+            (ffi::SQLITE_READONLY, StoreError::Denied),
+            (ffi::SQLITE_NOMEM, StoreError::OutOfMemory),
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, StoreError::Conflict),
+            (ffi::SQLITE_IOERR_FSYNC, StoreError::Backend { code: ffi::SQLITE_IOERR_FSYNC }),
+        ] {
+            assert_eq!(told(code), expected);
+        }
+        use std::io::ErrorKind;
+        for (kind, expected) in [
+            (ErrorKind::NotFound, StoreError::NotFound),
+            (ErrorKind::AlreadyExists, StoreError::AlreadyExists),
+            (ErrorKind::PermissionDenied, StoreError::Denied),
+            (ErrorKind::ReadOnlyFilesystem, StoreError::Denied),
+            (ErrorKind::StorageFull, StoreError::Full),
+            (ErrorKind::QuotaExceeded, StoreError::Full),
+            (ErrorKind::FileTooLarge, StoreError::Full),
+            (ErrorKind::OutOfMemory, StoreError::OutOfMemory),
+            (ErrorKind::TimedOut, StoreError::Io { kind: ErrorKind::TimedOut }),
+        ] {
+            assert_eq!(StoreError::from(std::io::Error::from(kind)), expected);
+        }
+    }
+
+    #[test]
+    fn no_word_of_the_library_passes_through() {
+        for error in
+            [told(ffi::SQLITE_ERROR), rusqlite::Error::InvalidColumnName(String::from("planted")).into()]
+        {
+            assert!(matches!(error, StoreError::Backend { .. }));
+            assert!(!format!("{error} {error:?}").contains("planted"));
+        }
+    }
+}

@@ -16,6 +16,10 @@ macro_rules! codes {
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
 
         impl $name {
+            /// Each of them.
+            #[cfg(test)]
+            const ALL: &[Self] = &[$(Self::$variant),+];
+
             pub(super) const fn to_code(self) -> i64 {
                 match self { $(Self::$variant => $code,)+ }
             }
@@ -176,5 +180,78 @@ impl Tx<'_> {
         self.query_all("SELECT reason, count FROM dropped ORDER BY reason", [], |row| {
             Ok((code(row, "reason", DropReason::from_code)?, row.get("count")?))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+
+    use super::*;
+    use crate::store::Store;
+
+    fn event(kind: EventKind, contact: Option<i64>, time: u64) -> EventRow {
+        let contact = contact.map(ContactId);
+        EventRow { seq: 0, time: Timestamp(time), kind, contact, message: None, invite: None }
+    }
+
+    fn store() -> Store {
+        Store::open_in_memory(&mut rand_chacha::ChaCha20Rng::seed_from_u64(7)).unwrap()
+    }
+
+    #[test]
+    fn every_event_is_told_as_what_it_is_until_it_was_acknowledged() {
+        let mut store = store();
+        let told = store.transaction(|tx| {
+            for (time, kind) in (1..).zip(EventKind::ALL) {
+                tx.insert_event(&event(*kind, None, time))?;
+            }
+            let told = tx.events_after(0, 100)?;
+            tx.acknowledge_events(told[2].seq)?;
+            assert_eq!(tx.events_after(0, 100)?, told[3..]);
+            assert_eq!(tx.events_after(told[4].seq, 2)?, told[5..7]);
+            Ok::<_, StoreError>(told)
+        });
+        let told = told.unwrap();
+        assert_eq!(told.iter().map(|one| one.kind).collect::<Vec<_>>(), EventKind::ALL);
+        assert!(told.is_sorted_by_key(|one| (one.seq, one.time)));
+    }
+
+    /// How often something is told is in others' hands.
+    #[test]
+    fn an_event_that_says_the_same_again_takes_the_place_of_the_one_before() {
+        let mut store = store();
+        let told = store.transaction(|tx| {
+            for time in 1..50 {
+                tx.insert_event(&event(EventKind::TakenOver, None, time))?;
+            }
+            tx.insert_event(&event(EventKind::RelayForked, None, 50))?;
+            tx.events_after(0, 100)
+        });
+        let told: Vec<_> = told.unwrap().into_iter().map(|one| (one.kind, one.time.0)).collect();
+        assert_eq!(told, [(EventKind::TakenOver, 49), (EventKind::RelayForked, 50)]);
+    }
+
+    #[test]
+    fn what_was_dropped_is_counted_by_its_reason() {
+        let mut store = store();
+        let counted = store.transaction(|tx| {
+            for (times, reason) in (1..).zip(DropReason::ALL) {
+                (0..times).try_for_each(|_| tx.count_dropped(*reason))?;
+            }
+            tx.dropped()
+        });
+        assert_eq!(counted.unwrap(), DropReason::ALL.iter().copied().zip(1..).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_kind_or_reason_that_is_none_of_ours_means_a_damaged_store() {
+        let mut store = store();
+        let read = store.transaction(|tx| {
+            tx.run("INSERT INTO event (kind, time) VALUES (14, 0)", [])?;
+            tx.run("INSERT INTO dropped (reason, count) VALUES (10, 1)", [])?;
+            Ok::<_, StoreError>((tx.events_after(0, 1), tx.dropped()))
+        });
+        assert_eq!(read.unwrap(), (Err(StoreError::Damaged), Err(StoreError::Damaged)));
     }
 }

@@ -105,7 +105,7 @@ error-long-name = Имя оператора слишком длинное: не 
 error-no-identity = Ключа личности здесь нет. Скажите, где он лежит: --identity ФАЙЛ
 error-other-identity = Это ключ личности другого узла. Скажите, где лежит ключ этого: --identity ФАЙЛ
 error-no-relay = В этой папке нет узла. Создайте его так: beresta-relay init --dir ПАПКА --listen IP:ПОРТ --public IP:ПОРТ
-error-ended = Срок описания узла кончился, и клиенты его отвергнут. Продлите его ключом личности: beresta-relay init --dir ПАПКА --identity ФАЙЛ
+error-ended = Описание узла сейчас недействительно, и клиенты его отвергнут. Проверьте часы: date -u. Если они верны, продлите его ключом личности: beresta-relay init --dir ПАПКА --identity ФАЙЛ
 error-config-value = Строка { $line } в relay.toml не подходит. Пишется так: { $form }
 error-config-unknown = Строка { $line } в relay.toml — не настройка. Есть такие: { $keys }. Исправьте её или удалите; настройка пишется как имя = значение.
 error-config-missing = В relay.toml не хватает строки: { $form }

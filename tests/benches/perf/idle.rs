@@ -11,7 +11,7 @@ use crate::quic::{self, Link};
 use crate::table::Table;
 use crate::{bare, beresta};
 
-const LINKS: u32 = 2_000;
+pub(crate) const LINKS: u32 = 2_000;
 /// Links that are made at once, each from a socket that it shares with those of the other batches.
 const AT_ONCE: u32 = 50;
 /// Until what making the links needed is given back.
@@ -31,6 +31,28 @@ pub(crate) async fn measure(dir: &Path) {
     println!("Resident memory for each idle link, in KiB:\n\n{table}");
 }
 
+/// Opens them all, and keeps them.
+pub(crate) async fn open<L>(link: impl Fn(Endpoint, u32) -> L) -> Vec<Link>
+where
+    L: Future<Output = Link> + Send + 'static,
+{
+    let sockets: Vec<Endpoint> = (0..AT_ONCE).map(|_| quic::client()).collect();
+    let mut links = Vec::new();
+    for batch in 0..LINKS / AT_ONCE {
+        links.extend(one_batch(batch, &sockets, &link).await);
+    }
+    links
+}
+
+async fn one_batch<L>(batch: u32, sockets: &[Endpoint], link: &impl Fn(Endpoint, u32) -> L) -> Vec<Link>
+where
+    L: Future<Output = Link> + Send + 'static,
+{
+    let making: JoinSet<Link> =
+        (batch * AT_ONCE..).zip(sockets).map(|(number, from)| link(from.clone(), number)).collect();
+    making.join_all().await
+}
+
 /// KiB for each link.
 async fn each<L>(server: &Server, link: impl Fn(Endpoint, u32) -> L) -> f64
 where
@@ -41,9 +63,7 @@ where
     let mut before = 0;
     // The first batch makes what all links share.
     for batch in 0..=LINKS / AT_ONCE {
-        let making: JoinSet<Link> =
-            (batch * AT_ONCE..).zip(&sockets).map(|(number, from)| link(from.clone(), number)).collect();
-        links.extend(making.join_all().await);
+        links.extend(one_batch(batch, &sockets, &link).await);
         if batch == 0 {
             tokio::time::sleep(REST).await;
             before = server.resident_kib();

@@ -14,7 +14,7 @@ use crate::quic::Link;
 pub(crate) const WARM_UP: usize = 8;
 
 /// Longer than any answer takes that comes at all.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a relay says on the links of a pair, judged by who knows its language. Panics where a message was not relayed.
 pub(crate) trait Wire: Send + 'static {

@@ -9,7 +9,8 @@
 //! `cargo bench -p beresta-tests`: the tables of `docs/perf.md`, measured on this machine and printed. It takes some
 //! minutes, sends to loopback only, and judges nothing: whether a figure is good, `docs/perf.md` says.
 //!
-//! `-- relayed`, `-- idle` or `-- client` behind the command measures that part only. In every part the peers take turns
+//! `-- relayed`, `-- latency`, `-- idle`, `-- soak` or `-- client` behind the command measures that part only; a number
+//! behind `soak` is its length in seconds. What `latency` and `soak` draw goes into `docs/perf/`. In every part the peers take turns
 //! in one run, because only ratios of one run mean anything on another machine.
 
 mod bare;
@@ -17,11 +18,15 @@ mod beresta;
 mod client;
 mod disk;
 mod idle;
+mod latency;
 mod libsignal;
 mod load;
+mod pace;
+mod plot;
 mod process;
 mod quic;
 mod relayed;
+mod soak;
 mod table;
 
 use std::path::Path;
@@ -53,15 +58,23 @@ fn measure(wanted: &[&str]) {
     // Not where temporary files go by default: that is memory on many machines.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     machine(dir.path());
-    if wants("relayed") || wants("idle") {
+    if wanted != ["client"] {
         process::build_relay();
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
     if wants("relayed") {
         runtime.block_on(relayed::measure(dir.path()));
     }
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/perf");
+    if wants("latency") {
+        runtime.block_on(latency::measure(dir.path(), &pictures));
+    }
     if wants("idle") {
         runtime.block_on(idle::measure(dir.path()));
+    }
+    if wants("soak") {
+        let seconds = wanted.iter().find_map(|word| word.parse().ok()).unwrap_or(soak::SECONDS);
+        runtime.block_on(soak::measure(dir.path(), &pictures, seconds));
     }
     drop(runtime);
     if wants("client") {

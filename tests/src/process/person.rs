@@ -1,5 +1,6 @@
 //! A person: a profile in a folder, and the real command line.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -27,7 +28,7 @@ pub struct Person {
     pub account: String,
     program: PathBuf,
     file: PathBuf,
-    log: Option<&'static str>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 impl Person {
@@ -39,13 +40,15 @@ impl Person {
         std::fs::create_dir_all(folder)?;
         let file = folder.join("passphrase");
         std::fs::write(&file, format!("{}\n", who.passphrase))?;
+        // They know it after a power cut, too.
+        std::fs::File::open(&file)?.sync_all()?;
         Ok(Self {
             who,
             dir: folder.join("profile"),
             account: String::new(),
             program: programs.client.clone(),
             file,
-            log: None,
+            environment: Vec::new(),
         })
     }
 
@@ -80,9 +83,9 @@ impl Person {
         Self { who: Who { language, ..self.who }, ..self.clone() }
     }
 
-    /// Sets RUST_LOG for their programs from now on.
-    pub const fn with_log(&mut self, level: &'static str) {
-        self.log = Some(level);
+    /// Sets a variable for their programs from now on.
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.environment.push((name, value.into()));
     }
 
     /// A command of theirs. The passphrase comes on descriptor 3, from a file that stands for the person: people are
@@ -93,9 +96,7 @@ impl Person {
         command.args(["-c", "file=$1; shift; exec \"$@\" 3<\"$file\"", "sh"]).arg(&self.file);
         command.arg(&self.program).args(["--passphrase-fd", "3", "--lang", self.who.language, "--dir"]);
         command.arg(&self.dir).args(args);
-        if let Some(level) = self.log {
-            command.env("RUST_LOG", level);
-        }
+        command.envs(self.environment.iter().cloned());
         command
     }
 

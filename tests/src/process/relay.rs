@@ -1,5 +1,6 @@
 //! A relay: the real program with its SQLite queues in a folder.
 
+use std::ffi::OsString;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,7 @@ pub struct Relay {
     pub address: String,
     program: PathBuf,
     running: Option<Process>,
-    log: Option<&'static str>,
+    environment: Vec<(&'static str, OsString)>,
 }
 
 /// An address of loopback that nobody listens at, just now.
@@ -55,12 +56,12 @@ impl Relay {
             return Err(Broken(format!("the relay was not made: {}", made.err)));
         }
         let program = programs.relay.clone();
-        Ok(Self { dir: dir.to_path_buf(), address, program, running: None, log: None })
+        Ok(Self { dir: dir.to_path_buf(), address, program, running: None, environment: Vec::new() })
     }
 
-    /// Sets RUST_LOG for the next start.
-    pub const fn with_log(&mut self, level: &'static str) {
-        self.log = Some(level);
+    /// Sets a variable for the next start.
+    pub fn set(&mut self, name: &'static str, value: impl Into<OsString>) {
+        self.environment.push((name, value.into()));
     }
 
     /// Starts it.
@@ -70,13 +71,16 @@ impl Relay {
     pub fn start(&mut self) -> Result<(), Broken> {
         let mut run = Command::new(&self.program);
         run.arg("run").arg("--dir").arg(&self.dir);
-        if let Some(level) = self.log {
-            run.env("RUST_LOG", level);
-        }
+        run.envs(self.environment.iter().cloned());
         let mut process = Process::start(run)?;
         process.expect("listening")?;
         self.running = Some(process);
         Ok(())
+    }
+
+    /// What runs, for who ends it in another way.
+    pub fn take(&mut self) -> Option<Process> {
+        self.running.take()
     }
 
     /// Kills it with SIGKILL: every line that it printed.

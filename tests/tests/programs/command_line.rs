@@ -20,6 +20,11 @@ fn sentence(catalogue: &str, key: &str) -> String {
     line.split('{').next().unwrap().to_owned()
 }
 
+/// The sentence that people who read English are shown.
+pub(super) fn in_english(key: &str) -> String {
+    sentence(CATALOGUES[0].1, key)
+}
+
 /// Runs a command in both languages: it ends with this code, says this sentence last, and nothing of what is secret.
 fn told(person: &Person, args: &[&str], input: &str, code: i32, key: &str) {
     for (language, catalogue) in CATALOGUES {
@@ -35,7 +40,7 @@ fn told(person: &Person, args: &[&str], input: &str, code: i32, key: &str) {
     }
 }
 
-fn assert_told(done: &Output, code: i32, sentence: &str, args: &[&str]) {
+pub(super) fn assert_told(done: &Output, code: i32, sentence: &str, args: &[&str]) {
     let last = done.err.lines().last().unwrap_or_default();
     assert_eq!(done.code, code, "{args:?} {done:?}");
     assert!(last.starts_with(sentence), "{args:?} should say “{sentence}”: {done:?}");

@@ -62,7 +62,7 @@ fn whose_relay_is_gone_for_good_is_reached_at_another() {
 }
 
 /// The texts of a conversation that went one way, and how often each is there.
-fn texts(person: &Person, with: Who, outgoing: bool) -> BTreeMap<String, u32> {
+pub(super) fn texts(person: &Person, with: Who, outgoing: bool) -> BTreeMap<String, u32> {
     let history = person.json(&["chat", "history", with.name, "--limit", "10000"]).unwrap();
     let mut texts = BTreeMap::new();
     for line in &history {
@@ -130,7 +130,7 @@ impl Talk {
 }
 
 /// The texts that a program showed, in order.
-fn shown_in<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
+pub(super) fn shown_in<S: AsRef<str>>(lines: &[S]) -> Vec<String> {
     let text = |line: &S| line.as_ref().split_once(": text-").map(|(_, number)| format!("text-{number}"));
     lines.iter().filter_map(text).collect()
 }
@@ -157,7 +157,7 @@ fn kill(mut process: Process) -> Vec<String> {
 }
 
 /// No program says that it failed inside, or that files are damaged.
-fn assert_in_order(lines: &[String]) {
+pub(super) fn assert_in_order(lines: &[String]) {
     for wrong in ["failed inside", "panic", "damaged", "ERROR"] {
         assert!(!lines.iter().any(|line| line.contains(wrong)), "{lines:?}");
     }

@@ -70,11 +70,11 @@ fn no_log_line_carries_a_planted_secret() {
     let folder = tempfile::tempdir().unwrap();
     let mut relay = Relay::make(&programs, &folder.path().join("relay")).unwrap();
     relay.stop().unwrap();
-    relay.with_log("trace");
+    relay.set("RUST_LOG", "trace");
     relay.start().unwrap();
     let mut world = World::at(&programs, relay, folder);
-    world.anna.with_log("trace");
-    world.boris.with_log("trace");
+    world.anna.set("RUST_LOG", "trace");
+    world.boris.set("RUST_LOG", "trace");
     let (anna, boris) = (&world.anna, &world.boris);
 
     // What people are shown goes to standard output; all else that a quiet program writes is a log.

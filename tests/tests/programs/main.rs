@@ -7,14 +7,17 @@
 )]
 
 mod bad_line;
+mod clock_jumps;
 mod command_line;
 mod duress;
+mod full_disk;
 mod killed;
 mod locked;
 mod logs;
 mod moved;
 mod operators;
 mod passphrases;
+mod power_cut;
 mod readme;
 mod restored;
 mod seized;

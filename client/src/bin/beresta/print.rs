@@ -3,7 +3,8 @@
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
 use beresta_client::api::{
-    ContactInfo, ContactTrust, DeliveryState, Event, EventKind, MessageInfo, StoreTrouble, Surroundings,
+    ContactInfo, ContactTrust, DeliveryState, Event, EventKind, LinkFault, MessageInfo, Status, StoreTrouble,
+    Surroundings,
 };
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -201,6 +202,16 @@ impl Printer {
         }
         if around.bare_swap {
             self.warn("bare-swap", []);
+        }
+    }
+
+    /// What keeps the relay from being reached, if it is more than a line that does not work.
+    pub(crate) fn fault(&self, status: &Status) {
+        match status.relay.as_ref().and_then(|relay| relay.fault) {
+            Some(LinkFault::Stale) => self.warn("error-stale", []),
+            Some(LinkFault::NotTheRelay) => self.warn("error-not-the-relay", []),
+            Some(LinkFault::NoRoute) => self.warn("error-no-route", []),
+            Some(LinkFault::Unreachable | LinkFault::Broke) | None => {}
         }
     }
 

@@ -92,6 +92,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
             shell.print.line(&shell.print.text.say(key));
         }
     }
+    shell.print.fault(&status);
     let count = |key: &str, n: u64| {
         shell.print.line(&shell.print.text.say_with(key, [("n", n.into())]));
     };

@@ -56,15 +56,16 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     }
     let message = client.send(&contact.id, text.into()).await?;
     let state = client.wait_sent(&message.id, wait).await?;
-    let skew = client.status().await?.clock_skew_ms;
+    let status = client.status().await?;
     let message = client.message(&message.id).await?.unwrap_or(message);
     client.close().await;
     if shell.print.json {
         shell.print.object(&message);
     }
-    shell.print.skew(skew);
+    shell.print.skew(status.clock_skew_ms);
     match state {
         DeliveryState::Queued => {
+            shell.print.fault(&status);
             shell.print.warn("kept-not-sent", []);
             Ok(Done::Partly)
         }
@@ -170,12 +171,13 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         trouble = tell_trouble(shell, &client) => trouble,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
+    let fault = client.status().await.ok().and_then(|status| status.relay?.fault);
     client.close().await;
     ended?;
     if wanted.shown == 0 && reached && !wanted.follow {
         shell.print.talk("nothing-new", []);
     }
-    if reached { Ok(Done::Fully) } else { Err(Error::Link(LinkFault::Unreachable).into()) }
+    if reached { Ok(Done::Fully) } else { Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into()) }
 }
 
 /// Waits until nobody pressed Enter for so long.

@@ -1,0 +1,127 @@
+//! A disk that is full under a client, and under a relay: nothing that was acknowledged is lost, people are told, and all
+//! goes on when there is room.
+
+use beresta_tests::process::apart::{Disk, fill, make_room};
+use beresta_tests::process::{Person, Programs, Relay};
+
+use super::command_line::{assert_told, in_english};
+use super::killed::texts;
+use super::{ANNA, BORIS, World};
+
+/// A relay elsewhere, and two people who met, of whom Boris has his profile on a disk of 8 MiB.
+fn boris_on(disk: &std::path::Path) -> World {
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::make(&programs, &folder.path().join("relay")).unwrap();
+    let anna = Person::make_cheap(&programs, &folder.path().join("anna"), ANNA, &relay.address).unwrap();
+    let boris = Person::make_cheap(&programs, &disk.join("boris"), BORIS, &relay.address).unwrap();
+    anna.meet(&boris).unwrap();
+    World { relay, anna, boris, _folder: folder }
+}
+
+/// Anna says something that the relay has then.
+fn say(world: &World, said: &[&str]) {
+    let mut chat = world.anna.chat(&world.boris).unwrap();
+    for text in said {
+        chat.type_line(text).unwrap();
+        chat.expect(&format!("at the relay: {text}")).unwrap();
+    }
+    chat.finish().unwrap();
+}
+
+#[test]
+fn a_client_whose_disk_is_full_loses_nothing_says_so_and_goes_on_by_itself() {
+    let test = "full_disk::a_client_whose_disk_is_full_loses_nothing_says_so_and_goes_on_by_itself";
+    let Some(disk) = Disk::Memory(8).apart(test).unwrap() else { return };
+    let mut world = boris_on(&disk);
+
+    // One that runs says it, shows nothing that it can't keep, and goes on.
+    let mut follows = world.boris.start(&["receive", "--follow"]).unwrap();
+    follows.expect("Waiting for messages").unwrap();
+    say(&world, &["text-1"]);
+    follows.expect("text-1").unwrap();
+    fill(&disk).unwrap();
+    say(&world, &["text-2", "text-3"]);
+    follows.expect(&in_english("store-unwritable")).unwrap();
+    make_room(&disk).unwrap();
+    follows.expect("text-2").unwrap();
+    follows.expect("text-3").unwrap();
+    let lines = follows.kill().unwrap();
+    assert!(!lines.iter().any(|line| line.contains("internal")), "{lines:?}");
+
+    // What is kept for later, on a disk that fills up then, and under programs that are started on it.
+    world.relay.kill().unwrap();
+    let kept = world.boris.try_run(&["send", ANNA.name, "--wait", "1s"], "text-4").unwrap();
+    assert_told(&kept, 8, &in_english("kept-not-sent"), &["send"]);
+    world.relay.start().unwrap();
+    say(&world, &["text-5"]);
+    fill(&disk).unwrap();
+    let full = in_english("error-store-full");
+    for args in [&["send", ANNA.name][..], &["receive"], &["contact", "rename", ANNA.name, "Anya"]] {
+        assert_told(&world.boris.try_run(args, "text-6").unwrap(), 1, &full, args);
+    }
+    let reads = world.boris.try_run(&["contact", "list"], "").unwrap();
+    assert!(reads.code == 0 && reads.out.contains(ANNA.name), "{reads:?}");
+    make_room(&disk).unwrap();
+    assert!(world.boris.run(&["receive"], "").unwrap().contains("text-5"));
+    assert!(world.anna.run(&["receive", "--max", "1"], "").unwrap().contains("text-4"));
+    let got = texts(&world.boris, ANNA, false);
+    assert_eq!(got.into_iter().collect::<Vec<_>>(), ["1", "2", "3", "5"].map(|n| (format!("text-{n}"), 1)));
+    let got = texts(&world.anna, BORIS, false);
+    assert_eq!(
+        got.into_iter().collect::<Vec<_>>(),
+        [(String::from("text-4"), 1)],
+        "what was refused was not sent"
+    );
+}
+
+#[test]
+fn a_relay_whose_disk_is_full_refuses_what_is_new_delivers_what_it_has_and_goes_on() {
+    let test = "full_disk::a_relay_whose_disk_is_full_refuses_what_is_new_delivers_what_it_has_and_goes_on";
+    // The reserve takes 16 of them.
+    let Some(disk) = Disk::Memory(24).apart(test).unwrap() else { return };
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::make(&programs, &disk.join("relay")).unwrap();
+    let mut world = World::at(&programs, relay, folder);
+    world.anna.meet(&world.boris).unwrap();
+    say(&world, &["text-00"]);
+    fill(&disk).unwrap();
+
+    // The log has room for some more.
+    let mut kept = Vec::new();
+    let mut sent = vec![String::from("text-00")];
+    for n in 1..40 {
+        let text = format!("text-{n:02}");
+        let done = world.anna.try_run(&["send", BORIS.name, "--wait", "1s"], &text).unwrap();
+        if done.code == 0 {
+            sent.push(text)
+        } else {
+            assert_told(&done, 8, &in_english("kept-not-sent"), &["send"]);
+            kept.push(text);
+            break;
+        }
+    }
+    assert_eq!(kept.len(), 1, "it refused in the end");
+    // What it gave up for deleting is taken, too, and it is started anew.
+    fill(&disk).unwrap();
+    world.relay.kill().unwrap();
+    world.relay.start().unwrap();
+    let waiting = world.relay.waiting().unwrap();
+    assert_eq!(waiting, sent.len() as u64);
+    let shown = world.boris.run(&["receive", "--brief"], "").unwrap();
+    assert!(sent.iter().all(|text| shown.contains(text)), "{shown}");
+    assert_eq!(world.relay.waiting().unwrap(), 0, "what was read is deleted");
+
+    make_room(&disk).unwrap();
+    world.anna.run(&["receive", "--brief"], "").unwrap();
+    assert!(world.boris.run(&["receive"], "").unwrap().contains(&kept[0]));
+    sent.append(&mut kept);
+    let got = texts(&world.boris, ANNA, false);
+    assert_eq!(
+        got.into_iter().collect::<Vec<_>>(),
+        sent.into_iter().map(|text| (text, 1)).collect::<Vec<_>>()
+    );
+    let lines = world.relay.stop().unwrap();
+    assert!(!lines.iter().any(|line| line.contains("internal") || line.contains("panic")), "{lines:?}");
+}
