@@ -248,8 +248,8 @@ mod tests {
     fn a_kind_or_reason_that_is_none_of_ours_means_a_damaged_store() {
         let mut store = store();
         let read = store.transaction(|tx| {
-            tx.run("INSERT INTO event (kind, time) VALUES (14, 0)", [])?;
-            tx.run("INSERT INTO dropped (reason, count) VALUES (10, 1)", [])?;
+            tx.run("INSERT INTO event (kind, time) VALUES (99, 0)", [])?;
+            tx.run("INSERT INTO dropped (reason, count) VALUES (99, 1)", [])?;
             Ok::<_, StoreError>((tx.events_after(0, 1), tx.dropped()))
         });
         assert_eq!(read.unwrap(), (Err(StoreError::Damaged), Err(StoreError::Damaged)));
