@@ -62,8 +62,8 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Puts a message into a queue. [`Answer::Appended`], [`Answer::Repeated`], [`Answer::QueueFull`],
-    /// [`Answer::Gone`] for an unknown queue and for a wrong capability alike, [`Answer::Full`].
+    /// Puts a message into a queue. [`Answer::Appended`], perhaps [`Answer::Admitted`] before it, [`Answer::Repeated`],
+    /// [`Answer::QueueFull`], [`Answer::Gone`] for an unknown queue and for a wrong capability alike, [`Answer::Full`].
     Append {
         /// The queue.
         send: SendName,
@@ -163,7 +163,19 @@ pub enum Answer {
     Made(QueueRef),
     /// The queue of a [`ReadName`].
     Found(QueueRecord),
-    /// The message is stored.
+    /// The message has its place and may be pushed, but is not stored yet: the answer to its sender is still to come, and
+    /// may be any. What its reader acknowledges at once need never be stored.
+    Admitted {
+        /// In this queue.
+        queue: QueueRef,
+        /// At this place, which is never given to another message, whatever happens.
+        sequence: u64,
+        /// Behind this one, the last that waited; 0 if none did.
+        after: u64,
+        /// The message.
+        envelope: Envelope,
+    },
+    /// The message is stored, or was acknowledged.
     Appended {
         /// In this queue.
         queue: QueueRef,
@@ -249,8 +261,9 @@ pub struct Stats {
     pub first_end: Option<Timestamp>,
 }
 
-/// Called exactly once, from any thread, perhaps before [`QueueEngine::submit`] returns. It should be quick: others wait.
-pub type Completion = Box<dyn FnOnce(Answer) + Send>;
+/// Called from any thread, perhaps before [`QueueEngine::submit`] returns: once, and once more before that with
+/// [`Answer::Admitted`]. It should be quick: others wait.
+pub type Completion = Box<dyn FnMut(Answer) + Send>;
 
 /// Where queues are kept.
 ///
@@ -258,7 +271,7 @@ pub type Completion = Box<dyn FnOnce(Answer) + Send>;
 /// carried out in either order, save that those that change one queue keep theirs.
 pub trait QueueEngine: Send + Sync + 'static {
     /// Carries `op` out and then calls `done`: only once what it stores is durable, or has failed, and then nothing of
-    /// it is stored.
+    /// it is stored. Only [`Answer::Admitted`] comes before.
     fn submit(&self, op: Op, done: Completion);
 }
 
@@ -288,6 +301,7 @@ impl core::fmt::Debug for Answer {
         f.write_str(match self {
             Self::Made(_) => "Made(..)",
             Self::Found(_) => "Found(..)",
+            Self::Admitted { queue: _, sequence: _, after: _, envelope: _ } => "Admitted(..)",
             Self::Appended { queue: _, sequence: _, envelope: _ } => "Appended(..)",
             Self::Repeated => "Repeated",
             Self::QueueFull => "QueueFull",

@@ -146,7 +146,8 @@ impl Desk {
 
     async fn ask(&self, op: Op) -> Answer {
         let (tell, told) = oneshot::channel();
-        self.hub.ask_engine(op, Box::new(move |answer| drop(tell.send(answer))));
+        let mut tell = Some(tell);
+        self.hub.ask_engine(op, Box::new(move |answer| drop(tell.take().map(|tell| tell.send(answer)))));
         told.await.unwrap_or(Answer::Failed)
     }
 

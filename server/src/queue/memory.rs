@@ -80,7 +80,7 @@ impl MemoryEngine {
 }
 
 impl QueueEngine for MemoryEngine {
-    fn submit(&self, op: Op, done: Completion) {
+    fn submit(&self, op: Op, mut done: Completion) {
         // The guard is gone before `done` runs: it may submit again.
         let answer = self.held.lock().unwrap_or_else(PoisonError::into_inner).carry_out(op);
         done(answer);

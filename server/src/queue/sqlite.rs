@@ -6,7 +6,9 @@
 
 mod blobs;
 mod cache;
+mod expiry;
 mod graves;
+mod passing;
 mod reader;
 mod reserve;
 mod row;
@@ -173,12 +175,12 @@ impl QueueEngine for SqliteEngine {
             | Op::DeleteBlob { .. }
             | Op::Expire { .. } => self.writer.as_ref(),
         };
-        let Some(thread) = thread else { return done(Answer::Failed) };
+        let Some(thread) = thread else { return tell(done, Answer::Failed) };
         // Never waits: the caller may be the thread that serves every link.
         if let Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) =
             thread.try_send(Job { op, done })
         {
-            (job.done)(Answer::Failed);
+            tell(job.done, Answer::Failed);
         }
     }
 }
@@ -198,9 +200,17 @@ impl Drop for SqliteEngine {
 }
 
 /// Tells the answer. A completion that panics must not take the thread, and everybody's queues, with it.
-fn tell(done: Completion, answer: Answer) {
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || done(answer)));
-    if told.is_err() {
+fn tell(mut done: Completion, answer: Answer) {
+    guarded(move || done(answer));
+}
+
+/// Tells an answer that is not the last.
+fn tell_early(done: &mut Completion, answer: Answer) {
+    guarded(|| done(answer));
+}
+
+fn guarded(tell: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(tell)).is_err() {
         tracing::error!("a completion panicked");
     }
 }

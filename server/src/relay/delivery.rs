@@ -52,11 +52,25 @@ impl Delivery {
         }
     }
 
-    /// A message was stored. Says whether it is to be pushed at once; else it will be fetched.
-    pub(super) fn appended(&mut self, sequence: u64, bytes: usize, link_has_room: bool) -> bool {
-        let next = self.known.checked_add(1) == Some(sequence);
-        if next && !self.more && !self.fetching && link_has_room && self.fits(bytes) {
+    /// A message is about to be stored, at `sequence` and next to `after`. Says whether it is to be pushed at once; else
+    /// [`Delivery::appended`] decides.
+    pub(super) fn admitted(
+        &mut self,
+        (after, sequence): (u64, u64),
+        bytes: usize,
+        link_has_room: bool,
+    ) -> bool {
+        let next = after <= self.known && self.known < sequence;
+        let at_once = next && !self.more && !self.fetching && link_has_room && self.fits(bytes);
+        if at_once {
             self.push(sequence, bytes);
+        }
+        at_once
+    }
+
+    /// A message was stored. Says whether it is to be pushed at once; else it will be fetched, or was pushed before.
+    pub(super) fn appended(&mut self, sequence: u64, bytes: usize, link_has_room: bool) -> bool {
+        if self.admitted((sequence.saturating_sub(1), sequence), bytes, link_has_room) {
             return true;
         }
         if sequence > self.known {

@@ -51,7 +51,13 @@ impl<R: Random> Relay<R> {
                 let text = auth::delete_blob(&link.exporter, &blob);
                 self.verify(asked, vec![Claim { key, text, signature }], Then::DeleteBlob { blob, owner });
             }
-            Some(Pending::Append(asked, sending)) => self.appended(asked, &sending, answer, now),
+            Some(Pending::Append(asked, sending)) => match answer {
+                Answer::Admitted { queue, sequence, after, envelope } => {
+                    self.pending.insert(ticket, Pending::Append(asked, sending));
+                    self.deliver_early(queue, after, Stored { sequence, envelope });
+                }
+                answer => self.appended(asked, &sending, answer, now),
+            },
             Some(Pending::Fetch { queue, link, generation, reserved, announced }) => {
                 self.release(link, reserved);
                 self.fetched(queue, generation, announced, answer, now);

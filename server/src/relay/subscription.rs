@@ -208,7 +208,21 @@ impl<R: Random> Relay<R> {
         self.pump(queue, now);
     }
 
-    /// A message was stored: its queue's subscriber gets it, from memory if it is the next one and there is room.
+    /// A message is about to be stored: its queue's subscriber gets it if it is the next one and there is room. Else
+    /// [`Relay::deliver`] sees to it, for it can't be fetched yet.
+    pub(super) fn deliver_early(&mut self, queue: QueueRef, after: u64, stored: Stored) {
+        let room = self.room();
+        let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
+        let Some(link) = self.links.get(&delivery.link) else { return };
+        let Stored { sequence, envelope } = stored;
+        if delivery.admitted((after, sequence), envelope.as_bytes().len(), link.unwritten() < room) {
+            let (link, queue) = (delivery.link, delivery.read_id);
+            self.push(link, &Push::Deliver { queue, sequence, envelope });
+        }
+    }
+
+    /// A message was stored: its queue's subscriber gets it, from memory if it is the next one and there is room, unless
+    /// it was given it early.
     pub(super) fn deliver(&mut self, queue: QueueRef, stored: Stored, now: Timestamp) {
         let room = self.room();
         let Some(delivery) = self.deliveries.get_mut(&queue) else { return };

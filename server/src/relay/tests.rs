@@ -5,6 +5,7 @@ mod blobs;
 mod capsules;
 mod clocks;
 mod delivery;
+mod early;
 mod lifetime;
 mod links;
 mod world;

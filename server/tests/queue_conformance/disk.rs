@@ -97,6 +97,6 @@ fn child_on_a_full_disk() {
     // Room for new messages is looked for when the log is emptied, behind an expiry.
     assert_eq!(append(stored + 1), Answer::Full);
     assert!(matches!(ask(Op::Expire { now: NOW, limit: 9 }), Answer::Expired { deleted: 0, .. }));
-    assert_eq!(sequence(append(stored + 1)), stored + 1);
+    assert!(sequence(append(stored + 1)) > stored, "no place is given again");
     assert_eq!(fetch(), 1);
 }

@@ -10,7 +10,7 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::SqliteEngine;
-use beresta_server::queue::{Answer, Namer, Op, QueueEngine, QueueRef, Stats};
+use beresta_server::queue::{Answer, Completion, Namer, Op, QueueEngine, QueueRef, Stats};
 use tempfile::TempDir;
 
 /// A moment in the middle of an hour.
@@ -53,6 +53,10 @@ impl Rig {
 
     pub(crate) fn ask(&self, op: Op) -> Answer {
         self.ask_all(vec![op]).remove(0)
+    }
+
+    pub(crate) fn submit(&self, op: Op, done: Completion) {
+        self.engine.as_deref().unwrap().submit(op, done);
     }
 
     /// Submits all before it waits for any.
@@ -162,7 +166,12 @@ pub(crate) fn ask_all(engine: &dyn QueueEngine, ops: Vec<Op>) -> Vec<Answer> {
         told
     });
     let answers: Vec<_> = answers.collect();
-    answers.into_iter().map(|told| told.recv().unwrap()).collect()
+    answers.iter().map(last).collect()
+}
+
+/// What an operation is answered in the end.
+pub(crate) fn last(told: &mpsc::Receiver<Answer>) -> Answer {
+    told.iter().find(|answer| !matches!(answer, Answer::Admitted { .. })).unwrap()
 }
 
 pub(crate) fn sequence(answer: Answer) -> u64 {

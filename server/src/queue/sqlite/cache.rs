@@ -2,6 +2,7 @@
 //! whenever a commit fails: then it is ahead of the file.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 use beresta_proto::envelope::Bucket;
 use rusqlite::OptionalExtension as _;
@@ -10,7 +11,7 @@ use super::statements::Statements;
 use crate::queue::QueueRef;
 use crate::queue::rules::Fill;
 
-/// Messages and queues that are remembered, about 24 bytes each. Beyond it everything is forgotten and read again.
+/// Messages and queues that are remembered, about 32 bytes each. Beyond it everything is forgotten and read again.
 const LIMIT: usize = 262_144;
 /// What a queue weighs beside its messages.
 const QUEUE_WEIGHT: usize = 8;
@@ -21,15 +22,33 @@ pub(super) struct Place {
     pub(super) sequence: u64,
     pub(super) name: i64,
     pub(super) bucket: Bucket,
+    /// Whether it is in the file, and not only admitted.
+    pub(super) stored: bool,
 }
 
 /// A queue, without its envelopes.
 pub(super) struct Queue {
     /// The highest sequence number given so far.
     pub(super) last: u64,
+    /// Up to which places are set aside, as the next commit has it: after a crash none of them is given again.
+    pub(super) reserved: u64,
+    /// The same, as the file has it.
+    pub(super) durably: u64,
+    /// When a message came last, since the queue is remembered.
+    pub(super) appended: Option<Instant>,
     pub(super) fill: Fill,
     /// In order.
     pub(super) places: VecDeque<Place>,
+}
+
+impl Queue {
+    fn at(&self, sequence: u64) -> Option<usize> {
+        self.places.binary_search_by_key(&sequence, |place| place.sequence).ok()
+    }
+
+    fn weight(&self) -> usize {
+        QUEUE_WEIGHT.saturating_add(self.places.len())
+    }
 }
 
 /// The queues that were asked for lately.
@@ -40,9 +59,48 @@ pub(super) struct Cache {
 }
 
 impl Cache {
-    /// Forgets everything.
-    pub(super) fn forget(&mut self) {
+    /// Forgets everything, what was admitted and not written too.
+    pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+
+    /// Forgets what the file knows, too.
+    fn forget(&mut self) {
+        self.queues.retain(|_, queue| queue.places.iter().any(|place| !place.stored));
+        self.weight = self.queues.values().map(Queue::weight).sum();
+    }
+
+    /// Takes a message out that is not stored.
+    pub(super) fn withdraw(&mut self, queue: QueueRef, sequence: u64) -> Option<Place> {
+        let held = self.queues.get_mut(&queue)?;
+        let place = held.places.remove(held.at(sequence)?)?;
+        held.fill.remove(place.bucket.size());
+        Some(place)
+    }
+
+    /// All that are remembered.
+    pub(super) fn remembered(&mut self) -> impl Iterator<Item = (QueueRef, &mut Queue)> {
+        self.queues.iter_mut().map(|(queue, held)| (*queue, held))
+    }
+
+    /// A commit set places of a queue aside.
+    pub(super) fn reserved(&mut self, queue: QueueRef) {
+        if let Some(held) = self.queues.get_mut(&queue) {
+            held.durably = held.reserved;
+        }
+    }
+
+    /// Where a message stands, of a queue that is remembered.
+    pub(super) fn place(&self, queue: QueueRef, sequence: u64) -> Option<&Place> {
+        let held = self.queues.get(&queue)?;
+        held.places.get(held.at(sequence)?)
+    }
+
+    /// The same, to be changed.
+    pub(super) fn place_mut(&mut self, queue: QueueRef, sequence: u64) -> Option<&mut Place> {
+        let held = self.queues.get_mut(&queue)?;
+        let at = held.at(sequence)?;
+        held.places.get_mut(at)
     }
 
     /// Forgets a queue that was deleted.
@@ -72,7 +130,7 @@ impl Cache {
             if self.weight > LIMIT {
                 self.forget();
             }
-            self.weight = self.weight.saturating_add(QUEUE_WEIGHT).saturating_add(held.places.len());
+            self.weight = self.weight.saturating_add(held.weight());
             self.queues.insert(queue, held);
         }
         Ok(self.queues.get_mut(&queue))
@@ -83,12 +141,14 @@ fn read(queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<Qu
     let counter = statements.counter.query_row([queue.0], |row| Ok((row.get(0)?, row.get(1)?)));
     let (last, was_full): (i64, bool) = counter.optional()?.unwrap_or_default();
     let fill = Fill { messages: 0, bytes: 0, was_full };
-    let mut held = Queue { last: last.unsigned_abs(), fill, places: VecDeque::new() };
+    let last = last.unsigned_abs();
+    let mut held =
+        Queue { last, reserved: last, durably: last, appended: None, fill, places: VecDeque::new() };
     let mut rows = statements.places.query([queue.0])?;
     while let Some(row) = rows.next()? {
         let sequence = row.get::<_, i64>(0)?.unsigned_abs();
         let bucket = Bucket::from_code(row.get(2)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
-        held.places.push_back(Place { sequence, name: row.get(1)?, bucket });
+        held.places.push_back(Place { sequence, name: row.get(1)?, bucket, stored: true });
         held.fill.add(bucket.size());
         held.last = held.last.max(sequence);
     }

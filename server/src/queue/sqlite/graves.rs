@@ -1,20 +1,33 @@
 //! The remembered ids of messages that are gone (rule Q5), by the midnight at which they are forgotten. A few midnights are
 //! ahead at any time, and the writer knows which, so that to look for an id takes one look for each.
+//!
+//! The latest lie together in one row, and move from there together: one by one, each would have a page written for itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::schema::int;
 use super::statements::Statements;
 use crate::queue::QueueRef;
 use crate::queue::rules::Hour;
 
-/// The midnights for which an id is remembered. Must be read again whenever a commit fails: some may not have come about.
+/// So many of the latest move together. Their row fits into a page.
+const FRESH: usize = 1_024;
+/// Bytes of one of them.
+const KEY: usize = 24;
+
+/// Where ids are remembered. Must be read again whenever a commit fails: some may not have come about.
 #[derive(Default)]
 pub(super) struct Graves {
     midnights: BTreeSet<i64>,
+    fresh: BTreeMap<(i64, i64), Hour>,
+    /// The row of the latest is not what it should be.
+    changed: bool,
+    /// They are to move, however few.
+    moves: bool,
 }
 
 impl Graves {
-    /// Reads from the file which midnights there are.
+    /// Reads from the file which midnights there are, and the latest ids.
     pub(super) fn read(statements: &mut Statements<'_>) -> rusqlite::Result<Self> {
         let mut midnights = BTreeSet::new();
         let mut last = i64::MIN;
@@ -24,7 +37,12 @@ impl Graves {
             midnights.insert(next);
             last = next;
         }
-        Ok(Self { midnights })
+        let keys: Vec<u8> = statements.fresh.query_row([], |row| row.get(0))?;
+        let (keys, rest) = keys.as_chunks::<KEY>();
+        if !rest.is_empty() {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        Ok(Self { midnights, fresh: keys.iter().map(decode).collect(), changed: false, moves: false })
     }
 
     /// Until when an id is remembered, perhaps until a midnight that is over and was not swept yet.
@@ -34,6 +52,9 @@ impl Graves {
         name: i64,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<Option<Hour>> {
+        if let Some(ends) = self.fresh.get(&(queue.0, name)) {
+            return Ok(Some(*ends));
+        }
         for ends in &self.midnights {
             if statements.is_buried.query_row([*ends, queue.0, name], |row| row.get(0))? {
                 return Ok(Some(Hour(*ends)));
@@ -43,20 +64,53 @@ impl Graves {
     }
 
     /// Remembers an id that is not remembered.
-    pub(super) fn bury(
+    pub(super) fn bury(&mut self, ends: Hour, queue: QueueRef, name: i64) {
+        self.fresh.insert((queue.0, name), ends);
+        self.changed = true;
+    }
+
+    /// Forgets an id that is remembered until `ends`.
+    pub(super) fn unbury(
         &mut self,
         ends: Hour,
         queue: QueueRef,
         name: i64,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<()> {
-        self.midnights.insert(ends.0);
-        statements.bury.execute([ends.0, queue.0, name]).map(drop)
+        if self.fresh.remove(&(queue.0, name)).is_some() {
+            self.changed = true;
+            return Ok(());
+        }
+        statements.unbury.execute([ends.0, queue.0, name]).map(drop)
+    }
+
+    /// Writes what changed of the latest, or moves them to the others if they are many. Before every commit.
+    pub(super) fn settle(&mut self, statements: &mut Statements<'_>) -> rusqlite::Result<()> {
+        if self.fresh.len() >= FRESH || self.moves {
+            self.moves = false;
+            for ((queue, name), ends) in core::mem::take(&mut self.fresh) {
+                self.midnights.insert(ends.0);
+                statements.bury.execute([ends.0, queue, name])?;
+            }
+        }
+        if self.changed {
+            let keys: Vec<[u8; KEY]> = self.fresh.iter().map(|(key, ends)| encode(*key, *ends)).collect();
+            statements.set_fresh.execute([keys.as_flattened()])?;
+            self.changed = false;
+        }
+        Ok(())
     }
 
     /// Forgets all of a queue. How many there were.
-    pub(super) fn forget(&self, queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<usize> {
-        let mut gone = 0_usize;
+    pub(super) fn forget(
+        &mut self,
+        queue: QueueRef,
+        statements: &mut Statements<'_>,
+    ) -> rusqlite::Result<usize> {
+        let before = self.fresh.len();
+        self.fresh.retain(|(one, _), _| *one != queue.0);
+        let mut gone = before.saturating_sub(self.fresh.len());
+        self.changed |= gone > 0;
         for ends in &self.midnights {
             gone = gone.saturating_add(statements.delete_tombstones.execute([*ends, queue.0])?);
         }
@@ -67,11 +121,36 @@ impl Graves {
     pub(super) fn expire(
         &mut self,
         hour: Hour,
-        most: i64,
+        most: usize,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<usize> {
-        let gone = statements.expire_tombstones.execute([hour.0, most])?;
-        *self = Self::read(statements)?;
-        Ok(gone)
+        let mut fresh = 0_usize;
+        self.fresh.retain(|_, ends| {
+            let goes = ends.0 <= hour.0 && fresh < most;
+            fresh = fresh.saturating_add(usize::from(goes));
+            !goes
+        });
+        // That they are among the latest tells when they came: no longer than from one sweep to the next.
+        (self.changed, self.moves) = (true, true);
+        let rest = most.saturating_sub(fresh);
+        let gone = statements.expire_tombstones.execute([hour.0, int(rest as u64)])?;
+        if gone < rest {
+            self.midnights.retain(|ends| *ends > hour.0);
+        }
+        Ok(gone.saturating_add(fresh))
     }
+}
+
+fn encode((queue, name): (i64, i64), ends: Hour) -> [u8; KEY] {
+    let mut key = [0; KEY];
+    for (place, number) in key.as_chunks_mut::<8>().0.iter_mut().zip([queue, name, ends.0]) {
+        *place = number.to_be_bytes();
+    }
+    key
+}
+
+fn decode(key: &[u8; KEY]) -> ((i64, i64), Hour) {
+    let mut numbers = key.as_chunks::<8>().0.iter().map(|number| i64::from_be_bytes(*number));
+    let mut next = || numbers.next().unwrap_or_default();
+    ((next(), next()), Hour(next()))
 }

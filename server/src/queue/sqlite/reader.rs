@@ -49,7 +49,8 @@ impl<'c> Statements<'c> {
             blob_owner: conn.prepare("SELECT owner FROM blob WHERE name = ?1 AND ends > ?2")?,
             stats: conn.prepare(
                 "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
-                    (SELECT count(*) FROM tombstone), (SELECT count(*) FROM blob),
+                    (SELECT count(*) FROM tombstone) + (SELECT length(keys) / 24 FROM fresh_tombstones),
+                    (SELECT count(*) FROM blob),
                     (SELECT used FROM held), (SELECT min(id) FROM message)",
             )?,
         })

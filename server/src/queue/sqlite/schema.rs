@@ -16,7 +16,8 @@ const PAGE: u64 = 32 * 1_024;
 const CHECKPOINT: i32 = 500;
 
 /// The steps from an empty file; a file's version is how many it has taken.
-const STEPS: [&str; 1] = [include_str!("schema/0001_queues.sql")];
+const STEPS: [&str; 2] =
+    [include_str!("schema/0001_queues.sql"), include_str!("schema/0002_fresh_tombstones.sql")];
 
 /// Opens the one connection that writes.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {

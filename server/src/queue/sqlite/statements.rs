@@ -56,11 +56,13 @@ statements! {
 
     next_midnight: "SELECT min(ends) FROM tombstone WHERE ends > ?1";
     is_buried: "SELECT EXISTS (SELECT 1 FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3)";
-    bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3)";
     unbury: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3";
     delete_tombstones: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2";
     expire_tombstones: "DELETE FROM tombstone WHERE (ends, queue, name) IN
         (SELECT ends, queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2)";
+    bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3)";
+    fresh: "SELECT keys FROM fresh_tombstones";
+    set_fresh: "UPDATE fresh_tombstones SET keys = ?1";
 
     blob: "SELECT owner, ends, claimant, sealed FROM blob WHERE name = ?1";
     put_blob: "INSERT INTO blob (name, owner, ends, claimant, sealed) VALUES (?1, ?2, ?3, x'', ?4)";

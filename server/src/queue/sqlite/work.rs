@@ -1,5 +1,7 @@
 //! What each changing operation does to queues and messages, inside the writer's transaction. An error means that the
-//! whole transaction is to be rolled back. Blobs are in [`super::blobs`].
+//! whole transaction is to be rolled back. Blobs are in [`super::blobs`], ends in [`super::expiry`].
+
+use std::collections::{HashMap, HashSet};
 
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
@@ -8,11 +10,16 @@ use rusqlite::{OptionalExtension as _, Statement, params};
 
 use super::cache::{Cache, Place, Queue};
 use super::graves::Graves;
+use super::passing::{GRACE, hurry, write};
 use super::row;
 use super::schema::{int, most_pages};
 use super::statements::Statements;
-use crate::queue::rules::{self, Append, Cap, Cost, Hour};
+use crate::clock;
+use crate::queue::rules::{self, Append, Cap, Cost};
 use crate::queue::{Answer, MessageName, Op, QueueRef, ReadName, SendName};
+
+/// Places of a queue that are set aside at once: a row is written for one message of so many.
+const STRIDE: u64 = 64;
 
 /// What will be answered, once it is durable.
 pub(super) enum Decided {
@@ -20,20 +27,31 @@ pub(super) enum Decided {
     Answer(Answer),
     /// [`Answer::Appended`], with the operation's envelope.
     Appended { queue: QueueRef, sequence: u64 },
+    /// The same, but nothing is written yet: its reader may be quick.
+    Admitted { queue: QueueRef, sequence: u64, after: u64 },
 }
 
 /// The writer's statements and what it remembers.
 pub(super) struct Work<'c> {
     pub(super) statements: Statements<'c>,
     pub(super) cache: Cache,
-    graves: Graves,
+    pub(super) graves: Graves,
     pub(super) cap: Cap,
+    /// Queues whose reader acknowledges at once, as far as is known.
+    pub(super) quick: HashSet<QueueRef>,
+    /// How many more messages may be admitted and not written.
+    pub(super) room: usize,
+    /// What was admitted and is to be written with this transaction, up to a place of each queue: in order, for a reader
+    /// that fetches what is behind it acknowledges what is before it.
+    pub(super) hurried: HashMap<QueueRef, u64>,
+    /// Queues that set places aside in this transaction.
+    risen: Vec<QueueRef>,
     /// Bytes that count against the cap.
     pub(super) used: u64,
     /// The day of the last sweep.
     pub(super) swept: Option<i64>,
     /// The day on which no queue is left that ended.
-    queues_swept: Option<i64>,
+    pub(super) queues_swept: Option<i64>,
     /// The two, as the file has them.
     committed: (u64, Option<i64>),
     /// The file has as many pages as it may have.
@@ -48,6 +66,10 @@ impl<'c> Work<'c> {
             cache: Cache::default(),
             graves: Graves::default(),
             cap,
+            quick: HashSet::new(),
+            room: 0,
+            hurried: HashMap::new(),
+            risen: Vec::new(),
             used: 0,
             swept: None,
             queues_swept: None,
@@ -60,7 +82,9 @@ impl<'c> Work<'c> {
 
     /// Forgets all that a transaction changed which did not come about.
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
-        self.cache.forget();
+        self.cache.clear();
+        self.hurried.clear();
+        self.risen.clear();
         self.graves = Graves::read(&mut self.statements)?;
         let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         self.committed = (held.0.unsigned_abs(), held.1);
@@ -88,14 +112,19 @@ impl<'c> Work<'c> {
         if self.crowded { u64::MAX } else { self.used }
     }
 
-    /// Makes a transaction durable.
-    pub(super) fn commit(&mut self) -> rusqlite::Result<()> {
-        let held = (self.used, self.swept);
+    /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.
+    pub(super) fn commit(&mut self, unwritten: u64) -> rusqlite::Result<()> {
+        let held = (self.used.saturating_sub(unwritten), self.swept);
         if held != self.committed {
-            self.statements.set_held.execute(params![int(self.used), self.swept])?;
+            self.statements.set_held.execute(params![int(held.0), held.1])?;
         }
+        self.graves.settle(&mut self.statements)?;
         self.statements.commit.execute([])?;
         self.committed = held;
+        self.hurried.clear();
+        for queue in self.risen.drain(..) {
+            self.cache.reserved(queue);
+        }
         Ok(())
     }
 
@@ -148,11 +177,12 @@ impl<'c> Work<'c> {
         Ok(Answer::Made(queue))
     }
 
-    /// Writes once in a stretch for each queue; else it costs a look.
+    /// Writes once in a stretch for each queue; else it costs a look. Somebody is there, and may be quick.
     fn renew(&mut self, queues: &[QueueRef], now: Timestamp) -> rusqlite::Result<Answer> {
         let ends = rules::queue_ends(now);
         for queue in queues {
             self.statements.renew.execute([queue.0, ends.0])?;
+            self.is_quick(*queue);
         }
         Ok(Answer::Done)
     }
@@ -179,46 +209,64 @@ impl<'c> Work<'c> {
         };
 
         let name = i64::from_be_bytes(name.0);
-        let waits = held.places.iter().any(|place| place.name == name);
-        let tombstone = if waits { None } else { self.graves.find(queue, name, &mut self.statements)? };
-        let known = waits || tombstone.is_some_and(|ends| !ends.is_over(now));
+        let waiting = held.places.iter().find(|place| place.name == name);
+        let tombstone = match waiting {
+            Some(_) => None,
+            None => self.graves.find(queue, name, &mut self.statements)?,
+        };
+        let known = waiting.is_some() || tombstone.is_some_and(|ends| !ends.is_over(now));
         let bucket = envelope.bucket();
         match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
-            Append::Repeated => Ok(Decided::Answer(Answer::Repeated)),
+            Append::Repeated => {
+                // What is said now of the repeat must be true of the first (rule Q10).
+                if let Some(first) = waiting.filter(|place| !place.stored) {
+                    hurry(&mut self.hurried, queue, first.sequence);
+                }
+                Ok(Decided::Answer(Answer::Repeated))
+            }
             Append::Full => Ok(Decided::Answer(Answer::Full)),
             Append::QueueFull => {
                 // Written once, so that knocking at a full queue costs no disk.
                 if !held.fill.was_full {
                     held.fill.was_full = true;
-                    self.statements.set_counter.execute(params![queue.0, int(held.last), true])?;
+                    set_counter(queue, held, &mut self.statements)?;
                 }
                 Ok(Decided::Answer(Answer::QueueFull))
             }
             Append::Store { cost } => {
                 if let Some(ends) = tombstone {
-                    self.statements.unbury.execute([ends.0, queue.0, name])?;
+                    self.graves.unbury(ends, queue, name, &mut self.statements)?;
                     self.used = self.used.saturating_sub(Cost::TOMBSTONE);
                 }
                 let sequence = held.last.saturating_add(1);
-                let mut id = row::key(rules::message_ends(ttl, now), queue, name);
-                let (place, code) = (int(sequence), bucket.code());
-                while self.statements.append.execute(params![
-                    id,
-                    queue.0,
-                    place,
-                    name,
-                    code,
-                    envelope.as_bytes()
-                ])? == 0
-                {
-                    id = id.saturating_add(1);
+                if sequence > held.reserved {
+                    held.reserved = sequence.saturating_add(STRIDE);
+                    set_counter(queue, held, &mut self.statements)?;
+                    self.risen.push(queue);
                 }
+                // A place that is told before it is stored must not be given again after a crash (rule Q14).
+                let passes = self.room > 0 && sequence <= held.durably && self.quick.contains(&queue);
+                if passes {
+                    self.room = self.room.saturating_sub(1);
+                } else {
+                    let key = row::key(rules::message_ends(ttl, now), queue, name);
+                    write(key, queue, sequence, name, envelope, &mut self.statements)?;
+                    if held.places.iter().any(|place| !place.stored) {
+                        hurry(&mut self.hurried, queue, sequence);
+                    }
+                }
+                let after = held.places.back().map_or(0, |place| place.sequence);
                 held.last = sequence;
                 held.fill.add(bucket.size());
-                held.places.push_back(Place { sequence, name, bucket });
+                held.places.push_back(Place { sequence, name, bucket, stored: !passes });
+                held.appended = Some(clock::monotonic());
                 self.used = self.used.saturating_add(cost);
                 self.cache.grew();
-                Ok(Decided::Appended { queue, sequence })
+                Ok(if passes {
+                    Decided::Admitted { queue, sequence, after }
+                } else {
+                    Decided::Appended { queue, sequence }
+                })
             }
         }
     }
@@ -228,144 +276,49 @@ impl<'c> Work<'c> {
         let Some(held) = self.cache.queue(queue, statements)? else { return Ok(Answer::Gone) };
         let going = held.places.partition_point(|place| place.sequence <= upto);
         if going == 0 {
-            return Ok(Answer::Acknowledged { deleted: 0, drained: settle(queue, held, false, statements)? });
+            return Ok(Answer::Acknowledged { deleted: 0, drained: settle(queue, held, statements)? });
         }
-        statements.delete_upto.execute([queue.0, int(upto)])?;
+        if held.places.iter().take(going).any(|place| place.stored) {
+            statements.delete_upto.execute([queue.0, int(upto)])?;
+        }
         let ends = rules::tombstone_ends(now);
         for place in held.places.drain(..going) {
-            self.graves.bury(ends, queue, place.name, statements)?;
+            self.graves.bury(ends, queue, place.name);
             held.fill.remove(place.bucket.size());
             self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
             self.used = self.used.saturating_add(Cost::TOMBSTONE);
         }
-        Ok(Answer::Acknowledged { deleted: going, drained: settle(queue, held, true, statements)? })
-    }
-
-    /// Deletes a queue. How many rows went, if it was there.
-    fn forget(&mut self, queue: QueueRef) -> rusqlite::Result<Option<usize>> {
-        let statements = &mut self.statements;
-        let (waiting, messages) = match self.cache.queue(queue, statements) {
-            Ok(None) => return Ok(None),
-            Ok(Some(held)) => {
-                let costs = held.places.iter().map(|place| Cost::message(place.bucket.size()));
-                (held.places.len(), costs.sum())
-            }
-            Err(error) if is_damage(&error) => (0, 0),
-            Err(error) => return Err(error),
-        };
-        statements.delete_upto.execute([queue.0, i64::MAX])?;
-        let tombstones = self.graves.forget(queue, statements)?;
-        statements.delete_counter.execute([queue.0])?;
-        statements.delete_queue.execute([queue.0])?;
-        let cost = Cost::TOMBSTONE.saturating_mul(tombstones as u64).saturating_add(messages + Cost::QUEUE);
-        self.used = self.used.saturating_sub(cost);
-        self.cache.remove(queue);
-        Ok(Some(1 + waiting + tombstones))
-    }
-
-    /// Deletes queues that ended, until so many rows went. How many did.
-    fn expire_queues(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
-        let today = rules::day(now);
-        let missed = rules::missed(self.swept, today);
-        if missed > 0 {
-            self.statements.postpone.execute([missed])?;
+        let drained = settle(queue, held, statements)?;
+        // Of a reader who has taken all: a late word for an older message says nothing about the newest.
+        let quick = held.places.is_empty() && held.appended.is_some_and(|last| last.elapsed() < GRACE);
+        if quick {
+            self.is_quick(queue);
         }
-        self.swept = Some(today);
-        // All ends are midnights: one look through the queues is enough for a day.
-        if self.queues_swept == self.swept {
-            return Ok(0);
-        }
-        let most = int(limit as u64);
-        let ended = self.statements.ended_queues.query_map([Hour::down(now).0, most], |row| row.get(0))?;
-        let ended: Vec<i64> = ended.collect::<Result<_, _>>()?;
-        let mut rows = 0_usize;
-        for queue in ended {
-            if rows < limit {
-                rows = rows.saturating_add(self.forget(QueueRef(queue))?.unwrap_or(0));
-            }
-        }
-        if rows < limit {
-            self.queues_swept = self.swept;
-        }
-        Ok(rows)
-    }
-
-    fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
-        let queues = self.expire_queues(now, limit)?;
-        let statements = &mut self.statements;
-        let (hour, most) = (Hour::down(now).0, int(limit as u64));
-        let tombstones = self.graves.expire(Hour(hour), most, statements)?;
-        self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));
-        let blobs = statements.expire_blobs.execute([hour, most])?;
-        self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
-
-        let ended = statements.ended_messages.query_map([row::first_after(Hour(hour)), most], |row| {
-            Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
-        })?;
-        let mut ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;
-        ended.sort_unstable();
-        let ends = rules::tombstone_ends(now);
-        let mut drained = Vec::new();
-        // Queue by queue: what is remembered of one may be forgotten when the next is read.
-        for group in ended.chunk_by(|one, next| one.0 == next.0) {
-            let Some((queue, _, _)) = group.first() else { continue };
-            let held = match self.cache.queue(*queue, statements) {
-                Ok(Some(held)) => held,
-                Ok(None) => continue,
-                Err(error) if is_damage(&error) => {
-                    group
-                        .iter()
-                        .try_for_each(|(_, _, id)| statements.delete_message.execute([id]).map(drop))?;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            for (_, sequence, id) in group {
-                statements.delete_message.execute([id])?;
-                let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
-                    continue;
-                };
-                let Some(place) = held.places.remove(at) else { continue };
-                self.graves.bury(ends, *queue, place.name, statements)?;
-                held.fill.remove(place.bucket.size());
-                self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
-                self.used = self.used.saturating_add(Cost::TOMBSTONE);
-            }
-            if settle(*queue, held, true, statements)? {
-                drained.push(*queue);
-            }
-        }
-        let kinds = [queues, tombstones, blobs, ended.len()];
-        let more = kinds.into_iter().any(|kind| kind >= limit);
-        Ok(Answer::Expired { deleted: kinds.into_iter().sum(), drained, more })
+        Ok(Answer::Acknowledged { deleted: going, drained })
     }
 }
 
-/// Whether a row says what no row of ours can. What ended goes all the same, or one bad row would keep the rest for ever;
-/// what the queue took stays counted as used.
-const fn is_damage(error: &rusqlite::Error) -> bool {
-    use rusqlite::Error::{
-        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, InvalidQuery,
-    };
-    matches!(
-        error,
-        InvalidQuery | FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..)
-    )
-}
-
-/// After messages went: keeps the last sequence number where no waiting message does, and takes the mark off a queue
-/// that drained. Whether it did.
-fn settle(
+/// No place that was given may be behind what is set aside, or it would be given again once its message is gone.
+pub(super) fn set_counter(
     queue: QueueRef,
     held: &mut Queue,
-    went: bool,
+    statements: &mut Statements<'_>,
+) -> rusqlite::Result<()> {
+    held.reserved = held.reserved.max(held.last);
+    statements.set_counter.execute(params![queue.0, int(held.reserved), held.fill.was_full]).map(drop)
+}
+
+/// After messages went: takes the mark off a queue that drained, and sets its places aside that were given by an older relay.
+/// Whether it drained.
+pub(super) fn settle(
+    queue: QueueRef,
+    held: &mut Queue,
     statements: &mut Statements<'_>,
 ) -> rusqlite::Result<bool> {
     let drained = held.fill.is_drained();
     held.fill.was_full &= !drained;
-    let shown = held.places.back().map_or(0, |place| place.sequence);
-    if drained || (went && shown < held.last) {
-        statements.set_counter.execute(params![queue.0, int(held.last), held.fill.was_full])?;
+    if drained || held.reserved < held.last {
+        set_counter(queue, held, statements)?;
     }
     Ok(drained)
 }

@@ -2,21 +2,29 @@
 //!
 //! A commit costs one flush of the disk, however much is in it. While one is under way the next operations gather, so the
 //! batches grow with the load by themselves.
+//!
+//! A message whose reader is there and quick is pushed first and not written: mostly it is acknowledged a moment later, and
+//! then only its id is kept (rule Q5). Its sender hears nothing until the one or the other is durable (rule Q10).
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, ffi};
 
+use super::passing::GRACE;
 use super::reserve::Reserve;
 use super::statements::Statements;
 use super::work::{Decided, Work};
-use super::{Job, tell};
-use crate::queue::rules::Cap;
-use crate::queue::{Answer, Op};
+use super::{Job, tell, tell_early};
+use crate::clock;
+use crate::queue::rules::{Cap, Cost};
+use crate::queue::{Answer, Op, QueueRef};
 
 /// Operations in one commit at the most.
 const BATCH: usize = 1_024;
+/// Messages that may wait in memory: 16 MiB of the largest.
+const MOST_WAITING: usize = 1_024;
 /// So long nothing must come before the log is emptied for rest.
 const REST: Duration = Duration::from_millis(500);
 
@@ -30,7 +38,15 @@ pub(super) fn run(conn: &Connection, cap: Cap, reserve: Reserve, jobs: &Receiver
         tracing::error!("the writer of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
     };
-    let mut writer = Writer { conn, work, reserve, log_holds_something: true, laid: None };
+    let mut writer = Writer {
+        conn,
+        work,
+        reserve,
+        waiting: VecDeque::new(),
+        closing: false,
+        log_holds_something: true,
+        laid: None,
+    };
     while let Some(batch) = writer.gather(jobs) {
         let expiry = batch.iter().any(|job| matches!(job.op, Op::Expire { .. }));
         writer.carry_out(batch);
@@ -40,34 +56,71 @@ pub(super) fn run(conn: &Connection, cap: Cap, reserve: Reserve, jobs: &Receiver
             writer.empty_log();
         }
     }
+    if writer.work.give_back().is_err() {
+        tracing::warn!("places of messages that were set aside are left out");
+        writer.undo();
+    }
     writer.empty_log();
 }
 
-/// A transaction failed, at one of its operations or as a whole.
+/// At what a transaction failed.
+#[derive(Clone, Copy)]
+enum Culprit {
+    /// An operation of the batch.
+    One(usize),
+    /// A message that waited.
+    Waiting(QueueRef, u64),
+    /// No one of them.
+    All,
+}
+
+/// A transaction failed.
 struct Failure {
-    at: Option<usize>,
+    at: Culprit,
     error: rusqlite::Error,
 }
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self { at: None, error }
+        Self { at: Culprit::All, error }
     }
+}
+
+/// A message that was admitted and is not written: its reader may acknowledge it before it need be.
+struct Passing {
+    job: Job,
+    queue: QueueRef,
+    sequence: u64,
+    since: Instant,
 }
 
 struct Writer<'c> {
     conn: &'c Connection,
     work: Work<'c>,
     reserve: Reserve,
+    /// In the order in which they were admitted.
+    waiting: VecDeque<Passing>,
+    /// Nothing more comes: nothing may wait.
+    closing: bool,
     log_holds_something: bool,
     /// The day on which the rows were last laid anew.
     laid: Option<i64>,
 }
 
 impl Writer<'_> {
-    /// Waits for operations: all that are there, up to a batch. None when no more can come.
+    /// Waits for operations: all that are there, up to a batch; none if what waits must be written first. None when no more
+    /// can come and nothing waits.
     fn gather(&mut self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
-        let first = if self.log_holds_something {
+        let first = if let Some(oldest) = self.waiting.front() {
+            match jobs.recv_timeout(GRACE.saturating_sub(oldest.since.elapsed())) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.closing = true;
+                    return Some(Vec::new());
+                }
+            }
+        } else if self.log_holds_something {
             match jobs.recv_timeout(REST) {
                 Err(RecvTimeoutError::Timeout) => {
                     self.empty_log();
@@ -90,33 +143,87 @@ impl Writer<'_> {
 
     /// Carries a batch out and tells everybody.
     fn carry_out(&mut self, mut batch: Vec<Job>) {
-        while !batch.is_empty() {
-            match self.commit(&batch) {
+        loop {
+            match self.commit(&mut batch) {
                 Ok(decided) => {
-                    let decided = batch.drain(..).zip(decided);
-                    decided.for_each(|(job, decided)| tell(job.done, answer(job.op, decided)));
+                    self.tell_waiting();
+                    for (job, decided) in batch.into_iter().zip(decided) {
+                        self.tell(job, decided);
+                    }
+                    return;
                 }
                 Err(Failure { at, error }) => {
                     tracing::error!("a commit of the queues failed");
                     let full = may_be_full(&error);
                     // One operation, on a damaged row say, must not fail all that came with it. Those before it went
                     // well a moment ago; without it they will again.
-                    let alone = at.filter(|_| !full);
-                    let (before, failed) = alone.map_or((0, batch.len()), |at| (at, 1));
+                    let (before, failed) = match at {
+                        Culprit::One(at) if !full => (at, 1),
+                        Culprit::Waiting(queue, sequence) if !full => {
+                            self.give_up(
+                                |one| (one.queue, one.sequence) == (queue, sequence),
+                                &Answer::Failed,
+                            );
+                            continue;
+                        }
+                        Culprit::One(_) | Culprit::Waiting(..) | Culprit::All => (0, batch.len()),
+                    };
                     let after = batch.split_off(before.saturating_add(failed));
                     let failed = batch.split_off(before);
-                    self.carry_out(batch);
+                    if !batch.is_empty() {
+                        self.carry_out(batch);
+                    }
                     for Job { op, done } in failed {
                         tell(done, if full && !frees(&op) { Answer::Full } else { Answer::Failed });
                     }
                     batch = after;
+                    if batch.is_empty() {
+                        return;
+                    }
                 }
             }
         }
     }
 
+    /// Tells what became of an operation that was committed. What was admitted and is not written goes on waiting.
+    fn tell(&mut self, job: Job, decided: Decided) {
+        match decided {
+            Decided::Admitted { queue, sequence, after: _ } if self.work.waits(queue, sequence) => {
+                self.waiting.push_back(Passing { job, queue, sequence, since: clock::monotonic() });
+            }
+            Decided::Admitted { queue, sequence, after: _ } | Decided::Appended { queue, sequence } => {
+                tell(job.done, appended(job.op, queue, sequence));
+            }
+            Decided::Answer(answer) => tell(job.done, answer),
+        }
+    }
+
+    /// Tells of those that waited and were written, or are gone.
+    fn tell_waiting(&mut self) {
+        for _ in 0..self.waiting.len() {
+            let Some(one) = self.waiting.pop_front() else { return };
+            if self.work.waits(one.queue, one.sequence) {
+                self.waiting.push_back(one);
+            } else {
+                tell(one.job.done, appended(one.job.op, one.queue, one.sequence));
+            }
+        }
+    }
+
+    /// Stores none of those that wait and are meant: their senders try again.
+    fn give_up(&mut self, meant: impl Fn(&Passing) -> bool, answer: &Answer) {
+        for one in core::mem::take(&mut self.waiting) {
+            if meant(&one) && self.work.waits(one.queue, one.sequence) {
+                self.work.withdraw(one.queue, one.sequence);
+                tell(one.job.done, answer.clone());
+            } else {
+                self.waiting.push_back(one);
+            }
+        }
+    }
+
     /// Carries a batch out in one transaction; if the disk is full, what makes room.
-    fn commit(&mut self, batch: &[Job]) -> Result<Vec<Decided>, Failure> {
+    fn commit(&mut self, batch: &mut [Job]) -> Result<Vec<Decided>, Failure> {
         let done = self.attempt(batch, !self.reserve.is_held()).or_else(|failure| {
             self.undo();
             if !may_be_full(&failure.error) {
@@ -129,34 +236,88 @@ impl Writer<'_> {
             checkpoint(&mut self.work.statements.restart);
             self.attempt(batch, true)
         });
-        if done.is_err() {
+        if let Err(failure) = &done {
             self.undo();
+            let full = may_be_full(&failure.error);
+            if full || matches!(failure.at, Culprit::All) {
+                self.give_up(|_| true, if full { &Answer::Full } else { &Answer::Failed });
+            }
         }
         done
     }
 
     /// One transaction. `only_frees`: what might store something is refused with [`Answer::Full`].
-    fn attempt(&mut self, batch: &[Job], only_frees: bool) -> Result<Vec<Decided>, Failure> {
+    fn attempt(&mut self, batch: &mut [Job], only_frees: bool) -> Result<Vec<Decided>, Failure> {
         self.work.begin()?;
+        self.work.room = MOST_WAITING.saturating_sub(self.waiting.len());
         let mut decided = Vec::with_capacity(batch.len());
         for (at, job) in batch.iter().enumerate() {
             decided.push(if only_frees && !frees(&job.op) {
                 Decided::Answer(Answer::Full)
             } else {
-                self.work.carry_out(&job.op).map_err(|error| Failure { at: Some(at), error })?
+                let at = Culprit::One(at);
+                self.work.carry_out(&job.op).map_err(|error| Failure { at, error })?
             });
         }
-        self.work.commit()?;
+        for one in &self.waiting {
+            if self.closing || one.since.elapsed() >= GRACE {
+                self.work.overdue(one.queue, one.sequence);
+            }
+        }
+        let waiting = self.waiting.iter().map(|one| {
+            let at = Culprit::Waiting(one.queue, one.sequence);
+            (at, &one.job.op, one.queue, one.sequence)
+        });
+        let admitted =
+            batch.iter().zip(&decided).enumerate().filter_map(|(at, (job, decided))| match decided {
+                Decided::Admitted { queue, sequence, after: _ } => {
+                    Some((Culprit::One(at), &job.op, *queue, *sequence))
+                }
+                Decided::Answer(_) | Decided::Appended { .. } => None,
+            });
+        let mut unwritten = 0_u64;
+        for (at, op, queue, sequence) in waiting.chain(admitted) {
+            if !self.work.waits(queue, sequence) {
+                continue;
+            }
+            if self.work.is_hurried(queue, sequence) && !only_frees {
+                self.work.write(queue, sequence, op).map_err(|error| Failure { at, error })?;
+            } else {
+                unwritten = unwritten.saturating_add(cost(op));
+            }
+        }
+        // Nothing is lost by a reader that hears of it before the disk does: its sender was told nothing.
+        for (job, decided) in batch.iter_mut().zip(&decided) {
+            if let Decided::Admitted { queue, sequence, after } = *decided
+                && let Op::Append { envelope, .. } = &job.op
+                && self.work.waits(queue, sequence)
+            {
+                let envelope = envelope.clone();
+                tell_early(&mut job.done, Answer::Admitted { queue, sequence, after, envelope });
+            }
+        }
+        self.work.commit(unwritten)?;
         self.log_holds_something = true;
+        if only_frees {
+            // For these there is no room, and nobody acknowledged them yet.
+            self.give_up(|_| true, &Answer::Full);
+        }
         Ok(decided)
     }
 
-    /// Takes back a transaction that failed, and what was remembered of it.
+    /// Takes back a transaction that failed, and what was remembered of it. What waited goes on waiting.
     fn undo(&mut self) {
         // Some errors end the transaction by themselves.
         let undone = self.conn.is_autocommit() || self.work.statements.rollback.execute([]).is_ok();
         if !undone || self.work.reload().is_err() {
             tracing::error!("a failed commit could not be undone");
+        }
+        for one in core::mem::take(&mut self.waiting) {
+            if self.work.readmit(one.queue, one.sequence, &one.job.op, cost(&one.job.op)) {
+                self.waiting.push_back(one);
+            } else {
+                tell(one.job.done, Answer::Failed);
+            }
         }
     }
 
@@ -210,16 +371,16 @@ fn frees(op: &Op) -> bool {
     )
 }
 
-fn answer(op: Op, decided: Decided) -> Answer {
-    match (decided, op) {
-        (Decided::Answer(answer), _) => answer,
-        (
-            Decided::Appended { queue, sequence },
-            Op::Append { envelope, send: _, capability: _, message: _, ttl: _, now: _ },
-        ) => Answer::Appended { queue, sequence, envelope },
-        // Only an append is decided as appended.
-        (Decided::Appended { .. }, _) => Answer::Failed,
-    }
+/// What an append is told in the end.
+fn appended(op: Op, queue: QueueRef, sequence: u64) -> Answer {
+    // Only an append is decided so.
+    let Op::Append { envelope, .. } = op else { return Answer::Failed };
+    Answer::Appended { queue, sequence, envelope }
+}
+
+/// What a message counts against the cap.
+fn cost(op: &Op) -> u64 {
+    if let Op::Append { envelope, .. } = op { Cost::message(envelope.bucket().size()) } else { 0 }
 }
 
 #[cfg(test)]

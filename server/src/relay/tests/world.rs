@@ -173,7 +173,7 @@ impl World {
         Some((ticket, self.answer_to(op)))
     }
 
-    fn answer_to(&self, op: Op) -> Answer {
+    pub(super) fn answer_to(&self, op: Op) -> Answer {
         let place = Arc::new(Mutex::new(None));
         let put = Arc::clone(&place);
         self.engine.submit(op, Box::new(move |answer| *put.lock().unwrap() = Some(answer)));

@@ -15,7 +15,7 @@ CREATE TABLE queue (
 CREATE UNIQUE INDEX queue_by_send ON queue (send);
 
 -- What changes about a queue, in narrow rows of their own: a commit that touches many queues writes few pages.
--- The last sequence number given is the greater of `last` and that of the messages that wait.
+-- No place up to `last`, or to that of a message that waits, is given again: places are set aside before they are given.
 CREATE TABLE counter (
     queue    INTEGER NOT NULL PRIMARY KEY,
     last     INTEGER NOT NULL,

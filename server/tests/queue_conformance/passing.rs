@@ -1,0 +1,242 @@
+//! What is pushed before it is stored (rules Q4, Q5, Q10), by the engine with a file.
+
+use std::fs;
+use std::sync::mpsc::{Receiver, channel};
+
+use beresta_proto::limits::BUCKET_S;
+use beresta_server::queue::rules::Cost;
+use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::queue::{Answer, Op, QueueRef};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, last, sequence};
+
+/// A queue whose reader is there, and whose first message made places for the next.
+fn scene() -> (Rig, QueueRef) {
+    let rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    assert_eq!(sequence(rig.append(1, 1)), 1);
+    assert_eq!(rig.acknowledge(queue, 1), Answer::Acknowledged { deleted: 1, drained: false });
+    (rig, queue)
+}
+
+fn submit(rig: &Rig, op: Op) -> Receiver<Answer> {
+    let (tell, told) = channel();
+    rig.submit(op, Box::new(move |answer| tell.send(answer).unwrap()));
+    told
+}
+
+fn append_op(rig: &Rig, queue: u8, message: u64) -> Op {
+    rig.append_op(queue, message, envelope(message, BUCKET_S), NOW)
+}
+
+/// Changes the file behind the engine's back.
+fn change(rig: &mut Rig, sql: &str) {
+    rig.close();
+    let path = rig.dir.as_ref().unwrap().path().join("queues");
+    Connection::open(path).unwrap().execute_batch(sql).unwrap();
+    rig.restart();
+}
+
+/// A [`scene`], and queue 2 with a message that can't be read.
+fn damaged() -> (Rig, QueueRef) {
+    let (mut rig, queue) = scene();
+    rig.make(2);
+    let _ = sequence(rig.append(2, 50));
+    change(&mut rig, "UPDATE message SET bucket = 9");
+    assert_eq!(rig.renew(queue, NOW), Answer::Done);
+    let first = sequence(rig.append(1, 60));
+    assert!(matches!(rig.acknowledge(queue, first), Answer::Acknowledged { deleted: 1, .. }));
+    (rig, queue)
+}
+
+/// Appends a message and waits until it is admitted.
+fn admit(rig: &Rig, message: u64) -> (u64, Receiver<Answer>) {
+    let told = submit(rig, append_op(rig, 1, message));
+    match told.recv().unwrap() {
+        Answer::Admitted { sequence, .. } => (sequence, told),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What a power cut would leave at this moment.
+fn cut(rig: &Rig) -> (TempDir, SqliteEngine) {
+    let (from, to) = (rig.dir.as_ref().unwrap().path(), tempfile::tempdir().unwrap());
+    for name in ["queues", "queues-wal"] {
+        fs::copy(from.join(name), to.path().join(name)).unwrap();
+    }
+    let engine = SqliteEngine::open(&to.path().join("queues"), ROOMY).unwrap();
+    (to, engine)
+}
+
+fn waiting(engine: &SqliteEngine, queue: QueueRef) -> Vec<u64> {
+    let fetch = Op::Fetch { queue, after: 0, max_messages: 99, max_bytes: usize::MAX, now: NOW };
+    let Answer::Messages(messages) = ask_all(engine, vec![fetch]).remove(0) else { panic!() };
+    messages.into_iter().map(|one| one.sequence).collect()
+}
+
+fn is_in_files(rig: &Rig, message: u64) -> bool {
+    let wanted = envelope(message, BUCKET_S);
+    fs::read_dir(rig.dir.as_ref().unwrap().path()).unwrap().any(|entry| {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        bytes.windows(32).any(|window| window == &wanted.as_bytes()[..32])
+    })
+}
+
+#[test]
+fn what_its_reader_acknowledges_at_once_is_never_written() {
+    let (mut rig, queue) = scene();
+    let used = rig.stats().used;
+    let (first, told) = admit(&rig, 2);
+    let (second, told_second) = admit(&rig, 3);
+    assert_eq!((first, second), (2, 3));
+    assert_eq!(rig.acknowledge(queue, second), Answer::Acknowledged { deleted: 2, drained: false });
+    assert_eq!((sequence(last(&told)), sequence(last(&told_second))), (2, 3));
+    let stats = rig.stats();
+    assert_eq!((stats.messages, stats.tombstones), (0, 3));
+    assert!(stats.used > used, "their ids are remembered");
+    for _ in 0..2 {
+        assert!(!is_in_files(&rig, 2) && !is_in_files(&rig, 3));
+        assert_eq!(rig.append(1, 2), Answer::Repeated);
+        rig.restart();
+    }
+    // The search finds what is there.
+    assert_eq!(sequence(rig.append(1, 4)), 4);
+    assert!(is_in_files(&rig, 4));
+}
+
+#[test]
+fn what_its_reader_does_not_acknowledge_is_stored_before_its_sender_hears() {
+    let (mut rig, queue) = scene();
+    let (sequence_of, told) = admit(&rig, 2);
+    assert_eq!(sequence(last(&told)), sequence_of);
+    assert!(is_in_files(&rig, 2));
+    // Its reader is not waited for again.
+    let told = submit(&rig, append_op(&rig, 1, 3));
+    assert!(matches!(told.recv().unwrap(), Answer::Appended { .. }));
+    rig.restart();
+    assert_eq!(rig.fetch(queue, 0, NOW).len(), 2);
+}
+
+#[test]
+fn a_place_that_was_told_before_a_power_cut_is_not_given_again() {
+    let (rig, queue) = scene();
+    let (told_place, told) = admit(&rig, 2);
+    let (_dir, engine) = cut(&rig);
+    assert_eq!(waiting(&engine, queue), [0_u64; 0], "it was not stored, and nobody was told that it was");
+    let again = rig.append_op(1, 2, envelope(2, BUCKET_S), NOW);
+    assert!(sequence(ask_all(&engine, vec![again]).remove(0)) > told_place);
+    drop(last(&told));
+}
+
+#[test]
+fn a_repeat_is_answered_only_once_the_first_is_stored() {
+    let (rig, queue) = scene();
+    let (before, told_before) = admit(&rig, 2);
+    let (first, told) = admit(&rig, 3);
+    assert_eq!(rig.append(1, 3), Answer::Repeated);
+    let (_dir, engine) = cut(&rig);
+    assert_eq!(waiting(&engine, queue), [before, first], "in order, with what came before it");
+    assert_eq!((sequence(last(&told_before)), sequence(last(&told))), (before, first));
+}
+
+#[test]
+fn closing_stores_what_waits() {
+    let (mut rig, queue) = scene();
+    let (_, told) = admit(&rig, 2);
+    rig.close();
+    assert!(matches!(last(&told), Answer::Appended { sequence: 2, .. }));
+    rig.restart();
+    assert_eq!(rig.fetch(queue, 0, NOW).len(), 1);
+}
+
+#[test]
+fn a_queue_that_is_deleted_meanwhile_takes_along_what_waits() {
+    let (rig, queue) = scene();
+    let (_, told) = admit(&rig, 2);
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert!(matches!(last(&told), Answer::Appended { .. }), "it was there until then");
+    let stats = rig.stats();
+    assert_eq!((stats.queues, stats.messages, stats.used), (0, 0, 0));
+}
+
+#[test]
+fn the_count_of_what_is_held_is_right_after_a_power_cut() {
+    let (rig, _) = scene();
+    let (_, told) = admit(&rig, 2);
+    rig.make(2);
+    let (_dir, engine) = cut(&rig);
+    let Answer::Stats(stats) = ask_all(&engine, vec![Op::Stats]).remove(0) else { panic!() };
+    assert_eq!((stats.queues, stats.messages), (2, 0));
+    assert_eq!(stats.used, 2 * Cost::QUEUE + stats.tombstones * Cost::TOMBSTONE);
+    drop(last(&told));
+}
+
+#[test]
+fn a_place_that_an_older_relay_gave_is_not_given_again() {
+    let mut rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    for one in 1..=3 {
+        assert_eq!(sequence(rig.append(1, one)), one);
+    }
+    // As the first version left it: what waits shows its places.
+    change(&mut rig, "DELETE FROM counter; DROP TABLE fresh_tombstones; PRAGMA user_version = 1");
+    assert_eq!(rig.acknowledge(queue, 3), Answer::Acknowledged { deleted: 3, drained: false });
+    rig.restart();
+    assert!(sequence(rig.append(1, 10)) > 3);
+}
+
+#[test]
+fn an_operation_that_fails_takes_along_none_of_those_who_wait() {
+    let (rig, queue) = damaged();
+    let (place, told) = admit(&rig, 2);
+    assert_eq!(rig.append(2, 51), Answer::Failed);
+    // One batch: what its reader says of the waiting one counts, although the other fails with it.
+    let (go, wait) = channel::<()>();
+    rig.submit(Op::Renew { queues: vec![], now: NOW }, Box::new(move |_| assert!(wait.recv().is_err())));
+    let acknowledged = submit(&rig, Op::Acknowledge { queue, upto: place, now: NOW });
+    let failed = submit(&rig, append_op(&rig, 2, 52));
+    drop(go);
+    assert_eq!(last(&acknowledged), Answer::Acknowledged { deleted: 1, drained: false });
+    assert_eq!(last(&failed), Answer::Failed);
+    assert_eq!(sequence(last(&told)), place);
+    assert_eq!(rig.append(1, 2), Answer::Repeated);
+}
+
+#[test]
+fn a_waiting_message_that_cannot_be_written_fails_alone() {
+    let mut rig = Rig::sqlite(ROOMY);
+    let (one, two) = (rig.make(1), rig.make(2));
+    change(
+        &mut rig,
+        "CREATE TRIGGER bad BEFORE INSERT ON message WHEN new.sequence = 2 BEGIN SELECT RAISE(ABORT, 'bad'); END",
+    );
+    for (number, queue) in [(1, one), (2, two)] {
+        assert_eq!(sequence(rig.append(number, 1)), 1);
+        assert!(matches!(rig.acknowledge(queue, 1), Answer::Acknowledged { deleted: 1, .. }));
+        assert_eq!(rig.renew(queue, NOW), Answer::Done);
+    }
+    let bad = submit(&rig, append_op(&rig, 1, 2));
+    let good = submit(&rig, append_op(&rig, 2, 2));
+    assert!(matches!(rig.acknowledge(two, 2), Answer::Acknowledged { .. }));
+    let next = submit(&rig, append_op(&rig, 2, 3));
+    assert_eq!(last(&bad), Answer::Failed);
+    assert_eq!((sequence(last(&good)), sequence(last(&next))), (2, 3));
+    assert_eq!(rig.fetch(two, 0, NOW).len(), 1);
+    let stats = rig.stats();
+    let held = 2 * Cost::QUEUE + stats.tombstones * Cost::TOMBSTONE + Cost::message(BUCKET_S);
+    assert_eq!((stats.messages, stats.used), (1, held));
+}
+
+#[test]
+fn who_acknowledges_late_is_not_taken_for_quick() {
+    let (rig, queue) = scene();
+    let (first, told) = admit(&rig, 2);
+    let _ = last(&told);
+    // Late, but a newer one came a moment before.
+    assert!(matches!(rig.append(1, 3), Answer::Appended { .. }));
+    assert!(matches!(rig.acknowledge(queue, first), Answer::Acknowledged { deleted: 1, .. }));
+    let told = submit(&rig, append_op(&rig, 1, 4));
+    assert!(matches!(told.recv().unwrap(), Answer::Appended { .. }));
+}
