@@ -11,6 +11,7 @@ mod duress;
 mod files;
 mod header;
 mod key_file;
+mod numbers;
 mod panic;
 mod passphrase;
 mod secrets;

@@ -241,3 +241,75 @@ fn a_file_of_keys_that_somebody_made_huge_costs_nothing() {
     assert_eq!(texts(&mut store, boris), ["text 1"]);
     assert_eq!(store.keys.count(), 2_048);
 }
+
+#[test]
+fn a_key_whose_text_was_taken_back_within_a_step_is_given_to_no_other_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    let all = store.keys.all();
+    let taken_back = all[..32].to_vec();
+    store
+        .transaction(|tx| {
+            let undone: Result<(), StoreError> = tx.all_or_nothing(|| {
+                tx.insert_message(&message(boris, 1))?;
+                Err(StoreError::BadRow)
+            });
+            assert!(undone.is_err());
+            tx.insert_message(&message(boris, 2))
+        })
+        .unwrap();
+    let used = store.transaction(|tx| tx.all("SELECT seed FROM message", [], |row| row.get::<_, u32>(0)));
+    assert_eq!(used.unwrap(), [1]);
+    store.scrub().unwrap();
+    assert_eq!(count(&store.keys.all(), &taken_back), 0);
+}
+
+#[test]
+fn an_older_database_beside_newer_keys_gives_no_key_away_that_one_of_its_texts_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    for n in 0..3 {
+        write(&mut store, boris, n).unwrap();
+    }
+    let old = Store::killed(dir.path());
+    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.scrub().unwrap();
+    for n in 3..6 {
+        write(&mut store, boris, n).unwrap();
+    }
+    store.close().unwrap();
+    Store::give_keys(dir.path(), old.path());
+    let mut store = Store::open(old.path(), &pass("right")).unwrap();
+    write(&mut store, boris, 9).unwrap();
+    assert_eq!(texts(&mut store, boris), ["", "", "", "text 9"]);
+    let used = store
+        .transaction(|tx| tx.all("SELECT seed FROM message ORDER BY id", [], |row| row.get::<_, u32>(0)));
+    assert_eq!(used.unwrap(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_scrub_that_is_rolled_back_is_done_again_before_a_key_is_given_to_another_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    let undone: Result<(), StoreError> = store.transaction(|tx| {
+        tx.destroy_seeds()?;
+        Err(StoreError::BadRow)
+    });
+    assert!(undone.is_err());
+    write(&mut store, boris, 2).unwrap();
+    store.scrub().unwrap();
+    assert_eq!(texts(&mut store, boris), ["text 2"]);
+}
+
+#[test]
+fn which_keys_are_in_use_is_found_without_reading_a_text() {
+    let mut store = Store::open_in_memory(&mut ChaCha20Rng::seed_from_u64(1)).unwrap();
+    let sql = "EXPLAIN QUERY PLAN SELECT seed FROM message INDEXED BY message_content WHERE seed IS NOT NULL";
+    let plan = store.transaction(|tx| tx.one(sql, [], |row| row.get::<_, String>("detail"))).unwrap();
+    assert_eq!(plan.unwrap(), "SCAN message USING COVERING INDEX message_content");
+}
