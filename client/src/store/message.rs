@@ -104,7 +104,8 @@ fn read(tx: &Tx<'_>, row: &Row<'_>) -> Result<Message, StoreError> {
 }
 
 impl Tx<'_> {
-    /// Adds a message; its `id` is ignored. None if it is there already: a repeat.
+    /// Adds a message; its `id` is ignored. None if it is one of theirs and is there already: a repeat. That a content is
+    /// there once for a contact is seen to here alone.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -330,7 +330,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_retired_peer_queues(&self) -> Result<(), StoreError> {
-        self.erase("DELETE FROM peer_queue WHERE retired = 1 AND id NOT IN (SELECT queue FROM outbox)", [])?;
+        let sql = "DELETE FROM peer_queue
+                   WHERE retired = 1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
+        self.erase(sql, [])?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 
 mod duress;
+mod events;
 mod files;
 mod header;
 mod key_file;

@@ -8,7 +8,7 @@ use super::*;
 use crate::store::contact::{Contact, ContactId, ContactState, Handle};
 use crate::store::message::{Message, MessageRow, MessageState};
 
-fn contact(store: &mut Store) -> ContactId {
+pub(super) fn contact(store: &mut Store) -> ContactId {
     let contact = Contact {
         id: ContactId(0),
         handle: Handle([1; 16]),
@@ -26,7 +26,7 @@ fn contact(store: &mut Store) -> ContactId {
     store.transaction(|tx| tx.insert_contact(&contact, Timestamp(1))).unwrap()
 }
 
-fn message(contact: ContactId, n: u32) -> Message {
+pub(super) fn message(contact: ContactId, n: u32) -> Message {
     let mut content = [0; 16];
     content[..4].copy_from_slice(&n.to_be_bytes());
     Message {
@@ -44,7 +44,7 @@ fn message(contact: ContactId, n: u32) -> Message {
     }
 }
 
-fn write(store: &mut Store, contact: ContactId, n: u32) -> Option<MessageRow> {
+pub(super) fn write(store: &mut Store, contact: ContactId, n: u32) -> Option<MessageRow> {
     store.transaction(|tx| tx.insert_message(&message(contact, n))).unwrap()
 }
 
@@ -166,6 +166,10 @@ fn a_key_whose_text_was_rolled_back_is_given_to_no_other() {
         Err(StoreError::BadRow)
     });
     assert!(undone.is_err());
+    // Whoever is killed here finds it overwritten when it starts again.
+    let copy = Store::killed(dir.path());
+    let reopened = Store::open(copy.path(), &pass("right")).unwrap().keys.all();
+    assert!(count(&reopened, &seed(0)) == 1 && count(&reopened, &seed(1)) == 0);
     write(&mut store, boris, 3).unwrap();
     let used = store
         .transaction(|tx| tx.all("SELECT seed FROM message ORDER BY seed", [], |row| row.get::<_, usize>(0)));
