@@ -13,6 +13,7 @@ mod key;
 mod key_file;
 mod lock;
 mod migrate;
+mod number;
 mod open;
 mod page;
 mod panic;
@@ -52,6 +53,7 @@ pub use tx::Tx;
 
 use body::BodyKeys;
 use lock::ProfileLock;
+use number::Numbers;
 use open::Opened;
 use vault::Vault;
 
@@ -61,6 +63,7 @@ use vault::Vault;
 pub struct Store {
     conn: Connection,
     keys: BodyKeys,
+    numbers: Numbers,
     home: Option<Home>,
     /// Whether copies of something that was erased may be left in the files.
     owes_scrub: bool,
@@ -104,7 +107,8 @@ impl Store {
     ) -> Result<Self, E> {
         let lock = ProfileLock::take_new(dir)?;
         let Opened { conn, keys, vault } = open::create(dir, passphrase, cost, rng, fill)?;
-        Ok(Self { conn, keys, home: Some(Home { vault, _lock: lock }), owes_scrub: false })
+        let home = Some(Home { vault, _lock: lock });
+        Ok(Self { conn, keys, numbers: Numbers::default(), home, owes_scrub: false })
     }
 
     /// Opens the profile in `dir`. A wrong passphrase changes no file.
@@ -123,8 +127,9 @@ impl Store {
             lock => lock?,
         };
         let Opened { conn, keys, vault } = open::open(dir, passphrase)?;
+        let home = Some(Home { vault, _lock: lock });
         // Whoever had it open last may have been killed between a deletion and its scrub.
-        Ok(Self { conn, keys, home: Some(Home { vault, _lock: lock }), owes_scrub: true })
+        Ok(Self { conn, keys, numbers: Numbers::default(), home, owes_scrub: true })
     }
 
     /// A store that lives in memory and is gone with the value: for tests.
@@ -136,7 +141,7 @@ impl Store {
     /// [`StoreError::Refused`] if a setting did not take.
     pub fn open_in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Self, StoreError> {
         let (conn, keys) = open::in_memory(rng)?;
-        Ok(Self { conn, keys, home: None, owes_scrub: false })
+        Ok(Self { conn, keys, numbers: Numbers::default(), home: None, owes_scrub: false })
     }
 
     /// Makes `new` the passphrase in place of `old`. The master key and the database stay as they are, so a copy of
@@ -176,7 +181,7 @@ impl Store {
         &mut self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let tx = Tx::begin(&mut self.conn, &self.keys)?;
+        let tx = Tx::begin(&mut self.conn, &self.keys, &self.numbers)?;
         let value = f(&tx)?; // dropping a transaction rolls it back
         let erased = tx.erased();
         tx.commit()?;
@@ -207,7 +212,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] if the WAL could not be emptied, [`StoreError::Full`] and others of the machine.
     pub fn checkpoint_and_truncate(&mut self) -> Result<(), StoreError> {
-        self.transaction(|tx| tx.destroy_seeds())?;
+        let destroyed = self.transaction(|tx| {
+            tx.forget_stale_events()?;
+            tx.destroy_seeds()
+        })?;
+        // Not before: a scrub that is rolled back is done again, over the key of whoever had been given it.
+        self.keys.free(&destroyed);
         wipe::incremental_vacuum(&self.conn)?;
         wipe::checkpoint(&self.conn)?;
         self.owes_scrub = false;
@@ -228,7 +238,7 @@ impl Store {
     /// Those of the machine. Committed rows are safe all the same.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.checkpoint_and_truncate()?;
-        let Self { conn, keys: _, home, owes_scrub: _ } = self;
+        let Self { conn, keys: _, numbers: _, home, owes_scrub: _ } = self;
         let closed = conn.close().map_err(|(_, error)| StoreError::from(error));
         drop(home);
         closed
@@ -237,7 +247,7 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, keys: _, home, owes_scrub: _ } = self;
+        let Self { conn: _, keys: _, numbers: _, home, owes_scrub: _ } = self;
         f.debug_struct("Store").field("on_disk", &home.is_some()).finish_non_exhaustive()
     }
 }

@@ -14,6 +14,7 @@
 //! in place; where each write goes elsewhere (btrfs, ZFS) that is asked off, which not every one of them obeys.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::path::Path;
 
@@ -33,7 +34,7 @@ pub(super) const NAME: &str = "body.keys";
 
 const SEED: usize = 32;
 const SEED_LEN: u64 = SEED as u64;
-/// The file grows by so many seeds: 64 KiB.
+/// The file grows by so many seeds: 64 KiB. No more are written at once.
 const STEP: u32 = 2_048;
 const NONCE: usize = 24;
 const LABEL: &[u8] = b"beresta/1 body";
@@ -47,8 +48,12 @@ pub(super) struct BodyKeys {
     seeds: Seeds,
     secret: Page<32>,
     rng: RefCell<Rng>,
+    /// Seeds that are nobody's and may be given to a text. Nowhere else is it said: an opening finds out anew.
+    free: RefCell<BTreeSet<Slot>>,
     /// Seeds under which a text was sealed in a transaction that came to nothing: its pages may have been written.
     pub(super) spent: RefCell<Vec<Slot>>,
+    /// How many the database says that there are.
+    pub(super) listed: Cell<u32>,
 }
 
 enum Seeds {
@@ -64,7 +69,7 @@ impl BodyKeys {
         in_place(&file);
         sync_dir(dir)?;
         let keys = Self::over(Seeds::File { file, count: Cell::new(0) }, master)?;
-        keys.reach(STEP)?;
+        keys.grow()?;
         Ok(keys)
     }
 
@@ -97,7 +102,9 @@ impl BodyKeys {
             seeds,
             secret: master.body_secret()?,
             rng: RefCell::new(Rng::system()),
+            free: RefCell::default(),
             spent: RefCell::default(),
+            listed: Cell::new(0),
         })
     }
 
@@ -117,12 +124,24 @@ impl BodyKeys {
         }
     }
 
-    /// Has more seeds than `listed`: how many there are then.
-    pub(super) fn more_than(&self, listed: u32) -> Result<u32, StoreError> {
-        if self.count() <= listed {
-            self.reach(self.count().saturating_add(self.step()))?;
+    /// Takes a seed that is free. Where none is there are more, durably, before one of them is used.
+    pub(super) fn take(&self) -> Result<Slot, StoreError> {
+        if self.free.borrow().is_empty() {
+            self.grow()?;
         }
-        Ok(self.count())
+        self.free.borrow_mut().pop_first().ok_or(StoreError::Full)
+    }
+
+    /// These were overwritten, and no row says that they are in use, nor that they are to be overwritten.
+    pub(super) fn free(&self, slots: &[Slot]) {
+        self.free.borrow_mut().extend(slots.iter().filter(|slot| slot.0 < self.count()));
+    }
+
+    fn grow(&self) -> Result<(), StoreError> {
+        let count = self.count();
+        self.reach(count.saturating_add(self.step()))?;
+        self.free.borrow_mut().extend((count..self.count()).map(Slot));
+        Ok(())
     }
 
     /// Adds seeds up to `count`, durably.
@@ -144,18 +163,26 @@ impl BodyKeys {
         Ok(())
     }
 
-    /// Overwrites seeds where they lie, with random bytes that the next texts may use, durably.
+    /// Overwrites seeds where they lie, with random bytes that the next texts may use, durably. `slots` rise.
     pub(super) fn destroy(&self, slots: &[Slot]) -> Result<(), StoreError> {
-        for slot in slots.iter().filter(|slot| slot.0 < self.count()) {
-            let mut seed = Zeroizing::new([0; SEED]);
-            self.rng.borrow_mut().fill_bytes(&mut *seed);
-            match &self.seeds {
-                Seeds::File { file, count: _ } => write_at(file, &*seed, u64::from(slot.0) * SEED_LEN)?,
-                Seeds::Memory(all) => {
-                    let from = SEED.saturating_mul(usize::try_from(slot.0).unwrap_or(usize::MAX));
-                    let mut all = all.borrow_mut();
-                    let place = all.get_mut(from..from.saturating_add(SEED)).ok_or(StoreError::Damaged)?;
-                    place.copy_from_slice(&*seed);
+        let there = slots.partition_point(|slot| slot.0 < self.count());
+        let slots = slots.get(..there).unwrap_or_default();
+        let mut random = Zeroizing::new(Vec::new());
+        for run in slots.chunk_by(|one, next| one.0.checked_add(1) == Some(next.0)) {
+            for part in run.chunks(STEP as usize) {
+                random.resize(SEED.saturating_mul(part.len()), 0);
+                self.rng.borrow_mut().fill_bytes(&mut random);
+                let Some(Slot(first)) = part.first() else { continue };
+                match &self.seeds {
+                    Seeds::File { file, count: _ } => {
+                        write_at(file, &random, u64::from(*first) * SEED_LEN)?;
+                    }
+                    Seeds::Memory(all) => {
+                        let from = SEED.saturating_mul(usize::try_from(*first).unwrap_or(usize::MAX));
+                        let mut all = all.borrow_mut();
+                        let place = all.get_mut(from..from.saturating_add(random.len()));
+                        place.ok_or(StoreError::Damaged)?.copy_from_slice(&random);
+                    }
                 }
             }
         }

@@ -116,14 +116,25 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn insert_event(&self, event: &EventRow) -> Result<(), StoreError> {
         let (contact, message) = (event.contact.map(|id| id.0), event.message.map(|row| row.0));
-        let what = params![event.kind.to_code(), contact, message, event.invite.map(|id| id.0)];
+        // A message arrives once; and what is told of one was told after its row had its number.
+        if event.kind != EventKind::MessageArrived {
+            let (since, invite) = (message.unwrap_or(0), event.invite.map(|id| id.0));
+            self.run(
+                "DELETE FROM event
+                 WHERE seq > ?5 AND kind = ?1 AND contact IS ?2 AND message IS ?3 AND invite IS ?4",
+                params![event.kind.to_code(), contact, message, invite, since],
+            )?;
+        }
         self.run(
-            "DELETE FROM event WHERE kind = ?1 AND contact IS ?2 AND message IS ?3 AND invite IS ?4",
-            what,
-        )?;
-        self.run(
-            "INSERT INTO event (kind, contact, message, invite, time) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![event.kind.to_code(), contact, message, event.invite.map(|id| id.0), to_db(event.time),],
+            "INSERT INTO event (seq, kind, contact, message, invite, time) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                self.number()?,
+                event.kind.to_code(),
+                contact,
+                message,
+                event.invite.map(|id| id.0),
+                to_db(event.time),
+            ],
         )?;
         Ok(())
     }
@@ -134,7 +145,9 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn events_after(&self, after: u64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
         self.query_all(
-            "SELECT seq, time, kind, contact, message, invite FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            "SELECT seq, time, kind, contact, message, invite FROM event
+             WHERE seq > ?1 AND (message IS NULL OR EXISTS (SELECT 1 FROM message WHERE id = event.message))
+             ORDER BY seq LIMIT ?2",
             params![i64::try_from(after).unwrap_or(i64::MAX), limit],
             |row| {
                 Ok(EventRow {
@@ -147,6 +160,20 @@ impl Tx<'_> {
                 })
             },
         )
+    }
+
+    /// Forgets events about messages that are gone. In one look at all of them, with each scrub: an index by which a message
+    /// that goes finds its events would be a page more in every message that comes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn forget_stale_events(&self) -> Result<(), StoreError> {
+        self.run(
+            "DELETE FROM event WHERE message IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM message WHERE id = event.message)",
+            [],
+        )?;
+        Ok(())
     }
 
     /// Forgets events up to `upto`: the front end has them.

@@ -104,19 +104,23 @@ fn read(tx: &Tx<'_>, row: &Row<'_>) -> Result<Message, StoreError> {
 }
 
 impl Tx<'_> {
-    /// Adds a message; its `id` is ignored. None if it is there already: a repeat.
+    /// Adds a message; its `id` is ignored. None if it is one of theirs and is there already: a repeat. That a content is
+    /// there once for a contact is seen to here alone.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn insert_message(&self, message: &Message) -> Result<Option<MessageRow>, StoreError> {
-        if self.has(message.contact, message.outgoing, &message.content)? {
+        // Of ours, the name was drawn at random a moment ago.
+        if !message.outgoing && self.has(message.contact, message.outgoing, &message.content)? {
             return Ok(None);
         }
         let (seed, body) = self.sealed(&message.body)?;
-        let row = self.insert(
-            "INSERT INTO message (contact, content, outgoing, body, seed, sent, arrived, state, timer, expires, fails)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        let row = self.number()?;
+        self.run(
+            "INSERT INTO message (id, contact, content, outgoing, body, seed, sent, arrived, state, timer, expires, fails)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             params![
+                row,
                 message.contact.0,
                 message.content.0,
                 message.outgoing,
@@ -241,8 +245,8 @@ impl Tx<'_> {
             [now],
         )?;
         self.run(
-            "UPDATE event SET message = NULL
-             WHERE kind = ?2 AND message IN (SELECT id FROM message WHERE expires <= ?1 AND state <> 2)",
+            "UPDATE event SET message = NULL WHERE kind = ?2
+                 AND EXISTS (SELECT 1 FROM message WHERE id = event.message AND expires <= ?1 AND state <> 2)",
             [now, EventKind::NotDelivered.to_code()],
         )?;
         self.erase("DELETE FROM message WHERE expires <= ?1 AND state <> 2", [now])?;

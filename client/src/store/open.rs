@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::body::{self, BodyKeys};
 use super::lock::{private, sync_dir};
+use super::number::Numbers;
 use super::tx::Tx;
 use super::vault::Vault;
 use super::{DatabaseKey, KdfCost, MasterKey, Passphrase, StoreError, duress, migrate, vault, wipe};
@@ -37,7 +38,8 @@ pub(super) fn create<R: CryptoRng + ?Sized, E: From<StoreError>>(
 ) -> Result<Opened, E> {
     let master = MasterKey::generate(rng);
     let (mut conn, keys) = begin(dir, &master)?;
-    let tx = Tx::begin(&mut conn, &keys)?;
+    let numbers = Numbers::default();
+    let tx = Tx::begin(&mut conn, &keys, &numbers)?;
     fill(&tx, rng)?;
     tx.commit()?;
     let (conn, vault) = complete(dir, conn, passphrase, cost, &master, rng)?;
@@ -127,7 +129,8 @@ fn finish(dir: &Path) -> Result<(), StoreError> {
 
 /// Puts right what a crash may have left of the keys of texts, and ends a change of passphrase that was cut short: the passphrase that opened the profile stays, the other goes.
 fn settle(conn: &mut Connection, keys: &BodyKeys, vault: &Vault) -> Result<(), StoreError> {
-    let tx = Tx::begin(conn, keys)?;
+    let numbers = Numbers::default();
+    let tx = Tx::begin(conn, keys, &numbers)?;
     tx.refresh_seeds()?;
     if let Some(seed) = tx.meta(CHANGE)? {
         vault.settle(seed.as_slice().try_into().map_err(|_| StoreError::BadRow)?)?;

@@ -81,10 +81,12 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn insert_outgoing(&self, one: &Outgoing) -> Result<OutboxId, StoreError> {
+        let id = self.number()?;
         self.run(
-            "INSERT INTO outbox (contact, queue, message, transport, envelope, ttl, attempts, full, due, expires)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO outbox (id, contact, queue, message, transport, envelope, ttl, attempts, full, due, expires)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
+                id,
                 one.contact.0,
                 one.queue.0,
                 one.message.map(|row| row.0),
@@ -97,7 +99,7 @@ impl Tx<'_> {
                 to_db(one.expires),
             ],
         )?;
-        Ok(OutboxId(self.conn().last_insert_rowid()))
+        Ok(OutboxId(id))
     }
 
     /// One envelope; none if it was sent or given up.
@@ -125,8 +127,8 @@ impl Tx<'_> {
         limit: usize,
         wanted: impl Fn(OutboxId) -> bool,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let sql = "SELECT peer_queue.contact, outbox.id, outbox.due FROM peer_queue
-             CROSS JOIN outbox ON outbox.queue = peer_queue.id WHERE peer_queue.relay = ?1
+        let sql = "SELECT peer_queue.contact, outbox.id, outbox.due FROM outbox
+             CROSS JOIN peer_queue ON peer_queue.id = outbox.queue WHERE peer_queue.relay = ?1
                   AND outbox.expires > ?2";
         let read =
             |row: &Row<'_>| Ok((ContactId(row.get("contact")?), OutboxId(row.get("id")?), time(row, "due")?));
@@ -210,10 +212,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn next_outgoing(&self, last: Timestamp) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest(
-            "SELECT min((SELECT min(due) FROM outbox WHERE queue = peer_queue.id AND due > ?1)) FROM peer_queue",
-            [to_db(last)],
-        )
+        self.earliest("SELECT min(due) FROM outbox WHERE due > ?1", [to_db(last)])
     }
 
     /// When the next envelope is given up.
@@ -238,9 +237,9 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn insert_receipt(&self, receipt: DueReceipt) -> Result<(), StoreError> {
         self.run(
-            "INSERT INTO receipt (contact, content, due)
-             VALUES (?1, ?2, coalesce((SELECT min(due) FROM receipt WHERE contact = ?1), ?3))",
-            params![receipt.contact.0, receipt.content.0, to_db(receipt.due)],
+            "INSERT INTO receipt (id, contact, content, due)
+             VALUES (?4, ?1, ?2, coalesce((SELECT min(due) FROM receipt WHERE contact = ?1), ?3))",
+            params![receipt.contact.0, receipt.content.0, to_db(receipt.due), self.number()?],
         )?;
         Ok(())
     }

@@ -171,8 +171,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn relays_in_use(&self) -> Result<Vec<RelayId>, StoreError> {
         let sql = "SELECT relay FROM own_queue
-                   UNION ALL SELECT relay FROM peer_queue
-                       WHERE EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)
+                   UNION ALL SELECT relay FROM outbox CROSS JOIN peer_queue ON peer_queue.id = outbox.queue
                    UNION ALL SELECT relay FROM invite WHERE blob_state = 2";
         self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
@@ -331,7 +330,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_retired_peer_queues(&self) -> Result<(), StoreError> {
-        self.erase("DELETE FROM peer_queue WHERE retired = 1 AND id NOT IN (SELECT queue FROM outbox)", [])?;
+        let sql = "DELETE FROM peer_queue
+                   WHERE retired = 1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
+        self.erase(sql, [])?;
         Ok(())
     }
 }

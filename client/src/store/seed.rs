@@ -1,4 +1,7 @@
 //! Which seeds of `body.keys` are in use, and texts sealed and opened by them.
+//!
+//! A seed is in use by the row that names it, ended once that row is gone or emptied, and free when it was overwritten since.
+//! Which are free is in memory alone, so that giving one to a text writes nothing.
 
 use std::collections::BTreeSet;
 
@@ -8,30 +11,17 @@ use rusqlite::Row;
 use super::body::Slot;
 use super::{StoreError, Tx};
 
+/// How many seeds the file has; 4 bytes. What it has beyond them, an opening takes for nothing.
+const LISTED: &str = "body.seeds";
+
 impl Tx<'_> {
     /// Seals a text under a key of its own: the key's place, and the column.
     pub(super) fn sealed(&self, text: &Words) -> Result<(Slot, Vec<u8>), StoreError> {
-        let spent = std::mem::take(&mut *self.keys().spent.borrow_mut());
-        if !spent.is_empty() {
-            // What was rolled back may have listed them, too.
-            self.list_seeds(self.keys().count())?;
-        }
-        for slot in spent {
-            self.hand(slot);
-            self.erase("UPDATE body_seed SET state = 2 WHERE seed = ?1 AND state = 0", [slot.0])?;
-        }
-        // That it is not in use has to be said, or SQLite reads every row in place of the index.
-        let free = "UPDATE body_seed SET state = 1 WHERE seed =
-                        (SELECT seed FROM body_seed WHERE state = 0 AND state <> 1 LIMIT 1) RETURNING seed";
-        let slot = |row: &Row<'_>| row.get(0).map(Slot);
-        let slot = match self.one(free, [], slot)? {
-            Some(slot) => slot,
-            None => {
-                self.list_seeds(self.keys().more_than(self.listed_seeds()?)?)?;
-                self.one(free, [], slot)?.ok_or(StoreError::Damaged)?
-            }
-        };
+        self.end_spent()?;
+        let slot = self.keys().take()?;
         self.hand(slot);
+        // What was rolled back may have been the first to list it.
+        self.list_seeds()?;
         Ok((slot, self.keys().seal(slot, text)?))
     }
 
@@ -47,42 +37,59 @@ impl Tx<'_> {
         }
     }
 
-    /// How many seeds are listed: all from the first.
-    fn listed_seeds(&self) -> Result<u32, StoreError> {
-        Ok(self.one("SELECT count(*) FROM body_seed", [], |row| row.get(0))?.unwrap_or(0))
+    /// Whoever's texts were rolled back get no other: the scrub overwrites their seeds like those of texts that are gone.
+    /// Not at once. A commit that failed as it was flushed may still come to light after a crash; once this one is in its
+    /// place, it cannot.
+    fn end_spent(&self) -> Result<(), StoreError> {
+        let spent = std::mem::take(&mut *self.keys().spent.borrow_mut());
+        spent.iter().for_each(|slot| self.hand(*slot));
+        for slot in spent {
+            self.erase("INSERT OR IGNORE INTO ended_seed (seed) VALUES (?1)", [slot.0])?;
+        }
+        Ok(())
     }
 
-    /// Lists the seeds below `count` that are not listed yet.
-    fn list_seeds(&self, count: u32) -> Result<(), StoreError> {
-        for seed in self.listed_seeds()?..count {
-            self.run("INSERT INTO body_seed (seed, state) VALUES (?1, 0)", [seed])?;
+    /// Says how many seeds there are, if they are more than it was said.
+    fn list_seeds(&self) -> Result<(), StoreError> {
+        let count = self.keys().count();
+        if count > self.pending().seeds.unwrap_or_else(|| self.keys().listed.get()) {
+            self.set_meta(LISTED, &count.to_be_bytes())?;
+            self.pend(|pending| pending.seeds = Some(count));
         }
         Ok(())
     }
 
     /// The store was just opened, and what was written last is not known: a crash may have left seeds that never reached the
-    /// disk, or pages of a text whose seed counts as free. Whatever is not in use is overwritten before it is used. Where an
-    /// older file was put back, the texts of the seeds that it lacks are gone, and the store goes on.
+    /// disk, or pages of a text that no row has. Whatever is not in use is overwritten before it is used. Where an older
+    /// file was put back, the texts of the seeds that it lacks are gone, and the store goes on.
     pub(super) fn refresh_seeds(&self) -> Result<(), StoreError> {
-        self.keys().trust(self.listed_seeds()?)?;
-        let used: BTreeSet<u32> = self
-            .all("SELECT seed FROM body_seed WHERE state = 1", [], |row| row.get(0))?
-            .into_iter()
-            .collect();
+        let listed = self.meta(LISTED)?.map(|bytes| bytes.try_into().map(u32::from_be_bytes));
+        let listed = listed.transpose().map_err(|_| StoreError::Damaged)?.unwrap_or(0);
+        self.keys().trust(listed)?;
+        self.keys().listed.set(listed);
+        let sql = "SELECT seed FROM message INDEXED BY message_content WHERE seed IS NOT NULL";
+        let used: BTreeSet<Slot> = self.all(sql, [], |row| row.get(0).map(Slot))?.into_iter().collect();
         let others: Vec<Slot> =
-            (0..self.keys().count()).filter(|seed| !used.contains(seed)).map(Slot).collect();
+            (0..self.keys().count()).map(Slot).filter(|slot| !used.contains(slot)).collect();
         self.keys().destroy(&others)?;
-        self.run("UPDATE body_seed SET state = 0 WHERE state = 2 AND state <> 1", [])?;
+        self.clear_ended()?;
+        // If this is not committed, there is no store that could give them away.
+        self.keys().free(&others);
         Ok(())
     }
 
-    /// Overwrites the seeds of texts that are gone; after a crash in between, again.
-    pub(super) fn destroy_seeds(&self) -> Result<(), StoreError> {
-        let over = self.all("SELECT seed FROM body_seed WHERE state = 2 AND state <> 1", [], |row| {
-            row.get(0).map(Slot)
-        })?;
-        self.keys().destroy(&over)?;
-        self.run("UPDATE body_seed SET state = 0 WHERE state = 2 AND state <> 1", [])?;
+    /// Overwrites the seeds of texts that are gone; after a crash in between, again. They are [free](super::body::BodyKeys::free)
+    /// once this is committed.
+    pub(super) fn destroy_seeds(&self) -> Result<Vec<Slot>, StoreError> {
+        let ended = self.all("SELECT seed FROM ended_seed ORDER BY seed", [], |row| row.get(0).map(Slot))?;
+        self.keys().destroy(&ended)?;
+        self.clear_ended()?;
+        Ok(ended)
+    }
+
+    /// Empties the list of seeds that ended. By its rows: emptied as a whole, a list with none in it would be written too.
+    fn clear_ended(&self) -> Result<(), StoreError> {
+        self.run("DELETE FROM ended_seed WHERE seed IS NOT NULL", [])?;
         Ok(())
     }
 }

@@ -8,9 +8,11 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 
 mod duress;
+mod events;
 mod files;
 mod header;
 mod key_file;
+mod numbers;
 mod panic;
 mod passphrase;
 mod secrets;

@@ -6,19 +6,29 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
 use super::body::{BodyKeys, Slot};
+use super::number::Numbers;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
 pub struct Tx<'c> {
     conn: &'c Connection,
     keys: &'c BodyKeys,
+    numbers: &'c Numbers,
     erased: Cell<bool>,
     /// Seeds that were given to texts, or found to be spent: not to be given again unless this is committed.
     handed: RefCell<Vec<Slot>>,
+    pending: Cell<Pending>,
+}
+
+/// What memory learns of the database once this is committed: how far row numbers and seeds reach.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Pending {
+    pub(super) numbers: Option<i64>,
+    pub(super) seeds: Option<u32>,
 }
 
 impl Drop for Tx<'_> {
     fn drop(&mut self) {
-        self.keys.spent.borrow_mut().append(self.handed.get_mut());
+        self.spend(0);
         if !self.conn.is_autocommit() {
             // Where even this fails, the connection is of no use any more, and the next transaction cannot begin.
             let _ = self.conn.execute_batch("ROLLBACK");
@@ -29,15 +39,23 @@ impl Drop for Tx<'_> {
 #[allow(dead_code, reason = "tools for row modules, not each of which is there yet")]
 impl<'c> Tx<'c> {
     /// Begins one. It is rolled back when dropped, unless it was committed.
-    pub(super) fn begin(conn: &'c mut Connection, keys: &'c BodyKeys) -> Result<Self, StoreError> {
+    pub(super) fn begin(
+        conn: &'c mut Connection,
+        keys: &'c BodyKeys,
+        numbers: &'c Numbers,
+    ) -> Result<Self, StoreError> {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Self { conn, keys, erased: Cell::new(false), handed: RefCell::default() })
+        let (erased, handed, pending) = (Cell::new(false), RefCell::default(), Cell::default());
+        Ok(Self { conn, keys, numbers, erased, handed, pending })
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.handed.borrow_mut().clear();
+        let Pending { numbers, seeds } = self.pending.get();
+        numbers.into_iter().for_each(|kept| self.numbers.kept.set(kept));
+        seeds.into_iter().for_each(|listed| self.keys.listed.set(listed));
         Ok(())
     }
 
@@ -46,9 +64,33 @@ impl<'c> Tx<'c> {
         self.keys
     }
 
+    /// What numbers rows.
+    pub(super) fn numbers(&self) -> &'c Numbers {
+        self.numbers
+    }
+
+    /// What this has written that memory goes by once it is committed.
+    pub(super) fn pending(&self) -> Pending {
+        self.pending.get()
+    }
+
+    /// Notes such a thing.
+    pub(super) fn pend(&self, note: impl FnOnce(&mut Pending)) {
+        let mut pending = self.pending.get();
+        note(&mut pending);
+        self.pending.set(pending);
+    }
+
     /// Notes that a seed is not to be given to another text if this is rolled back.
     pub(super) fn hand(&self, slot: Slot) {
         self.handed.borrow_mut().push(slot);
+    }
+
+    /// The seeds that were handed out are spent, but for the first `kept`: what was sealed under them is rolled back.
+    fn spend(&self, kept: usize) {
+        let mut handed = self.handed.borrow_mut();
+        let from = kept.min(handed.len());
+        self.keys.spent.borrow_mut().extend(handed.drain(from..));
     }
 
     /// Whether something was erased in it.
@@ -87,12 +129,6 @@ impl<'c> Tx<'c> {
         let rows = self.run(sql, params)?;
         self.erased.set(self.erased.get() || rows > 0);
         Ok(rows)
-    }
-
-    /// Runs one INSERT and returns the row's id.
-    pub(in crate::store) fn insert(&self, sql: &'static str, params: impl Params) -> Result<i64, StoreError> {
-        self.run(sql, params)?;
-        Ok(self.conn().last_insert_rowid())
     }
 
     /// The first row of a query, if there is one.
@@ -137,6 +173,7 @@ impl<'c> Tx<'c> {
     ) -> Result<T, E> {
         let run = |sql: &str| self.conn().execute_batch(sql).map_err(StoreError::from);
         run("SAVEPOINT step")?;
+        let (handed, pending) = (self.handed.borrow().len(), self.pending.get());
         match step() {
             Ok(value) => {
                 run("RELEASE step")?;
@@ -144,6 +181,8 @@ impl<'c> Tx<'c> {
             }
             Err(error) => {
                 run("ROLLBACK TO step; RELEASE step")?;
+                self.spend(handed);
+                self.pending.set(pending);
                 Err(error)
             }
         }
@@ -182,7 +221,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, keys: _, erased: _, handed: _ } = self;
+        let Self { conn: _, keys: _, numbers: _, erased: _, handed: _, pending: _ } = self;
         f.write_str("Tx(..)")
     }
 }

@@ -92,42 +92,43 @@ CREATE TABLE claim (
     expires  INTEGER NOT NULL
 ) STRICT;
 
+-- Its number, like those of the three tables below, comes from `number.rs`: AUTOINCREMENT would write a page more each time.
 CREATE TABLE message (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id        INTEGER PRIMARY KEY,
     contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     content   BLOB NOT NULL CHECK (length(content) = 16),
     outgoing  INTEGER NOT NULL,
     body      BLOB,                     -- sealed under the key of its seed (body.rs); NULL: it has disappeared
-    seed      INTEGER UNIQUE,           -- a place in body.keys
+    seed      INTEGER,                  -- a place in body.keys, no other row's
     sent      INTEGER NOT NULL,         -- by the sender's clock
     arrived   INTEGER NOT NULL,         -- by ours
     state     INTEGER NOT NULL,         -- outgoing: 1 queued, 2 at the relay, 3 delivered, 4 failed; incoming: 5 new, 6 shown
     timer     INTEGER NOT NULL,         -- seconds; 0: stays
     expires   INTEGER,                  -- set when the timer runs
     fails     INTEGER,                  -- outgoing: when it counts as not delivered
-    UNIQUE (contact, outgoing, content),
     CHECK ((body IS NULL) = (seed IS NULL))
 ) STRICT;
+-- Not UNIQUE: whoever inserts looks first whether the content is there, and a seed is taken from a set that holds it once.
+-- The seed is in it so that an opening reads which are in use without reading the texts.
+CREATE INDEX message_content ON message (contact, outgoing, content, seed);
 CREATE INDEX message_expires ON message (expires) WHERE expires IS NOT NULL;
 CREATE INDEX message_fails ON message (fails) WHERE fails IS NOT NULL;
 
--- The seeds in body.keys. One that is over was a text's that is gone: it is overwritten there before it is free again.
-CREATE TABLE body_seed (
-    seed  INTEGER PRIMARY KEY,
-    state INTEGER NOT NULL          -- 0 free, 1 in use, 2 over
+-- Seeds in body.keys of texts that are gone: each is overwritten there before it is free again.
+CREATE TABLE ended_seed (
+    seed  INTEGER PRIMARY KEY
 ) STRICT;
-CREATE INDEX body_seed_state ON body_seed (state) WHERE state <> 1;
 -- However a text goes, its key goes.
 CREATE TRIGGER message_deleted AFTER DELETE ON message WHEN old.seed IS NOT NULL BEGIN
-    UPDATE body_seed SET state = 2 WHERE seed = old.seed;
+    INSERT OR IGNORE INTO ended_seed (seed) VALUES (old.seed);
 END;
 CREATE TRIGGER message_emptied AFTER UPDATE OF seed ON message WHEN old.seed IS NOT NULL AND new.seed IS NULL BEGIN
-    UPDATE body_seed SET state = 2 WHERE seed = old.seed;
+    INSERT OR IGNORE INTO ended_seed (seed) VALUES (old.seed);
 END;
 
 -- Sealed envelopes on their way to a relay.
 CREATE TABLE outbox (
-    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    id        INTEGER PRIMARY KEY,
     contact   INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     queue     INTEGER NOT NULL REFERENCES peer_queue (id) ON DELETE CASCADE,
     message   INTEGER REFERENCES message (id) ON DELETE CASCADE,
@@ -139,12 +140,11 @@ CREATE TABLE outbox (
     expires   INTEGER NOT NULL,
     envelope  BLOB NOT NULL             -- last: what is before it is read without its pages
 ) STRICT;
--- One index for all that is looked for: each more is a page more that a send encrypts and writes.
-CREATE INDEX outbox_queue ON outbox (queue, due, expires);
+-- No index: it is short but where a relay is away, and each would be a page more that a send encrypts and writes.
 
 -- Receipts that wait for their random moment.
 CREATE TABLE receipt (
-    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id       INTEGER PRIMARY KEY,
     contact  INTEGER NOT NULL REFERENCES contact (id) ON DELETE CASCADE,
     content  BLOB NOT NULL CHECK (length(content) = 16),
     due      INTEGER NOT NULL
@@ -152,15 +152,13 @@ CREATE TABLE receipt (
 
 -- What front ends are told, in order, until they say that they have it. Refers to rows, never copies a text.
 CREATE TABLE event (
-    seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+    seq      INTEGER PRIMARY KEY,
     time     INTEGER NOT NULL,
     kind     INTEGER NOT NULL,
     contact  INTEGER REFERENCES contact (id) ON DELETE CASCADE,
-    message  INTEGER REFERENCES message (id) ON DELETE CASCADE,
+    message  INTEGER,                   -- one that is gone is told of to nobody; the scrub takes the row
     invite   INTEGER REFERENCES invite (id) ON DELETE SET NULL
 ) STRICT;
--- By message first, so that deleting one finds its events too.
-CREATE INDEX event_what ON event (message, kind, contact, invite);
 
 -- How often something was dropped, by reason: shown by `status`, never who or what.
 CREATE TABLE dropped (

@@ -8,7 +8,7 @@ use super::*;
 use crate::store::contact::{Contact, ContactId, ContactState, Handle};
 use crate::store::message::{Message, MessageRow, MessageState};
 
-fn contact(store: &mut Store) -> ContactId {
+pub(super) fn contact(store: &mut Store) -> ContactId {
     let contact = Contact {
         id: ContactId(0),
         handle: Handle([1; 16]),
@@ -26,7 +26,7 @@ fn contact(store: &mut Store) -> ContactId {
     store.transaction(|tx| tx.insert_contact(&contact, Timestamp(1))).unwrap()
 }
 
-fn message(contact: ContactId, n: u32) -> Message {
+pub(super) fn message(contact: ContactId, n: u32) -> Message {
     let mut content = [0; 16];
     content[..4].copy_from_slice(&n.to_be_bytes());
     Message {
@@ -44,7 +44,7 @@ fn message(contact: ContactId, n: u32) -> Message {
     }
 }
 
-fn write(store: &mut Store, contact: ContactId, n: u32) -> Option<MessageRow> {
+pub(super) fn write(store: &mut Store, contact: ContactId, n: u32) -> Option<MessageRow> {
     store.transaction(|tx| tx.insert_message(&message(contact, n))).unwrap()
 }
 
@@ -166,6 +166,10 @@ fn a_key_whose_text_was_rolled_back_is_given_to_no_other() {
         Err(StoreError::BadRow)
     });
     assert!(undone.is_err());
+    // Whoever is killed here finds it overwritten when it starts again.
+    let copy = Store::killed(dir.path());
+    let reopened = Store::open(copy.path(), &pass("right")).unwrap().keys.all();
+    assert!(count(&reopened, &seed(0)) == 1 && count(&reopened, &seed(1)) == 0);
     write(&mut store, boris, 3).unwrap();
     let used = store
         .transaction(|tx| tx.all("SELECT seed FROM message ORDER BY seed", [], |row| row.get::<_, usize>(0)));
@@ -240,4 +244,76 @@ fn a_file_of_keys_that_somebody_made_huge_costs_nothing() {
     let mut store = Store::open(dir.path(), &pass("right")).unwrap();
     assert_eq!(texts(&mut store, boris), ["text 1"]);
     assert_eq!(store.keys.count(), 2_048);
+}
+
+#[test]
+fn a_key_whose_text_was_taken_back_within_a_step_is_given_to_no_other_either() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    let all = store.keys.all();
+    let taken_back = all[..32].to_vec();
+    store
+        .transaction(|tx| {
+            let undone: Result<(), StoreError> = tx.all_or_nothing(|| {
+                tx.insert_message(&message(boris, 1))?;
+                Err(StoreError::BadRow)
+            });
+            assert!(undone.is_err());
+            tx.insert_message(&message(boris, 2))
+        })
+        .unwrap();
+    let used = store.transaction(|tx| tx.all("SELECT seed FROM message", [], |row| row.get::<_, u32>(0)));
+    assert_eq!(used.unwrap(), [1]);
+    store.scrub().unwrap();
+    assert_eq!(count(&store.keys.all(), &taken_back), 0);
+}
+
+#[test]
+fn an_older_database_beside_newer_keys_gives_no_key_away_that_one_of_its_texts_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    for n in 0..3 {
+        write(&mut store, boris, n).unwrap();
+    }
+    let old = Store::killed(dir.path());
+    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.scrub().unwrap();
+    for n in 3..6 {
+        write(&mut store, boris, n).unwrap();
+    }
+    store.close().unwrap();
+    Store::give_keys(dir.path(), old.path());
+    let mut store = Store::open(old.path(), &pass("right")).unwrap();
+    write(&mut store, boris, 9).unwrap();
+    assert_eq!(texts(&mut store, boris), ["", "", "", "text 9"]);
+    let used = store
+        .transaction(|tx| tx.all("SELECT seed FROM message ORDER BY id", [], |row| row.get::<_, u32>(0)));
+    assert_eq!(used.unwrap(), [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_scrub_that_is_rolled_back_is_done_again_before_a_key_is_given_to_another_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    let undone: Result<(), StoreError> = store.transaction(|tx| {
+        tx.destroy_seeds()?;
+        Err(StoreError::BadRow)
+    });
+    assert!(undone.is_err());
+    write(&mut store, boris, 2).unwrap();
+    store.scrub().unwrap();
+    assert_eq!(texts(&mut store, boris), ["text 2"]);
+}
+
+#[test]
+fn which_keys_are_in_use_is_found_without_reading_a_text() {
+    let mut store = Store::open_in_memory(&mut ChaCha20Rng::seed_from_u64(1)).unwrap();
+    let sql = "EXPLAIN QUERY PLAN SELECT seed FROM message INDEXED BY message_content WHERE seed IS NOT NULL";
+    let plan = store.transaction(|tx| tx.one(sql, [], |row| row.get::<_, String>("detail"))).unwrap();
+    assert_eq!(plan.unwrap(), "SCAN message USING COVERING INDEX message_content");
 }
