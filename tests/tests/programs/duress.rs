@@ -9,7 +9,7 @@ use beresta_tests::process::{Output, Person, Programs, Who, output};
 
 use super::{ANNA, BORIS, World};
 
-const FORCED: &str = "marble onion quiet ladder";
+const FORCED: &str = "marble onion quiet ladder saddle";
 
 /// Whoever has Anna at her keyboard types this at her profile.
 fn at_the_keyboard_of(person: &Person, passphrase: &'static str) -> Person {
