@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
 use super::body::{BodyKeys, Slot};
+use super::faults::Faults;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
 pub struct Tx<'c> {
@@ -14,6 +15,7 @@ pub struct Tx<'c> {
     erased: Cell<bool>,
     /// Seeds that were given to texts, or found to be spent: not to be given again unless this is committed.
     handed: RefCell<Vec<Slot>>,
+    faults: Option<&'c Faults>,
 }
 
 impl Drop for Tx<'_> {
@@ -31,11 +33,24 @@ impl<'c> Tx<'c> {
     /// Begins one. It is rolled back when dropped, unless it was committed.
     pub(super) fn begin(conn: &'c mut Connection, keys: &'c BodyKeys) -> Result<Self, StoreError> {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Self { conn, keys, erased: Cell::new(false), handed: RefCell::default() })
+        Ok(Self { conn, keys, erased: Cell::new(false), handed: RefCell::default(), faults: None })
+    }
+
+    /// Lets its writes meet these faults.
+    pub(super) const fn under(self, faults: &'c Faults) -> Self {
+        let mut tx = self;
+        tx.faults = Some(faults);
+        tx
+    }
+
+    /// A write, or the commit, is about to be done.
+    fn strike(&self) -> Result<(), StoreError> {
+        self.faults.map_or(Ok(()), Faults::strike)
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
+        self.strike()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.handed.borrow_mut().clear();
         Ok(())
@@ -71,6 +86,7 @@ impl<'c> Tx<'c> {
     /// Runs one statement; returns how many rows it changed.
     pub(in crate::store) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, StoreError> {
         self.alive()?;
+        self.strike()?;
         Ok(self.conn().prepare_cached(sql)?.execute(params)?)
     }
 
@@ -182,7 +198,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, keys: _, erased: _, handed: _ } = self;
+        let Self { conn: _, keys: _, erased: _, handed: _, faults: _ } = self;
         f.write_str("Tx(..)")
     }
 }
