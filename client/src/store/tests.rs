@@ -8,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 
 mod duress;
+mod faults;
 mod files;
 mod header;
 mod key_file;
