@@ -8,6 +8,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use beresta_client::store::{Destruction, KdfCost, Passphrase, Store, StoreError, harden_process};
 use rand::SeedableRng as _;
@@ -39,6 +40,13 @@ fn get(store: &mut Store) -> u64 {
     let n = u64::from_le_bytes(*bytes.first_chunk().unwrap());
     assert_eq!(bytes, value(n), "a torn value");
     n
+}
+
+/// A child that another test starts has a copy of this process's files, locks of profiles included, until it has begun: so
+/// tests that start children take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn child(test: &str, dir: &Path) -> (Child, BufReader<ChildStdout>) {
@@ -91,6 +99,7 @@ fn child_commits_until_killed() {
 
 #[test]
 fn killed_in_the_middle_of_commits_it_opens_with_every_committed_row() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     drop(create(dir.path()).unwrap());
     let mut last = 0;
@@ -119,6 +128,7 @@ fn child_opens_once() {
 
 #[test]
 fn a_second_process_is_refused_until_the_first_is_gone() {
+    let _alone = alone();
     let dir = tempfile::tempdir().unwrap();
     let store = create(dir.path()).unwrap();
     let from_a_child = || {
@@ -154,6 +164,7 @@ fn child_panics_until_killed() {
 
 #[test]
 fn a_panic_that_is_killed_leaves_nothing_that_the_right_passphrase_opens() {
+    let _alone = alone();
     let mut steps = 0;
     for heard_of in 1.. {
         let dir = tempfile::tempdir().unwrap();
@@ -191,6 +202,7 @@ fn child_hardens_itself_and_panics() {
 
 #[test]
 fn a_hardened_process_leaves_no_core_and_its_panics_quote_nothing() {
+    let _alone = alone();
     let (child, mut out) = child("child_hardens_itself_and_panics", Path::new("none"));
     if cfg!(target_os = "linux") {
         assert_eq!(heard(&mut out).unwrap(), "(Some(0), Some(0)) NotDumpable");
@@ -228,6 +240,7 @@ impl Drop for SmallDisk {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_full_disk_is_told_and_loses_nothing() {
+    let _alone = alone();
     let Some(disk) = SmallDisk::mount(1024) else {
         println!("not run: only root may mount; a full database is tested with SQLite's own quota instead");
         return;
