@@ -36,8 +36,8 @@ impl Holder {
         {
             use rustix::process::{Flock, FlockType, fcntl_getlk};
             let found = fcntl_getlk(&file, &Flock::from(FlockType::WriteLock)).ok().flatten();
-            if let Some(pid) = found.and_then(|lock| lock.pid) {
-                return Ok(Self::Process(ProcessId(pid.as_raw_nonzero().get())));
+            if let Some(process) = found.and_then(|lock| ProcessId::new(lock.pid?.as_raw_nonzero().get())) {
+                return Ok(Self::Process(process));
             }
         }
         match file.try_lock() {
@@ -49,6 +49,13 @@ impl Holder {
 }
 
 impl ProcessId {
+    /// A process of this machine. The kernel names a holder that is none by a number below one: a lock that belongs to an
+    /// open file, or one on another machine. To `kill` such a number means a group, or every process there is.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn new(number: i32) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
     /// Tells the process to lock: SIGUSR1. One that does not listen ends by it.
     pub fn tell_to_lock(self) {
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -67,5 +74,18 @@ impl ProcessId {
             // It may have ended before, which is what is wanted.
             let _ = rustix::process::kill_process(pid, signal);
         }
+    }
+}
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_that_is_no_process_of_this_machine_is_never_signalled() {
+        for number in [0, -1, -4711, i32::MIN] {
+            assert_eq!(ProcessId::new(number), None);
+        }
+        assert_eq!(ProcessId::new(4711), Some(ProcessId(4711)));
     }
 }
