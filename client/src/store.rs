@@ -168,7 +168,9 @@ impl Store {
         self.transaction(|tx| tx.set_meta(open::CHANGE, &seed))?;
         let home = self.home.as_mut().ok_or(StoreError::NotFound)?;
         home.vault.commit(&change)?;
-        self.transaction(|tx| tx.remove_meta(open::CHANGE))
+        // It is done. A note that can't be taken back, on a full disk say, the next opening takes back.
+        let _ = self.transaction(|tx| tx.remove_meta(open::CHANGE));
+        Ok(())
     }
 
     /// Runs `f` in one IMMEDIATE transaction: committed and durable if it returns `Ok`, rolled back if it returns

@@ -128,6 +128,7 @@ status-dropped = { $n ->
    *[other] Dropped as not genuine: { $n } items. A few are harmless; many may be an attack.
 }
 relay-set = Your letters wait at the new relay from now on. Contacts whose own relay works are told; open invites lead to the old one, so take them back. Whom you do not reach any more, meet again: “beresta invite new --for …”.
+key-file-stays = The new key file stays where it was made. Try whether the profile opens with your passphrase of before; if not, it opens with the new one and this file. Delete the file only once you know that you do not need it.
 passwd-done = The passphrase was changed. A copy of the profile that somebody made before still opens with the old one.
 lock-nobody = No other Beresta has this profile open.
 lock-done = It was open elsewhere, and is closed now.

@@ -131,3 +131,17 @@ fn composed_and_decomposed_letters_are_the_same_passphrase() {
     Store::open(dir.path(), &pass(decomposed)).unwrap();
     assert!(pass("").is_empty() && !pass(" ").is_empty());
 }
+
+/// A key file, say, must not be given up for a change that came about.
+#[test]
+fn a_change_that_is_on_the_disk_is_not_called_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let run = |store: &mut Store, sql| store.transaction(|tx| tx.run(sql, []).map(drop)).unwrap();
+    run(&mut store, "CREATE TRIGGER full BEFORE DELETE ON meta BEGIN SELECT RAISE(ABORT, 'no room'); END");
+    store.change_passphrase(&pass("right"), &pass("other"), &mut rng()).unwrap();
+    run(&mut store, "DROP TRIGGER full");
+    drop(store);
+    assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::WrongPassphrase);
+    drop(Store::open(dir.path(), &pass("other")).unwrap());
+}

@@ -156,9 +156,9 @@ pub(super) async fn passwd(shell: &mut Shell, found: &ArgMatches) -> Result<Done
         None => shell.key_file()?,
     };
     let changed = client.change_passphrase(again, new.with_key_file(key_file)).await;
-    if let (Err(_), Some(path)) = (&changed, &made) {
-        // The profile opens as before, and nothing hangs on it.
-        let _ = std::fs::remove_file(path);
+    if changed.is_err() && made.is_some() {
+        // How far the change came is not known: the profile may hang on it already.
+        shell.print.warn("key-file-stays", []);
     }
     changed?;
     client.close().await;
