@@ -81,8 +81,8 @@ impl Work<'_> {
         self.commit(0)
     }
 
-    /// The reader of a queue is there, and quick as far as is known.
-    pub(super) fn is_quick(&mut self, queue: QueueRef) {
+    /// Takes the reader of a queue for one who is there, and quick.
+    pub(super) fn mark_quick(&mut self, queue: QueueRef) {
         if self.quick.len() >= QUICK {
             self.quick.clear();
         }

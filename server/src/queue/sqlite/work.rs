@@ -182,7 +182,7 @@ impl<'c> Work<'c> {
         let ends = rules::queue_ends(now);
         for queue in queues {
             self.statements.renew.execute([queue.0, ends.0])?;
-            self.is_quick(*queue);
+            self.mark_quick(*queue);
         }
         Ok(Answer::Done)
     }
@@ -292,7 +292,7 @@ impl<'c> Work<'c> {
         // Of a reader who has taken all: a late word for an older message says nothing about the newest.
         let quick = held.places.is_empty() && held.appended.is_some_and(|last| last.elapsed() < GRACE);
         if quick {
-            self.is_quick(queue);
+            self.mark_quick(queue);
         }
         Ok(Answer::Acknowledged { deleted: going, drained })
     }
