@@ -2,7 +2,6 @@
 
 use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::bundle::IdentityPublic;
-use beresta_proto::content::Timer;
 use beresta_proto::descriptor::{Descriptor, EpochKey, Policy};
 use beresta_proto::envelope::Envelope;
 use beresta_proto::id::{BlobId, ConversationId, Device, MessageId, ReadId};
@@ -17,7 +16,7 @@ use rand_chacha::ChaCha20Rng;
 
 use super::*;
 use crate::crypto;
-use crate::store::contact::{Contact, ContactState, Handle};
+use crate::store::contact::{Contact, Handle};
 use crate::store::outbox::{OutboxId, Outgoing};
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
@@ -186,18 +185,10 @@ impl Bench {
     fn writes_to(&mut self, number: u8, relay: RelayAddress) -> ContactId {
         let mut rng = rng(u64::from(number));
         let contact = Contact {
-            id: ContactId(0),
             handle: Handle(rng.array()),
             identity: IdentityPublic([number; 33]),
-            device: Device::FIRST,
             conversation: ConversationId(rng.array()),
-            name: "Boris".into(),
-            state: ContactState::Active,
-            verified: false,
-            identity_changed: false,
-            needs_queue: false,
-            timer: Timer { seconds: None, version: 0 },
-            probed: Timestamp(0),
+            ..Contact::boris()
         };
         let (now, address) = (self.now, queue_at(relay, number));
         let write = |tx: &Tx<'_>| {

@@ -114,6 +114,27 @@ fn read(row: &Row<'_>) -> Result<Contact, StoreError> {
     })
 }
 
+#[cfg(test)]
+impl Contact {
+    /// Somebody for tests, who is in no store yet.
+    pub(crate) fn boris() -> Self {
+        Self {
+            id: ContactId(0),
+            handle: Handle([1; 16]),
+            identity: IdentityPublic([5; 33]),
+            device: Device::FIRST,
+            conversation: ConversationId([3; 16]),
+            name: "Boris".into(),
+            state: ContactState::Active,
+            verified: false,
+            identity_changed: false,
+            needs_queue: false,
+            timer: Timer { seconds: None, version: 0 },
+            probed: Timestamp(0),
+        }
+    }
+}
+
 impl Tx<'_> {
     fn contacts_where(
         &self,

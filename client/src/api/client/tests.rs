@@ -1,28 +1,9 @@
 //! Whom a person means.
 
-use beresta_proto::bundle::IdentityPublic;
-use beresta_proto::content::Timer;
-use beresta_proto::id::{ConversationId, Device};
-use beresta_proto::time::Timestamp;
-
 use super::*;
-use crate::store::contact::{ContactState, Handle};
 
 fn contact(id: i64, name: &str) -> Contact {
-    Contact {
-        id: ContactId(id),
-        handle: Handle([0; 16]),
-        identity: IdentityPublic([5; 33]),
-        device: Device::FIRST,
-        conversation: ConversationId([0; 16]),
-        name: name.into(),
-        state: ContactState::Active,
-        verified: false,
-        identity_changed: false,
-        needs_queue: false,
-        timer: Timer { seconds: None, version: 0 },
-        probed: Timestamp(0),
-    }
+    Contact { id: ContactId(id), name: name.into(), ..Contact::boris() }
 }
 
 fn found(contacts: &[Contact], who: &str) -> Result<String, Error> {

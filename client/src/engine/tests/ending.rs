@@ -14,7 +14,7 @@ use super::super::sweep::start_timer;
 use super::super::*;
 use super::rng;
 use crate::crypto;
-use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::contact::{Contact, ContactId, Handle};
 use crate::store::event::EventKind;
 use crate::store::invite::{BlobState, Invite, InviteId, InviteState};
 use crate::store::message::{Message, MessageRow, MessageState};
@@ -56,18 +56,11 @@ fn person(dir: &Path) -> (Engine, Store, ContactId) {
             let (name, language) = ("Anna".into(), String::from("en"));
             tx.insert_profile(&Profile { account, name, language, home: None }, NOW)?;
             let contact = Contact {
-                id: ContactId(0),
                 handle: Handle(rng.array()),
                 identity: bundle.identity,
                 device: bundle.device,
-                conversation: ConversationId([3; 16]),
-                name: "Boris".into(),
-                state: ContactState::Active,
-                verified: false,
-                identity_changed: false,
-                needs_queue: false,
                 timer: Timer { seconds: Some(60), version: 1 },
-                probed: Timestamp(0),
+                ..Contact::boris()
             };
             let id = tx.insert_contact(&contact, NOW)?;
             tx.replace_peer_queues(id, &[address])?;

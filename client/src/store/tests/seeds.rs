@@ -1,29 +1,15 @@
 //! The keys of texts: one each, gone with their text, and nobody's again before they are overwritten.
 
-use beresta_proto::id::{ContentId, ConversationId, Device};
+use beresta_proto::id::ContentId;
 use beresta_proto::time::Timestamp;
 
 use super::traces::count;
 use super::*;
-use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::contact::{Contact, ContactId};
 use crate::store::message::{Message, MessageRow, MessageState};
 
 pub(super) fn contact(store: &mut Store) -> ContactId {
-    let contact = Contact {
-        id: ContactId(0),
-        handle: Handle([1; 16]),
-        identity: beresta_proto::bundle::IdentityPublic([2; 33]),
-        device: Device::FIRST,
-        conversation: ConversationId([3; 16]),
-        name: "Boris".into(),
-        state: ContactState::Active,
-        verified: false,
-        identity_changed: false,
-        needs_queue: false,
-        timer: beresta_proto::content::Timer { seconds: None, version: 0 },
-        probed: Timestamp(0),
-    };
-    store.transaction(|tx| tx.insert_contact(&contact, Timestamp(1))).unwrap()
+    store.transaction(|tx| tx.insert_contact(&Contact::boris(), Timestamp(1))).unwrap()
 }
 
 pub(super) fn message(contact: ContactId, n: u32) -> Message {

@@ -4,16 +4,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as 
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use beresta_proto::bundle::IdentityPublic;
-use beresta_proto::content::Timer;
-use beresta_proto::id::{ContentId, ConversationId, Device};
+use beresta_proto::id::ContentId;
 use beresta_proto::time::Timestamp;
 use beresta_proto::words::Words;
 use zeroize::Zeroizing;
 
 use crate::api::{Client, Error, KdfCost, Network, NewProfile, Passphrase};
 use crate::store::Store;
-use crate::store::contact::{Contact, ContactId, ContactState, Handle};
+use crate::store::contact::{Contact, ContactId};
 use crate::store::message::{Message, MessageRow, MessageState};
 
 const PHRASE: &str = "phrase";
@@ -41,23 +39,6 @@ fn read(dir: &std::path::Path, name: &str) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(256));
     file.read_to_string(&mut text).unwrap();
     text
-}
-
-fn boris() -> Contact {
-    Contact {
-        id: ContactId(0),
-        handle: Handle([1; 16]),
-        identity: IdentityPublic([5; 33]),
-        device: Device::FIRST,
-        conversation: ConversationId([3; 16]),
-        name: "Boris".into(),
-        state: ContactState::Active,
-        verified: false,
-        identity_changed: false,
-        needs_queue: false,
-        timer: Timer { seconds: None, version: 0 },
-        probed: Timestamp(0),
-    }
 }
 
 fn message(contact: ContactId, body: Words) -> Message {
@@ -93,7 +74,7 @@ async fn child_opens_shows_and_locks() {
     let client = Client::open(&dir.join("profile"), passphrase, Network::Offline).await.unwrap();
     let text: Words = std::mem::take(&mut *read(&dir, TEXT)).into();
     let kept = client.rows(move |tx| {
-        let contact = tx.insert_contact(&boris(), Timestamp(1))?;
+        let contact = tx.insert_contact(&Contact::boris(), Timestamp(1))?;
         tx.insert_message(&message(contact, text))?;
         Ok::<_, Error>(())
     });
