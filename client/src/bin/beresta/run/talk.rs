@@ -172,8 +172,13 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     let fault = client.status().await.ok().and_then(|status| status.relay?.fault);
+    // With a full disk no queue is subscribed and nothing is received, whatever the line is like.
+    let full = client.trouble().unwritable && !wanted.follow;
     client.close().await;
     ended?;
+    if full {
+        return Err(Error::StoreFull.into());
+    }
     if wanted.shown == 0 && reached && !wanted.follow {
         shell.print.talk("nothing-new", []);
     }
