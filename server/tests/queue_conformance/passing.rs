@@ -78,8 +78,12 @@ fn waiting(engine: &SqliteEngine, queue: QueueRef) -> Vec<u64> {
 
 fn is_in_files(rig: &Rig, message: u64) -> bool {
     let wanted = envelope(message, BUCKET_S);
-    fs::read_dir(rig.dir.as_ref().unwrap().path()).unwrap().any(|entry| {
-        let bytes = fs::read(entry.unwrap().path()).unwrap();
+    let entries = fs::read_dir(rig.dir.as_ref().unwrap().path()).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    // The log before the file that it is emptied into, meanwhile perhaps.
+    files.sort_unstable();
+    files.iter().rev().any(|file| {
+        let bytes = fs::read(file).unwrap();
         bytes.windows(32).any(|window| window == &wanted.as_bytes()[..32])
     })
 }
