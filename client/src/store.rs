@@ -7,6 +7,7 @@
 mod body;
 mod duress;
 mod error;
+mod faults;
 mod holder;
 mod kdf;
 mod key;
@@ -52,6 +53,7 @@ pub use surroundings::Surroundings;
 pub use tx::Tx;
 
 use body::BodyKeys;
+use faults::Faults;
 use lock::ProfileLock;
 use number::Numbers;
 use open::Opened;
@@ -67,6 +69,7 @@ pub struct Store {
     home: Option<Home>,
     /// Whether copies of something that was erased may be left in the files.
     owes_scrub: bool,
+    faults: Faults,
 }
 
 /// What a profile on disk has and a store in memory has not.
@@ -107,8 +110,7 @@ impl Store {
     ) -> Result<Self, E> {
         let lock = ProfileLock::take_new(dir)?;
         let Opened { conn, keys, vault } = open::create(dir, passphrase, cost, rng, fill)?;
-        let home = Some(Home { vault, _lock: lock });
-        Ok(Self { conn, keys, numbers: Numbers::default(), home, owes_scrub: false })
+        Ok(Self::over(conn, keys, Some(Home { vault, _lock: lock })))
     }
 
     /// Opens the profile in `dir`. A wrong passphrase changes no file.
@@ -127,21 +129,19 @@ impl Store {
             lock => lock?,
         };
         let Opened { conn, keys, vault } = open::open(dir, passphrase)?;
-        let home = Some(Home { vault, _lock: lock });
         // Whoever had it open last may have been killed between a deletion and its scrub.
-        Ok(Self { conn, keys, numbers: Numbers::default(), home, owes_scrub: true })
+        Ok(Self { owes_scrub: true, ..Self::over(conn, keys, Some(Home { vault, _lock: lock })) })
     }
 
-    /// A store that lives in memory and is gone with the value: for tests.
-    ///
-    /// The library, the migrations and the settings are the real ones, except that SQLite has no WAL in memory and
-    /// that SQLCipher encrypts files only.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] if a setting did not take.
-    pub fn open_in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<Self, StoreError> {
-        let (conn, keys) = open::in_memory(rng)?;
-        Ok(Self { conn, keys, numbers: Numbers::default(), home: None, owes_scrub: false })
+    fn over(conn: Connection, keys: BodyKeys, home: Option<Home>) -> Self {
+        Self {
+            conn,
+            keys,
+            numbers: Numbers::default(),
+            home,
+            owes_scrub: false,
+            faults: Faults::default(),
+        }
     }
 
     /// Makes `new` the passphrase in place of `old`. The master key and the database stay as they are, so a copy of
@@ -183,7 +183,7 @@ impl Store {
         &mut self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let tx = Tx::begin(&mut self.conn, &self.keys, &self.numbers)?;
+        let tx = Tx::begin(&mut self.conn, &self.keys, &self.numbers)?.under(&self.faults);
         let value = f(&tx)?; // dropping a transaction rolls it back
         let erased = tx.erased();
         tx.commit()?;
@@ -240,7 +240,7 @@ impl Store {
     /// Those of the machine. Committed rows are safe all the same.
     pub fn close(mut self) -> Result<(), StoreError> {
         self.checkpoint_and_truncate()?;
-        let Self { conn, keys: _, numbers: _, home, owes_scrub: _ } = self;
+        let Self { conn, keys: _, numbers: _, home, owes_scrub: _, faults: _ } = self;
         let closed = conn.close().map_err(|(_, error)| StoreError::from(error));
         drop(home);
         closed
@@ -249,7 +249,7 @@ impl Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, keys: _, numbers: _, home, owes_scrub: _ } = self;
+        let Self { conn: _, keys: _, numbers: _, home, owes_scrub: _, faults: _ } = self;
         f.debug_struct("Store").field("on_disk", &home.is_some()).finish_non_exhaustive()
     }
 }

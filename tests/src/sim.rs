@@ -22,15 +22,16 @@ mod disk;
 mod event;
 mod log;
 mod model;
+mod older;
 mod person;
 mod plan;
 mod relay;
 mod wire;
+mod wish;
 
 use std::collections::VecDeque;
 
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
-use beresta_proto::words::Words;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
@@ -75,6 +76,14 @@ pub struct Summary {
     pub kills: u64,
     /// Operations of relays' disks that failed or were lost.
     pub disk_faults: u64,
+    /// Writes of people's disks that failed.
+    pub own_disk_faults: u64,
+    /// How often somebody took another relay as home.
+    pub moves: u64,
+    /// How often somebody blocked or removed a contact.
+    pub parted: u64,
+    /// Older states of profiles and relays that came back.
+    pub older: u64,
     /// What was forged, repeated or put into a wrong queue.
     pub attacks: u64,
 }
@@ -91,6 +100,10 @@ impl Summary {
             frames: self.frames + other.frames,
             kills: self.kills + other.kills,
             disk_faults: self.disk_faults + other.disk_faults,
+            own_disk_faults: self.own_disk_faults + other.own_disk_faults,
+            moves: self.moves + other.moves,
+            parted: self.parted + other.parted,
+            older: self.older + other.older,
             attacks: self.attacks + other.attacks,
         }
     }
@@ -151,8 +164,9 @@ impl Sim {
     fn new(seed: u64) -> Self {
         let mut dice = ChaCha20Rng::seed_from_u64(seed);
         let plan = Plan::draw(&mut dice);
-        let relays: Vec<Node> =
-            (0..plan.relays).map(|n| Node::new(seed.wrapping_mul(31).wrapping_add(n), BEGIN)).collect();
+        let relays: Vec<Node> = (0..plan.relays)
+            .map(|n| Node::new(seed.wrapping_mul(31).wrapping_add(n as u64), BEGIN))
+            .collect();
         let people = (0..plan.people)
             .map(|n| {
                 let home = relays[n % relays.len()].address(BEGIN);
@@ -173,6 +187,7 @@ impl Sim {
             told: std::env::var_os("BERESTA_TOLD").is_some(),
         };
         sim.model.know(&sim.people, &sim.plan);
+        (0..sim.people.len()).for_each(|n| sim.model.lives_at(Who(n), At(n % sim.relays.len())));
         (0..sim.relays.len()).for_each(|at| sim.settle(At(at)));
         sim
     }
@@ -214,7 +229,8 @@ impl Sim {
 
     /// What the model sees after every step.
     fn look(&mut self) -> Result<(), Violation> {
-        if let Some(broken) = self.relays.iter_mut().find_map(|relay| relay.disk.broken()) {
+        let disks = self.relays.iter_mut().find_map(|relay| relay.disk.broken());
+        if let Some(broken) = self.model.broken().or(disks) {
             return Err(broken);
         }
         for who in (0..self.people.len()).map(Who) {
@@ -222,7 +238,9 @@ impl Sim {
                 let rows = self.model.look(&mut self.people[who.0], who, self.now)?;
                 if !rows.is_empty() {
                     let clock = self.people[who.0].clock(self.now);
-                    self.step(who, |engine, store| engine.shown(store, &rows, clock));
+                    if self.wish(who, |engine, store| engine.shown(store, &rows, clock)).is_ok() {
+                        self.model.noted(who, &rows);
+                    }
                     self.people[who.0].changed = false;
                 }
             }
@@ -240,9 +258,15 @@ impl Sim {
     fn transition(&mut self, transition: Transition) {
         self.tell(|| format!("{transition:?}"));
         match transition {
-            Transition::Meet(one, other) => self.meet(one, other),
+            Transition::Meet(one, other) => self.meet(one, other, false),
+            Transition::MeetAgain(one, other) => self.meet(one, other, true),
+            Transition::Revoke(who) => self.revoke(who),
             Transition::Say(from, to) => self.say(from, to),
             Transition::Timer(who, with, seconds) => self.set_timer(who, with, seconds),
+            Transition::Move(who, to) => self.relocate(who, to),
+            Transition::Block(who, other) => self.block(who, other),
+            Transition::Remove(who, other) => self.remove(who, other),
+            Transition::Clear(who, with) => self.clear(who, with),
             Transition::Offline(who) => {
                 self.people[who.0].online = false;
                 self.cut(who);
@@ -254,6 +278,8 @@ impl Sim {
             Transition::Break(who) => self.cut(who),
             Transition::Clock(who, off_ms) => self.set_clock(who, off_ms),
             Transition::Attack(attack) => self.attack(attack),
+            Transition::OwnDisk(who, trouble) => self.own_disk(who, trouble),
+            Transition::Older(of) => self.older(of),
             Transition::Disk(at, fault) => {
                 self.relays[at.0].disk.fault = fault;
                 // Its operator looks after it.
@@ -280,40 +306,10 @@ impl Sim {
             self.start_relay(at);
         }
         for who in (0..self.people.len()).map(Who) {
+            self.mend(who);
             self.switch_on(who);
             self.set_clock(who, 0);
         }
-    }
-
-    fn meet(&mut self, one: Who, other: Who) {
-        if !self.people[one.0].running {
-            return;
-        }
-        let clock = self.people[one.0].clock(self.now);
-        let asked = self.wish(one, |engine, store| {
-            let request =
-                beresta_client::engine::InviteRequest { hours: 24, name: Words::default(), renews: None };
-            engine.invite_new(store, request, clock)
-        });
-        if let Ok(ask) = asked {
-            self.people[one.0].invites.insert(ask, other);
-        }
-    }
-
-    fn say(&mut self, from: Who, to: Who) {
-        let Some(contact) = self.contact(from, to) else { return };
-        let clock = self.people[from.0].clock(self.now);
-        let text = self.model.next_text();
-        let said = self.wish(from, |engine, store| engine.send(store, contact, &text, clock));
-        if let Ok(sent) = said {
-            self.model.accepted(from, to, sent.row, self.now);
-        }
-    }
-
-    fn set_timer(&mut self, who: Who, with: Who, seconds: Option<u32>) {
-        let Some(contact) = self.contact(who, with) else { return };
-        let clock = self.people[who.0].clock(self.now);
-        let _ = self.wish(who, |engine, store| engine.set_timer(store, contact, seconds, clock));
     }
 }
 

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod simulation {
+    use std::any::Any;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Mutex, PoisonError};
 
@@ -20,21 +21,44 @@ mod simulation {
         std::env::var(name).ok().and_then(|value| value.parse().ok())
     }
 
-    /// What the histories came to, and what was broken in which. Each is of one thread, and there are as many at a time
-    /// as the machine has cores.
-    fn run(seeds: &[u64]) -> (Summary, Vec<String>) {
+    /// What histories came to.
+    #[derive(Default)]
+    struct Outcome {
+        all: Summary,
+        broken: Vec<String>,
+        /// What each took of a core, in milliseconds, with its seed.
+        cost: Vec<(u64, u64)>,
+    }
+
+    /// The processor time that this thread used so far, in milliseconds.
+    fn core_ms() -> u64 {
+        let used = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        u64::try_from(used.tv_sec * 1_000 + used.tv_nsec / 1_000_000).unwrap()
+    }
+
+    fn said(panic: &(dyn Any + Send)) -> &str {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default()
+    }
+
+    /// Runs histories. Each is of one thread, and there are as many at a time as the machine has cores.
+    fn run(seeds: &[u64]) -> Outcome {
         let next = AtomicU64::new(0);
-        let all = Mutex::new((Summary::default(), Vec::new()));
+        let all = Mutex::new(Outcome::default());
         let work = || {
             while let Some(seed) = seeds.get(usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap()) {
+                let begun = core_ms();
                 let outcome = std::panic::catch_unwind(|| sim::run(*seed));
                 let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+                all.cost.push((core_ms() - begun, *seed));
                 match outcome {
-                    Ok(Ok(summary)) => all.0 = all.0.and(summary),
-                    Ok(Err(violation)) => all.1.push(format!("BERESTA_SEED={seed}: {violation}")),
-                    Err(_) => all.1.push(format!("BERESTA_SEED={seed}: panicked")),
+                    Ok(Ok(summary)) => all.all = all.all.and(summary),
+                    Ok(Err(violation)) => all.broken.push(format!("BERESTA_SEED={seed}: {violation}")),
+                    Err(panic) => {
+                        all.broken.push(format!("BERESTA_SEED={seed}: panicked: {}", said(&*panic)));
+                    }
                 }
-                if all.1.len() >= ENOUGH {
+                if all.broken.len() >= ENOUGH {
                     break;
                 }
             }
@@ -57,8 +81,18 @@ mod simulation {
                 KEPT.into_iter().chain(first..first + many.unwrap_or(FIXED)).collect()
             }
         };
-        let (all, broken) = run(&seeds);
-        println!("{} seeds: {all:?}", seeds.len());
+        let Outcome { all, broken, mut cost } = run(&seeds);
+        cost.sort_unstable();
+        let of = |part: usize| cost[(cost.len() - 1) * part / 100];
+        let mean = cost.iter().map(|(ms, _)| ms).sum::<u64>() / cost.len() as u64;
+        println!("{} seeds to {}: {all:?}", seeds.len(), seeds[seeds.len() - 1]);
+        println!(
+            "of a core: {mean} ms each, half of them at most {} ms, 95 % {} ms, the longest, of seed {}, {} ms",
+            of(50).0,
+            of(95).0,
+            of(100).1,
+            of(100).0
+        );
         assert!(broken.is_empty(), "{} of {}:\n{}", broken.len(), seeds.len(), broken.join("\n"));
         let enough = all.met > 0 && all.shown > all.said / 2 && all.encrypted > all.shown;
         assert!(enough || seeds.len() < 10, "{all:?}");

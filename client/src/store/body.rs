@@ -57,7 +57,11 @@ pub(super) struct BodyKeys {
 }
 
 enum Seeds {
-    File { file: File, count: Cell<u32> },
+    File {
+        file: File,
+        count: Cell<u32>,
+    },
+    #[cfg_attr(not(any(test, feature = "false-world")), expect(dead_code, reason = "of a false world"))]
     Memory(RefCell<Zeroizing<Vec<u8>>>),
 }
 
@@ -93,8 +97,23 @@ impl BodyKeys {
     }
 
     /// For a store in memory.
+    #[cfg(any(test, feature = "false-world"))]
     pub(super) fn in_memory(master: &MasterKey) -> Result<Self, StoreError> {
         Self::over(Seeds::Memory(RefCell::default()), master)
+    }
+
+    /// The same seeds once more, of a store in memory.
+    #[cfg(any(test, feature = "false-world"))]
+    pub(super) fn copy(&self) -> Result<Self, StoreError> {
+        let Seeds::Memory(all) = &self.seeds else { return Err(StoreError::NotFound) };
+        Ok(Self {
+            seeds: Seeds::Memory(all.clone()),
+            secret: self.secret.clone(),
+            rng: RefCell::new(Rng::system()),
+            free: self.free.clone(),
+            spent: self.spent.clone(),
+            listed: self.listed.clone(),
+        })
     }
 
     fn over(seeds: Seeds, master: &MasterKey) -> Result<Self, StoreError> {

@@ -106,15 +106,31 @@ pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<Opened, StoreE
     Ok(Opened { conn, keys, vault })
 }
 
+#[cfg(any(test, feature = "false-world"))]
 pub(super) fn in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<(Connection, BodyKeys), StoreError> {
-    ready()?;
-    let conn = Connection::open_in_memory()?;
     let master = MasterKey::generate(rng);
-    unlock(&conn, &master.database_key()?)?;
-    set_up(&conn, "memory")?;
-    let mut conn = conn;
+    let mut conn = blank(&master)?;
     migrate::migrate(&mut conn)?;
     Ok((conn, BodyKeys::in_memory(&master)?))
+}
+
+/// An empty database in memory. Nothing in it is anybody's, so its memory is not locked: that would be half of what a
+/// simulation does.
+#[cfg(any(test, feature = "false-world"))]
+pub(super) fn blank(master: &MasterKey) -> Result<Connection, StoreError> {
+    ready()?;
+    let conn = Connection::open_in_memory()?;
+    unlock(&conn, &master.database_key()?, Place::Memory)?;
+    set_up(&conn, Place::Memory)?;
+    Ok(conn)
+}
+
+/// Where a database is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Disk,
+    #[cfg(any(test, feature = "false-world"))]
+    Memory,
 }
 
 /// Gives the database its name, if a crash came between the header's appearance and this.
@@ -163,8 +179,8 @@ fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, StoreError> {
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    unlock(&conn, key)?;
-    set_up(&conn, "wal")?;
+    unlock(&conn, key, Place::Disk)?;
+    set_up(&conn, Place::Disk)?;
     Ok(conn)
 }
 
@@ -181,13 +197,15 @@ fn ready() -> Result<(), StoreError> {
 }
 
 /// Hands SQLCipher the key and proves that it reads the first page.
-fn unlock(conn: &Connection, key: &DatabaseKey) -> Result<(), StoreError> {
+fn unlock(conn: &Connection, key: &DatabaseKey, place: Place) -> Result<(), StoreError> {
     let version: Option<String> = conn.query_row("PRAGMA cipher_version", [], |row| row.get(0)).ok();
     if version.is_none_or(|version| version.is_empty()) {
         return Err(StoreError::Refused { setting: "cipher_version" }); // plain SQLite would write plain text
     }
     // Before the key, so that every copy that the library makes of it is locked in memory and wiped.
-    conn.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    if place == Place::Disk {
+        conn.execute_batch("PRAGMA cipher_memory_security = ON")?;
+    }
     // SQLCipher writes its complaints to standard error by itself; ours are typed.
     run_pragma(conn, "cipher_log_level", "NONE")?;
     // Not by a PRAGMA, whose text would stay with the statement.
@@ -217,7 +235,8 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 /// a step that prepares its statements anew spends its time on that.
 const STATEMENTS: usize = 128;
 
-fn set_up(conn: &Connection, journal: &str) -> Result<(), StoreError> {
+fn set_up(conn: &Connection, place: Place) -> Result<(), StoreError> {
+    let journal = if place == Place::Disk { "wal" } else { "memory" };
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
     for &(setting, value, expected) in SETTINGS {
         // On a database that has tables, this one would not change anything but write a page at every opening.
@@ -225,15 +244,17 @@ fn set_up(conn: &Connection, journal: &str) -> Result<(), StoreError> {
             run_pragma(conn, setting, value)?;
         }
         // SQLite has no mmap in memory and answers with no row at all.
-        let optional = setting == "mmap_size" && journal == "memory";
+        let optional = setting == "mmap_size" && place != Place::Disk;
         check(conn, setting, expected, optional)?;
     }
     let mode: String = conn.query_row(&format!("PRAGMA journal_mode = {journal}"), [], |row| row.get(0))?;
     if mode != journal {
         return Err(StoreError::Refused { setting: "journal_mode" });
     }
-    check(conn, "cipher_memory_security", "1", false)?;
-    check(conn, "cipher_page_size", "4096", journal == "memory")?;
+    if place == Place::Disk {
+        check(conn, "cipher_memory_security", "1", false)?;
+    }
+    check(conn, "cipher_page_size", "4096", place != Place::Disk)?;
     check(conn, "page_size", "4096", false)?;
     // No SQL, not even a hostile file's own, may edit the schema as a table or turn the journal off.
     for (config, on, setting) in [

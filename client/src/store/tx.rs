@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 
 use super::StoreError;
 use super::body::{BodyKeys, Slot};
+use super::faults::Faults;
 use super::number::Numbers;
 
 /// One IMMEDIATE transaction of a [`Store`](super::Store): everything done through it is kept together or not at all.
@@ -17,6 +18,7 @@ pub struct Tx<'c> {
     /// Seeds that were given to texts, or found to be spent: not to be given again unless this is committed.
     handed: RefCell<Vec<Slot>>,
     pending: Cell<Pending>,
+    faults: Option<&'c Faults>,
 }
 
 /// What memory learns of the database once this is committed: how far row numbers and seeds reach.
@@ -46,11 +48,24 @@ impl<'c> Tx<'c> {
     ) -> Result<Self, StoreError> {
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let (erased, handed, pending) = (Cell::new(false), RefCell::default(), Cell::default());
-        Ok(Self { conn, keys, numbers, erased, handed, pending })
+        Ok(Self { conn, keys, numbers, erased, handed, pending, faults: None })
+    }
+
+    /// Lets its writes meet these faults.
+    pub(super) const fn under(self, faults: &'c Faults) -> Self {
+        let mut tx = self;
+        tx.faults = Some(faults);
+        tx
+    }
+
+    /// A write, or the commit, is about to be done.
+    fn strike(&self) -> Result<(), StoreError> {
+        self.faults.map_or(Ok(()), Faults::strike)
     }
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         self.alive()?;
+        self.strike()?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.handed.borrow_mut().clear();
         let Pending { numbers, seeds } = self.pending.get();
@@ -113,6 +128,7 @@ impl<'c> Tx<'c> {
     /// Runs one statement; returns how many rows it changed.
     pub(in crate::store) fn run(&self, sql: &'static str, params: impl Params) -> Result<usize, StoreError> {
         self.alive()?;
+        self.strike()?;
         Ok(self.conn().prepare_cached(sql)?.execute(params)?)
     }
 
@@ -221,7 +237,7 @@ impl<'c> Tx<'c> {
 
 impl std::fmt::Debug for Tx<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { conn: _, keys: _, numbers: _, erased: _, handed: _, pending: _ } = self;
+        let Self { conn: _, keys: _, numbers: _, erased: _, handed: _, pending: _, faults: _ } = self;
         f.write_str("Tx(..)")
     }
 }

@@ -19,6 +19,7 @@ pub struct MemoryEngine {
     held: Mutex<Held>,
 }
 
+#[derive(Clone)]
 struct Held {
     cap: Cap,
     used: u64,
@@ -29,6 +30,7 @@ struct Held {
     blobs: HashMap<BlobName, Blob>,
 }
 
+#[derive(Clone)]
 struct Queue {
     read: ReadName,
     send: SendName,
@@ -42,12 +44,14 @@ struct Queue {
     tombstones: HashMap<MessageName, Hour>,
 }
 
+#[derive(Clone)]
 struct Message {
     name: MessageName,
     ends: Hour,
     envelope: Envelope,
 }
 
+#[derive(Clone)]
 struct Blob {
     owner: VerifyingKey,
     ends: Hour,
@@ -76,6 +80,13 @@ impl MemoryEngine {
                 blobs: HashMap::new(),
             }),
         }
+    }
+}
+
+/// What it holds now, once more: an older state to bring back.
+impl Clone for MemoryEngine {
+    fn clone(&self) -> Self {
+        Self { held: Mutex::new(self.held.lock().unwrap_or_else(PoisonError::into_inner).clone()) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::{Answer, MessageName, Op, QueueEngine as _, QueueRef, SendName, Stats};
+use beresta_server::queue::{Answer, MessageName, Op, QueueEngine as _, QueueRef, ReadName, SendName, Stats};
 use beresta_server::relay::Ticket;
 use rand::Rng as _;
 use rand_chacha::ChaCha20Rng;
@@ -29,17 +29,17 @@ pub(super) enum Fault {
 
 /// The disk of one relay.
 pub(super) struct Disk {
-    engine: MemoryEngine,
-    pending: VecDeque<(Ticket, Op)>,
+    pub(super) engine: MemoryEngine,
+    pub(super) pending: VecDeque<(Ticket, Op)>,
     pub(super) fault: Fault,
     /// The private epoch keys.
     pub(super) epochs: Option<Vec<u8>>,
-    known: Known,
+    pub(super) known: Known,
 }
 
 /// What is known of a disk by the protocol's text, to compare its answers with.
-#[derive(Default)]
-struct Known {
+#[derive(Clone, Default)]
+pub(super) struct Known {
     /// When each message id was taken last.
     taken: BTreeMap<(SendName, MessageName), Timestamp>,
     /// The last place of each queue, and up to which it was said to have arrived.
@@ -159,6 +159,15 @@ impl Disk {
             panic!("the engine answers what it is asked")
         };
         stats
+    }
+
+    /// How many messages wait in a queue.
+    pub(super) fn waiting(&self, read: ReadName, now: Timestamp) -> usize {
+        let Answer::Found(found) = self.answer(Op::Find { read }) else { return 0 };
+        let (queue, max) = (found.queue, usize::MAX);
+        let all = Op::Fetch { queue, after: 0, max_messages: max, max_bytes: max, now };
+        let Answer::Messages(messages) = self.answer(all) else { return 0 };
+        messages.len()
     }
 
     fn answer(&self, op: Op) -> Answer {

@@ -21,8 +21,9 @@ pub(super) enum Event {
     Stored(At, u64, Ticket, Answer),
     Worked(At, u64, Ticket, Worked),
     DiskMended(At),
+    OwnDiskMended(Who),
     RelayUp(At),
-    HandOver(Who, Words),
+    HandOver { from: Who, to: Who, link: Words, again: bool },
 }
 
 /// Everything under way.

@@ -1,9 +1,10 @@
-//! A person of the simulation: the engine over its store, on a machine that may be off, wrong about the time, or killed.
+//! A person of the simulation: the engine over its store, on a machine that may be off, wrong about the time, or killed,
+//! and whose disk may fail.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_client::crypto;
-use beresta_client::engine::{AcceptRequest, Answer, AskId, Effect, Engine, Token};
+use beresta_client::engine::{AskId, Effect, Engine, Token};
 use beresta_client::rng::Rng;
 use beresta_client::store::contact::ContactId;
 use beresta_client::store::profile::Profile;
@@ -11,15 +12,14 @@ use beresta_client::store::{Store, StoreError};
 use beresta_proto::address::RelayAddress;
 use beresta_proto::bundle::IdentityPublic;
 use beresta_proto::frame::RequestId;
-use beresta_proto::invite::InviteLink;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp};
-use beresta_proto::words::Words;
+use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 use beresta_server::relay::LinkId;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
 
 use super::event::Event;
 use super::log::SECRET;
+use super::older::OldProfile;
 use super::{At, Sim, Who};
 
 /// A link as its person sees it.
@@ -29,6 +29,21 @@ struct Line {
     /// When the last frame arrives there, and here: a stream keeps its order.
     last: (Timestamp, Timestamp),
 }
+
+/// What is wrong with a person's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// In of a hundred steps so many a write fails, or the commit.
+    Fails(u32),
+    /// Nothing fits that needs more room.
+    Full,
+}
+
+/// A write of a step that fails is one of so many, the commit among them.
+const WRITES: u32 = 16;
+/// First and longest pause of a program whose disk fails.
+const PAUSE_FIRST_MS: u64 = SECOND_MS;
+const PAUSE_LONGEST_MS: u64 = MINUTE_MS;
 
 /// One person.
 pub(super) struct Person {
@@ -42,12 +57,22 @@ pub(super) struct Person {
     pub(super) dialling: BTreeSet<At>,
     /// Links that carry nothing any more, whether or not both sides know.
     pub(super) dead: BTreeSet<LinkId>,
-    /// For whom an invite is that was asked for.
-    pub(super) invites: BTreeMap<AskId, Who>,
+    /// For whom an invite is that was asked for, and whether it names them.
+    pub(super) invites: BTreeMap<AskId, (Who, bool)>,
     /// Whether there was a step that nobody looked at yet.
     pub(super) changed: bool,
     /// The last event that they were told of.
     pub(super) told: u64,
+    pub(super) trouble: Option<Trouble>,
+    /// Their profile as it was once.
+    pub(super) older: Option<OldProfile>,
+    /// Counts the runs of their program.
+    life: u64,
+    /// Steps in a row that failed, and until when the next one waits, by the true clock.
+    failures: u32,
+    pause: Timestamp,
+    /// Whether the disk was to fail in the last step.
+    met_fault: bool,
     lines: BTreeMap<At, Line>,
     next_request: u32,
     wakes: Option<Timestamp>,
@@ -78,6 +103,12 @@ impl Person {
             invites: BTreeMap::new(),
             changed: false,
             told: 0,
+            trouble: None,
+            older: None,
+            life: 0,
+            failures: 0,
+            pause: now,
+            met_fault: false,
             lines: BTreeMap::new(),
             next_request: 1,
             wakes: None,
@@ -93,7 +124,12 @@ impl Person {
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.wakes
             .filter(|_| self.running)
-            .map(|due| Timestamp(due.0.saturating_add_signed(-self.clock_off_ms)))
+            .map(|due| Timestamp(due.0.saturating_add_signed(-self.clock_off_ms)).max(self.pause))
+    }
+
+    /// Whether what is due at a time was done by then.
+    pub(super) fn works(&self, now: Timestamp) -> bool {
+        self.trouble.is_none() && self.pause <= now
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
@@ -149,21 +185,50 @@ impl Sim {
         found.unwrap().map(|contact| contact.id)
     }
 
-    /// One step of a person's engine and what follows.
+    /// One step of a person's engine and what follows. One that the disk did not take is due again after a pause.
     pub(super) fn step(
         &mut self,
         who: Who,
         run: impl FnOnce(&mut Engine, &mut Store) -> Result<(), StoreError>,
     ) {
-        self.wish(who, run).unwrap();
+        let life = self.people[who.0].life;
+        let failed = self.wish(who, run).is_err();
+        let person = &mut self.people[who.0];
+        if person.life != life {
+            return;
+        }
+        if failed {
+            if !person.met_fault {
+                return self.model.breaks(format!("the store of {who:?} fails by itself"));
+            }
+            let pause = (PAUSE_FIRST_MS << person.failures.min(10)).min(PAUSE_LONGEST_MS);
+            (person.failures, person.pause) = (person.failures + 1, self.now.plus(pause));
+        } else {
+            person.failures = 0;
+        }
     }
 
     /// A step that gives something.
-    pub(super) fn wish<T>(&mut self, who: Who, run: impl FnOnce(&mut Engine, &mut Store) -> T) -> T {
+    pub(super) fn wish<T, E>(
+        &mut self,
+        who: Who,
+        run: impl FnOnce(&mut Engine, &mut Store) -> Result<T, E>,
+    ) -> Result<T, E> {
+        // The worst moments to be killed: before the commit, and after it, before anything that follows from it.
+        let killed = self.dice.random_range(0..1_000) < self.plan.kills;
+        let trouble = self.people[who.0].trouble;
+        let fails = match trouble {
+            Some(Trouble::Fails(percent)) => self.dice.random_range(0..100) < percent,
+            Some(Trouble::Full) | None => killed && self.dice.random(),
+        };
+        let after = fails.then(|| self.dice.random_range(0..WRITES));
         let person = &mut self.people[who.0];
+        person.store.fail_write(after);
         let value = run(&mut person.engine, &mut person.store);
-        // The worst moment to be killed: after the commit, before anything that follows from it.
-        if self.dice.random_range(0..1_000) < self.plan.kills {
+        let met = after.is_some() && !person.store.fail_write(None);
+        person.met_fault = met || trouble == Some(Trouble::Full);
+        self.summary.own_disk_faults += u64::from(met);
+        if killed {
             self.kill(who);
         } else {
             self.perform(who);
@@ -176,6 +241,7 @@ impl Sim {
         self.cut(who);
         let person = &mut self.people[who.0];
         (person.online, person.running) = (false, false);
+        person.life += 1;
         person.lines.clear();
         person.dialling.clear();
         person.invites.clear();
@@ -200,14 +266,14 @@ impl Sim {
         }
     }
 
-    fn start(&mut self, who: Who) {
+    pub(super) fn start(&mut self, who: Who) {
         let seed = self.dice.random();
         let clock = self.people[who.0].clock(self.now);
         let person = &mut self.people[who.0];
         person.running = true;
+        (person.failures, person.pause) = (0, self.now);
         person.engine = Engine::new(Rng::new(ChaCha20Rng::seed_from_u64(seed)));
-        person.engine.handle_start(&mut person.store, clock).unwrap();
-        self.perform(who);
+        self.step(who, |engine, store| engine.handle_start(store, clock));
     }
 
     fn perform(&mut self, who: Who) {
@@ -240,7 +306,9 @@ impl Sim {
             }
         }
         let person = &mut self.people[who.0];
-        person.store.scrub().unwrap();
+        // One that failed is due again after the next step.
+        let scrubbed = person.store.scrub();
+        assert!(scrubbed.is_ok() || person.trouble.is_some(), "a scrub failed: {scrubbed:?}");
         person.wakes = person.engine.poll_timeout(&mut person.store).unwrap();
         person.changed = true;
     }
@@ -251,27 +319,5 @@ impl Sim {
 
     pub(super) fn relay_of(&self, relay: &beresta_proto::id::RelayId) -> Option<At> {
         self.relays.iter().position(|one| one.id == *relay).map(At)
-    }
-
-    fn answer(&mut self, who: Who, ask: AskId, outcome: Option<Answer>) {
-        match outcome {
-            Some(Answer::Invited { invite: _, link }) => {
-                if let Some(other) = self.people[who.0].invites.remove(&ask) {
-                    self.events.at(self.now.plus(MINUTE_MS), Event::HandOver(other, link));
-                }
-            }
-            Some(Answer::Accepted { contact: _ }) => self.summary.met += 1,
-            None => {}
-        }
-    }
-
-    pub(super) fn accept(&mut self, who: Who, link: Words) {
-        if !self.people[who.0].running {
-            return self.events.at(self.now.plus(HOUR_MS), Event::HandOver(who, link));
-        }
-        let link = InviteLink::from_link(&link).unwrap();
-        let clock = self.people[who.0].clock(self.now);
-        let request = AcceptRequest { link, name: Words::default(), renews: None };
-        let _ = self.wish(who, |engine, store| engine.invite_accept(store, request, clock));
     }
 }

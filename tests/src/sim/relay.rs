@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth::Exporter;
 use beresta_proto::descriptor::{Descriptor, EpochKey, Policy};
-use beresta_proto::id::RelayId;
+use beresta_proto::id::{ReadId, RelayId};
 use beresta_proto::key::SigningKey;
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
@@ -36,6 +36,8 @@ pub(super) struct Node {
     pub(super) shown: Vec<EpochKey>,
     /// Whose link each is.
     pub(super) links: BTreeMap<LinkId, Who>,
+    /// Its folder as it was once.
+    pub(super) older: Option<Disk>,
     /// Who it is.
     pub(super) id: RelayId,
     identity: SigningKey,
@@ -54,7 +56,13 @@ impl Node {
         let core = core(&identity, &epoch_signer, &namer_secret, None, now, seed);
         let id = beresta_proto::descriptor::relay_id(&identity.verifying_key().unwrap());
         let (links, shown) = (BTreeMap::new(), Vec::new());
-        Self { core, disk, life: 0, up: true, shown, links, id, identity, epoch_signer, namer_secret, seed }
+        let (life, up, older) = (0, true, None);
+        Self { core, disk, life, up, shown, links, older, id, identity, epoch_signer, namer_secret, seed }
+    }
+
+    /// How many messages wait in a queue that somebody reads.
+    pub(super) fn waiting(&self, read_id: &ReadId, now: Timestamp) -> usize {
+        self.disk.waiting(Namer::new(&self.namer_secret).read(read_id), now)
     }
 
     pub(super) fn address(&self, now: Timestamp) -> RelayAddress {

@@ -43,12 +43,10 @@ impl Sim {
         Some(delay)
     }
 
-    fn check_size(&self, frame: &[u8]) {
-        assert!(
-            Class::ALL.iter().any(|class| class.size() == frame.len()),
-            "a frame of {} bytes",
-            frame.len()
-        );
+    fn check_size(&mut self, frame: &[u8]) {
+        if Class::ALL.iter().all(|class| class.size() != frame.len()) {
+            self.model.breaks(format!("a frame of {} bytes was on a line", frame.len()));
+        }
     }
 
     pub(super) fn send_to_relay(&mut self, who: Who, at: At, link: LinkId, frame: Vec<u8>) {
@@ -176,7 +174,8 @@ impl Sim {
             }
             Event::DiskMended(at) => self.relays[at.0].disk.fault = Fault::None,
             Event::RelayUp(at) => self.start_relay(at),
-            Event::HandOver(to, link) => self.accept(to, link),
+            Event::OwnDiskMended(who) => self.mend(who),
+            Event::HandOver { from, to, link, again } => self.accept(from, to, link, again),
         }
     }
 
@@ -227,7 +226,7 @@ impl Sim {
             }
             Heard::Push(push) => {
                 if let Push::Deliver { queue, sequence: _, envelope } = &push {
-                    self.model.delivered(&mut self.people[who.0], &relay, queue, envelope);
+                    self.model.delivered(&mut self.people[who.0], who, &relay, queue, envelope);
                 }
                 self.step(who, |engine, store| engine.handle_push(store, relay, push, clock));
             }

@@ -1,0 +1,126 @@
+//! What must have become of all that was said, once everything works for more than a day.
+
+use beresta_client::store::message::{Message, MessageState};
+use beresta_client::store::queue::OwnQueueState;
+use beresta_proto::bundle::IdentityPublic;
+use beresta_proto::id::{ReadId, RelayId};
+use beresta_proto::time::{Timestamp, TtlClass};
+
+use super::{Model, Said, Violation, violated};
+use crate::sim::person::Person;
+use crate::sim::relay::Node;
+use crate::sim::{At, BEGIN, Who};
+
+impl Model {
+    /// What was accepted was shown, or its sender knows that it was not, or its time was over; and relays hold nothing.
+    pub(in crate::sim) fn judge(
+        &mut self,
+        people: &mut [Person],
+        relays: &[Node],
+        now: Timestamp,
+    ) -> Result<(), Violation> {
+        for (number, said) in self.said.iter().filter(|(_, said)| !said.shown) {
+            // Forgers use up the patience of who reads them, and relays lose what they say was delivered.
+            if self.disorder || Some(said.from) == self.liar {
+                continue;
+            }
+            // Its sender does not know of it, or the row is another text's by now.
+            if self.old_people.contains(&said.from) {
+                continue;
+            }
+            let message = people[said.from.0].store.transaction(|tx| tx.message(said.row)).unwrap();
+            match message {
+                Some(message) => self.not_shown(*number, said, &message, people, now)?,
+                None => self.gone(*number, said, people)?,
+            }
+        }
+        self.relays_rest(people, relays, now)
+    }
+
+    fn not_shown(
+        &self,
+        number: u64,
+        said: &Said,
+        message: &Message,
+        people: &mut [Person],
+        now: Timestamp,
+    ) -> Result<(), Violation> {
+        if message.state == MessageState::Failed {
+            return Ok(());
+        }
+        if message.state == MessageState::AtRelay && message.fails.is_some() {
+            // The sender is told after 21 days. Who made the invite was away for longer than its queue is read out.
+            let late = now.since(BEGIN) > TtlClass::ThreeWeeks.millis();
+            let stranger = !knows(&mut people[said.to.0], &self.people[said.from.0]);
+            if (late && stranger) || self.may_be_lost(said) {
+                return Ok(());
+            }
+        }
+        let (at, state) = (said.at.since(BEGIN), message.state);
+        violated(format!(
+            "{number}, said by {:?} to {:?} {at} ms after the beginning, is {state:?} and was not shown",
+            said.from, said.to
+        ))
+    }
+
+    /// Whether a text may be lost at a relay: its reader left, or has an older profile, or a relay has older queues.
+    fn may_be_lost(&self, said: &Said) -> bool {
+        let lives = |who: Who| self.old_relays.iter().any(|at| self.homes.contains(&(who, *at)));
+        self.parted.contains(&(said.from, said.to))
+            || self.old_people.contains(&said.to)
+            || lives(said.from)
+            || lives(said.to)
+    }
+
+    /// The text is gone from its sender's profile, unshown.
+    fn gone(&self, number: u64, said: &Said, people: &mut [Person]) -> Result<(), Violation> {
+        let Said { from, to, row, at, .. } = said;
+        let cleared = self.cleared.get(&(*from, *to)).is_some_and(|when| when >= at);
+        // The text has disappeared by its timer; its sender was told all the same.
+        if cleared || self.parted.contains(&(*from, *to)) || self.told.contains(&(*from, *row)) {
+            return Ok(());
+        }
+        let identity = self.people[to.0];
+        let contact = people[from.0].store.transaction(|tx| tx.contact_by_identity(&identity));
+        let contact = contact.unwrap().expect("a contact who was written to").id;
+        // Several that are told of at once are told of in one.
+        if self.told_of_gone.get(&(*from, contact)).is_none_or(|told| told < at) {
+            return violated(format!("{number}, said by {from:?} to {to:?}, is gone without a word"));
+        }
+        Ok(())
+    }
+
+    /// Everything was read. A queue that nobody knows of any more, because somebody has an older profile or a relay older
+    /// queues, holds what it has until it ends.
+    fn relays_rest(&self, people: &mut [Person], relays: &[Node], now: Timestamp) -> Result<(), Violation> {
+        for (at, relay) in relays.iter().enumerate() {
+            let held = relay.disk.stats();
+            let lost = !self.old_people.is_empty() || self.old_relays.contains(&At(at));
+            let waiting = if lost {
+                let queues = people.iter_mut().flat_map(|person| read_at(person, &relay.id));
+                queues.map(|queue| relay.waiting(&queue, now) as u64).sum()
+            } else {
+                held.messages
+            };
+            if waiting > 0 {
+                return violated(format!("relay {at} still holds {waiting} messages, though all were read"));
+            }
+            if held.blobs > 0 {
+                let blobs = held.blobs;
+                return violated(format!("relay {at} still holds {blobs} blobs of invites that ended"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn knows(person: &mut Person, other: &IdentityPublic) -> bool {
+    person.store.transaction(|tx| tx.contact_by_identity(other)).unwrap().is_some()
+}
+
+/// The queues that a person reads at a relay.
+fn read_at(person: &mut Person, relay: &RelayId) -> Vec<ReadId> {
+    let queues = person.store.transaction(|tx| tx.own_queues()).unwrap();
+    let read = queues.into_iter().filter(|own| own.state == OwnQueueState::Read && own.relay == *relay);
+    read.map(|own| own.read_id).collect()
+}
