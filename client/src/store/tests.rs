@@ -9,6 +9,7 @@ use super::*;
 
 mod duress;
 mod events;
+mod faults;
 mod files;
 mod header;
 mod key_file;

@@ -169,8 +169,9 @@ impl World {
         rows.into_iter().find(|(one, _)| *one == reason).map_or(0, |(_, count)| count)
     }
 
-    /// How many keys of ratchets encrypted more than one of the messages that came to a person's queues.
-    pub fn keys_used_twice(&mut self, reader: Who) -> usize {
+    /// How many keys of ratchets encrypted more than one of the messages that came to a person's queues, and whether two
+    /// ciphertexts of one key show what their texts have in common.
+    pub fn keys_used_twice(&mut self, reader: Who) -> (usize, bool) {
         let mut used: BTreeMap<_, BTreeSet<Vec<u8>>> = BTreeMap::new();
         let relay = self.relay_address().relay;
         let pushed = self.tap.iter().filter(|(to_relay, _)| !to_relay);
@@ -188,6 +189,12 @@ impl World {
             let (step, ciphertext) = ratchet::read(opened.encrypted().expect("a seal")).expect("a message");
             used.entry((opened.sender().0, step)).or_default().insert(ciphertext);
         }
-        used.values().filter(|ciphertexts| ciphertexts.len() > 1).count()
+        let twice = used.values().filter(|ciphertexts| ciphertexts.len() > 1);
+        let alike = |all: &BTreeSet<Vec<u8>>| {
+            let mut pairs =
+                all.iter().flat_map(|one| all.range::<Vec<u8>, _>(..one).map(move |other| (one, other)));
+            pairs.any(|(one, other)| ratchet::have_a_block_in_common(one, other))
+        };
+        (twice.clone().count(), twice.clone().any(alike))
     }
 }
