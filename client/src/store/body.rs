@@ -108,7 +108,7 @@ impl BodyKeys {
         let Seeds::Memory(all) = &self.seeds else { return Err(StoreError::NotFound) };
         Ok(Self {
             seeds: Seeds::Memory(all.clone()),
-            secret: self.secret.clone(),
+            secret: self.secret.copy(),
             rng: RefCell::new(Rng::system()),
             free: self.free.clone(),
             spent: self.spent.clone(),

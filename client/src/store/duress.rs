@@ -95,9 +95,9 @@ impl Store {
         let Some((slot, _)) = self.transaction(note)? else { return Ok(false) };
         let number = u8::try_from(slot).map_err(|_| StoreError::Damaged)?;
         self.transaction(|tx| tx.set_meta(NOTE, &[UNDER_WAY, number, 0]))?;
-        let Self { conn, keys, numbers, home, owes_scrub: _ } = self;
+        let Self { conn, keys, numbers, home, owes_scrub: _, faults } = self;
         let home = home.as_ref().ok_or(StoreError::NotFound)?;
-        let tx = Tx::begin(conn, keys, numbers)?;
+        let tx = Tx::begin(conn, keys, numbers)?.under(faults);
         settle(&tx, &home.vault)?;
         tx.commit()?;
         Ok(true)

@@ -30,6 +30,14 @@ impl<const N: usize> Page<N> {
         Self(Memory::Own(page))
     }
 
+    /// The same secret on another page.
+    #[cfg(any(test, feature = "false-world"))]
+    pub(super) fn copy(&self) -> Self {
+        let mut copy = Self::new();
+        copy.bytes_mut().copy_from_slice(self.bytes());
+        copy
+    }
+
     /// The secret.
     pub(super) fn bytes(&self) -> &[u8] {
         let all: &[u8] = match &self.0 {
