@@ -201,6 +201,7 @@ impl Sim {
                 self.happen(event);
             }
             for at in (0..self.relays.len()).map(At) {
+                self.relays[at.0].renew(self.now);
                 if self.relays[at.0].is_due(self.now) {
                     self.relays[at.0].core.handle_timeout(self.now);
                     self.settle(at);

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use beresta_client::store::contact::Contact;
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_client::store::outbox::Outgoing;
@@ -12,7 +13,7 @@ use beresta_proto::command::Command;
 use beresta_proto::content::Body;
 use beresta_proto::id::ContentId;
 use beresta_proto::reply::{Refusal, Reply};
-use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use beresta_tests::world::{BEGIN, Lie, Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
@@ -66,6 +67,37 @@ fn texts_keep_their_order_though_a_relay_refuses_one() {
     world.run(MINUTE_MS);
     assert_eq!(world.refuses, 0);
     assert_eq!(world.heard_texts(anna, to_boris), texts);
+}
+
+#[test]
+fn what_waits_when_a_contact_moves_is_not_overtaken_by_what_is_written_later() {
+    // Rule I11.
+    let (mut world, anna, boris) = two(309);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    // The relay takes nothing for the queue that Anna has had so far.
+    world.lie(move |asked| {
+        let sends = asked.who == boris && matches!(asked.command, Command::Send { .. });
+        sends.then_some(Lie::Reply(Reply::Refused(Refusal::Failed)))
+    });
+    world.say(boris, to_anna, "one").unwrap();
+    world.run(SECOND_MS);
+    let before = outbox(&mut world, boris);
+    // She makes a fresh one, as after a move, and tells him.
+    world.wish(anna, |_, store, _| {
+        store
+            .transaction(|tx| tx.update_contact(&Contact { needs_queue: true, ..tx.contact(to_boris)? }))
+            .unwrap();
+    });
+    world.run(2 * HOUR_MS);
+    let fresh = world.get(boris).store.transaction(|tx| tx.peer_queue(to_anna)).unwrap().unwrap();
+    let waits = outbox(&mut world, boris);
+    let one = waits.iter().find(|waiting| waiting.id == before[0].id).unwrap();
+    assert!(before[0].queue != fresh.id && one.queue == fresh.id, "it waits for the fresh queue");
+    assert_ne!(before[0].transport, one.transport, "nothing that a relay saw names it again");
+    world.say(boris, to_anna, "two").unwrap();
+    world.be_honest();
+    world.run(20 * MINUTE_MS);
+    assert_eq!(world.heard_texts(anna, to_boris), ["one", "two"]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::rng::Rng;
 use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
 use crate::store::queue::OwnQueueId;
+use crate::store::queue::PeerQueueId;
 
 /// First pause after a failure; doubles with every further one.
 const RETRY_FIRST_MS: u64 = SECOND_MS;
@@ -80,7 +81,7 @@ pub(super) enum Flight {
     Subscribe(Vec<ReadId>),
     Acknowledge { queue: ReadId, upto: u64 },
     Refresh,
-    Send { outbox: OutboxId, reply: ReplyKey },
+    Send { outbox: OutboxId, queue: PeerQueueId, reply: ReplyKey },
     MakeQueue(QueueFor),
     PutBlob(PutInvite),
     Claim(Box<super::invite::Claiming>),

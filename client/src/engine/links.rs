@@ -125,7 +125,7 @@ impl Engine {
             self.answer(ask, Err(AskError::LineBroke));
         }
         match flight {
-            Flight::Send { outbox, reply: _ } => Self::unsent(tx, outbox, now),
+            Flight::Send { outbox, queue, reply: _ } => Self::unsent(tx, (outbox, queue), now),
             Flight::Subscribe(_)
             | Flight::Acknowledge { .. }
             | Flight::Refresh
@@ -176,7 +176,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         match (flight, reply) {
-            (Flight::Send { outbox, reply: key }, reply) => self.sent(tx, relay, outbox, &key, reply, now),
+            (Flight::Send { outbox, queue, reply: key }, reply) => {
+                self.sent(tx, relay, (outbox, queue), &key, reply, now)
+            }
             (Flight::Subscribe(queues), Reply::Subscribed(results)) if results.len() == queues.len() => {
                 self.granted(relay);
                 for (queue, result) in queues.into_iter().zip(results) {

@@ -200,6 +200,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         tx.replace_peer_queues(contact.id, addresses)?;
+        self.follow(tx, contact.id, now)?;
         if contact.state == ContactState::Meeting {
             contact.state = ContactState::Active;
             tx.update_contact(contact)?;

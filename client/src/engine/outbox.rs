@@ -3,18 +3,18 @@
 use beresta_proto::capsule::{ReplyKey, SealedReply, SendOrder, SendReply, Session};
 use beresta_proto::command::Command;
 use beresta_proto::envelope::Envelope;
-use beresta_proto::id::RelayId;
+use beresta_proto::id::{MessageId, RelayId};
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
 use super::line::Line;
 use super::sweep::start_timer;
-use crate::store::contact::ContactState;
+use crate::store::contact::{ContactId, ContactState};
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{OutboxId, Outgoing};
-use crate::store::queue::PeerQueue;
+use crate::store::queue::{PeerQueue, PeerQueueId};
 use crate::store::{StoreError, Tx};
 
 /// First pause before an envelope is tried again; doubles.
@@ -57,17 +57,19 @@ impl Engine {
         Some((Command::Send { capsule }, reply))
     }
 
-    /// What a relay said to a capsule. What it cannot have said so is treated as a broken try.
+    /// What a relay said to a capsule. What it cannot have said so is treated as a broken try. Where its envelope was sealed
+    /// anew for another queue meanwhile, only that one's answer counts (rule I11).
     pub(super) fn sent(
         &mut self,
         tx: &Tx<'_>,
         relay: RelayId,
-        outbox: OutboxId,
+        (outbox, queue): (OutboxId, PeerQueueId),
         reply_key: &ReplyKey,
         reply: Reply,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(outgoing) = tx.outgoing(outbox)? else { return Ok(()) };
+        let waiting = tx.outgoing(outbox)?.filter(|outgoing| outgoing.queue == queue);
+        let Some(outgoing) = waiting else { return Ok(()) };
         let answer = match reply {
             Reply::Sent(sealed) => open(reply_key, &sealed),
             Reply::Refused(Refusal::Unopenable) => {
@@ -113,20 +115,48 @@ impl Engine {
     /// next queue; else it failed.
     fn queue_gone(&mut self, tx: &Tx<'_>, mut outgoing: Outgoing, now: Timestamp) -> Result<(), StoreError> {
         let old = tx.peer_queue_by_id(outgoing.queue)?;
-        let resealed = tx.next_peer_queue(&old)?.and_then(|queue| {
-            let inside = outgoing.envelope.open(&old.address.key).ok()?;
-            let envelope = Envelope::seal(&queue.address.key, &inside, &mut self.rng).ok()?;
-            Some((queue.id, envelope))
-        });
-        match resealed {
-            Some((queue, envelope)) => {
-                outgoing.queue = queue;
-                outgoing.envelope = envelope;
-                outgoing.due = now;
-                tx.update_outgoing(&outgoing)
-            }
+        let next = tx.next_peer_queue(&old)?;
+        match next.filter(|next| self.seal_anew(&mut outgoing, &old, next, now)) {
+            Some(_) => tx.update_outgoing(&outgoing),
             None => self.not_to_be_met(tx, &outgoing, now),
         }
+    }
+
+    /// What waits for a contact goes to the queue to which they are written now (rule I11): the one before may be at a relay
+    /// that is gone for good, and what is written from now on must not overtake it.
+    pub(super) fn follow(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: ContactId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(fresh) = tx.peer_queue(contact)? else { return Ok(()) };
+        for mut outgoing in tx.outgoing_to(contact)? {
+            let old = tx.peer_queue_by_id(outgoing.queue)?;
+            let same = old.address.send_id == fresh.address.send_id
+                && old.address.relay.relay == fresh.address.relay.relay;
+            if !same && self.seal_anew(&mut outgoing, &old, &fresh, now) {
+                tx.update_outgoing(&outgoing)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the same inside into a new envelope for another queue (rule E2): false where it does not open. The id is a new
+    /// one, so that two relays that keep what they saw do not find out that both queues are one person's.
+    fn seal_anew(
+        &mut self,
+        outgoing: &mut Outgoing,
+        old: &PeerQueue,
+        new: &PeerQueue,
+        now: Timestamp,
+    ) -> bool {
+        let Ok(inside) = outgoing.envelope.open(&old.address.key) else { return false };
+        let Ok(envelope) = Envelope::seal(&new.address.key, &inside, &mut self.rng) else { return false };
+        (outgoing.queue, outgoing.envelope) = (new.id, envelope);
+        outgoing.transport = MessageId::random(&mut self.rng);
+        (outgoing.attempts, outgoing.full, outgoing.due) = (0, false, now);
+        true
     }
 
     /// An envelope did not arrive. Where it was for somebody whose invite we accepted and who has not answered, they
@@ -163,7 +193,7 @@ impl Engine {
     pub(super) fn message_changed(
         &mut self,
         tx: &Tx<'_>,
-        contact: crate::store::contact::ContactId,
+        contact: ContactId,
         row: crate::store::message::MessageRow,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -198,8 +228,12 @@ impl Engine {
     }
 
     /// The line broke under a capsule: the next line tries it again at once.
-    pub(super) fn unsent(tx: &Tx<'_>, outbox: OutboxId, now: Timestamp) -> Result<(), StoreError> {
-        match tx.outgoing(outbox)? {
+    pub(super) fn unsent(
+        tx: &Tx<'_>,
+        (outbox, queue): (OutboxId, PeerQueueId),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match tx.outgoing(outbox)?.filter(|outgoing| outgoing.queue == queue) {
             Some(outgoing) => Self::again(tx, outgoing, false, RETRY_FIRST_MS, now),
             None => Ok(()),
         }

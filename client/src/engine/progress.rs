@@ -233,7 +233,7 @@ impl Engine {
         for outgoing in tx.due_outgoing(&relay, now, up.relay_now(now), room, |id| !up.is_sending(id))? {
             let queue = tx.peer_queue_by_id(outgoing.queue)?;
             let Some((command, reply)) = self.capsule(&queue, &outgoing, now) else { break };
-            self.transmit(relay, command, Flight::Send { outbox: outgoing.id, reply });
+            self.transmit(relay, command, Flight::Send { outbox: outgoing.id, queue: queue.id, reply });
         }
         Ok(())
     }

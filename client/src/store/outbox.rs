@@ -28,7 +28,7 @@ pub struct Outgoing {
     pub queue: PeerQueueId,
     /// The message it carries, if a person sees it.
     pub message: Option<MessageRow>,
-    /// The id that the relay sees; the same on every try.
+    /// The id that the relay sees; the same on every try at one queue.
     pub transport: MessageId,
     /// What the relay will store.
     pub envelope: Envelope,
@@ -153,14 +153,23 @@ impl Tx<'_> {
         self.query_all(&sql, [contact.0], read)
     }
 
-    /// Writes queue, envelope, tries and times back.
+    /// Writes queue, id, envelope, tries and times back.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn update_outgoing(&self, one: &Outgoing) -> Result<(), StoreError> {
         self.run(
-            "UPDATE outbox SET queue = ?2, envelope = ?3, attempts = ?4, due = ?5, full = ?6 WHERE id = ?1",
-            params![one.id.0, one.queue.0, one.envelope.as_bytes(), one.attempts, to_db(one.due), one.full],
+            "UPDATE outbox SET queue = ?2, transport = ?3, envelope = ?4, attempts = ?5, due = ?6, full = ?7
+             WHERE id = ?1",
+            params![
+                one.id.0,
+                one.queue.0,
+                one.transport.0,
+                one.envelope.as_bytes(),
+                one.attempts,
+                to_db(one.due),
+                one.full
+            ],
         )?;
         Ok(())
     }

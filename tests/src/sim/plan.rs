@@ -100,7 +100,7 @@ impl Plan {
             parting: dice.random_range(0..3) == 0,
             moves: dice.random(),
             older: (dice.random_range(0..4) == 0, dice.random_range(0..4) == 0),
-            left: if people == MANY { dice.random_range(90..150) } else { dice.random_range(30..90) },
+            left: if people == MANY { dice.random_range(60..110) } else { dice.random_range(30..90) },
             pairs: meetings.iter().flat_map(|(one, other)| [(*one, *other), (*other, *one)]).collect(),
             meetings,
         }

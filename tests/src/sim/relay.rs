@@ -44,6 +44,8 @@ pub(super) struct Node {
     epoch_signer: SigningKey,
     namer_secret: [u8; 32],
     seed: u64,
+    /// The month of its descriptor.
+    month: u64,
 }
 
 impl Node {
@@ -57,7 +59,31 @@ impl Node {
         let id = beresta_proto::descriptor::relay_id(&identity.verifying_key().unwrap());
         let (links, shown) = (BTreeMap::new(), Vec::new());
         let (life, up, older) = (0, true, None);
-        Self { core, disk, life, up, shown, links, older, id, identity, epoch_signer, namer_secret, seed }
+        let month = month(now);
+        Self {
+            core,
+            disk,
+            life,
+            up,
+            shown,
+            links,
+            older,
+            id,
+            identity,
+            epoch_signer,
+            namer_secret,
+            seed,
+            month,
+        }
+    }
+
+    /// Its operator renews its descriptor each month, while it runs.
+    pub(super) fn renew(&mut self, now: Timestamp) {
+        if self.month != month(now) && self.up {
+            self.month = month(now);
+            let renewed = descriptor(&self.identity, &self.epoch_signer, now);
+            self.core.handle_renewed(renewed.sign(&self.identity).unwrap());
+        }
     }
 
     /// How many messages wait in a queue that somebody reads.
@@ -91,9 +117,13 @@ pub(super) fn exporter(link: LinkId) -> Exporter {
     Exporter(bytes)
 }
 
-/// The descriptor of a relay that renews it every month it is started in.
+const fn month(now: Timestamp) -> u64 {
+    now.since(BEGIN) / (30 * DAY_MS)
+}
+
+/// The descriptor of a relay in a month.
 fn descriptor(identity: &SigningKey, epoch_signer: &SigningKey, now: Timestamp) -> Descriptor {
-    let month = now.since(BEGIN) / (30 * DAY_MS);
+    let month = month(now);
     let begins = BEGIN.plus(month * 30 * DAY_MS);
     Descriptor {
         identity: identity.verifying_key().unwrap(),

@@ -8,7 +8,7 @@ use super::*;
 fn under_way(bench: &Bench, station: &Station) -> Vec<OutboxId> {
     let Some(Line::Up(up)) = bench.engine.lines.get(&station.id()) else { return Vec::new() };
     let one_of = |flight: &Flight| {
-        if let Flight::Send { outbox, reply: _ } = flight { Some(*outbox) } else { None }
+        if let Flight::Send { outbox, queue: _, reply: _ } = flight { Some(*outbox) } else { None }
     };
     up.flights.values().filter_map(one_of).collect()
 }
@@ -50,4 +50,45 @@ fn what_waits_for_a_dead_relay_holds_up_nothing_for_another() {
     let next = bench.says(boris, 3);
     bench.links(&station);
     assert_eq!(under_way(&bench, &station), [next]);
+}
+
+#[test]
+fn what_waits_follows_a_contact_who_moves_and_no_answer_from_before_takes_it_out() {
+    let (old, new) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(None);
+    let boris = bench.writes_to(1, old.address());
+    bench.links(&old);
+    let sent = tokens(&bench.effects());
+    let (row, now) = (under_way(&bench, &old)[0], bench.now);
+    let before = bench.store.transaction(|tx| tx.outgoing(row)).unwrap().unwrap();
+
+    let address = queue_at(new.address(), 2);
+    let engine = &mut bench.engine;
+    let moves = |tx: &Tx<'_>| {
+        let mut contact = tx.contact(boris)?;
+        engine.moved(tx, &mut contact, std::slice::from_ref(&address), now)
+    };
+    bench.store.transaction(moves).unwrap();
+    let after = bench.store.transaction(|tx| tx.outgoing(row)).unwrap().unwrap();
+    assert_eq!(*after.envelope.open(&address.key).unwrap(), *b"inside");
+    assert_ne!(after.transport, before.transport);
+
+    // Whatever the relay of the queue before says of it, or if its line breaks.
+    let refused = Some(Reply::Refused(Refusal::Failed));
+    bench.engine.handle_reply(&mut bench.store, old.id(), sent[0], refused, now).unwrap();
+    bench.breaks(&old);
+    let still = bench.store.transaction(|tx| tx.outgoing(row)).unwrap().unwrap();
+    assert_eq!((still.attempts, still.due), (0, now));
+    bench.links(&new);
+    assert_eq!(under_way(&bench, &new), [row]);
+
+    // Told of the same queue again, it goes on as it was.
+    let engine = &mut bench.engine;
+    let again = |tx: &Tx<'_>| {
+        let mut contact = tx.contact(boris)?;
+        engine.moved(tx, &mut contact, std::slice::from_ref(&address), now)
+    };
+    bench.store.transaction(again).unwrap();
+    let same = bench.store.transaction(|tx| tx.outgoing(row)).unwrap().unwrap();
+    assert_eq!((same.transport, same.queue), (after.transport, after.queue));
 }

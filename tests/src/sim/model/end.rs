@@ -34,7 +34,23 @@ impl Model {
                 None => self.gone(*number, said, people)?,
             }
         }
+        self.moves_explain_the_order()?;
         self.relays_rest(people, relays, now)
+    }
+
+    /// Only a text that its sender knew to be at a relay, before they heard of a fresh queue, came after newer ones: those
+    /// went to that queue (rule I11).
+    fn moves_explain_the_order(&self) -> Result<(), Violation> {
+        for (number, newer) in &self.overtaken {
+            let (old, new) = (&self.said[number], &self.said[newer]);
+            if new.stored.is_none_or(|new| old.stored.is_none_or(|old| old >= new)) {
+                let (to, from) = (old.to, old.from);
+                return violated(format!(
+                    "{to:?} was shown {number} of {from:?} after {newer}, and no move is why"
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn not_shown(
