@@ -134,14 +134,7 @@ impl Store {
     }
 
     fn over(conn: Connection, keys: BodyKeys, home: Option<Home>) -> Self {
-        Self {
-            conn,
-            keys,
-            numbers: Numbers::default(),
-            home,
-            owes_scrub: false,
-            faults: Faults::default(),
-        }
+        Self { conn, keys, numbers: Numbers::default(), home, owes_scrub: false, faults: Faults::default() }
     }
 
     /// Makes `new` the passphrase in place of `old`. The master key and the database stay as they are, so a copy of

@@ -19,7 +19,7 @@ use crate::store::{StoreError, Tx};
 /// A clock that differs from the home relay's by more than this is told to the person: certificates and timers suffer.
 pub const CLOCK_SKEW_TOLD_MS: u64 = HOUR_MS;
 /// Clocks that differ by more than this do not agree on a day: certificates leave room for one (rule S3). One that moved
-/// by more within a step has to be compared anew.
+/// by more within a step has to be compared anew, and so has one that was set back, however it stood before.
 const CLOCK_SKEW_TRUSTED_MS: u64 = DAY_MS;
 /// Once the program ran for so long without a relay that agrees, our clock ends things all the same: a relay must not
 /// keep "not delivered" from being told. The person was warned of the difference all the while.
@@ -45,7 +45,7 @@ impl Clock {
     /// Notes that a step follows the `last` one.
     pub(super) fn step(&mut self, last: Timestamp, now: Timestamp) {
         let passed = now.since(last);
-        if passed.max(last.since(now)) > CLOCK_SKEW_TRUSTED_MS {
+        if passed > CLOCK_SKEW_TRUSTED_MS || last.since(now) > MINUTE_MS {
             // The machine slept, or its clock was set: the relay's has to be heard anew.
             self.skew_ms = None;
         }

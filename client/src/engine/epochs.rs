@@ -1,7 +1,7 @@
 //! A relay's epoch keys: asked for, and checked in one place, however they came (rules D7, D8 and D10).
 
 use beresta_proto::command::Command;
-use beresta_proto::descriptor::EpochKey;
+use beresta_proto::descriptor::{Descriptor, EpochKey, UnverifiedDescriptor};
 use beresta_proto::id::RelayId;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 
@@ -41,6 +41,14 @@ impl Up {
     }
 }
 
+/// What is kept of a relay by a descriptor of its own.
+pub(super) fn described(descriptor: &Descriptor) -> KnownRelay {
+    let signed = descriptor.address();
+    let (relay, sequence) = (signed.relay, descriptor.sequence);
+    let address = (!signed.routes.is_empty()).then_some(signed);
+    KnownRelay { relay, address, sequence, epoch_day: 0 }
+}
+
 impl Engine {
     /// Asks for keys where the newest has ended, and for the clock, which comes with them, where it has to be heard.
     pub(super) fn progress_keys(
@@ -70,6 +78,25 @@ impl Engine {
             up.keys_asked = now;
             self.transmit(relay, Command::Descriptor, Flight::Refresh);
         }
+    }
+
+    /// Takes a descriptor that its relay renewed while the link stands (rule D6), by the same checks as at its beginning. One
+    /// that fails them changes nothing: keys are checked against the one before.
+    pub(super) fn take_renewed(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        descriptor: &[u8],
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
+        let Some(known) = tx.relay(&relay)? else { return Ok(()) };
+        let Ok(unverified) = UnverifiedDescriptor::decode(descriptor) else { return Ok(()) };
+        let verified = unverified.verify(&relay, &up.descriptor.tls_key, known.sequence, now);
+        let Some(renewed) = verified.ok().filter(|renewed| *renewed != up.descriptor) else { return Ok(()) };
+        tx.put_relay(&described(&renewed))?;
+        up.descriptor = renewed;
+        Ok(())
     }
 
     /// Takes the keys that a relay handed out with its `clock`, at the beginning of a link or later. What it may not say is

@@ -10,9 +10,9 @@ use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
+use super::epochs::described;
 use super::invite::Purpose;
 use super::line::{Flight, Line, Up};
-use crate::store::profile::KnownRelay;
 use crate::store::queue::OwnQueue;
 use crate::store::{Store, StoreError, Tx};
 
@@ -32,10 +32,9 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
-            let signed = link.descriptor.address();
-            let (relay, sequence) = (signed.relay, link.descriptor.sequence);
-            let address = (!signed.routes.is_empty()).then_some(signed);
-            tx.put_relay(&KnownRelay { relay, address, sequence, epoch_day: 0 })?;
+            let known = described(&link.descriptor);
+            let relay = known.relay;
+            tx.put_relay(&known)?;
             let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
                 descriptor: link.descriptor,
@@ -186,7 +185,8 @@ impl Engine {
                 }
                 Ok(())
             }
-            (Flight::Refresh, Reply::Descriptor { descriptor: _, epoch_keys, clock }) => {
+            (Flight::Refresh, Reply::Descriptor { descriptor, epoch_keys, clock }) => {
+                self.take_renewed(tx, relay, &descriptor, now)?;
                 self.take_keys(tx, relay, epoch_keys, clock, now)
             }
             // A read id is drawn from 2^192: one that we know was not drawn.

@@ -1,5 +1,7 @@
 //! Which relay's clock is heard.
 
+use beresta_proto::reply::Reply;
+
 use super::*;
 
 impl Bench {
@@ -48,4 +50,29 @@ fn after_a_week_of_running_our_clock_ends_things_by_itself() {
         bench.engine.handle_timeout(&mut bench.store, now).unwrap();
     }
     assert!((6 * DAY_MS..=7 * DAY_MS).contains(&ran), "{ran}");
+}
+
+#[test]
+fn a_clock_that_was_a_day_ahead_and_is_set_right_is_compared_anew_at_once() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    bench.reads_a_queue(&home);
+    let right = bench.now;
+    bench.now = right.plus(DAY_MS).plus(MINUTE_MS);
+    bench.links_at(&home, right);
+    assert!(!bench.engine.clock.may_end());
+    bench.effects();
+    bench.now = right;
+    bench.engine.handle_timeout(&mut bench.store, right).unwrap();
+    let asked = tokens(&bench.effects());
+    assert!(!asked.is_empty(), "the home relay is asked for its clock");
+    let reply = Reply::Descriptor {
+        descriptor: Vec::new(),
+        epoch_keys: vec![home.epoch_key(right.day())],
+        clock: right,
+    };
+    for token in asked {
+        let _ = bench.engine.handle_reply(&mut bench.store, home.id(), token, Some(reply.clone()), right);
+    }
+    assert!(bench.engine.clock.may_end());
 }

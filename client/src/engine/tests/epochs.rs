@@ -66,6 +66,57 @@ fn keys_are_checked_at_the_beginning_of_a_link_as_later() {
 }
 
 #[test]
+fn a_link_that_outlives_its_descriptor_goes_on_with_the_renewed_one() {
+    let (mut bench, station) = at_home();
+    bench.links(&station);
+    bench.effects();
+    // What it is told later on the same link: the reply to a question for keys.
+    let told = |bench: &mut Bench, descriptor: Vec<u8>, key: EpochKey| {
+        let now = bench.now;
+        bench.engine.unopenable(station.id(), now);
+        let asked = tokens(&bench.effects());
+        let reply = Reply::Descriptor { descriptor, epoch_keys: vec![key], clock: now };
+        bench.engine.handle_reply(&mut bench.store, station.id(), asked[0], Some(reply), now).unwrap();
+        bench.effects();
+    };
+    let sequence =
+        |bench: &mut Bench| bench.store.transaction(|tx| tx.relay(&station.id())).unwrap().unwrap().sequence;
+    bench.now = bench.now.plus(100 * DAY_MS);
+    let today = bench.now.day();
+    let mut renewed = Descriptor {
+        sequence: 2,
+        not_before: bench.now.minus(DAY_MS),
+        not_after: bench.now.plus(80 * DAY_MS),
+        ..station.descriptor()
+    };
+    // Neither the one before nor one of another key of the link, nor one that is not signed.
+    let other_tls = Descriptor { tls_key: [8; 32], ..renewed.clone() }.sign(&station.identity).unwrap();
+    let forged = renewed.sign(&station.epoch_signer).unwrap();
+    let old = station.descriptor().sign(&station.identity).unwrap();
+    for refused in [old.clone(), other_tls, forged] {
+        told(&mut bench, refused, station.epoch_key(today));
+        assert_ne!(bench.key(&station), Some(today));
+        assert_eq!(sequence(&mut bench), 1);
+        bench.now = bench.now.plus(MINUTE_MS);
+    }
+    told(&mut bench, renewed.sign(&station.identity).unwrap(), station.epoch_key(today));
+    assert_eq!((bench.key(&station), sequence(&mut bench)), (Some(today), 2));
+
+    // A new signer of epoch keys is taken, and the descriptor before is not taken back.
+    let signer = SigningKey::random(&mut rng(77));
+    renewed = Descriptor { sequence: 3, epoch_signer: signer.verifying_key().unwrap(), ..renewed };
+    bench.now = bench.now.plus(DAY_MS);
+    let (descriptor, today) = (renewed.sign(&station.identity).unwrap(), bench.now.day());
+    let key = EpochKey::sign(today, station.epoch.public().unwrap(), &signer).unwrap();
+    told(&mut bench, descriptor, key);
+    assert_eq!((bench.key(&station), sequence(&mut bench)), (Some(today), 3));
+    bench.now = bench.now.plus(DAY_MS);
+    let tomorrow = station.epoch_key(bench.now.day());
+    told(&mut bench, old, tomorrow);
+    assert_eq!((bench.key(&station), sequence(&mut bench)), (Some(today), 3));
+}
+
+#[test]
 fn a_relay_whose_clock_ran_ahead_is_taken_back() {
     let (mut bench, station) = at_home();
     let (now, today) = (bench.now, bench.now.day());
