@@ -1,6 +1,8 @@
 //! The engine that keeps everything in memory: for tests and simulations, and the plain reading of the rules. Nothing
 //! survives it. Answers come before [`QueueEngine::submit`] returns.
 
+mod blob;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,11 +10,12 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
 
-use super::rules::{self, Append, Cap, Claim, Cost, Fill, Hour};
+use super::rules::{self, Append, Cap, Cost, Fill, Hour};
 use super::{
-    Answer, BlobName, ClaimantName, Completion, MessageName, Op, QueueEngine, QueueRecord, QueueRef,
-    ReadName, SendName, Stats, Stored,
+    Answer, BlobName, Completion, MessageName, Op, QueueEngine, QueueRecord, QueueRef, ReadName, SendName,
+    Stats, Stored,
 };
+use blob::Blob;
 
 /// The engine.
 pub struct MemoryEngine {
@@ -49,14 +52,6 @@ struct Message {
     name: MessageName,
     ends: Hour,
     envelope: Envelope,
-}
-
-#[derive(Clone)]
-struct Blob {
-    owner: VerifyingKey,
-    ends: Hour,
-    claimant: Option<ClaimantName>,
-    sealed: Vec<u8>,
 }
 
 impl core::fmt::Debug for MemoryEngine {
@@ -139,14 +134,7 @@ impl Held {
                 self.blob(&blob, now).map_or(Answer::Gone, |held| Answer::Owner(held.owner))
             }
             Op::ClaimBlob { blob, claimant, now } => self.claim_blob(&blob, claimant, now),
-            Op::DeleteBlob { blob, owner, now } => {
-                if self.blob(&blob, now).is_none_or(|held| held.owner != owner) {
-                    return Answer::Gone;
-                }
-                self.blobs.remove(&blob);
-                self.used = self.used.saturating_sub(Cost::BLOB);
-                Answer::Done
-            }
+            Op::DeleteBlob { blob, owner, now } => self.delete_blob(&blob, &owner, now),
             Op::Expire { now, limit } => self.expire(now, limit),
             Op::Stats => Answer::Stats(self.stats()),
         }
@@ -265,45 +253,6 @@ impl Held {
         Some(1 + held.messages.len() + held.tombstones.len())
     }
 
-    /// The blob, unless it ended.
-    fn blob(&self, blob: &BlobName, now: Timestamp) -> Option<&Blob> {
-        self.blobs.get(blob).filter(|held| !held.ends.is_over(now))
-    }
-
-    fn put_blob(
-        &mut self,
-        blob: BlobName,
-        owner: VerifyingKey,
-        hours: u16,
-        sealed: Vec<u8>,
-        now: Timestamp,
-    ) -> Answer {
-        if let Some(held) = self.blob(&blob, now) {
-            return if held.owner == owner && held.sealed == sealed { Answer::Done } else { Answer::Exists };
-        }
-        if self.blobs.remove(&blob).is_some() {
-            self.used = self.used.saturating_sub(Cost::BLOB);
-        }
-        if !self.cap.admits_new(self.used, Cost::BLOB) {
-            return Answer::Full;
-        }
-        self.used = self.used.saturating_add(Cost::BLOB);
-        self.blobs.insert(blob, Blob { owner, ends: rules::blob_ends(hours, now), claimant: None, sealed });
-        Answer::Done
-    }
-
-    fn claim_blob(&mut self, blob: &BlobName, claimant: ClaimantName, now: Timestamp) -> Answer {
-        let Some(held) = self.blobs.get_mut(blob).filter(|held| !held.ends.is_over(now)) else {
-            return Answer::Gone;
-        };
-        match rules::claim(held.claimant.as_ref(), &claimant) {
-            Claim::Claimed => return Answer::Claimed,
-            Claim::Lock => held.claimant = Some(claimant),
-            Claim::Again => {}
-        }
-        Answer::Blob(held.sealed.clone())
-    }
-
     /// Deletes queues that ended, until so many rows went. How many did.
     fn expire_queues(&mut self, now: Timestamp, limit: usize) -> usize {
         let today = rules::day(now);
@@ -348,13 +297,7 @@ impl Held {
             }
         }
         drained.sort_unstable();
-        let over = self.blobs.iter().filter(|(_, blob)| blob.ends.is_over(now));
-        let going: Vec<BlobName> = over.map(|(name, _)| *name).take(limit).collect();
-        for name in &going {
-            self.blobs.remove(name);
-            self.used = self.used.saturating_sub(Cost::BLOB);
-        }
-        let blobs = going.len();
+        let blobs = self.expire_blobs(now, limit);
         let kinds = [queues, messages, tombstones, blobs];
         let more = kinds.into_iter().any(|kind| kind >= limit);
         Answer::Expired { deleted: kinds.into_iter().sum(), drained, more }
