@@ -23,6 +23,7 @@ mod event;
 mod log;
 mod model;
 mod older;
+mod passing;
 mod person;
 mod plan;
 mod relay;
@@ -74,6 +75,8 @@ pub struct Summary {
     pub frames: u64,
     /// Programs and relays that were killed.
     pub kills: u64,
+    /// Messages that were pushed before they were stored.
+    pub admitted: u64,
     /// Operations of relays' disks that failed or were lost.
     pub disk_faults: u64,
     /// Writes of people's disks that failed.
@@ -99,6 +102,7 @@ impl Summary {
             encrypted: self.encrypted + other.encrypted,
             frames: self.frames + other.frames,
             kills: self.kills + other.kills,
+            admitted: self.admitted + other.admitted,
             disk_faults: self.disk_faults + other.disk_faults,
             own_disk_faults: self.own_disk_faults + other.own_disk_faults,
             moves: self.moves + other.moves,

@@ -76,6 +76,17 @@ impl MemoryEngine {
             }),
         }
     }
+
+    /// Takes a message back as if it had never come, but for its place, which is not given again: one that was only
+    /// admitted and never stored (rule Q14).
+    pub fn withdraw(&self, queue: QueueRef, sequence: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(there) = held.queues.get_mut(&queue) else { return };
+        let Some(message) = there.messages.remove(&sequence) else { return };
+        let bytes = message.envelope.as_bytes().len();
+        there.fill.remove(bytes);
+        held.used = held.used.saturating_sub(Cost::message(bytes));
+    }
 }
 
 /// What it holds now, once more: an older state to bring back.

@@ -13,6 +13,7 @@ use rand::Rng as _;
 use rand_chacha::ChaCha20Rng;
 
 use super::model::Violation;
+use super::passing::Passing;
 
 /// Bytes that a relay may hold.
 const BYTES: u64 = 64 * 1024 * 1024;
@@ -31,6 +32,7 @@ pub(super) enum Fault {
 pub(super) struct Disk {
     pub(super) engine: MemoryEngine,
     pub(super) pending: VecDeque<(Ticket, Op)>,
+    pub(super) passing: Vec<Passing>,
     pub(super) fault: Fault,
     /// The private epoch keys.
     pub(super) epochs: Option<Vec<u8>>,
@@ -54,18 +56,23 @@ pub(super) struct Known {
 const ID_MS: u64 = 54 * HOUR_MS;
 
 impl Known {
+    /// A message was given this place, and it was told, whether the message is stored or not (rule Q14).
+    pub(super) fn placed(&mut self, queue: QueueRef, sequence: u64) {
+        let before = self.last.insert(queue, sequence).unwrap_or(0);
+        if sequence <= before {
+            self.broken.get_or_insert(Violation("a relay gave a place twice".to_owned()));
+        }
+    }
+
     /// Compares an answer with what was known before it.
-    fn compare(&mut self, op: &Op, answer: &Answer) {
+    pub(super) fn compare(&mut self, op: &Op, answer: &Answer) {
         let what = match (op, answer) {
             (Op::Append { send, message, ttl, now, .. }, Answer::Appended { queue, sequence, .. }) => {
                 let again = self.taken.insert((*send, *message), *now);
-                let before = self.last.insert(*queue, *sequence).unwrap_or(0);
                 // It stays to the end of its hour or day at the most (rule Q9).
                 self.ends.insert((*queue, *sequence), now.plus(ttl.millis()).plus(DAY_MS));
                 if again.is_some_and(|then| now.since(then) < ID_MS) {
                     "a relay took a message id twice"
-                } else if *sequence <= before {
-                    "a relay gave a place twice"
                 } else {
                     return;
                 }
@@ -95,7 +102,8 @@ impl Known {
 impl Disk {
     pub(super) fn new() -> Self {
         let engine = MemoryEngine::new(Cap { bytes: BYTES });
-        Self { engine, pending: VecDeque::new(), fault: Fault::None, epochs: None, known: Known::default() }
+        let (pending, passing) = (VecDeque::new(), Vec::new());
+        Self { engine, pending, passing, fault: Fault::None, epochs: None, known: Known::default() }
     }
 
     /// Takes an operation; [`Disk::carry_out`] does it.
@@ -103,23 +111,28 @@ impl Disk {
         self.pending.push_back((ticket, op));
     }
 
-    /// Carries the oldest operation out: what it answers, and whether a fault made that answer.
-    pub(super) fn carry_out(&mut self, dice: &mut ChaCha20Rng) -> Option<(Ticket, Answer, bool)> {
-        let (ticket, op) = self.pending.pop_front()?;
+    /// Carries the oldest operation out: what is answered, in that order, and whether a fault made the answer.
+    pub(super) fn carry_out(&mut self, dice: &mut ChaCha20Rng) -> Vec<(Ticket, Answer, bool)> {
+        let Some((ticket, op)) = self.pending.pop_front() else { return Vec::new() };
         let grows = matches!(op, Op::MakeQueue { .. } | Op::Append { .. } | Op::PutBlob { .. });
         match self.fault {
             Fault::Fails(percent) if dice.random_range(0..100) < percent => {
-                Some((ticket, Answer::Failed, true))
+                vec![(ticket, Answer::Failed, true)]
             }
-            Fault::Full if grows => Some((ticket, Answer::Full, true)),
-            Fault::None | Fault::Fails(_) | Fault::Full => Some((ticket, self.perform(op), false)),
+            Fault::Full if grows => vec![(ticket, Answer::Full, true)],
+            Fault::None | Fault::Fails(_) | Fault::Full => {
+                let quick = dice.random_bool(0.5);
+                let answers = self.pass(ticket, op, quick);
+                answers.into_iter().map(|(ticket, answer)| (ticket, answer, false)).collect()
+            }
         }
     }
 
     /// The relay is killed: of what was under way the first so many are carried out, and nobody hears of it.
     pub(super) fn kill(&mut self, dice: &mut ChaCha20Rng) -> usize {
-        let lost = self.pending.len();
-        let done = dice.random_range(0..=lost);
+        let mut lost = self.lose_passing(dice);
+        lost += self.pending.len();
+        let done = dice.random_range(0..=self.pending.len());
         for (_, op) in std::mem::take(&mut self.pending).into_iter().take(done) {
             self.perform(op);
         }
@@ -132,8 +145,11 @@ impl Disk {
     }
 
     /// Carries an operation out and compares what is there then with what should be.
-    fn perform(&mut self, op: Op) -> Answer {
+    pub(super) fn perform(&mut self, op: Op) -> Answer {
         let answer = self.answer(op.clone());
+        if let Answer::Appended { queue, sequence, .. } = &answer {
+            self.known.placed(*queue, *sequence);
+        }
         self.known.compare(&op, &answer);
         match (op, &answer) {
             // Not even a new link is given what has arrived.
@@ -170,7 +186,7 @@ impl Disk {
         messages.len()
     }
 
-    fn answer(&self, op: Op) -> Answer {
+    pub(super) fn answer(&self, op: Op) -> Answer {
         let place = Arc::new(Mutex::new(None));
         let put = Arc::clone(&place);
         self.engine.submit(op, Box::new(move |answer| *put.lock().unwrap() = Some(answer)));

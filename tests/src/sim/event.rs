@@ -18,6 +18,7 @@ pub(super) enum Event {
     Linked(Who, At),
     DialFailed(Who, At),
     Disk(At, u64),
+    Overdue(At, u64, Ticket),
     Stored(At, u64, Ticket, Answer),
     Worked(At, u64, Ticket, Worked),
     DiskMended(At),

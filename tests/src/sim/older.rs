@@ -88,12 +88,15 @@ impl Sim {
 impl Disk {
     /// What is on it, without what is under way.
     fn copy(&self) -> Self {
-        Self {
+        let copy = Self {
             engine: self.engine.clone(),
             pending: VecDeque::new(),
+            passing: Vec::new(),
             fault: Fault::None,
             epochs: self.epochs.clone(),
             known: self.known.clone(),
-        }
+        };
+        self.forget_passing(&copy);
+        copy
     }
 }

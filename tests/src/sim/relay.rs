@@ -10,8 +10,8 @@ use beresta_proto::key::SigningKey;
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
 use beresta_proto::time::{DAY_MS, SECOND_MS, Timestamp};
-use beresta_server::queue::Namer;
-use beresta_server::relay::{Identity, Limits, LinkId, Output, Relay};
+use beresta_server::queue::{Answer, Namer};
+use beresta_server::relay::{Identity, Limits, LinkId, Output, Relay, Ticket};
 use rand::Rng as _;
 
 use super::disk::Disk;
@@ -22,6 +22,8 @@ use crate::world::Seeded;
 
 /// What relays' certificates hash to.
 pub(super) const TLS_KEY: [u8; 32] = [7; 32];
+/// What was pushed and not acknowledged is stored after so long.
+const GRACE_MS: u64 = 250;
 /// A commit takes at most so long.
 const COMMIT_MS: u64 = 12;
 
@@ -196,7 +198,26 @@ impl Sim {
         if relay.life != life {
             return;
         }
-        if let Some((ticket, answer, fault)) = relay.disk.carry_out(&mut self.dice) {
+        let answers = relay.disk.carry_out(&mut self.dice);
+        for (ticket, answer, _) in &answers {
+            if matches!(answer, Answer::Admitted { .. }) {
+                self.summary.admitted += 1;
+                self.events.at(self.now.plus(GRACE_MS), Event::Overdue(at, life, *ticket));
+            }
+        }
+        self.answers(at, life, answers);
+    }
+
+    /// A message was pushed, and not acknowledged in its time.
+    pub(super) fn overdue(&mut self, at: At, life: u64, ticket: Ticket) {
+        if self.relays[at.0].life == life {
+            let answers = self.relays[at.0].disk.store_late(ticket, &mut self.dice);
+            self.answers(at, life, answers);
+        }
+    }
+
+    fn answers(&mut self, at: At, life: u64, answers: Vec<(Ticket, Answer, bool)>) {
+        for (ticket, answer, fault) in answers {
             self.summary.disk_faults += u64::from(fault);
             self.events.at(self.now.plus(1), Event::Stored(at, life, ticket, answer));
         }

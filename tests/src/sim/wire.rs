@@ -160,6 +160,7 @@ impl Sim {
                 }
             }
             Event::Disk(at, life) => self.disk(at, life),
+            Event::Overdue(at, life, ticket) => self.overdue(at, life, ticket),
             Event::Stored(at, life, ticket, answer) => {
                 if self.relays[at.0].life == life {
                     self.relays[at.0].core.handle_stored(ticket, answer, self.now);
