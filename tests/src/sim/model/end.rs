@@ -73,16 +73,19 @@ impl Model {
             }
         }
         let (at, state) = (said.at.since(BEGIN), message.state);
+        let fails = message.fails.map(|at| at.since(BEGIN));
         violated(format!(
-            "{number}, said by {:?} to {:?} {at} ms after the beginning, is {state:?} and was not shown",
+            "{number}, said by {:?} to {:?} {at} ms after the beginning, is {state:?} and was not shown (fails {fails:?})",
             said.from, said.to
         ))
     }
 
-    /// Whether a text may be lost at a relay: its reader left, or has an older profile, or a relay has older queues.
+    /// Whether a text may be lost at a relay: its reader left, or has an older profile, or a relay has older queues, or the
+    /// two met anew on one side only.
     fn may_be_lost(&self, said: &Said) -> bool {
         let lives = |who: Who| self.old_relays.iter().any(|at| self.homes.contains(&(who, *at)));
         self.parted.contains(&(said.from, said.to))
+            || self.half_met.contains(&(said.from, said.to))
             || self.old_people.contains(&said.to)
             || lives(said.from)
             || lives(said.to)
