@@ -47,7 +47,8 @@ pub(super) async fn set(shell: &mut Shell, found: &ArgMatches) -> Result<Done, F
     shell.print.talk("duress-choose", []);
     // With the key file that the profile needs: it will be typed where that one would be.
     let key_file = shell.key_file()?;
-    let passphrase = shell.new_passphrase(&[])?.with_key_file(key_file);
+    let name = client.status().await?.name;
+    let passphrase = shell.new_passphrase(&[&name])?.with_key_file(key_file);
     client.set_duress(passphrase, what).await?;
     let what = client.duress().await?;
     client.close().await;
