@@ -49,6 +49,8 @@ pub(super) struct Known {
     arrived: BTreeMap<QueueRef, u64>,
     /// When each message must be gone.
     ends: BTreeMap<(QueueRef, u64), Timestamp>,
+    /// Queues that nobody subscribed to yet, and whether something was put into them.
+    unheard: BTreeMap<QueueRef, bool>,
     broken: Option<Violation>,
 }
 
@@ -70,12 +72,21 @@ impl Known {
             (Op::Append { send, message, ttl, now, .. }, Answer::Appended { queue, sequence, .. }) => {
                 let again = self.taken.insert((*send, *message), *now);
                 // It stays to the end of its hour or day at the most (rule Q9).
+                self.unheard.entry(*queue).and_modify(|used| *used = true);
                 self.ends.insert((*queue, *sequence), now.plus(ttl.millis()).plus(DAY_MS));
                 if again.is_some_and(|then| now.since(then) < ID_MS) {
                     "a relay took a message id twice"
                 } else {
                     return;
                 }
+            }
+            (Op::MakeQueue { .. }, Answer::Made(queue)) => {
+                self.unheard.insert(*queue, false);
+                return;
+            }
+            (Op::Renew { queues, .. }, Answer::Done) => {
+                self.unheard.retain(|queue, _| !queues.contains(queue));
+                return;
             }
             (Op::Acknowledge { queue, upto, .. }, Answer::Acknowledged { .. }) => {
                 let arrived = self.arrived.entry(*queue).or_insert(0);
@@ -167,6 +178,11 @@ impl Disk {
             _ => {}
         }
         answer
+    }
+
+    /// Whether somebody wrote to a queue that its reader never subscribed to (docs/known-issues.md).
+    pub(super) fn was_unheard(&self) -> bool {
+        self.known.unheard.values().any(|used| *used)
     }
 
     /// What is held.

@@ -4,12 +4,17 @@ use beresta_client::store::message::{Message, MessageState};
 use beresta_client::store::queue::OwnQueueState;
 use beresta_proto::bundle::IdentityPublic;
 use beresta_proto::id::{ReadId, RelayId};
-use beresta_proto::time::{Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::{Model, Said, Violation, violated};
 use crate::sim::person::Person;
 use crate::sim::relay::Node;
 use crate::sim::{At, BEGIN, Who};
+
+/// A queue that nobody reads lives for so long at least.
+const QUEUE_MS: u64 = 90 * DAY_MS;
+/// A relay that somebody left is asked for what came there for so long, whether they were there or not.
+const OLD_HOME_MS: u64 = 28 * DAY_MS;
 
 impl Model {
     /// What was accepted was shown, or its sender knows that it was not, or its time was over; and relays hold nothing.
@@ -30,7 +35,7 @@ impl Model {
             }
             let message = people[said.from.0].store.transaction(|tx| tx.message(said.row)).unwrap();
             match message {
-                Some(message) => self.not_shown(*number, said, &message, people, now)?,
+                Some(message) => self.not_shown(*number, said, &message, (people, relays), now)?,
                 None => self.gone(*number, said, people)?,
             }
         }
@@ -58,7 +63,7 @@ impl Model {
         number: u64,
         said: &Said,
         message: &Message,
-        people: &mut [Person],
+        (people, relays): (&mut [Person], &[Node]),
         now: Timestamp,
     ) -> Result<(), Violation> {
         if message.state == MessageState::Failed {
@@ -68,7 +73,9 @@ impl Model {
             // The sender is told after 21 days. Who made the invite was away for longer than its queue is read out.
             let late = now.since(BEGIN) > TtlClass::ThreeWeeks.millis();
             let stranger = !knows(&mut people[said.to.0], &self.people[said.from.0]);
-            if (late && stranger) || self.may_be_lost(said) {
+            // Its queue may have ended while its reader was away (rule Q13).
+            let ended = now.since(BEGIN) > QUEUE_MS || relays.iter().any(|relay| relay.disk.was_unheard());
+            if (late && stranger) || ended || self.left_unread(said.to, now) || self.may_be_lost(said) {
                 return Ok(());
             }
         }
@@ -91,6 +98,12 @@ impl Model {
             || lives(said.to)
     }
 
+    /// Whether somebody moved, and may have been away for as long as the old relay is asked for what came there.
+    fn left_unread(&self, who: Who, now: Timestamp) -> bool {
+        let homes = self.homes.range((who, At(0))..=(who, At(usize::MAX)));
+        now.since(BEGIN) > OLD_HOME_MS && homes.count() > 1
+    }
+
     /// The text is gone from its sender's profile, unshown.
     fn gone(&self, number: u64, said: &Said, people: &mut [Person]) -> Result<(), Violation> {
         let Said { from, to, row, at, .. } = said;
@@ -109,12 +122,13 @@ impl Model {
         Ok(())
     }
 
-    /// Everything was read. A queue that nobody knows of any more, because somebody has an older profile or a relay older
-    /// queues, holds what it has until it ends.
+    /// Everything was read. A queue that nobody knows of any more, because somebody has an older profile, a relay older
+    /// queues, or somebody left it long ago, holds what it has until it ends.
     fn relays_rest(&self, people: &mut [Person], relays: &[Node], now: Timestamp) -> Result<(), Violation> {
         for (at, relay) in relays.iter().enumerate() {
             let held = relay.disk.stats();
-            let lost = !self.old_people.is_empty() || self.old_relays.contains(&At(at));
+            let left = (0..people.len()).any(|who| self.left_unread(Who(who), now));
+            let lost = left || !self.old_people.is_empty() || self.old_relays.contains(&At(at));
             let waiting = if lost {
                 let queues = people.iter_mut().flat_map(|person| read_at(person, &relay.id));
                 queues.map(|queue| relay.waiting(&queue, now) as u64).sum()
