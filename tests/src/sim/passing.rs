@@ -35,45 +35,36 @@ impl Disk {
     /// Carries an operation out. What is appended passes, if its reader is `quick`; what passes is settled by what comes
     /// after it.
     pub(super) fn pass(&mut self, ticket: Ticket, op: Op, quick: bool) -> Vec<(Ticket, Answer)> {
-        match &op {
-            Op::Append { .. } => {
-                let mut answers = self.store_repeated(&op);
-                if quick {
-                    answers.extend(self.admit(ticket, op));
-                    return answers;
-                }
-                let answer = self.perform(op);
-                if let Answer::Appended { queue, .. } = &answer {
-                    answers.extend(self.store_upto(*queue, u64::MAX));
-                }
-                answers.push((ticket, answer));
-                answers
-            }
-            Op::Acknowledge { queue, upto, .. } => {
-                let (queue, upto) = (*queue, *upto);
-                let mut answers = vec![(ticket, self.perform(op))];
-                answers.extend(self.store_upto(queue, upto));
-                answers
-            }
-            Op::DeleteQueue { queue } => {
-                let queue = *queue;
-                let mut answers = self.store_upto(queue, u64::MAX);
-                answers.push((ticket, self.perform(op)));
-                answers
-            }
-            Op::Fetch { queue, .. } => {
-                let queue = *queue;
-                let answer = match self.perform(op) {
-                    Answer::Messages(mut messages) => {
-                        messages.retain(|message| !self.passes(queue, message.sequence));
-                        Answer::Messages(messages)
-                    }
-                    other => other,
-                };
-                vec![(ticket, answer)]
-            }
-            _ => vec![(ticket, self.perform(op))],
+        if matches!(op, Op::Append { .. }) {
+            return self.pass_append(ticket, op, quick);
         }
+        // What waits for a queue's reader is acknowledged, or gone with the queue.
+        let before = if let Op::DeleteQueue { queue } = &op { Some((*queue, u64::MAX)) } else { None };
+        let after = if let Op::Acknowledge { queue, upto, .. } = &op { Some((*queue, *upto)) } else { None };
+        let fetched = if let Op::Fetch { queue, .. } = &op { Some(*queue) } else { None };
+        let mut answers = before.map_or_else(Vec::new, |(queue, upto)| self.store_upto(queue, upto));
+        let mut answer = self.perform(op);
+        if let (Some(queue), Answer::Messages(messages)) = (fetched, &mut answer) {
+            messages.retain(|message| !self.passes(queue, message.sequence));
+        }
+        answers.push((ticket, answer));
+        answers.extend(after.map_or_else(Vec::new, |(queue, upto)| self.store_upto(queue, upto)));
+        answers
+    }
+
+    fn pass_append(&mut self, ticket: Ticket, op: Op, quick: bool) -> Vec<(Ticket, Answer)> {
+        let mut answers = self.store_repeated(&op);
+        if quick {
+            answers.extend(self.admit(ticket, op));
+            return answers;
+        }
+        let answer = self.perform(op);
+        if let Answer::Appended { queue, .. } = &answer {
+            // In the order of the queue.
+            answers.extend(self.store_upto(*queue, u64::MAX));
+        }
+        answers.push((ticket, answer));
+        answers
     }
 
     /// A message was not acknowledged in its time: it is stored, with all that passes before it. Or it can't be.
