@@ -294,8 +294,12 @@ impl Sim {
         }
     }
 
-    /// Sets a person's clock. A program that runs looks at it now and then, and so finds out.
+    /// Sets a person's clock. A program that runs looks at it now and then, a moment before as well, and so finds out.
     fn set_clock(&mut self, who: Who, off_ms: i64) {
+        if self.people[who.0].running {
+            let clock = self.people[who.0].clock(self.now);
+            self.step(who, |engine, store| engine.handle_timeout(store, clock));
+        }
         self.people[who.0].clock_off_ms = off_ms;
         if self.people[who.0].running {
             let clock = self.people[who.0].clock(self.now);

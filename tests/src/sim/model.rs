@@ -313,8 +313,9 @@ impl Model {
             return Ok(());
         }
         if said.seen.is_some() {
-            // Who went on with an older profile may say again what had arrived, and was forgotten there since.
-            if self.old_people.contains(&said.from) {
+            // Who went on with an older profile may say again what had arrived, and so may who meets anew with somebody who
+            // removed them, and all that they had said.
+            if self.old_people.contains(&said.from) || self.parted.contains(&(said.from, said.to)) {
                 return Ok(());
             }
             return violated(format!("{who:?} was shown {number} twice"));

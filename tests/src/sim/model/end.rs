@@ -13,6 +13,8 @@ use crate::sim::{At, BEGIN, Who};
 
 /// A queue that nobody reads lives for so long at least.
 const QUEUE_MS: u64 = 90 * DAY_MS;
+/// A queue that is to be deleted at a relay is given up after so long without a line there; the relay ends it by itself.
+const DELETING_MS: u64 = 7 * DAY_MS;
 /// A relay that somebody left is asked for what came there for so long, whether they were there or not.
 const OLD_HOME_MS: u64 = 28 * DAY_MS;
 
@@ -128,7 +130,8 @@ impl Model {
         for (at, relay) in relays.iter().enumerate() {
             let held = relay.disk.stats();
             let left = (0..people.len()).any(|who| self.left_unread(Who(who), now));
-            let lost = left || !self.old_people.is_empty() || self.old_relays.contains(&At(at));
+            let given_up = now.since(BEGIN) > DELETING_MS;
+            let lost = left || given_up || !self.old_people.is_empty() || self.old_relays.contains(&At(at));
             let waiting = if lost {
                 let queues = people.iter_mut().flat_map(|person| read_at(person, &relay.id));
                 queues.map(|queue| relay.waiting(&queue, now) as u64).sum()
