@@ -1,7 +1,7 @@
 //! A relay's epoch keys: asked for, and checked in one place, however they came (rules D7, D8 and D10).
 
 use beresta_proto::command::Command;
-use beresta_proto::descriptor::{Descriptor, EpochKey, UnverifiedDescriptor};
+use beresta_proto::descriptor::{Descriptor, DescriptorError, EpochKey, UnverifiedDescriptor};
 use beresta_proto::id::RelayId;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 
@@ -80,23 +80,36 @@ impl Engine {
         }
     }
 
-    /// Takes a descriptor that its relay renewed while the link stands (rule D6), by the same checks as at its beginning. One
-    /// that fails them changes nothing: keys are checked against the one before.
+    /// Takes a descriptor that its relay shows while the link stands (rule D6), by the same checks as at its beginning, and
+    /// a renewed one in place of the one before. Whether the link may stand: a descriptor that is over by our own clock
+    /// ends it only once that may end things, or a clock that jumped would.
     pub(super) fn take_renewed(
         &mut self,
         tx: &Tx<'_>,
         relay: RelayId,
         descriptor: &[u8],
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
-        let Some(known) = tx.relay(&relay)? else { return Ok(()) };
-        let Ok(unverified) = UnverifiedDescriptor::decode(descriptor) else { return Ok(()) };
-        let verified = unverified.verify(&relay, &up.descriptor.tls_key, known.sequence, now);
-        let Some(renewed) = verified.ok().filter(|renewed| *renewed != up.descriptor) else { return Ok(()) };
-        tx.put_relay(&described(&renewed))?;
-        up.descriptor = renewed;
-        Ok(())
+    ) -> Result<bool, StoreError> {
+        let may_end = self.clock.may_end();
+        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(true) };
+        let Some(known) = tx.relay(&relay)? else { return Ok(true) };
+        let Ok(unverified) = UnverifiedDescriptor::decode(descriptor) else { return Ok(false) };
+        match unverified.verify(&relay, &up.descriptor.tls_key, known.sequence, now) {
+            // With one number a relay signs one descriptor (rule D2).
+            Ok(shown) if shown.sequence > up.descriptor.sequence => {
+                tx.put_relay(&described(&shown))?;
+                up.descriptor = shown;
+                Ok(true)
+            }
+            Ok(_) => Ok(true),
+            Err(DescriptorError::Stale) => Ok(!may_end),
+            Err(
+                DescriptorError::OtherRelay
+                | DescriptorError::Forged
+                | DescriptorError::OtherTlsKey
+                | DescriptorError::Superseded,
+            ) => Ok(false),
+        }
     }
 
     /// Takes the keys that a relay handed out with its `clock`, at the beginning of a link or later. What it may not say is
@@ -109,7 +122,6 @@ impl Engine {
         clock: Timestamp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.hear_clock(tx, relay, clock, now)?;
         let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return Ok(()) };
         let Some(known) = tx.relay(&relay)? else { return Ok(()) };
         let Ok(epoch_keys) = up.descriptor.epoch_keys(epoch_keys, clock) else { return Ok(()) };

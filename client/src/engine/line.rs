@@ -13,8 +13,7 @@ use super::invite::{Purpose, PutInvite, QueueFor};
 use crate::rng::Rng;
 use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
-use crate::store::queue::OwnQueueId;
-use crate::store::queue::PeerQueueId;
+use crate::store::queue::{OwnQueueId, PeerQueueId};
 
 /// First pause after a failure; doubles with every further one.
 const RETRY_FIRST_MS: u64 = SECOND_MS;

@@ -55,6 +55,7 @@ impl Engine {
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
             engine.unreached.remove(&relay);
+            engine.hear_clock(tx, relay, link.clock, now)?;
             engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)?;
             // Before anything leaves: what is given up is not sent any more.
             engine.end_by_time(tx, now)
@@ -186,8 +187,13 @@ impl Engine {
                 Ok(())
             }
             (Flight::Refresh, Reply::Descriptor { descriptor, epoch_keys, clock }) => {
-                self.take_renewed(tx, relay, &descriptor, now)?;
-                self.take_keys(tx, relay, epoch_keys, clock, now)
+                // The clock first: what is over by ours is so only if the relay's does not contradict it.
+                self.hear_clock(tx, relay, clock, now)?;
+                if self.take_renewed(tx, relay, &descriptor, now)? {
+                    self.take_keys(tx, relay, epoch_keys, clock, now)
+                } else {
+                    self.misbehaved(tx, relay, &Flight::Refresh, now)
+                }
             }
             // A read id is drawn from 2^192: one that we know was not drawn.
             (Flight::MakeQueue(queue), Reply::QueueMade { read_id, send_id })

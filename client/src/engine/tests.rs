@@ -68,6 +68,10 @@ impl Station {
         }
     }
 
+    fn signed(&self) -> Vec<u8> {
+        self.descriptor().sign(&self.identity).unwrap()
+    }
+
     fn address(&self) -> RelayAddress {
         self.descriptor().address()
     }

@@ -67,7 +67,7 @@ fn a_clock_that_was_a_day_ahead_and_is_set_right_is_compared_anew_at_once() {
     let asked = tokens(&bench.effects());
     assert!(!asked.is_empty(), "the home relay is asked for its clock");
     let reply = Reply::Descriptor {
-        descriptor: Vec::new(),
+        descriptor: home.signed(),
         epoch_keys: vec![home.epoch_key(right.day())],
         clock: right,
     };

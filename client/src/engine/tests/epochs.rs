@@ -60,9 +60,37 @@ fn keys_are_checked_at_the_beginning_of_a_link_as_later() {
     bench.engine.unopenable(station.id(), now.plus(MINUTE_MS));
     let asked = tokens(&bench.effects());
     let epoch_keys = vec![other.epoch_key(today)];
-    let reply = Reply::Descriptor { descriptor: Vec::new(), epoch_keys, clock: now };
+    let reply = Reply::Descriptor { descriptor: station.signed(), epoch_keys, clock: now };
     bench.engine.handle_reply(&mut bench.store, station.id(), asked[0], Some(reply), now).unwrap();
     assert_eq!(bench.key(&station), Some(today));
+}
+
+impl Bench {
+    /// The relay answers a question for keys on a link that stands: one that was asked, or is a minute later.
+    fn is_told(&mut self, station: &Station, descriptor: Vec<u8>, keys: Vec<EpochKey>, clock: Timestamp) {
+        let to_relay = |effect: Effect| {
+            let Effect::Transmit { relay, token, command: _ } = effect else { return None };
+            (relay == station.id()).then_some(token)
+        };
+        let asked = |bench: &mut Self| bench.effects().into_iter().find_map(to_relay);
+        let token = asked(self).unwrap_or_else(|| {
+            self.now = self.now.plus(MINUTE_MS);
+            self.engine.unopenable(station.id(), self.now);
+            asked(self).unwrap()
+        });
+        let reply = Reply::Descriptor { descriptor, epoch_keys: keys, clock };
+        self.engine.handle_reply(&mut self.store, station.id(), token, Some(reply), self.now).unwrap();
+    }
+
+    fn sequence(&mut self, station: &Station) -> u64 {
+        self.store.transaction(|tx| tx.relay(&station.id())).unwrap().unwrap().sequence
+    }
+}
+
+/// The descriptor of a hundred days later.
+fn renewed(station: &Station, now: Timestamp) -> Descriptor {
+    let (not_before, not_after) = (now.minus(DAY_MS), now.plus(80 * DAY_MS));
+    Descriptor { sequence: 2, not_before, not_after, ..station.descriptor() }
 }
 
 #[test]
@@ -70,50 +98,79 @@ fn a_link_that_outlives_its_descriptor_goes_on_with_the_renewed_one() {
     let (mut bench, station) = at_home();
     bench.links(&station);
     bench.effects();
-    // What it is told later on the same link: the reply to a question for keys.
-    let told = |bench: &mut Bench, descriptor: Vec<u8>, key: EpochKey| {
-        let now = bench.now;
-        bench.engine.unopenable(station.id(), now);
-        let asked = tokens(&bench.effects());
-        let reply = Reply::Descriptor { descriptor, epoch_keys: vec![key], clock: now };
-        bench.engine.handle_reply(&mut bench.store, station.id(), asked[0], Some(reply), now).unwrap();
-        bench.effects();
-    };
-    let sequence =
-        |bench: &mut Bench| bench.store.transaction(|tx| tx.relay(&station.id())).unwrap().unwrap().sequence;
     bench.now = bench.now.plus(100 * DAY_MS);
-    let today = bench.now.day();
-    let mut renewed = Descriptor {
-        sequence: 2,
-        not_before: bench.now.minus(DAY_MS),
-        not_after: bench.now.plus(80 * DAY_MS),
-        ..station.descriptor()
-    };
-    // Neither the one before nor one of another key of the link, nor one that is not signed.
-    let other_tls = Descriptor { tls_key: [8; 32], ..renewed.clone() }.sign(&station.identity).unwrap();
-    let forged = renewed.sign(&station.epoch_signer).unwrap();
-    let old = station.descriptor().sign(&station.identity).unwrap();
-    for refused in [old.clone(), other_tls, forged] {
-        told(&mut bench, refused, station.epoch_key(today));
-        assert_ne!(bench.key(&station), Some(today));
-        assert_eq!(sequence(&mut bench), 1);
-        bench.now = bench.now.plus(MINUTE_MS);
-    }
-    told(&mut bench, renewed.sign(&station.identity).unwrap(), station.epoch_key(today));
-    assert_eq!((bench.key(&station), sequence(&mut bench)), (Some(today), 2));
+    let (now, today) = (bench.now, bench.now.day());
+    let shown = renewed(&station, now);
+    bench.is_told(&station, shown.sign(&station.identity).unwrap(), vec![station.epoch_key(today)], now);
+    assert_eq!((bench.key(&station), bench.sequence(&station)), (Some(today), 2));
 
-    // A new signer of epoch keys is taken, and the descriptor before is not taken back.
+    // Another one under the same number is not taken; a new signer of epoch keys is, under the next.
     let signer = SigningKey::random(&mut rng(77));
-    renewed = Descriptor { sequence: 3, epoch_signer: signer.verifying_key().unwrap(), ..renewed };
-    bench.now = bench.now.plus(DAY_MS);
-    let (descriptor, today) = (renewed.sign(&station.identity).unwrap(), bench.now.day());
-    let key = EpochKey::sign(today, station.epoch.public().unwrap(), &signer).unwrap();
-    told(&mut bench, descriptor, key);
-    assert_eq!((bench.key(&station), sequence(&mut bench)), (Some(today), 3));
-    bench.now = bench.now.plus(DAY_MS);
-    let tomorrow = station.epoch_key(bench.now.day());
-    told(&mut bench, old, tomorrow);
-    assert_eq!((bench.key(&station), sequence(&mut bench)), (Some(today), 3));
+    let shown = Descriptor { epoch_signer: signer.verifying_key().unwrap(), ..shown };
+    bench.now = now.plus(DAY_MS);
+    let (now, tomorrow) = (bench.now, today + 1);
+    let key = EpochKey::sign(tomorrow, station.epoch.public().unwrap(), &signer).unwrap();
+    bench.is_told(&station, shown.sign(&station.identity).unwrap(), vec![key.clone()], now);
+    assert_eq!((bench.key(&station), bench.sequence(&station)), (Some(today), 2));
+    let next = Descriptor { sequence: 3, ..shown };
+    bench.is_told(&station, next.sign(&station.identity).unwrap(), vec![key], now);
+    assert_eq!((bench.key(&station), bench.sequence(&station)), (Some(tomorrow), 3));
+    assert_eq!(hang_ups(&bench.effects()), 0);
+}
+
+#[test]
+fn a_link_on_which_a_wrong_descriptor_is_shown_is_closed() {
+    type Wrong = fn(&Station, Descriptor) -> Vec<u8>;
+    let wrong: [Wrong; 4] = [
+        |station, shown| Descriptor { tls_key: [8; 32], ..shown }.sign(&station.identity).unwrap(),
+        |station, shown| shown.sign(&station.epoch_signer).unwrap(),
+        |_, shown| shown.sign(&SigningKey::random(&mut rng(5))).unwrap(),
+        |_, _| Vec::new(),
+    ];
+    for wrong in wrong {
+        let (mut bench, station) = at_home();
+        bench.links(&station);
+        bench.effects();
+        let (now, today) = (bench.now, bench.now.day());
+        let shown = wrong(&station, renewed(&station, now));
+        bench.is_told(&station, shown, vec![station.epoch_key(today)], now);
+        assert_eq!((hang_ups(&bench.effects()), bench.sequence(&station)), (1, 1));
+        assert!(!bench.engine.is_linked(&station.id()));
+    }
+}
+
+#[test]
+fn a_relay_that_shows_a_superseded_descriptor_later_is_hung_up_on() {
+    let (mut bench, station) = at_home();
+    bench.links(&station);
+    bench.effects();
+    let (now, keys) = (bench.now, vec![station.epoch_key(bench.now.day())]);
+    bench.is_told(&station, renewed(&station, now).sign(&station.identity).unwrap(), keys.clone(), now);
+    assert_eq!(hang_ups(&bench.effects()), 0);
+    bench.is_told(&station, station.signed(), keys, now);
+    assert_eq!((hang_ups(&bench.effects()), bench.sequence(&station)), (1, 2));
+}
+
+#[test]
+fn whoever_holds_back_the_clock_of_a_relay_keeps_no_link_longer_than_its_descriptor() {
+    // The home relay tells the time; a thief of another one, without its identity key, lets it stand at the last day.
+    let (mut bench, home) = at_home();
+    let stolen = Station::new(2);
+    bench.reads_a_queue(&stolen);
+    bench.links(&home);
+    bench.links(&stolen);
+    bench.effects();
+    let held_back = BEGIN.plus(80 * DAY_MS);
+    let keys = vec![stolen.epoch_key(held_back.day())];
+    // By a clock that nobody confirms, ours may have jumped.
+    bench.now = BEGIN.plus(100 * DAY_MS);
+    bench.is_told(&stolen, stolen.signed(), keys.clone(), held_back);
+    assert!(bench.engine.is_linked(&stolen.id()));
+    let (clock, shown) = (bench.now, renewed(&home, bench.now).sign(&home.identity).unwrap());
+    bench.is_told(&home, shown, vec![home.epoch_key(clock.day())], clock);
+    bench.effects();
+    bench.is_told(&stolen, stolen.signed(), keys, held_back);
+    assert!(!bench.engine.is_linked(&stolen.id()) && bench.engine.is_linked(&home.id()));
 }
 
 #[test]
@@ -139,7 +196,7 @@ fn keys_are_asked_for_once_a_minute_however_often_a_capsule_does_not_open() {
         for token in tokens(&bench.effects()) {
             asked += 1;
             let epoch_keys = vec![station.epoch_key(now.day())];
-            let reply = Reply::Descriptor { descriptor: Vec::new(), epoch_keys, clock: now };
+            let reply = Reply::Descriptor { descriptor: station.signed(), epoch_keys, clock: now };
             bench.engine.handle_reply(&mut bench.store, station.id(), token, Some(reply), now).unwrap();
             bench.effects();
         }
