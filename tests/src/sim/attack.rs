@@ -145,8 +145,15 @@ impl Sim {
             Taken::Moved => {
                 let Some(inside) = self.inside(to, &own.envelope, &envelope) else { return };
                 let other = Who(self.dice.random_range(0..self.people.len()));
-                let queues: Vec<_> =
-                    self.queues(other).into_iter().filter(|one| one.read_id != queue).collect();
+                // To where it belongs is no attack: what a liar sealed rightly they have said.
+                let author = self.people[inside.from.0].identity;
+                let found = self.people[other.0].store.transaction(|tx| tx.contact_by_identity(&author));
+                let author = found.unwrap().map(|contact| contact.id);
+                let wrong = |one: &OwnQueue| {
+                    let belongs = inside.from == liar && one.contact.is_some() && one.contact == author;
+                    one.read_id != queue && !belongs
+                };
+                let queues: Vec<_> = self.queues(other).into_iter().filter(wrong).collect();
                 self.inject_sealed(other, &queues, &inside.seal, rng);
             }
             Taken::Resealed => {
