@@ -273,7 +273,7 @@ impl Sim {
             Transition::Remove(who, other) => self.remove(who, other),
             Transition::Clear(who, with) => self.clear(who, with),
             Transition::Offline(who) => {
-                self.people[who.0].online = false;
+                self.people[who.0].connects(false, self.now);
                 self.cut(who);
             }
             Transition::Off(who) => self.switch_off(who),

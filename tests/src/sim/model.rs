@@ -77,6 +77,8 @@ pub(super) struct Model {
     blocked: BTreeSet<(Who, Who)>,
     /// Who blocked or removed whom once, both ways.
     parted: BTreeSet<(Who, Who)>,
+    /// Who removed whom once, and all that they had said with them.
+    removed: BTreeSet<(Who, Who)>,
     /// Who met anew by an invite that did not name them, both ways: its maker was told what to do, and does not do it here.
     half_met: BTreeSet<(Who, Who)>,
     /// Who deleted what was said to whom, and when last.
@@ -122,6 +124,7 @@ impl Model {
             self.blocked.insert((who, from));
         } else {
             self.blocked.remove(&(who, from));
+            self.removed.insert((who, from));
         }
     }
 
@@ -315,7 +318,7 @@ impl Model {
         if said.seen.is_some() {
             // Who went on with an older profile may say again what had arrived, and so may who meets anew with somebody who
             // removed them, and all that they had said.
-            if self.old_people.contains(&said.from) || self.parted.contains(&(said.from, said.to)) {
+            if self.old_people.contains(&said.from) || self.removed.contains(&(said.to, said.from)) {
                 return Ok(());
             }
             return violated(format!("{who:?} was shown {number} twice"));

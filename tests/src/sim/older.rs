@@ -51,7 +51,8 @@ impl Sim {
         let (running, online) = (self.people[who.0].running, self.people[who.0].online);
         self.switch_off(who);
         let person = &mut self.people[who.0];
-        (person.store, person.told, person.online) = (older.store, older.told, online);
+        (person.store, person.told) = (older.store, older.told);
+        person.connects(online, self.now);
         self.mend(who);
         self.model.goes_back(who, older.remembered);
         self.summary.older += 1;

@@ -51,6 +51,9 @@ pub(super) struct Person {
     pub(super) store: Store,
     pub(super) identity: IdentityPublic,
     pub(super) online: bool,
+    /// Since when they had no line, and the longest time in which they had none.
+    gone: Option<Timestamp>,
+    away_ms: u64,
     /// Whether their program runs.
     pub(super) running: bool,
     pub(super) clock_off_ms: i64,
@@ -96,6 +99,8 @@ impl Person {
             store,
             identity,
             online: true,
+            gone: None,
+            away_ms: 0,
             running: true,
             clock_off_ms: 0,
             dialling: BTreeSet::new(),
@@ -125,6 +130,19 @@ impl Person {
         self.wakes
             .filter(|_| self.running)
             .map(|due| Timestamp(due.0.saturating_add_signed(-self.clock_off_ms)).max(self.pause))
+    }
+
+    /// They have a line from now on, or none.
+    pub(super) fn connects(&mut self, online: bool, now: Timestamp) {
+        let gone = self.gone.take();
+        self.away_ms = self.away_ms.max(gone.map_or(0, |since| now.since(since)));
+        self.gone = if online { None } else { gone.or(Some(now)) };
+        self.online = online;
+    }
+
+    /// The longest time in which they had no line.
+    pub(super) const fn away_ms(&self) -> u64 {
+        self.away_ms
     }
 
     /// Whether what is due at a time was done by then.
@@ -240,7 +258,8 @@ impl Sim {
     pub(super) fn switch_off(&mut self, who: Who) {
         self.cut(who);
         let person = &mut self.people[who.0];
-        (person.online, person.running) = (false, false);
+        person.connects(false, self.now);
+        person.running = false;
         person.life += 1;
         person.lines.clear();
         person.dialling.clear();
@@ -249,7 +268,7 @@ impl Sim {
 
     /// The machine is on and has a line. A program that ran there goes on and finds out by itself.
     pub(super) fn switch_on(&mut self, who: Who) {
-        self.people[who.0].online = true;
+        self.people[who.0].connects(true, self.now);
         if !self.people[who.0].running {
             self.start(who);
         }
@@ -261,7 +280,7 @@ impl Sim {
         if self.people[who.0].running {
             self.summary.kills += 1;
             self.switch_off(who);
-            self.people[who.0].online = online;
+            self.people[who.0].connects(online, self.now);
             self.start(who);
         }
     }

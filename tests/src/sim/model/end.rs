@@ -11,12 +11,15 @@ use crate::sim::person::Person;
 use crate::sim::relay::Node;
 use crate::sim::{At, BEGIN, Who};
 
-/// A queue that nobody reads lives for so long at least.
+/// A queue that nobody reads lives for so long at least, and for so long where nobody ever did (rule Q13).
 const QUEUE_MS: u64 = 90 * DAY_MS;
+const UNHEARD_MS: u64 = 2 * DAY_MS;
 /// A queue that is to be deleted at a relay is given up after so long without a line there; the relay ends it by itself.
 const DELETING_MS: u64 = 7 * DAY_MS;
 /// A relay that somebody left is asked for what came there for so long, whether they were there or not.
 const OLD_HOME_MS: u64 = 28 * DAY_MS;
+/// Clocks are wrong by a day.
+const CLOCK_MS: u64 = DAY_MS;
 
 impl Model {
     /// What was accepted was shown, or its sender knows that it was not, or its time was over; and relays hold nothing.
@@ -76,8 +79,11 @@ impl Model {
             let late = now.since(BEGIN) > TtlClass::ThreeWeeks.millis();
             let stranger = !knows(&mut people[said.to.0], &self.people[said.from.0]);
             // Its queue may have ended while its reader was away (rule Q13).
-            let ended = now.since(BEGIN) > QUEUE_MS || relays.iter().any(|relay| relay.disk.was_unheard());
-            if (late && stranger) || ended || self.left_unread(said.to, now) || self.may_be_lost(said) {
+            let reader = &people[said.to.0];
+            let homes = relays.iter().enumerate().filter(|(at, _)| self.homes.contains(&(said.to, At(*at))));
+            let unheard = homes.into_iter().any(|(_, relay)| relay.disk.was_unheard());
+            let ended = was_away(reader, QUEUE_MS) || (unheard && was_away(reader, UNHEARD_MS));
+            if (late && stranger) || ended || self.left_unread(said.to, reader) || self.may_be_lost(said) {
                 return Ok(());
             }
         }
@@ -100,10 +106,10 @@ impl Model {
             || lives(said.to)
     }
 
-    /// Whether somebody moved, and may have been away for as long as the old relay is asked for what came there.
-    fn left_unread(&self, who: Who, now: Timestamp) -> bool {
+    /// Whether somebody moved, and was away for as long as the old relay is asked for what came there.
+    fn left_unread(&self, who: Who, person: &Person) -> bool {
         let homes = self.homes.range((who, At(0))..=(who, At(usize::MAX)));
-        now.since(BEGIN) > OLD_HOME_MS && homes.count() > 1
+        was_away(person, OLD_HOME_MS) && homes.count() > 1
     }
 
     /// The text is gone from its sender's profile, unshown.
@@ -125,13 +131,12 @@ impl Model {
     }
 
     /// Everything was read. A queue that nobody knows of any more, because somebody has an older profile, a relay older
-    /// queues, or somebody left it long ago, holds what it has until it ends.
+    /// queues, or somebody was away for so long that they gave up deleting it, holds what it has until it ends.
     fn relays_rest(&self, people: &mut [Person], relays: &[Node], now: Timestamp) -> Result<(), Violation> {
         for (at, relay) in relays.iter().enumerate() {
             let held = relay.disk.stats();
-            let left = (0..people.len()).any(|who| self.left_unread(Who(who), now));
-            let given_up = now.since(BEGIN) > DELETING_MS;
-            let lost = left || given_up || !self.old_people.is_empty() || self.old_relays.contains(&At(at));
+            let given_up = people.iter().any(|person| was_away(person, DELETING_MS));
+            let lost = given_up || !self.old_people.is_empty() || self.old_relays.contains(&At(at));
             let waiting = if lost {
                 let queues = people.iter_mut().flat_map(|person| read_at(person, &relay.id));
                 queues.map(|queue| relay.waiting(&queue, now) as u64).sum()
@@ -148,6 +153,11 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Whether somebody had no line for so long, as far as a clock can tell.
+fn was_away(person: &Person, ms: u64) -> bool {
+    person.away_ms() + CLOCK_MS > ms
 }
 
 fn knows(person: &mut Person, other: &IdentityPublic) -> bool {
