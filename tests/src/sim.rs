@@ -153,7 +153,7 @@ fn history(seed: u64) -> Result<Summary, Violation> {
     while let Some((pause, transition)) = sim.plan.next(&mut sim.dice) {
         sim.pass(pause)?;
         sim.transition(transition);
-        sim.look()?;
+        sim.look(true)?;
     }
     sim.heal();
     sim.pass(HEALING_MS)?;
@@ -203,6 +203,8 @@ impl Sim {
             self.now = self.now.max(next);
             while let Some(event) = self.events.due(self.now) {
                 self.happen(event);
+                // At once: what else happens in this moment is another step, and what is due then is still to be done.
+                self.look(false)?;
             }
             for at in (0..self.relays.len()).map(At) {
                 self.relays[at.0].renew(self.now);
@@ -220,7 +222,7 @@ impl Sim {
                     }
                 }
             }
-            self.look()?;
+            self.look(true)?;
         }
         self.now = end;
         Ok(())
@@ -232,22 +234,22 @@ impl Sim {
         self.events.next().into_iter().chain(relays).chain(people).min()
     }
 
-    /// What the model sees after every step.
-    fn look(&mut self) -> Result<(), Violation> {
+    /// What the model sees after every step; once all is done that was due, also whether it was.
+    fn look(&mut self, done: bool) -> Result<(), Violation> {
         let disks = self.relays.iter_mut().find_map(|relay| relay.disk.broken());
         if let Some(broken) = self.model.broken().or(disks) {
             return Err(broken);
         }
         for who in (0..self.people.len()).map(Who) {
-            if std::mem::take(&mut self.people[who.0].changed) {
-                let rows = self.model.look(&mut self.people[who.0], who, self.now)?;
+            if self.people[who.0].changed {
+                let rows = self.model.look(&mut self.people[who.0], who, self.now, done)?;
                 if !rows.is_empty() {
                     let clock = self.people[who.0].clock(self.now);
                     if self.wish(who, |engine, store| engine.shown(store, &rows, clock)).is_ok() {
                         self.model.noted(who, &rows);
                     }
-                    self.people[who.0].changed = false;
                 }
+                self.people[who.0].changed = !done;
             }
         }
         Ok(())

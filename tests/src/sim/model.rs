@@ -212,12 +212,13 @@ impl Model {
     }
 
     /// Looks at what is new for a person, as their screen does: whose it is, whether it was shown before, and in what
-    /// order it comes. Gives the rows that were looked at.
+    /// order it comes; and, once what was due is `done`, what should be gone. Gives the rows that were looked at.
     pub(super) fn look(
         &mut self,
         person: &mut Person,
         who: Who,
         now: Timestamp,
+        done: bool,
     ) -> Result<Vec<MessageRow>, Violation> {
         let clock = person.clock(now);
         let last = person.told;
@@ -263,7 +264,7 @@ impl Model {
             let other = self.people.iter().position(|one| *one == identity).map(Who);
             self.half_met.extend(other.into_iter().flat_map(|other| [(who, other), (other, who)]));
         }
-        if expired.is_some_and(|end| end.plus(SECOND_MS) < clock) && person.works(now) {
+        if done && expired.is_some_and(|end| end.plus(SECOND_MS) < clock) && person.works(now) {
             return violated(format!("{who:?} still has what ended at {expired:?}"));
         }
         if waits {
