@@ -52,7 +52,7 @@ pub use wish::{DecideRefused, SendRefused, SentMessage};
 
 use clock::Clock;
 use invite::Waiting;
-use line::{Flight, Line};
+use line::Line;
 
 /// The engine of one store.
 #[derive(Debug)]
@@ -173,7 +173,7 @@ impl Engine {
     pub fn is_busy(&self, store: &mut Store) -> Result<bool, StoreError> {
         let receipts = store.transaction(|tx| tx.next_receipt())?.is_some();
         let asked = |line: &Line| match line {
-            Line::Up(up) => up.any(|flight| matches!(flight, Flight::Send { .. } | Flight::MakeQueue(_))),
+            Line::Up(up) => up.sending() > 0 || up.is_making(|_| true),
             Line::Dialling { failures } => *failures == 0,
             Line::Down(_) => false,
         };

@@ -1,15 +1,16 @@
 //! Making invites, and accepting those of others (rules I1 to I9).
 //!
 //! ```text
-//! invite_new:    wait for home's line ─► MAKE_QUEUE ─► offer sealed, row kept ─► PUT_BLOB ─► link told
+//! invite_new:    wait for home's line ─► MAKE_QUEUE ─► SUBSCRIBE ─► offer sealed, row kept ─► PUT_BLOB ─► link told
 //! invite_accept: wait for its relay's line ─► CLAIM ─► offer opened ─► wait for home's line ─► MAKE_QUEUE
-//!                ─► contact, session and first message kept ─► told; the outbox does the rest
+//!                ─► SUBSCRIBE ─► contact, session and first message kept ─► told; the outbox does the rest
 //! ```
 //! Nobody has seen the link of an invite whose blob did not arrive: it is dropped. A claim that was interrupted is made
 //! again with the same key, which the relay answers alike.
 
 use beresta_proto::address::RelayAddress;
-use beresta_proto::command::Command;
+use beresta_proto::auth::{self, Exporter};
+use beresta_proto::command::{Command, Subscription};
 use beresta_proto::id::{BlobId, ConversationId, ReadId, SendId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, EnvelopeKey, SendCapability, SigningKey};
@@ -94,6 +95,14 @@ pub(super) enum Purpose {
     Contact(ContactId),
 }
 
+/// A queue that is there, and not kept yet: a crash forgets it, and nobody else has heard of it.
+#[derive(Debug)]
+pub(super) struct MadeQueue {
+    pub(super) queue: QueueFor,
+    pub(super) read_id: ReadId,
+    send_id: SendId,
+}
+
 /// A blob on its way to the relay.
 #[derive(Debug)]
 pub(super) struct PutInvite {
@@ -113,13 +122,37 @@ impl QueueFor {
         Some((Self { purpose, read_key, capability, envelope }, command))
     }
 
-    pub(super) fn into_row(
+    /// The relay made it: the command that subscribes to it for the first time on the line of `exporter`.
+    pub(super) fn made(
         self,
-        relay: &RelayAddress,
         read_id: ReadId,
         send_id: SendId,
-    ) -> (Purpose, OwnQueue) {
-        let Self { purpose, read_key, capability, envelope } = self;
+        exporter: &Exporter,
+    ) -> Result<(MadeQueue, Command), Self> {
+        match self.read_key.sign(&auth::subscribe(exporter, &read_id)) {
+            Ok(signature) => {
+                let command = Command::Subscribe(vec![Subscription { queue: read_id, signature }]);
+                Ok((MadeQueue { queue: self, read_id, send_id }, command))
+            }
+            Err(_) => Err(self),
+        }
+    }
+}
+
+impl Purpose {
+    /// The wish that waits for the queue.
+    pub(super) const fn ask(&self) -> Option<AskId> {
+        match self {
+            Self::Invite { ask, request: _ } => Some(*ask),
+            Self::Accept(accepting) => Some(accepting.request_ask()),
+            Self::Contact(_) => None,
+        }
+    }
+}
+
+impl MadeQueue {
+    pub(super) fn into_row(self, relay: &RelayAddress) -> (Purpose, OwnQueue) {
+        let Self { queue: QueueFor { purpose, read_key, capability, envelope }, read_id, send_id } = self;
         let queue = OwnQueue {
             id: OwnQueueId(0),
             relay: relay.relay,

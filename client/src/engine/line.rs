@@ -9,7 +9,7 @@ use beresta_proto::id::ReadId;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::effect::{AskId, Token};
-use super::invite::{Purpose, PutInvite, QueueFor};
+use super::invite::{MadeQueue, Purpose, PutInvite, QueueFor};
 use crate::rng::Rng;
 use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
@@ -78,10 +78,19 @@ pub(super) struct Up {
 #[derive(Debug)]
 pub(super) enum Flight {
     Subscribe(Vec<ReadId>),
-    Acknowledge { queue: ReadId, upto: u64 },
+    Acknowledge {
+        queue: ReadId,
+        upto: u64,
+    },
     Refresh,
-    Send { outbox: OutboxId, queue: PeerQueueId, reply: ReplyKey },
+    Send {
+        outbox: OutboxId,
+        queue: PeerQueueId,
+        reply: ReplyKey,
+    },
     MakeQueue(QueueFor),
+    /// The queue is kept and named once this is answered (rule I12).
+    FirstSubscribe(Box<MadeQueue>),
     PutBlob(PutInvite),
     Claim(Box<super::invite::Claiming>),
     DeleteQueue(OwnQueueId),
@@ -157,11 +166,8 @@ impl Flight {
     /// The wish that it is for.
     pub(super) const fn ask(&self) -> Option<AskId> {
         match self {
-            Self::MakeQueue(QueueFor { purpose, .. }) => match purpose {
-                Purpose::Invite { ask, request: _ } => Some(*ask),
-                Purpose::Accept(accepting) => Some(accepting.request_ask()),
-                Purpose::Contact(_) => None,
-            },
+            Self::MakeQueue(queue) => queue.purpose.ask(),
+            Self::FirstSubscribe(made) => made.queue.purpose.ask(),
             Self::PutBlob(put) => Some(put.ask),
             Self::Claim(claiming) => Some(claiming.request_ask()),
             Self::Subscribe(_)
@@ -206,5 +212,21 @@ impl Up {
 
     pub(super) fn any(&self, is: impl Fn(&Flight) -> bool) -> bool {
         self.flights.values().any(is)
+    }
+
+    /// Whether a queue is being made for what `is` says.
+    pub(super) fn is_making(&self, is: impl Fn(&Purpose) -> bool) -> bool {
+        self.any(|flight| match flight {
+            Flight::MakeQueue(queue) => is(&queue.purpose),
+            Flight::FirstSubscribe(made) => is(&made.queue.purpose),
+            Flight::Subscribe(_)
+            | Flight::Acknowledge { .. }
+            | Flight::Refresh
+            | Flight::Send { .. }
+            | Flight::PutBlob(_)
+            | Flight::Claim(_)
+            | Flight::DeleteQueue(_)
+            | Flight::DeleteBlob(_) => false,
+        })
     }
 }

@@ -4,16 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
-use beresta_proto::id::RelayId;
+use beresta_proto::id::{ReadId, RelayId, SendId};
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::epochs::described;
-use super::invite::Purpose;
+use super::invite::{MadeQueue, Purpose, QueueFor};
 use super::line::{Flight, Line, Up};
-use crate::store::queue::OwnQueue;
 use crate::store::{Store, StoreError, Tx};
 
 /// For one contact a queue is made at most this often. A relay that forgets each at once would otherwise have us tell
@@ -130,6 +129,7 @@ impl Engine {
             | Flight::Acknowledge { .. }
             | Flight::Refresh
             | Flight::MakeQueue(_)
+            | Flight::FirstSubscribe(_)
             | Flight::PutBlob(_)
             | Flight::Claim(_)
             | Flight::DeleteQueue(_)
@@ -199,12 +199,19 @@ impl Engine {
             (Flight::MakeQueue(queue), Reply::QueueMade { read_id, send_id })
                 if tx.own_queue(&relay, &read_id)?.is_none() =>
             {
-                self.granted(relay);
-                let home = tx.profile()?.home.filter(|home| home.relay == relay);
-                let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
-                let told = Self::told_address(tx, given)?;
-                let (purpose, row) = queue.into_row(&told, read_id, send_id);
-                self.queue_made(tx, &told, purpose, row, now)
+                self.subscribe_first(relay, queue, (read_id, send_id), now);
+                Ok(())
+            }
+            (Flight::FirstSubscribe(made), Reply::Subscribed(results))
+                if results.len() == 1 && tx.own_queue(&relay, &made.read_id)?.is_none() =>
+            {
+                match results.first() {
+                    Some(Subscribed::Ok) => self.queue_made(tx, relay, *made, now),
+                    Some(Subscribed::Gone) | None => {
+                        self.refused(relay, &Flight::FirstSubscribe(made), Refusal::Failed, now);
+                        Ok(())
+                    }
+                }
             }
             (Flight::PutBlob(put), Reply::Done) => {
                 let done = self.invite_put(tx, &put);
@@ -291,14 +298,37 @@ impl Engine {
         }
     }
 
+    /// A queue was made: subscribes to it before anybody hears of it (rule I12).
+    fn subscribe_first(
+        &mut self,
+        relay: RelayId,
+        queue: QueueFor,
+        (read_id, send_id): (ReadId, SendId),
+        now: Timestamp,
+    ) {
+        let Some(Line::Up(up)) = self.lines.get(&relay) else { return };
+        match queue.made(read_id, send_id, &up.exporter) {
+            Ok((made, command)) => self.transmit(relay, command, Flight::FirstSubscribe(Box::new(made))),
+            Err(queue) => self.refused(relay, &Flight::MakeQueue(queue), Refusal::Failed, now),
+        }
+    }
+
+    /// A queue is there and subscribed to: it is kept, and named to whom it was made for (rule I12).
     fn queue_made(
         &mut self,
         tx: &Tx<'_>,
-        home: &RelayAddress,
-        purpose: Purpose,
-        queue: OwnQueue,
+        relay: RelayId,
+        made: MadeQueue,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.granted(relay);
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.subscribed.insert(made.read_id);
+        }
+        let home = tx.profile()?.home.filter(|home| home.relay == relay);
+        let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
+        let home = &Self::told_address(tx, given)?;
+        let (purpose, queue) = made.into_row(home);
         match purpose {
             Purpose::Invite { ask, request } => {
                 let relay = queue.relay;
@@ -323,7 +353,7 @@ impl Engine {
         &mut self,
         tx: &Tx<'_>,
         relay: RelayId,
-        queue: beresta_proto::id::ReadId,
+        queue: ReadId,
         result: Subscribed,
     ) -> Result<(), StoreError> {
         match result {

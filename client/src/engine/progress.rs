@@ -197,10 +197,7 @@ impl Engine {
                 continue;
             }
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-            let asked = up.any(|flight| {
-                matches!(flight, Flight::MakeQueue(QueueFor { purpose: Purpose::Contact(id), .. }) if *id == contact)
-            });
-            if !asked {
+            if !up.is_making(|purpose| matches!(purpose, Purpose::Contact(id) if *id == contact)) {
                 self.make_queue(relay, Purpose::Contact(contact));
             }
         }

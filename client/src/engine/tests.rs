@@ -26,6 +26,7 @@ mod ending;
 mod epochs;
 mod lines;
 mod outbox;
+mod queues;
 mod routes;
 mod wishes;
 

@@ -3,6 +3,7 @@
 use beresta_proto::reply::{Refusal, Reply};
 
 use super::*;
+use crate::engine::line::Flight;
 
 /// Envelopes that are under way to a relay.
 fn under_way(bench: &Bench, station: &Station) -> Vec<OutboxId> {

@@ -1,0 +1,92 @@
+//! How a queue of ours comes to be known.
+
+use beresta_proto::command::Command;
+use beresta_proto::reply::{Refusal, Reply, Subscribed};
+
+use super::*;
+
+fn made(number: u8) -> Reply {
+    Reply::QueueMade { read_id: ReadId([number; 24]), send_id: SendId([number; 24]) }
+}
+
+/// What was transmitted, by the names of the protocol.
+fn said(effects: &[Effect]) -> Vec<&'static str> {
+    let mut said = Vec::new();
+    for effect in effects {
+        if let Effect::Transmit { relay: _, token: _, command } = effect {
+            said.push(match command {
+                Command::MakeQueue { .. } => "MAKE QUEUE",
+                Command::Subscribe(_) => "SUBSCRIBE",
+                Command::PutBlob { .. } => "PUT BLOB",
+                _ => "another",
+            });
+        }
+    }
+    said
+}
+
+impl Bench {
+    /// The relay answers the last command that is among `effects`.
+    fn answers(&mut self, station: &Station, effects: &[Effect], reply: Reply) -> Vec<Effect> {
+        let token = *tokens(effects).last().unwrap();
+        self.engine.handle_reply(&mut self.store, station.id(), token, Some(reply), self.now).unwrap();
+        self.effects()
+    }
+
+    fn kept(&mut self) -> (usize, u64) {
+        let look = |tx: &Tx<'_>| Ok::<_, StoreError>((tx.own_queues()?.len(), tx.count_outgoing()?));
+        self.store.transaction(look).unwrap()
+    }
+}
+
+#[test]
+fn a_queue_is_named_to_nobody_before_it_was_subscribed_to() {
+    let (home, far) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(Some(home.address()));
+    bench.links(&home);
+    bench.invites();
+
+    // In an invite.
+    let making = bench.effects();
+    assert_eq!(said(&making), ["MAKE QUEUE"]);
+    let subscribing = bench.answers(&home, &making, made(1));
+    assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
+    assert_eq!(bench.kept(), (0, 0));
+    let putting = bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(said(&putting), ["PUT BLOB"]);
+    assert_eq!(bench.kept().0, 1);
+
+    // To a contact.
+    let boris = bench.writes_to(3, far.address());
+    let needs = |tx: &Tx<'_>| {
+        let mut contact = tx.contact(boris)?;
+        contact.needs_queue = true;
+        tx.update_contact(&contact)
+    };
+    bench.store.transaction(needs).unwrap();
+    bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
+    let making = bench.effects();
+    assert_eq!(said(&making), ["MAKE QUEUE"]);
+    let subscribing = bench.answers(&home, &making, made(2));
+    assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
+    assert_eq!(bench.kept(), (1, 1));
+    bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(bench.kept().0, 2);
+}
+
+#[test]
+fn a_queue_that_is_gone_before_it_was_named_is_forgotten_and_its_wish_answered() {
+    for reply in [Reply::Subscribed(vec![Subscribed::Gone]), Reply::Refused(Refusal::RateLimited)] {
+        let home = Station::new(1);
+        let mut bench = Bench::new(Some(home.address()));
+        bench.links(&home);
+        let ask = bench.invites();
+        let making = bench.effects();
+        let subscribing = bench.answers(&home, &making, made(1));
+        let told = bench.answers(&home, &subscribing, reply);
+        let busy = |effect: &Effect| matches!(effect, Effect::Answer { ask: one, outcome: Err(AskError::RelayBusy) } if *one == ask);
+        assert!(told.iter().any(busy));
+        assert_eq!(bench.kept(), (0, 0));
+        assert!(bench.engine.is_linked(&home.id()));
+    }
+}
