@@ -55,7 +55,7 @@ impl Engine {
 
     /// Forgets queues that their relay could not be asked to delete for long.
     pub(super) fn forget_left(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut queue in tx.own_queues()? {
+        for mut queue in tx.own_queues_ending()? {
             if queue.state != OwnQueueState::Leaving {
                 continue;
             }

@@ -114,7 +114,7 @@ impl Engine {
     }
 
     fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut queue in tx.own_queues()? {
+        for mut queue in tx.own_queues_ending()? {
             if queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now) {
                 (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
                 tx.update_own_queue(&queue)?;

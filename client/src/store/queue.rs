@@ -164,6 +164,15 @@ impl Tx<'_> {
         self.query_all(&format!("SELECT {OWN} FROM own_queue ORDER BY id"), [], read_own)
     }
 
+    /// Queues of ours that will be left, or are being left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn own_queues_ending(&self) -> Result<Vec<OwnQueue>, StoreError> {
+        let sql = format!("SELECT {OWN} FROM own_queue WHERE retire IS NOT NULL OR state = 2 ORDER BY id");
+        self.query_all(&sql, [], read_own)
+    }
+
     /// Relays that there is something to say to: where a queue of ours is, an envelope goes, or a blob is to be deleted.
     /// One comes as often as there is something.
     ///

@@ -60,7 +60,7 @@ impl Engine {
 
     /// A queue of an invite that is over was subscribed to: what is in it arrives now.
     pub(in crate::engine) fn read_out(&self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut queue in tx.own_queues()? {
+        for mut queue in tx.own_queues_ending()? {
             let read = matches!(self.lines.get(&queue.relay), Some(Line::Up(up))
                 if up.subscribed.contains(&queue.read_id));
             let enough = now.plus(READ_OUT_MS);
