@@ -236,7 +236,8 @@ impl Model {
                     new.push((message, from));
                 }
                 let mut waits = false;
-                for identity in &blocked {
+                let anything = tx.count_outgoing()? > 0;
+                for identity in blocked.iter().filter(|_| anything) {
                     if let Some(contact) = tx.contact_by_identity(identity)? {
                         waits |= !tx.outgoing_to(contact.id)?.is_empty();
                     }

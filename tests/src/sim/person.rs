@@ -12,7 +12,7 @@ use beresta_client::store::{Store, StoreError};
 use beresta_proto::address::RelayAddress;
 use beresta_proto::bundle::IdentityPublic;
 use beresta_proto::frame::RequestId;
-use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use beresta_server::relay::LinkId;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
@@ -44,6 +44,8 @@ const WRITES: u32 = 16;
 /// First and longest pause of a program whose disk fails.
 const PAUSE_FIRST_MS: u64 = SECOND_MS;
 const PAUSE_LONGEST_MS: u64 = MINUTE_MS;
+/// A machine without a line sleeps after so long: its program stands still, and finds out when it has a line again.
+const AWAKE_MS: u64 = DAY_MS;
 
 /// One person.
 pub(super) struct Person {
@@ -130,6 +132,11 @@ impl Person {
         self.wakes
             .filter(|_| self.running)
             .map(|due| Timestamp(due.0.saturating_add_signed(-self.clock_off_ms)).max(self.pause))
+            .filter(|due| !self.sleeps(*due))
+    }
+
+    fn sleeps(&self, now: Timestamp) -> bool {
+        self.gone.is_some_and(|since| now.since(since) > AWAKE_MS)
     }
 
     /// They have a line from now on, or none.
@@ -147,7 +154,7 @@ impl Person {
 
     /// Whether what is due at a time was done by then.
     pub(super) fn works(&self, now: Timestamp) -> bool {
-        self.trouble.is_none() && self.pause <= now
+        self.trouble.is_none() && self.pause <= now && !self.sleeps(now)
     }
 
     pub(super) fn is_due(&self, now: Timestamp) -> bool {
