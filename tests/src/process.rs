@@ -11,6 +11,7 @@ use std::time::Duration;
 pub mod apart;
 #[cfg(feature = "world")]
 mod bad_line;
+mod memory;
 mod person;
 mod programs;
 mod relay;
@@ -20,6 +21,7 @@ mod terminal;
 
 #[cfg(feature = "world")]
 pub use bad_line::{BadLine, Badness};
+use memory::memory;
 pub use person::{Person, Who, both};
 pub use programs::{Profile, Programs};
 pub use relay::{OPERATOR, Relay, free_port};
@@ -103,6 +105,14 @@ impl Process {
     pub fn seen(&mut self) -> &[String] {
         self.seen.extend(self.lines.try_iter());
         &self.seen
+    }
+
+    /// Everything in its memory that it may write to: as it stands, and with what was given back.
+    ///
+    /// # Errors
+    /// [`Broken`] if it is not ours to read: a program that hardens itself is read by root only.
+    pub fn memory(&self) -> Result<Vec<u8>, Broken> {
+        memory(self.id())
     }
 
     /// Types a line.

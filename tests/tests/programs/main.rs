@@ -14,6 +14,7 @@ mod full_disk;
 mod killed;
 mod locked;
 mod logs;
+mod memory;
 mod moved;
 mod operators;
 mod passphrases;

@@ -11,7 +11,14 @@ mod sanitize;
 mod span;
 mod text;
 
+use std::alloc::System;
 use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is given back: texts that disappeared, and keys of libraries that wipe none.
+#[global_allocator]
+static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     log::start();
