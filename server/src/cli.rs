@@ -9,6 +9,7 @@ mod hold;
 mod locale;
 mod log;
 mod moving;
+mod selftest;
 mod text;
 
 use std::ffi::OsString;
@@ -75,6 +76,10 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     let (mut name, mut found) = found.subcommand().ok_or(Fault::Internal)?;
     if name == "config" || name == "keys" {
         (name, found) = found.subcommand().ok_or(Fault::Internal)?;
+    }
+    if name == "selftest" {
+        let address: String = value(found, "via").ok_or(Fault::Internal)?;
+        return selftest::selftest(&address, text);
     }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
     if name == "doctor" {

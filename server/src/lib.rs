@@ -10,5 +10,6 @@ pub mod net;
 pub mod queue;
 pub mod random;
 pub mod relay;
+pub mod selftest;
 pub mod setup;
 pub mod transfer;

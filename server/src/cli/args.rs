@@ -89,6 +89,10 @@ pub(crate) fn command(text: &Text) -> Command {
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
         .subcommand(sub("check", "about-config-check", "beresta-relay config check --dir DIR"));
+    let selftest = base(Command::new("selftest"), text)
+        .about(text.say("about-selftest"))
+        .override_usage("beresta-relay selftest --via ADDRESS")
+        .arg(option("via", "ADDRESS", "help-via").required(true));
     let version = Arg::new("version")
         .long("version")
         .action(ArgAction::Version)
@@ -99,11 +103,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | doctor | status | pause-new | resume | drain | delete-queue | export | import | keys rotate | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | export | import | keys rotate | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, doctor, status, pause, resume, drain, delete, export, import, keys, hold])
+        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, export, import, keys, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

@@ -24,6 +24,8 @@ pub(crate) enum Fault {
     ShortPassphrase,
     PassphrasesDiffer,
     BadId,
+    /// What was typed is no address of a relay.
+    BadAddress,
     NoQueue,
     Refused,
     Queues,
@@ -81,7 +83,11 @@ impl Fault {
             Self::Admin(AdminError::NotRunning) => NETWORK,
             Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
             Self::Transfer(_) => INTERNAL,
-            Self::BadId | Self::NoPassphrase | Self::ShortPassphrase | Self::PassphrasesDiffer => USAGE,
+            Self::BadId
+            | Self::BadAddress
+            | Self::NoPassphrase
+            | Self::ShortPassphrase
+            | Self::PassphrasesDiffer => USAGE,
             Self::NoQueue => NOT_FOUND,
         })
     }
@@ -98,6 +104,7 @@ impl Fault {
             Self::Admin(AdminError::Denied) => text.say("error-denied"),
             Self::Admin(AdminError::NoAnswer) | Self::Refused => text.say("error-no-answer"),
             Self::BadId => text.say("error-bad-id"),
+            Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
             Self::Moved => text.say("error-moved"),
             Self::NoPassphrase => text.say("error-no-passphrase"),

@@ -22,6 +22,7 @@ mod power_cut;
 mod readme;
 mod restored;
 mod seized;
+mod selftest;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, both};
 

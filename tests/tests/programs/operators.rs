@@ -73,9 +73,19 @@ fn every_command_that_an_operator_is_told_to_try_works_as_it_is_written() {
     let mut novice = Novice { folder, programs, port, running: None };
     let commands = commands(GUIDES[0], "sh");
     let tried: BTreeSet<&str> = commands.iter().filter_map(|line| line.split(' ').nth(1)).collect();
-    for wanted in
-        ["init", "config", "doctor", "run", "status", "pause-new", "resume", "drain", "export", "import"]
-    {
+    for wanted in [
+        "init",
+        "config",
+        "doctor",
+        "selftest",
+        "run",
+        "status",
+        "pause-new",
+        "resume",
+        "drain",
+        "export",
+        "import",
+    ] {
         assert!(tried.contains(wanted), "the guide shows {wanted}");
     }
     for line in commands {

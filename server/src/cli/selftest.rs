@@ -1,0 +1,72 @@
+//! `selftest`: one line for each thing that was tried, with what to do. Exit codes as of `doctor`: 0 all is well, 4 a
+//! route failed or the clocks differ, 5 people can't use the relay.
+
+use std::cell::Cell;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use beresta_proto::address::RelayAddress;
+use beresta_server::selftest::{Step, Tried, Trouble, run};
+
+use super::fault::Fault;
+use super::text::Text;
+
+const LOOK: u8 = 4;
+const WRONG: u8 = 5;
+
+pub(crate) fn selftest(address: &str, text: &Text) -> Result<ExitCode, Fault> {
+    let relay = RelayAddress::from_link(address).map_err(|_| Fault::BadAddress)?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| Fault::Internal)?;
+    let look = Cell::new(false);
+    let tell = |tried: Tried| {
+        let mark = if tried.outcome.is_ok() { "ok  " } else { "FAIL" };
+        look.set(look.get() || tried.outcome.is_err());
+        println!("{mark} {}", words(tried, text));
+    };
+    let off = |minutes: u64| {
+        look.set(true);
+        println!("warn {}", text.say_with("selftest-clock", &[("minutes", &minutes.to_string())]));
+    };
+    let works = runtime.block_on(run(&relay, tell, off));
+    Ok(match (works, look.get()) {
+        (true, false) => ExitCode::SUCCESS,
+        (true, true) => ExitCode::from(LOOK),
+        (false, _) => ExitCode::from(WRONG),
+    })
+}
+
+fn words(tried: Tried, text: &Text) -> String {
+    let what = match tried.step {
+        Step::Answers(at) => text.say_with("selftest-answers", &[("at", &at.to_string())]),
+        Step::IsTheOne => text.say("selftest-is-the-one"),
+        Step::Queue => text.say("selftest-queue"),
+        Step::Message => text.say("selftest-message"),
+        Step::Invite => text.say("selftest-invite"),
+        Step::Leaves => text.say("selftest-leaves"),
+    };
+    match tried.outcome {
+        Ok(took) => text.say_with("selftest-took", &[("what", &what), ("ms", &millis(took))]),
+        Err(trouble) => format!("{what}: {}", text.say(key(trouble))),
+    }
+}
+
+fn millis(took: Duration) -> String {
+    took.as_millis().to_string()
+}
+
+const fn key(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::NoRoute => "selftest-no-route",
+        Trouble::Unreachable => "selftest-unreachable",
+        Trouble::OtherRelay => "selftest-other-relay",
+        Trouble::Stale => "selftest-stale",
+        Trouble::NoKey => "selftest-no-key",
+        Trouble::Closed => "selftest-closed",
+        Trouble::Busy => "selftest-busy",
+        Trouble::Ended => "selftest-ended",
+        Trouble::Silent => "selftest-silent",
+        Trouble::Wrong => "selftest-wrong",
+        Trouble::Internal => "error-internal",
+    }
+}

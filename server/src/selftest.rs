@@ -1,0 +1,305 @@
+//! Tries a relay as its people use it, from this machine: reaches it at each of its routes, checks it as a client does,
+//! sends a message through a queue made for it, keeps an invite there, and takes both away again.
+//!
+//! What it leaves is what any visitor leaves: the memory of a message id for three days.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use beresta_proto::address::RelayAddress;
+use beresta_proto::auth::{self, Exporter};
+use beresta_proto::capsule::{SendOrder, SendReply, Session};
+use beresta_proto::command::{Command, Subscription};
+use beresta_proto::descriptor::{Descriptor, DescriptorError, EpochKey, UnverifiedDescriptor};
+use beresta_proto::envelope::{Bucket, Envelope};
+use beresta_proto::id::{BlobId, MessageId, ReadId, SendId};
+use beresta_proto::key::{SendCapability, SigningKey};
+use beresta_proto::limits::BLOB;
+use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
+use beresta_proto::rng::Random as _;
+use beresta_proto::route::Route;
+use beresta_proto::time::{MINUTE_MS, TtlClass};
+
+use crate::clock;
+use crate::random::SystemRandom;
+
+mod line;
+
+use line::Line;
+
+/// A relay's clock that differs by more is worth a word. Clients bear half an hour (rule D4).
+const CLOCK_MS: u64 = 5 * MINUTE_MS;
+
+/// What is tried, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody answers at one of its routes.
+    Answers(SocketAddr),
+    /// It is the relay that was asked for, with a descriptor and a key of the day that clients take.
+    IsTheOne,
+    /// A queue is made and subscribed to.
+    Queue,
+    /// A message is sent to it by a second link, arrives, and is acknowledged.
+    Message,
+    /// An invite is kept, handed out once, and deleted.
+    Invite,
+    /// The queue is deleted.
+    Leaves,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    /// The address has no route of a kind that is known.
+    #[error("no route that this version knows")]
+    NoRoute,
+    /// Nobody answers.
+    #[error("nobody answers")]
+    Unreachable,
+    /// Somebody else answers.
+    #[error("somebody else answers")]
+    OtherRelay,
+    /// Its descriptor is over, or one of the two clocks is wrong.
+    #[error("the descriptor is not valid now")]
+    Stale,
+    /// It handed out no key of today that its descriptor signed.
+    #[error("no key of today")]
+    NoKey,
+    /// Its operator lets nobody new in.
+    #[error("it lets nobody new in")]
+    Closed,
+    /// It has no room left, or too much to do.
+    #[error("it is full, or busy")]
+    Busy,
+    /// The link ended.
+    #[error("the link ended")]
+    Ended,
+    /// It did not answer in time.
+    #[error("no answer in time")]
+    Silent,
+    /// It said what a relay does not say.
+    #[error("a wrong answer")]
+    Wrong,
+    /// A fault of this program.
+    #[error("the program failed inside")]
+    Internal,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// The step.
+    pub step: Step,
+    /// How long it took, or why it failed.
+    pub outcome: Result<Duration, Trouble>,
+}
+
+/// A relay that was checked.
+struct Checked {
+    descriptor: Descriptor,
+    epoch: EpochKey,
+}
+
+/// Tries all of it and tells of each step. Whether the relay can be used: it failed no step but those for other routes.
+/// `off` is told the minutes by which the clocks differ, if they are many.
+pub async fn run(relay: &RelayAddress, mut tell: impl FnMut(Tried), off: impl FnOnce(u64)) -> bool {
+    let mut answers = None;
+    for route in &relay.routes {
+        let Route::Quic(at) = route else { continue };
+        // Each by itself, because one that nobody answers at takes longer than a relay bears with who says nothing.
+        if step(Step::Answers(*at), &mut tell, knock(*at)).await.is_ok() {
+            answers = answers.or(Some(*at));
+        }
+    }
+    if relay.routes.iter().all(|route| !matches!(route, Route::Quic(_))) {
+        tell(Tried { step: Step::IsTheOne, outcome: Err(Trouble::NoRoute) });
+    }
+    let Some(at) = answers else { return false };
+    let Ok(mut reader) = Line::open(at).await else {
+        tell(Tried { step: Step::Answers(at), outcome: Err(Trouble::Ended) });
+        return false;
+    };
+    let done = visit(relay, at, &mut reader, &mut tell, off).await;
+    reader.close().await;
+    done.is_ok()
+}
+
+async fn knock(at: SocketAddr) -> Result<(), Trouble> {
+    Line::open(at).await?.close().await;
+    Ok(())
+}
+
+/// Tells what came of a step, and gives it.
+async fn step<T>(
+    what: Step,
+    tell: &mut impl FnMut(Tried),
+    tried: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let begun = clock::monotonic();
+    let outcome = tried.await;
+    let told = outcome.as_ref().map(|_| begun.elapsed()).map_err(|trouble| *trouble);
+    tell(Tried { step: what, outcome: told });
+    outcome
+}
+
+async fn visit(
+    relay: &RelayAddress,
+    at: SocketAddr,
+    reader: &mut Line,
+    tell: &mut impl FnMut(Tried),
+    off: impl FnOnce(u64),
+) -> Result<(), Trouble> {
+    let mut rng = SystemRandom::new().map_err(|_| Trouble::Internal)?;
+    let checked = step(Step::IsTheOne, tell, check(relay, reader, off)).await?;
+    let exporter = reader.exporter().ok_or(Trouble::Internal)?;
+    let mut queue = Queue::draw(&mut rng);
+    step(Step::Queue, tell, queue.make(reader, &exporter)).await?;
+    let message = step(Step::Message, tell, queue.carry(reader, at, &checked, relay, &mut rng)).await;
+    let invite = match message {
+        Ok(()) => step(Step::Invite, tell, invite(reader, &exporter, &mut rng)).await,
+        Err(trouble) => Err(trouble),
+    };
+    // Whatever came before, nothing is left.
+    let left = step(Step::Leaves, tell, queue.delete(reader, &exporter)).await;
+    message.and(invite).and(left)
+}
+
+/// As a client checks who answers (rules D4, D9).
+async fn check(relay: &RelayAddress, line: &mut Line, off: impl FnOnce(u64)) -> Result<Checked, Trouble> {
+    let Reply::Descriptor { descriptor, epoch_keys, clock: theirs } = line.ask(&Command::Descriptor).await?
+    else {
+        return Err(Trouble::Wrong);
+    };
+    let now = clock::now();
+    let apart = now.since(theirs).max(theirs.since(now));
+    if apart > CLOCK_MS {
+        off(apart / MINUTE_MS);
+    }
+    let tls_key = line.tls_key().ok_or(Trouble::Wrong)?;
+    let unverified = UnverifiedDescriptor::decode(&descriptor).map_err(|_| Trouble::Wrong)?;
+    let descriptor = unverified.verify(&relay.relay, &tls_key, 0, now).map_err(|error| match error {
+        DescriptorError::Stale => Trouble::Stale,
+        DescriptorError::OtherRelay
+        | DescriptorError::Forged
+        | DescriptorError::OtherTlsKey
+        | DescriptorError::Superseded => Trouble::OtherRelay,
+    })?;
+    let keys = descriptor.epoch_keys(epoch_keys, theirs).map_err(|_| Trouble::NoKey)?;
+    let epoch = keys.into_iter().find(|key| key.day == theirs.day()).ok_or(Trouble::NoKey)?;
+    Ok(Checked { descriptor, epoch })
+}
+
+/// What an answer means that is not the one that was hoped for.
+const fn trouble(reply: &Reply) -> Trouble {
+    match reply {
+        Reply::Refused(Refusal::Closed) => Trouble::Closed,
+        Reply::Refused(Refusal::Full | Refusal::RateLimited | Refusal::Failed) => Trouble::Busy,
+        Reply::Refused(Refusal::Claimed | Refusal::Gone | Refusal::Exists | Refusal::Unopenable)
+        | Reply::Done
+        | Reply::Descriptor { .. }
+        | Reply::QueueMade { .. }
+        | Reply::Subscribed(_)
+        | Reply::Sent(_)
+        | Reply::Blob(_) => Trouble::Wrong,
+    }
+}
+
+/// A queue that is made for the test.
+struct Queue {
+    read_key: SigningKey,
+    capability: SendCapability,
+    ids: Option<(ReadId, SendId)>,
+}
+
+impl Queue {
+    fn draw(rng: &mut SystemRandom) -> Self {
+        Self { read_key: SigningKey::random(rng), capability: SendCapability::random(rng), ids: None }
+    }
+
+    async fn make(&mut self, line: &mut Line, exporter: &Exporter) -> Result<(), Trouble> {
+        let read_key = self.read_key.verifying_key().map_err(|_| Trouble::Internal)?;
+        let capability = self.capability.hash();
+        let made = line.ask(&Command::MakeQueue { read_key, capability, credit: None }).await?;
+        let Reply::QueueMade { read_id, send_id } = made else { return Err(trouble(&made)) };
+        self.ids = Some((read_id, send_id));
+        let text = auth::subscribe(exporter, &read_id);
+        let signature = self.read_key.sign(&text).map_err(|_| Trouble::Internal)?;
+        let subscribed =
+            line.ask(&Command::Subscribe(vec![Subscription { queue: read_id, signature }])).await?;
+        if subscribed == Reply::Subscribed(vec![Subscribed::Ok]) { Ok(()) } else { Err(trouble(&subscribed)) }
+    }
+
+    /// Sends a message by a link of its own, as another person would, and reads it.
+    async fn carry(
+        &self,
+        reader: &mut Line,
+        at: SocketAddr,
+        checked: &Checked,
+        relay: &RelayAddress,
+        rng: &mut SystemRandom,
+    ) -> Result<(), Trouble> {
+        let (read_id, send_id) = self.ids.ok_or(Trouble::Internal)?;
+        let mut sender = Line::open(at).await?;
+        if sender.tls_key() != Some(checked.descriptor.tls_key) {
+            return Err(Trouble::OtherRelay);
+        }
+        let mut envelope = vec![0; Bucket::S.size()];
+        rng.fill(&mut envelope);
+        let envelope = Envelope::from_bytes(envelope).map_err(|_| Trouble::Internal)?;
+        let order = SendOrder {
+            queue: send_id,
+            capability: self.capability.clone(),
+            message: MessageId::random(rng),
+            ttl: TtlClass::Hour,
+            envelope: envelope.clone(),
+        };
+        let mut session = Session::new(relay.relay, checked.epoch.public.clone(), rng);
+        let (capsule, key) = session.seal(&order, rng).map_err(|_| Trouble::Internal)?;
+        let sent = sender.ask(&Command::Send { capsule }).await?;
+        sender.close().await;
+        let Reply::Sent(sealed) = sent else { return Err(trouble(&sent)) };
+        match key.open(&sealed) {
+            Ok(SendReply::Stored) => {}
+            Ok(SendReply::Later { .. }) => return Err(Trouble::Busy),
+            Ok(SendReply::QueueFull | SendReply::Gone) | Err(_) => return Err(Trouble::Wrong),
+        }
+        let delivered = reader.push().await?;
+        let Push::Deliver { queue, sequence, envelope: came } = delivered else { return Err(Trouble::Wrong) };
+        if queue != read_id || came != envelope {
+            return Err(Trouble::Wrong);
+        }
+        let done = reader.ask(&Command::Acknowledge { queue, upto: sequence }).await?;
+        if done == Reply::Done { Ok(()) } else { Err(trouble(&done)) }
+    }
+
+    async fn delete(&self, line: &mut Line, exporter: &Exporter) -> Result<(), Trouble> {
+        let (queue, _) = self.ids.ok_or(Trouble::Internal)?;
+        let text = auth::delete_queue(exporter, &queue);
+        let signature = self.read_key.sign(&text).map_err(|_| Trouble::Internal)?;
+        let done = line.ask(&Command::DeleteQueue { queue, signature }).await?;
+        if done == Reply::Done { Ok(()) } else { Err(trouble(&done)) }
+    }
+}
+
+/// Keeps a blob, claims it and deletes it (rules B1 to B4).
+async fn invite(line: &mut Line, exporter: &Exporter, rng: &mut SystemRandom) -> Result<(), Trouble> {
+    let (blob, owner, claimant) = (BlobId::random(rng), SigningKey::random(rng), SigningKey::random(rng));
+    let key = |key: &SigningKey| key.verifying_key().map_err(|_| Trouble::Internal);
+    let mut sealed = vec![0; BLOB];
+    rng.fill(&mut sealed);
+    let put = Command::PutBlob { blob, owner: key(&owner)?, hours: 1, sealed: sealed.clone(), credit: None };
+    let done = line.ask(&put).await?;
+    if done != Reply::Done {
+        return Err(trouble(&done));
+    }
+    let signature = claimant.sign(&auth::claim_blob(exporter, &blob)).map_err(|_| Trouble::Internal)?;
+    let claimed = line.ask(&Command::ClaimBlob { blob, claimant: key(&claimant)?, signature }).await?;
+    let same = matches!(&claimed, Reply::Blob(bytes) if *bytes == sealed);
+    let signature = owner.sign(&auth::delete_blob(exporter, &blob)).map_err(|_| Trouble::Internal)?;
+    let gone = line.ask(&Command::DeleteBlob { blob, signature }).await?;
+    match (same, gone) {
+        (true, Reply::Done) => Ok(()),
+        (false, _) => Err(trouble(&claimed)),
+        (true, other) => Err(trouble(&other)),
+    }
+}
