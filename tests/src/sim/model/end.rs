@@ -49,10 +49,13 @@ impl Model {
     }
 
     /// Only a text that its sender knew to be at a relay, before they heard of a fresh queue, came after newer ones: those
-    /// went to that queue (rule I11).
+    /// went to that queue (rule I11). Or one that was lost, and said again when they met anew (rule I10).
     fn moves_explain_the_order(&self) -> Result<(), Violation> {
         for (number, newer) in &self.overtaken {
             let (old, new) = (&self.said[number], &self.said[newer]);
+            if self.old_people.contains(&old.from) || self.may_be_lost(old) {
+                continue;
+            }
             if new.stored.is_none_or(|new| old.stored.is_none_or(|old| old >= new)) {
                 let (to, from) = (old.to, old.from);
                 return violated(format!(
