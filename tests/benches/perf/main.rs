@@ -9,7 +9,7 @@
 //! `cargo bench -p beresta-tests`: the tables of `docs/perf.md`, measured on this machine and printed. It takes some
 //! minutes, sends to loopback only, and judges nothing: whether a figure is good, `docs/perf.md` says.
 //!
-//! `-- relayed`, `-- latency`, `-- idle`, `-- soak` or `-- client` behind the command measures that part only; a number
+//! `-- relayed`, `-- latency`, `-- idle`, `-- soak`, `-- siege` or `-- client` behind the command measures that part only; a number
 //! behind `soak` is its length in seconds. What `latency` and `soak` draw goes into `docs/perf/`. In every part the peers take turns
 //! in one run, because only ratios of one run mean anything on another machine.
 
@@ -26,6 +26,7 @@ mod plot;
 mod process;
 mod quic;
 mod relayed;
+mod siege;
 mod soak;
 mod table;
 
@@ -75,6 +76,9 @@ fn measure(wanted: &[&str]) {
     if wants("soak") {
         let seconds = wanted.iter().find_map(|word| word.parse().ok()).unwrap_or(soak::SECONDS);
         runtime.block_on(soak::measure(dir.path(), &pictures, seconds));
+    }
+    if wants("siege") {
+        runtime.block_on(siege::measure(dir.path()));
     }
     drop(runtime);
     if wants("client") {

@@ -1,6 +1,7 @@
 //! QUIC for the load and for the bare relay, set up as the relay and the client set theirs up
 //! (`server/src/net/quic.rs`, `client/src/transport/dial.rs`): what is compared differs in what it does with a frame only.
 
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -71,6 +72,33 @@ pub(crate) fn server(at: SocketAddr) -> Endpoint {
 
 /// The load's side, on a socket of its own.
 pub(crate) fn client() -> Endpoint {
+    client_of(LINK_ALPN)
+}
+
+/// A client of another protocol.
+pub(crate) fn stranger() -> Endpoint {
+    client_of(b"another")
+}
+
+/// So many first datagrams of handshakes, as somebody would send them who can't hear the answers.
+pub(crate) fn first_words(count: usize) -> Vec<Vec<u8>> {
+    let catcher = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = catcher.local_addr().unwrap();
+    let endpoint = client();
+    let mut words = BTreeMap::new();
+    let mut begun = Vec::new();
+    while words.len() < count {
+        begun.push(endpoint.connect(to, "127.0.0.1").unwrap());
+        let mut datagram = vec![0; 1_500];
+        let (bytes, _) = catcher.recv_from(&mut datagram).unwrap();
+        datagram.truncate(bytes);
+        // What is said again says it under the same number.
+        words.insert(datagram[..20].to_vec(), datagram);
+    }
+    words.into_values().collect()
+}
+
+fn client_of(protocol: &[u8]) -> Endpoint {
     let provider = Arc::new(ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&TLS13])
@@ -78,7 +106,7 @@ pub(crate) fn client() -> Endpoint {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Anybody(provider)))
         .with_no_client_auth();
-    tls.alpn_protocols = vec![LINK_ALPN.to_vec()];
+    tls.alpn_protocols = vec![protocol.to_vec()];
     tls.resumption = Resumption::disabled();
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     config.transport_config(transport(0, 512 * 1024));
