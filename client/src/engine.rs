@@ -33,6 +33,7 @@ mod effect;
 mod epochs;
 mod home;
 mod invite;
+mod leave;
 mod line;
 mod links;
 mod meet;

@@ -5,16 +5,14 @@
 //! queues, which are read on for a while. Not for ever: a relay that was seized would see our address at each dial.
 
 use beresta_proto::address::RelayAddress;
-use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
-use crate::store::queue::{OwnQueue, OwnQueueState};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::queue::OwnQueue;
+use crate::store::{Store, StoreError};
 
 /// How long queues at the home before are read: as long as a contact's relay keeps our word of the fresh one.
 const MOVING_MS: u64 = TtlClass::ThreeWeeks.millis();
-/// How long a relay is asked to delete a queue. It ends by itself there, because nobody reads it (rule Q13).
-const DELETING_MS: u64 = 7 * DAY_MS;
 
 impl Engine {
     /// Takes another relay as home. New invites lead there, and every contact gets a queue there.
@@ -51,23 +49,5 @@ impl Engine {
             engine.prompted.clear();
             Ok(())
         })
-    }
-
-    /// Forgets queues that their relay could not be asked to delete for long.
-    pub(super) fn forget_left(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut queue in tx.own_queues_ending()? {
-            if queue.state != OwnQueueState::Leaving {
-                continue;
-            }
-            match queue.retire {
-                Some(end) if end <= now => tx.delete_own_queue(queue.id)?,
-                Some(_) => {}
-                None => {
-                    queue.retire = Some(now.plus(DELETING_MS));
-                    tx.update_own_queue(&queue)?;
-                }
-            }
-        }
-        Ok(())
     }
 }

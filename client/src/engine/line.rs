@@ -24,6 +24,8 @@ const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
 /// relay that we have left should not see our address for ever.
 const LINGER_MS: u64 = MINUTE_MS;
+/// How long a link is up until what lay in its queues has come: windows of 32 messages, acknowledged one after the other.
+pub(super) const READ_OUT_MS: u64 = MINUTE_MS;
 /// The line to one relay.
 #[derive(Debug)]
 pub(super) enum Line {
@@ -184,7 +186,8 @@ impl Up {
     fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
         let rest = self.rest.map(|rest| rest.until);
-        idle.into_iter().chain(rest).filter(|at| *at > now).min()
+        let read_out = self.linked.plus(READ_OUT_MS);
+        idle.into_iter().chain(rest).chain([read_out]).filter(|at| *at > now).min()
     }
 
     /// Whether the relay refused, and is not asked again for a while.

@@ -7,11 +7,11 @@ use beresta_proto::time::{DAY_MS, SECOND_MS, Timestamp, TtlClass};
 
 use super::Engine;
 use super::compose::peer;
+use super::leave::UNREAD_MS;
 use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactState;
 use crate::store::event::{EventKind, EventRow};
 use crate::store::message::{Message, MessageRow, MessageState};
-use crate::store::queue::OwnQueueState;
 use crate::store::{Store, StoreError, Tx};
 
 /// A conversation at its cap is probed this often (rule S9). With mail that waits 21 days there is always one waiting.
@@ -27,7 +27,7 @@ pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, may_end: bool) -> Result<Op
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
     let ends = if may_end {
-        [tx.next_overdue()?, tx.next_given_up()?, tx.next_invite_end()?, tx.next_retirement()?]
+        [tx.next_overdue()?, tx.next_given_up()?, tx.next_invite_end()?, tx.next_retirement(last, UNREAD_MS)?]
     } else {
         [None; 4]
     };
@@ -111,20 +111,6 @@ impl Engine {
         };
         let (kind, contact) = (EventKind::NotDelivered, Some(message.contact));
         tx.insert_event(&EventRow { seq: 0, time: now, kind, contact, message: told, invite: None })
-    }
-
-    fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
-        for mut queue in tx.own_queues_ending()? {
-            if queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now) {
-                (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
-                tx.update_own_queue(&queue)?;
-                if let (None, Some(invite)) = (queue.contact, queue.invite) {
-                    self.invite_over(tx, invite, now)?;
-                }
-            }
-        }
-        Self::forget_left(tx, now)?;
-        tx.forget_invites(now)
     }
 
     fn send_receipts(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {

@@ -240,12 +240,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// When the next queue of ours is left, or forgotten.
+    /// When the next queue of ours is left, or forgotten: one whose time was over at the `last` step waits to be read out, for
+    /// at most so many milliseconds more.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn next_retirement(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(retire) FROM own_queue", [])
+    pub fn next_retirement(&self, last: Timestamp, unread_ms: u64) -> Result<Option<Timestamp>, StoreError> {
+        let (last, unread) = (to_db(last), to_db(Timestamp(unread_ms)));
+        let sql = "SELECT min(CASE WHEN retire > ?1 THEN retire ELSE retire + ?2 END) FROM own_queue";
+        self.earliest(sql, [last, unread])
     }
 
     /// Forgets a queue that is gone from its relay.

@@ -2,6 +2,7 @@
 
 use beresta_proto::command::Command;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
+use beresta_proto::time::HOUR_MS;
 
 use super::*;
 
@@ -89,4 +90,51 @@ fn a_queue_that_is_gone_before_it_was_named_is_forgotten_and_its_wish_answered()
         assert_eq!(bench.kept(), (0, 0));
         assert!(bench.engine.is_linked(&home.id()));
     }
+}
+
+/// A queue of a contact's whose time was over yesterday.
+fn over(bench: &mut Bench, station: &Station) -> OwnQueueId {
+    let contact = bench.writes_to(3, Station::new(9).address());
+    let read_id = bench.reads_a_queue(station).read_id;
+    let (relay, end) = (station.id(), bench.now.minus(DAY_MS));
+    let write = |tx: &Tx<'_>| {
+        let mut queue = tx.own_queue(&relay, &read_id)?.ok_or(StoreError::NotFound)?;
+        (queue.contact, queue.retire) = (Some(contact), Some(end));
+        tx.update_own_queue(&queue)?;
+        Ok::<_, StoreError>(queue.id)
+    };
+    bench.store.transaction(write).unwrap()
+}
+
+#[test]
+fn a_queue_whose_time_is_over_is_left_once_it_was_read_out() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    bench.pass(DAY_MS);
+    bench.links(&home);
+    let subscribing = bench.effects();
+    assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
+    bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(said(&bench.pass(MINUTE_MS - 1)), [""; 0]);
+    assert_eq!(said(&bench.pass(1)), ["another"]);
+    assert_eq!(bench.kept().0, 1, "until its relay says that it is deleted");
+}
+
+#[test]
+fn a_queue_whose_relay_is_gone_is_given_up_a_week_after_its_time() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    bench.links(&home);
+    bench.breaks(&home);
+    // The program runs all the while, and looks at its clock.
+    let mut kept = Vec::new();
+    for _ in 0..6 * 24 {
+        kept.push(bench.kept().0);
+        bench.pass(HOUR_MS);
+        bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
+    }
+    assert!(kept.into_iter().all(|queues| queues == 1));
+    assert_eq!(bench.kept().0, 0);
 }

@@ -16,9 +16,8 @@ const QUEUE_MS: u64 = 90 * DAY_MS;
 const UNHEARD_MS: u64 = 2 * DAY_MS;
 /// A queue that is to be deleted at a relay is given up after so long without a line there; the relay ends it by itself.
 const DELETING_MS: u64 = 7 * DAY_MS;
-/// A relay that somebody left is asked for what came there for so long, whether they were there or not; for another week
-/// to delete their queues.
-const OLD_HOME_MS: u64 = 21 * DAY_MS;
+/// A relay that somebody left is asked for what came there for so long, if it could not be before (rule I13).
+const OLD_HOME_MS: u64 = 28 * DAY_MS;
 /// Clocks are wrong by a day.
 const CLOCK_MS: u64 = DAY_MS;
 

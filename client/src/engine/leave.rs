@@ -1,0 +1,68 @@
+//! Leaving a queue of ours, because a fresh one took its place or its invite is over.
+//!
+//! ```text
+//! read ─ its time is over ─► read out ──► leaving ─► deleted at its relay, or forgotten after a week
+//!                         └► not reached for a week ─► forgotten
+//! ```
+//! A machine that sleeps over the end, a line that is down and a disk that fails must not cost what lies there: it is at a
+//! relay, so its sender believes that it arrives.
+
+use beresta_proto::time::{DAY_MS, Timestamp};
+
+use super::Engine;
+use super::line::{Line, READ_OUT_MS};
+use crate::store::queue::{OwnQueue, OwnQueueState};
+use crate::store::{StoreError, Tx};
+
+/// How long a queue is read on beyond its time, if it could not be read out. A relay that is gone is not dialled for ever.
+pub(super) const UNREAD_MS: u64 = 7 * DAY_MS;
+/// How long a relay is asked to delete a queue. It ends by itself there, because nobody reads it (rule Q13).
+const DELETING_MS: u64 = 7 * DAY_MS;
+
+impl Engine {
+    /// Leaves the queues whose time is over (rule I13).
+    pub(super) fn leave_queues(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut queue in tx.own_queues_ending()? {
+            let over = queue.state == OwnQueueState::Read && queue.retire.is_some_and(|at| at <= now);
+            if !over {
+                continue;
+            }
+            // That of an invite that nobody used was read out before its end was set.
+            if queue.contact.is_none() || self.is_read_out(&queue, now) {
+                (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
+                tx.update_own_queue(&queue)?;
+                if let (None, Some(invite)) = (queue.contact, queue.invite) {
+                    self.invite_over(tx, invite, now)?;
+                }
+            } else if queue.retire.is_some_and(|at| at.plus(UNREAD_MS) <= now) {
+                tx.delete_own_queue(queue.id)?;
+            }
+        }
+        Self::forget_left(tx, now)?;
+        tx.forget_invites(now)
+    }
+
+    /// Whether a queue was subscribed to for so long that all came that lay in it. A store that fails ends every link.
+    fn is_read_out(&self, queue: &OwnQueue, now: Timestamp) -> bool {
+        matches!(self.lines.get(&queue.relay), Some(Line::Up(up))
+            if up.subscribed.contains(&queue.read_id) && now.since(up.linked) >= READ_OUT_MS)
+    }
+
+    /// Forgets queues that their relay could not be asked to delete for long.
+    fn forget_left(tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        for mut queue in tx.own_queues_ending()? {
+            if queue.state != OwnQueueState::Leaving {
+                continue;
+            }
+            match queue.retire {
+                Some(end) if end <= now => tx.delete_own_queue(queue.id)?,
+                Some(_) => {}
+                None => {
+                    queue.retire = Some(now.plus(DELETING_MS));
+                    tx.update_own_queue(&queue)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
