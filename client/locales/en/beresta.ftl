@@ -239,8 +239,9 @@ send-failed = Not delivered: { $name } cannot be reached any more. They may have
 came-further = { $state }: { $text }
 chat-opened = Conversation with { $name } ({ $trust }). Type and press Enter. /help shows more, Ctrl-D ends it.
 chat-timer = Here { $timer }. Nothing protects from a photo of the screen.
-chat-help = /timer 1h sets when messages disappear (off keeps them) · /anyway writes to a changed key · /lock closes the profile and clears the screen · /panic destroys the profile · /quit ends · // begins a text with a stroke
+chat-help = /timer 1h sets when messages disappear (off keeps them) · /anyway writes to a changed key · /lock closes the profile and clears the screen · /panic destroys the profile · /quit ends · // begins a text with a stroke · a command is typed alone on its line: what is pasted (shown between ^[[200~ and ^[[201~) is none
 chat-unknown = There is no { $what }. /help shows what there is; // begins a text with a stroke.
+chat-not-alone = { $what } is a command only where it is typed, alone on its line. Nothing was done and nothing sent: type it once more. // begins a text with a stroke.
 chat-others = Others wrote to you, too: see “beresta chat list”.
 chat-new = { $n ->
     [one] { $n } new

@@ -23,6 +23,7 @@ mod readme;
 mod restored;
 mod seized;
 mod selftest;
+mod typed;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, both};
 

@@ -8,7 +8,7 @@ use beresta_tests::process::{Output, Programs, Terminal, output};
 const OWN: &str = "harbour violet engine moss kettle";
 
 /// A command on a new terminal.
-fn on_a_terminal(programs: &Programs, dir: &Path, line: &str) -> Terminal {
+pub(super) fn on_a_terminal(programs: &Programs, dir: &Path, line: &str) -> Terminal {
     let line = format!("\"$BERESTA\" --dir \"$PROFILE\" {line}");
     Terminal::run(Path::new(env!("CARGO_BIN_EXE_on-a-terminal")), &line, |command| {
         command.env("BERESTA", &programs.client).env("PROFILE", dir).env("LANG", "C.UTF-8");

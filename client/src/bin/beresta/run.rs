@@ -4,8 +4,10 @@ mod chat;
 mod contact;
 mod duress;
 mod invite;
+mod lines;
 mod lock;
 mod profile;
+mod said;
 mod talk;
 
 use std::ffi::OsString;

@@ -1,15 +1,15 @@
 //! `chat open`: shows what arrives and sends the lines typed, so that two people in two terminals simply talk.
 
-use std::io::BufRead as _;
+use std::io::{IsTerminal as _, stdin};
 use std::time::Duration;
 
 use beresta_client::api::{Client, ContactInfo, Event, EventKind, Idle, LockReason, Network};
 use clap::ArgMatches;
-use tokio::sync::mpsc;
-use zeroize::Zeroizing;
 
 use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
+use super::lines::{Line, Marks, lines};
+use super::said::{self, Command, Said};
 use super::talk::{show, span, tell, tell_trouble};
 use super::{Done, Shell, contact_of};
 
@@ -17,8 +17,6 @@ use super::{Done, Shell, contact_of};
 const RECENT: u32 = 20;
 /// How long the end waits for what was typed last to leave.
 const LAST: Duration = Duration::from_secs(5);
-/// Bytes of a line: more is told to be too long, and does not fill the memory.
-const LINE: u64 = 64 * 1024;
 
 pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let client = shell.open(Network::Online).await?;
@@ -65,24 +63,8 @@ pub(super) fn tell_idle(shell: &Shell, after: Option<Duration>) {
     }
 }
 
-/// Lines of standard input, read on a thread of their own: a terminal cannot be waited for otherwise.
-pub(super) fn lines() -> mpsc::Receiver<Zeroizing<String>> {
-    let (give, take) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        let mut input = std::io::stdin().lock();
-        loop {
-            let mut line = Zeroizing::new(String::new());
-            let read = std::io::Read::take(&mut input, LINE).read_line(&mut line);
-            let ended = !matches!(read, Ok(1..));
-            if ended || give.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    take
-}
-
 async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo, idle: &Idle) -> Result<(), Fault> {
+    let marks = Marks::ask();
     let mut typed = lines();
     let mut after = 0;
     let mut told_skew = false;
@@ -92,6 +74,7 @@ async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo, idle: &I
                 None => return Ok(()),
                 Some(line) => {
                     idle.touch();
+                    marks.again();
                     if !say(shell, client, &mut contact, &line).await? {
                         return Ok(());
                     }
@@ -127,37 +110,30 @@ async fn hear(shell: &Shell, client: &Client, contact: &ContactInfo, events: &[E
 }
 
 /// A line that was typed: a text, or a command. False if the chat ends.
-async fn say(
-    shell: &Shell,
-    client: &Client,
-    contact: &mut ContactInfo,
-    line: &Zeroizing<String>,
-) -> Result<bool, Fault> {
-    let line = line.trim_end_matches(['\n', '\r']);
-    let (command, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let done = match command {
-        "" => Ok(()),
-        "/quit" | "/выход" => return Ok(false),
-        "/lock" | "/закрыть" => return Err(Fault::Locked(LockReason::Told)),
-        "/panic" | "/паника" => return Err(Fault::Panic),
-        "/help" | "/помощь" => {
+async fn say(shell: &Shell, client: &Client, contact: &mut ContactInfo, line: &Line) -> Result<bool, Fault> {
+    let done = match said::read(line, stdin().is_terminal()) {
+        Said::Nothing => Ok(()),
+        Said::Command(Command::Quit, _) => return Ok(false),
+        Said::Command(Command::Lock, _) => return Err(Fault::Locked(LockReason::Told)),
+        Said::Command(Command::Panic, _) => return Err(Fault::Panic),
+        Said::Command(Command::Help, _) => {
             shell.print.warn("chat-help", []);
             Ok(())
         }
-        "/timer" | "/таймер" => match span(rest) {
+        Said::Command(Command::Timer, typed) => match span(typed) {
             Ok(seconds) => client.set_timer(&contact.id, seconds).await.map_err(Fault::from),
             Err(fault) => Err(fault),
         },
-        "/anyway" | "/всё-равно" => client.accept_identity(contact).await.map_err(Fault::from),
-        _ if line.starts_with('/') && !line.starts_with("//") => {
-            shell.print.warn("chat-unknown", [("what", harmless_line(command).into())]);
+        Said::Command(Command::Anyway, _) => client.accept_identity(contact).await.map_err(Fault::from),
+        Said::NotAlone(what) => {
+            shell.print.warn("chat-not-alone", [("what", harmless_line(what).into())]);
             Ok(())
         }
-        _ => {
-            // Two strokes begin a text that begins with one.
-            let text = line.strip_prefix('/').filter(|_| line.starts_with("//")).unwrap_or(line);
-            client.send(&contact.id, text.into()).await.map(drop).map_err(Fault::from)
+        Said::Unknown(what) => {
+            shell.print.warn("chat-unknown", [("what", harmless_line(what).into())]);
+            Ok(())
         }
+        Said::Text(text) => client.send(&contact.id, text.into()).await.map(drop).map_err(Fault::from),
     };
     // What is refused is told, and the talk goes on.
     if let Err(fault) = done {

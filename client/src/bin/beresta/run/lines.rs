@@ -1,0 +1,332 @@
+//! Lines of standard input, and whether each was typed: what is pasted must not act as a command.
+//!
+//! Two signs, since neither is enough. A terminal that was asked for it puts marks around what is pasted (bracketed
+//! paste); not every one does. And who types a line pauses before the next one; a paste over a slow line may, too.
+
+use std::io::{IsTerminal as _, Write as _, stderr, stdin};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// Bytes of a line: more is told to be too long, and does not fill the memory.
+const LINE: usize = 64 * 1024;
+/// Bytes that are read at once.
+const PIECE: usize = 4 * 1024;
+/// Shorter than anybody types a line in, longer than the parts of a paste are apart.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Enter may be pressed twice in a hurry: so many empty lines do not count as others.
+const BLANKS: usize = 16;
+
+/// Asks a terminal to mark what is pasted; and no longer to.
+const MARK: &str = "\u{1b}[?2004h";
+const MARK_NO_MORE: &str = "\u{1b}[?2004l";
+/// The marks.
+const BEGIN: &str = "\u{1b}[200~";
+const END: &str = "\u{1b}[201~";
+
+/// A line, without its end and without marks.
+pub(super) struct Line {
+    pub(super) text: Zeroizing<String>,
+    /// Nothing of it was pasted, and no other line came with it. Only looked at for lines that begin with a stroke.
+    pub(super) alone: bool,
+}
+
+/// Has the terminal mark what is pasted, for as long as this is there.
+pub(super) struct Marks(bool);
+
+impl Marks {
+    pub(super) fn ask() -> Self {
+        let marks = Self(stdin().is_terminal() && stderr().is_terminal());
+        marks.again();
+        marks
+    }
+
+    /// Asks anew: a shell in which the program was stopped and continued has it taken back.
+    pub(super) fn again(&self) {
+        self.put(MARK);
+    }
+
+    fn put(&self, what: &str) {
+        if self.0 {
+            let _ = stderr().write_all(what.as_bytes()); // nobody is there to be protected
+        }
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        self.put(MARK_NO_MORE);
+    }
+}
+
+/// Lines of standard input, read on a thread of their own: a terminal cannot be waited for otherwise.
+pub(super) fn lines() -> mpsc::Receiver<Line> {
+    let (give, take) = mpsc::channel(16);
+    std::thread::spawn(move || {
+        let mut lines = Lines::new(StandardInput);
+        while let Some(line) = lines.next() {
+            if give.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    take
+}
+
+/// Where bytes come from.
+trait Source {
+    /// Waits for some: how many. None are the end.
+    fn read(&mut self, into: &mut [u8]) -> usize;
+
+    /// Whether some come, or the end, before a pause is over.
+    fn comes(&mut self) -> bool;
+}
+
+struct StandardInput;
+
+#[cfg(unix)]
+impl Source for StandardInput {
+    fn read(&mut self, into: &mut [u8]) -> usize {
+        // Not by the library's standard input, whose buffer nobody can look into.
+        rustix::io::retry_on_intr(|| rustix::io::read(stdin(), &mut *into)).unwrap_or(0)
+    }
+
+    fn comes(&mut self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let pause = Timespec { tv_sec: 0, tv_nsec: PAUSE.subsec_nanos().into() };
+        let input = stdin();
+        let mut look = [PollFd::new(&input, PollFlags::IN)];
+        poll(&mut look, Some(&pause)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+#[cfg(not(unix))]
+impl Source for StandardInput {
+    fn read(&mut self, into: &mut [u8]) -> usize {
+        std::io::Read::read(&mut stdin(), into).unwrap_or(0)
+    }
+
+    fn comes(&mut self) -> bool {
+        false // nothing there says so: the marks have to do
+    }
+}
+
+/// Puts bytes together to lines.
+struct Lines<S> {
+    source: S,
+    /// Read and not given yet. Made as large as it gets, so that no copies stay behind.
+    read: Zeroizing<Vec<u8>>,
+    ended: bool,
+    /// A line that says something came, and no pause since.
+    goes_on: bool,
+    /// Whether there was a pause after the last line is not known yet.
+    owes_look: bool,
+    /// A paste began and did not end.
+    in_paste: bool,
+}
+
+impl<S: Source> Lines<S> {
+    fn new(source: S) -> Self {
+        let read = Zeroizing::new(Vec::with_capacity(LINE + PIECE));
+        Self { source, read, ended: false, goes_on: false, owes_look: false, in_paste: false }
+    }
+
+    /// The next line. Waits for what follows it only if it may be a command.
+    fn next(&mut self) -> Option<Line> {
+        if std::mem::take(&mut self.owes_look) && !self.comes() {
+            self.goes_on = false;
+        }
+        let (line, whole) = self.line()?;
+        let (text, marked) = self.without_marks(&line);
+        let came_with = self.goes_on;
+        self.goes_on |= !text.trim().is_empty();
+        if !text.trim_start().starts_with('/') {
+            self.owes_look = true;
+            return Some(Line { text, alone: false });
+        }
+        self.goes_on = !whole || self.comes_more_than_blanks();
+        let typed_alone = !came_with && !self.goes_on && !marked;
+        let alone = typed_alone && !self.in_paste;
+        if typed_alone {
+            // The mark of a paste's end may have been deleted on the line. Refused once, a command is taken.
+            self.in_paste = false;
+        }
+        Some(Line { text, alone })
+    }
+
+    /// The next bytes up to the end of a line, and whether it ended there: or it was too long.
+    fn line(&mut self) -> Option<(Zeroizing<String>, bool)> {
+        let length = loop {
+            if let Some(at) = self.read.iter().position(|byte| *byte == b'\n') {
+                break at + 1;
+            }
+            if self.read.len() >= LINE || !self.fill() {
+                break self.read.len();
+            }
+        };
+        let taken = self.take(length);
+        let text = std::str::from_utf8(&taken).ok().filter(|text| !text.is_empty())?;
+        let line = Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned());
+        Some((line, text.ends_with('\n') || self.ended))
+    }
+
+    fn take(&mut self, length: usize) -> Zeroizing<Vec<u8>> {
+        let length = length.min(self.read.len());
+        let (line, rest) = self.read.split_at(length);
+        let line = Zeroizing::new(line.to_vec());
+        let mut left = Zeroizing::new(Vec::with_capacity(LINE + PIECE));
+        left.extend_from_slice(rest);
+        self.read = left;
+        line
+    }
+
+    /// Waits for more: false at the end.
+    fn fill(&mut self) -> bool {
+        let mut piece = Zeroizing::new([0; PIECE]);
+        let count = if self.ended { 0 } else { self.source.read(piece.as_mut_slice()) };
+        self.ended = count == 0;
+        self.read.extend_from_slice(piece.get(..count).unwrap_or_default());
+        !self.ended
+    }
+
+    /// Whether more came, or comes before a pause is over.
+    fn comes(&mut self) -> bool {
+        !self.read.is_empty() || (!self.ended && self.source.comes() && self.fill())
+    }
+
+    fn comes_more_than_blanks(&mut self) -> bool {
+        for _ in 0..BLANKS {
+            if !self.comes() {
+                return false;
+            }
+            let Some(end) = self.read.iter().position(|byte| *byte == b'\n') else { return true };
+            if !self.read.iter().take(end).all(u8::is_ascii_whitespace) {
+                return true;
+            }
+            drop(self.take(end + 1));
+        }
+        true
+    }
+
+    /// A line without marks, and whether there were any.
+    fn without_marks(&mut self, line: &str) -> (Zeroizing<String>, bool) {
+        let mut text = Zeroizing::new(String::with_capacity(line.len()));
+        let (mut rest, mut marked) = (line, false);
+        loop {
+            let first = [(BEGIN, true), (END, false)].into_iter().filter_map(|(mark, begins)| {
+                let (before, after) = rest.split_once(mark)?;
+                Some((before, after, begins))
+            });
+            let Some((before, after, begins)) = first.min_by_key(|(before, ..)| before.len()) else { break };
+            text.push_str(before);
+            (rest, marked, self.in_paste) = (after, true, begins);
+        }
+        text.push_str(rest);
+        (text, marked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// What comes, piece by piece; an empty piece is a pause.
+    struct Pieces(VecDeque<&'static str>);
+
+    impl Source for Pieces {
+        fn read(&mut self, into: &mut [u8]) -> usize {
+            let Some(piece) = std::iter::from_fn(|| self.0.pop_front()).find(|piece| !piece.is_empty())
+            else {
+                return 0;
+            };
+            into[..piece.len()].copy_from_slice(piece.as_bytes());
+            piece.len()
+        }
+
+        fn comes(&mut self) -> bool {
+            self.0.front() != Some(&"")
+        }
+    }
+
+    /// Each line that says something, and whether it stands alone.
+    fn read(pieces: &[&'static str]) -> Vec<(String, bool)> {
+        let mut lines = Lines::new(Pieces(pieces.iter().copied().collect()));
+        std::iter::from_fn(|| lines.next())
+            .map(|line| (line.text.to_string(), line.alone))
+            .filter(|(text, _)| !text.is_empty())
+            .collect()
+    }
+
+    fn commands(pieces: &[&'static str]) -> Vec<bool> {
+        read(pieces).into_iter().filter(|(text, _)| text == "/x").map(|(_, alone)| alone).collect()
+    }
+
+    #[test]
+    fn a_line_that_is_typed_stands_alone_wherever_it_comes() {
+        for pieces in [
+            &["/x\n", ""][..],
+            &["/x\n"],
+            &["/x"],
+            &["", "/", "x", "\r\n", ""],
+            &["before\n", "", "/x\n", "", "after\n"],
+            // Enter was pressed more than once.
+            &["/x\n", "\n", "\n \n", "", "after\n"],
+            &["before\n", "", "\n", "/x\n", ""],
+        ] {
+            assert_eq!(commands(pieces), [true], "{pieces:?}");
+        }
+        assert_eq!(commands(&["/x\n", "", "/x\n", ""]), [true, true]);
+    }
+
+    #[test]
+    fn a_line_that_comes_with_others_does_not_stand_alone() {
+        for pieces in [
+            &["before\n/x\nafter\n"][..],
+            &["before\n", "/x\n", ""],
+            &["before\n", "\n", "\n", "/x\n", ""],
+            &["/x\n", "after\n", ""],
+            &["/x\n\n\nafter"],
+            &["/x\n", "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", "after\n"],
+        ] {
+            assert_eq!(commands(pieces), [false], "{pieces:?}");
+        }
+        assert_eq!(commands(&["/x\n/x\n", ""]), [false, false]);
+    }
+
+    #[test]
+    fn what_is_marked_as_pasted_does_not_stand_alone_and_is_read_without_the_marks() {
+        for pieces in [
+            &["\u{1b}[200~/x\u{1b}[201~\n", ""][..],
+            &["\u{1b}[200~/x\n", "", "\u{1b}[201~\n", ""],
+            // Over a slow line.
+            &["\u{1b}[200~before\n", "", "/x\n", "", "after\u{1b}[201~\n", ""],
+            // It says itself that it is over.
+            &["\u{1b}[200~before\n\u{1b}[201~\n/x\n", ""],
+            &["\u{1b}[200~before\u{1b}[201~\n", "/x\n", ""],
+            &["/\u{1b}[200~x\u{1b}[201~\n", ""],
+        ] {
+            assert_eq!(commands(pieces), [false], "{pieces:?}");
+        }
+        let pasted = read(&["so \u{1b}[200~it\nis\u{1b}[201~ said\n", "", "/x\n", ""]);
+        let expected = [("so it", false), ("is said", false), ("/x", true)];
+        assert_eq!(pasted, expected.map(|(text, alone)| (text.to_owned(), alone)));
+    }
+
+    #[test]
+    fn a_mark_that_was_deleted_keeps_a_command_from_being_taken_once_only() {
+        let pieces = ["\u{1b}[200~pasted\n", "", "/x\n", "", "/x\n", ""];
+        assert_eq!(commands(&pieces), [false, true]);
+    }
+
+    #[test]
+    fn the_rest_of_a_line_that_is_too_long_is_no_command() {
+        let long: &'static str = "a".repeat(PIECE).leak();
+        let mut pieces = vec![long; LINE / PIECE];
+        pieces.extend(["/x\n", ""]);
+        let read = read(&pieces);
+        assert_eq!((read.len(), &read[1]), (2, &(String::from("/x"), false)));
+    }
+}
