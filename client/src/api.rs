@@ -12,6 +12,7 @@ use beresta_proto::address::RelayAddress;
 pub use beresta_proto::words::Words;
 
 mod client;
+mod destroy;
 mod duress;
 mod error;
 mod lock;
@@ -21,8 +22,9 @@ mod record;
 
 pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
+pub use destroy::{Panic, panic};
 pub use error::{Error, LinkFault};
-pub use lock::{Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, lock_others, panic};
+pub use lock::{Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, lock_others};
 pub use opener::{make_key_file, make_phrase, read_key_file};
 pub use record::{
     Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,

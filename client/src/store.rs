@@ -47,7 +47,7 @@ pub use holder::{Holder, ProcessId};
 pub use kdf::KdfCost;
 pub use key::{DatabaseKey, MasterKey, Passphrase};
 pub use key_file::KeyFile;
-pub use panic::Destruction;
+pub use panic::{Destruction, Left};
 pub use process::harden_process;
 pub use surroundings::Surroundings;
 pub use tx::Tx;

@@ -136,6 +136,15 @@ pub enum Error {
     /// The session with the contact does not work: meet anew by an invite.
     #[error("session")]
     Session,
+    /// The panic failed: the header may be whole. All else that could be destroyed was.
+    #[error("not destroyed")]
+    NotDestroyed,
+    /// The panic was done; somebody has the profile open whom this system can't reach.
+    #[error("destroyed, in use")]
+    DestroyedInUse,
+    /// The panic was done, and nothing opens any more; some of the other files could not be destroyed.
+    #[error("destroyed in part")]
+    DestroyedInPart,
     /// The client was closed.
     #[error("closed")]
     Closed,

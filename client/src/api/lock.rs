@@ -1,5 +1,5 @@
-//! Locking and destroying a profile, also one that another process has open; and what a process that has it open waits
-//! for to lock itself.
+//! Locking a profile, also one that another process has open; and what a process that has it open waits for to lock
+//! itself.
 //!
 //! A process that is told to lock closes its profile and ends. What it had in memory goes with it.
 
@@ -9,12 +9,12 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::{Client, Error};
-use crate::store::{Destruction, Holder, StoreError};
+use crate::store::Holder;
 
 /// How long a process that was told to lock may take before it is killed: it may wait for a disk, or at a question.
 const LOCKS_WITHIN: Duration = Duration::from_secs(3);
 /// The same in a panic.
-const PANICS_WITHIN: Duration = Duration::from_millis(500);
+pub(super) const PANICS_WITHIN: Duration = Duration::from_millis(500);
 /// How often we look whether it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 /// How often we look whether the machine slept. It wakes the processor, so not more often.
@@ -61,37 +61,7 @@ pub fn lock_others(dir: &Path) -> Result<Ended, Error> {
     end_holder(dir, LOCKS_WITHIN)
 }
 
-/// Destroys the profile in `dir`: needs no passphrase and waits for nobody. Within milliseconds no passphrase opens
-/// anything; then other processes that have it open are ended, and everything of it is deleted. What was copied before
-/// (backups, snapshots, worn cells of flash) is out of reach.
-///
-/// # Errors
-/// [`Error::NoProfile`] if there is nothing to destroy. Any other: what could be destroyed was, and what failed should
-/// be looked at. [`Error::InUse`]: somebody whom this system can't reach has it open; the files are gone.
-pub fn panic(dir: &Path) -> Result<(), Error> {
-    destroy(dir)?;
-    gone(dir)
-}
-
-fn destroy(dir: &Path) -> Result<(), Error> {
-    let destroyed = match Destruction::of(dir) {
-        Ok(destruction) => destruction.run(),
-        Err(StoreError::NotFound) => return Err(Error::NoProfile),
-        Err(error) => Err(error),
-    };
-    destroyed.map_err(|error| {
-        // What could not be destroyed must not stay open either.
-        let _ = end_holder(dir, PANICS_WITHIN);
-        error.into()
-    })
-}
-
-fn gone(dir: &Path) -> Result<(), Error> {
-    end_holder(dir, PANICS_WITHIN)?;
-    Ok(Destruction::leave(dir)?)
-}
-
-fn end_holder(dir: &Path, within: Duration) -> Result<Ended, Error> {
+pub(super) fn end_holder(dir: &Path, within: Duration) -> Result<Ended, Error> {
     let mut told = None;
     let mut waited = Duration::ZERO;
     loop {
@@ -121,6 +91,23 @@ fn end_holder(dir: &Path, within: Duration) -> Result<Ended, Error> {
             process.kill();
         }
     }
+}
+
+/// Ends this process if it has not ended by itself in this time, however it hangs. Does `last` before, which must not wait.
+/// What was committed is safe; what was in memory goes with it.
+pub(super) fn end_within(time: Duration, last: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        last();
+        end_process();
+    });
+}
+
+/// As by `kill -9`: nothing that hangs can hold it up.
+fn end_process() {
+    #[cfg(unix)]
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort();
 }
 
 /// Listens for the word by which another process has us lock. From its making on that word does not end the process.
@@ -204,17 +191,6 @@ impl Idle {
 }
 
 impl Client {
-    /// Destroys the profile in `dir`, which this client has open, and closes it.
-    ///
-    /// # Errors
-    /// Those of [`panic()`].
-    pub async fn panic(self, dir: &Path) -> Result<(), Error> {
-        let destroyed = destroy(dir);
-        self.close().await;
-        destroyed?;
-        gone(dir)
-    }
-
     /// After how long without a sign of the person the profile locks; none if it does not.
     ///
     /// # Errors

@@ -39,6 +39,15 @@ enum Step {
     SyncFolder,
 }
 
+/// What a panic could not do. It did everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The header was not overwritten: who has the passphrase may still open what the disk has.
+    Header(StoreError),
+    /// Nothing opens any more; some files are left, or were deleted as they were.
+    Files(StoreError),
+}
+
 /// A panic under way, step by step, so that whoever tests it can interrupt it between any two.
 #[derive(Debug)]
 pub struct Destruction {
@@ -46,20 +55,21 @@ pub struct Destruction {
     steps: VecDeque<Step>,
     rng: Rng,
     overwritten: u64,
-    failed: Option<StoreError>,
+    left: Option<Left>,
 }
 
 impl Destruction {
-    /// Looks for what there is of a profile in `dir`. Changes nothing yet.
+    /// Looks for what there is of a profile in `dir`. Changes nothing yet. What can't be looked at counts as there: each
+    /// step tries it, and says so if it fails.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] if there is nothing of a profile, also if a panic was there before.
     pub fn of(dir: &Path) -> Result<Self, StoreError> {
-        let there = |name: &str| Some(dir.join(name)).filter(|path| path.symlink_metadata().is_ok());
+        let there = |name: &str| Some(dir.join(name)).filter(|path| is_there(path));
         let headers: Vec<PathBuf> = [vault::NAME, vault::NEW_NAME].into_iter().filter_map(there).collect();
         let seeds = there(body::NAME);
         let (database, unfinished) = (there(open::NAME), dir.join(open::NEW_NAME));
-        let beside = open::files(dir).into_iter().filter(|path| path.symlink_metadata().is_ok());
+        let beside = open::files(dir).into_iter().filter(|path| is_there(path));
         let beside: Vec<PathBuf> = beside.collect();
         if headers.is_empty() && seeds.is_none() && beside.is_empty() {
             return Err(StoreError::NotFound);
@@ -78,7 +88,7 @@ impl Destruction {
         let rest = beside.into_iter().filter(|path| Some(path) != database.as_ref() && *path != unfinished);
         steps.extend(rest.map(Step::Remove));
         steps.extend([Step::Remove(unfinished), Step::SyncFolder]);
-        Ok(Self { dir: dir.to_owned(), steps, rng: Rng::system(), overwritten: 0, failed: None })
+        Ok(Self { dir: dir.to_owned(), steps, rng: Rng::system(), overwritten: 0, left: None })
     }
 
     /// Does the next step: false if there is none. One that fails keeps none of the others from being done.
@@ -86,7 +96,7 @@ impl Destruction {
         let Some(step) = self.steps.pop_front() else { return false };
         match self.perform(&step) {
             Ok(()) | Err(StoreError::NotFound) => {}
-            Err(error) => self.failed = self.failed.or(Some(error)),
+            Err(error) => self.note(&step, error),
         }
         true
     }
@@ -94,10 +104,23 @@ impl Destruction {
     /// Does every step that is left.
     ///
     /// # Errors
-    /// What the first step that failed met; all others were done.
-    pub fn run(mut self) -> Result<(), StoreError> {
+    /// What the first step that failed met, of those that matter most; all others were done.
+    pub fn run(mut self) -> Result<(), Left> {
         while self.step() {}
-        self.failed.map_or(Ok(()), Err)
+        self.left.map_or(Ok(()), Err)
+    }
+
+    fn note(&mut self, step: &Step, error: StoreError) {
+        let of_header = |path: &Path| path.ends_with(vault::NAME) || path.ends_with(vault::NEW_NAME);
+        let left = match step {
+            Step::Overwrite(path) | Step::Sync(path) if of_header(path) => Left::Header(error),
+            Step::Overwrite(_) | Step::Sync(_) | Step::Rename(..) | Step::Remove(_) | Step::SyncFolder => {
+                Left::Files(error)
+            }
+        };
+        if self.left.is_none() || matches!((self.left, left), (Some(Left::Files(_)), Left::Header(_))) {
+            self.left = Some(left);
+        }
     }
 
     /// Removes the lock and the folder, for who holds the lock or knows that nobody does: a process that still has the
@@ -155,4 +178,10 @@ impl Destruction {
         }
         Ok(())
     }
+}
+
+/// Whether something is there. Who can't look can't say that there is nothing.
+fn is_there(path: &Path) -> bool {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
+    !path.symlink_metadata().is_err_and(|error| matches!(error.kind(), NotFound | NotADirectory))
 }

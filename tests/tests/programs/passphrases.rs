@@ -9,7 +9,7 @@ const OWN: &str = "harbour violet engine moss kettle";
 
 /// A command on a new terminal.
 pub(super) fn on_a_terminal(programs: &Programs, dir: &Path, line: &str) -> Terminal {
-    let line = format!("\"$BERESTA\" --dir \"$PROFILE\" {line}");
+    let line = format!("exec \"$BERESTA\" --dir \"$PROFILE\" {line}");
     Terminal::run(Path::new(env!("CARGO_BIN_EXE_on-a-terminal")), &line, |command| {
         command.env("BERESTA", &programs.client).env("PROFILE", dir).env("LANG", "C.UTF-8");
         command.env_remove("LC_ALL").env_remove("LC_MESSAGES");

@@ -48,3 +48,16 @@ fn a_panic_that_is_typed_at_a_terminal_is_heard_although_enter_is_pressed_twice(
     assert_eq!(code, Some(0), "{shown}");
     assert!(!world.anna.dir.exists());
 }
+
+#[test]
+fn a_panic_that_is_typed_at_a_terminal_that_was_stopped_destroys_all_the_same() {
+    let world = World::new();
+    let mut chat = chat(&world.anna);
+    // Ctrl-S, and something that would be shown.
+    chat.type_in("\u{13}").unwrap();
+    world.boris.run(&["send", ANNA.name], "shown to nobody").unwrap();
+    chat.type_in("/panic\n").unwrap();
+    let (code, shown) = chat.end().unwrap();
+    assert_ne!(code, Some(0), "{shown}");
+    assert!(!world.anna.dir.exists());
+}

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use beresta_client::api::{Error, LinkFault, LockReason, Words};
+use beresta_client::api::{Error, LinkFault, LockReason, Panic, Words};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::sanitize::harmless_line;
@@ -23,8 +23,8 @@ pub(crate) enum Fault {
     Unconfirmed,
     Locked(LockReason),
     BadIdle,
-    /// The person asked to destroy the profile: handled where it is open, and told to nobody.
-    Panic,
+    /// The person had the profile destroyed: handled where it is open, and told to nobody.
+    Panic(Result<Panic, Error>),
     Input,
     Output,
     Internal,
@@ -62,7 +62,7 @@ impl Fault {
             Self::NoTerminal | Self::NoDescriptor | Self::Locked(_) => code::LOCKED,
             Self::NoHome => code::NOT_FOUND,
             Self::Unconfirmed => code::IDENTITY,
-            Self::Output | Self::Panic | Self::Internal => code::INTERNAL,
+            Self::Output | Self::Panic(_) | Self::Internal => code::INTERNAL,
         })
     }
 
@@ -85,7 +85,7 @@ impl Fault {
             Self::BadIdle => "bad-idle",
             Self::Input => "input",
             Self::Output => "output",
-            Self::Panic | Self::Internal => "internal",
+            Self::Panic(_) | Self::Internal => "internal",
         }
     }
 
@@ -110,7 +110,7 @@ impl Fault {
             | Self::Unconfirmed
             | Self::Locked(_)
             | Self::BadIdle
-            | Self::Panic
+            | Self::Panic(_)
             | Self::Input
             | Self::Output
             | Self::Internal => text.say(&format!("error-{}", self.kind())),
@@ -161,6 +161,9 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::TextTooLong => ("text-too-long", code::USAGE),
         Error::TooManyUndelivered => ("too-many-undelivered", code::BUSY),
         Error::Session => ("session", code::IDENTITY),
+        Error::NotDestroyed => ("not-destroyed", code::INTERNAL),
+        Error::DestroyedInUse => ("destroyed-in-use", code::LOCKED),
+        Error::DestroyedInPart => ("destroyed-in-part", code::INTERNAL),
         Error::Store | Error::Closed => ("store", code::INTERNAL),
         _ => ("internal", code::INTERNAL),
     }

@@ -8,7 +8,7 @@ use beresta_client::api::{MadePhrase, Passphrase, WordList, is_weak, make_phrase
 use zeroize::Zeroizing;
 
 use super::fault::Fault;
-use super::print::Printer;
+use super::print::{Printer, tell};
 
 /// Bytes of a line from a descriptor: a longer one is no passphrase.
 const LONGEST: u64 = 4_096;
@@ -87,7 +87,7 @@ impl Source {
             if left == 0 || !at_the_terminal {
                 return Err(fault);
             }
-            eprintln!("{}", fault.words(&print.text));
+            tell(&fault.words(&print.text));
         }
         Err(Fault::WeakPassphrase)
     }

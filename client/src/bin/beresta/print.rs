@@ -16,10 +16,15 @@ use super::span::utc;
 use super::text::{Put, Text};
 
 /// Puts a line on standard output, as far as whoever reads it.
-fn put(line: &str) -> std::io::Result<()> {
+pub(crate) fn put(line: &str) -> std::io::Result<()> {
     let mut out = stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()
+}
+
+/// Puts a line on standard error. Who closed it wants none, and nothing may end for that reason.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(stderr().lock(), "{line}");
 }
 
 /// Records of the public face have no maps with odd keys: they always serialise.
@@ -39,7 +44,7 @@ impl Printer {
     pub(crate) fn clear(&self) {
         if stderr().is_terminal() || stdout().is_terminal() {
             // Home, the screen, what was scrolled out of it (ECMA-48 8.3.39, and xterm's 3).
-            eprint!("\u{1b}[H\u{1b}[2J\u{1b}[3J");
+            let _ = stderr().write_all(b"\x1b[H\x1b[2J\x1b[3J");
         }
         #[cfg(unix)]
         let _ = rustix::termios::tcflush(std::io::stdin(), rustix::termios::QueueSelector::IFlush);
@@ -71,13 +76,13 @@ impl Printer {
     /// Talk: for a person, not for a program.
     pub(crate) fn talk<const N: usize>(&self, key: &str, values: [(&str, Put); N]) {
         if !self.quiet {
-            eprintln!("{}", self.text.say_with(key, values));
+            tell(&self.text.say_with(key, values));
         }
     }
 
     /// Talk that no `--quiet` silences: something is wrong.
     pub(crate) fn warn<const N: usize>(&self, key: &str, values: [(&str, Put); N]) {
-        eprintln!("{}", self.text.say_with(key, values));
+        tell(&self.text.say_with(key, values));
     }
 
     /// A QR code on standard error, where that is a terminal. Light on dark with its quiet zone, so that it is readable
@@ -88,7 +93,7 @@ impl Printer {
         }
         if let Ok(code) = QrCode::new(link.as_bytes()) {
             let mut drawn = code.render::<Dense1x2>();
-            eprintln!("{}", drawn.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build());
+            tell(&drawn.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build());
         }
     }
 

@@ -22,7 +22,7 @@ use super::args;
 use super::fault::{Fault, code};
 use super::locale::{Language, default_dir};
 use super::passphrase::Source;
-use super::print::Printer;
+use super::print::{Printer, put, tell};
 use super::text::Text;
 
 /// How a command ended well.
@@ -91,7 +91,7 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
     let found = match args::command(&text).try_get_matches_from(typed) {
         Ok(found) => found,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            print!("{error}");
+            let _ = put(error.to_string().trim_end());
             return ExitCode::SUCCESS;
         }
         Err(error) => return told(&Fault::Usage(Box::new(error)), &text, json),
@@ -134,9 +134,9 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
 
 fn told(fault: &Fault, text: &Text, json: bool) -> ExitCode {
     if json {
-        println!("{}", serde_json::json!({ "error": { "kind": fault.kind() } }));
+        let _ = put(&serde_json::json!({ "error": { "kind": fault.kind() } }).to_string());
     }
-    eprintln!("{}", fault.words(text));
+    tell(&fault.words(text));
     fault.code()
 }
 

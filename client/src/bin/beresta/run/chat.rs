@@ -1,12 +1,14 @@
 //! `chat open`: shows what arrives and sends the lines typed, so that two people in two terminals simply talk.
 
 use std::io::{IsTerminal as _, stdin};
+use std::path::Path;
 use std::time::Duration;
 
-use beresta_client::api::{Client, ContactInfo, Event, EventKind, Idle, LockReason, Network};
+use beresta_client::api::{Client, ContactInfo, Error, Event, EventKind, Idle, LockReason, Network, Panic};
 use clap::ArgMatches;
 
 use super::super::fault::Fault;
+use super::super::print::tell as tell_line;
 use super::super::sanitize::harmless_line;
 use super::lines::{Line, Marks, lines};
 use super::said::{self, Command, Said};
@@ -17,6 +19,8 @@ use super::{Done, Shell, contact_of};
 const RECENT: u32 = 20;
 /// How long the end waits for what was typed last to leave.
 const LAST: Duration = Duration::from_secs(5);
+/// How long the end of a panic may wait for a terminal.
+const PANIC: Duration = Duration::from_secs(3);
 
 pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let client = shell.open(Network::Online).await?;
@@ -38,10 +42,13 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         () = idle.over(after) => return Err(Fault::Locked(LockReason::Idle)),
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    if let Err(Fault::Panic) = talked {
-        let dir = shell.dir()?;
+    if let Err(Fault::Panic(begun)) = talked {
+        let done = match begun {
+            Ok(panic) => client.panic(panic).await,
+            Err(error) => Err(error),
+        };
         shell.print.clear();
-        client.panic(&dir).await?;
+        done?;
         shell.print.talk("panic-done", []);
         return Ok(Done::Fully);
     }
@@ -63,16 +70,37 @@ pub(super) fn tell_idle(shell: &Shell, after: Option<Duration>) {
     }
 }
 
+/// A line; or a panic that was typed on one, and begun where it was read: what is shown may stand still.
+enum Typed {
+    Line(Line),
+    Panic(Result<Panic, Error>),
+}
+
+impl Typed {
+    fn of(line: Line, dir: &Path) -> Self {
+        let Said::Command(Command::Panic, _) = said::read(&line, stdin().is_terminal()) else {
+            return Self::Line(line);
+        };
+        let begun = Panic::begin(dir);
+        if let Ok(panic) = &begun {
+            panic.end_process_within(PANIC);
+        }
+        Self::Panic(begun)
+    }
+}
+
 async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo, idle: &Idle) -> Result<(), Fault> {
     let marks = Marks::ask();
-    let mut typed = lines();
+    let dir = shell.dir()?;
+    let mut typed = lines(move |line| Typed::of(line, &dir));
     let mut after = 0;
     let mut told_skew = false;
     loop {
         tokio::select! {
             line = typed.recv() => match line {
                 None => return Ok(()),
-                Some(line) => {
+                Some(Typed::Panic(begun)) => return Err(Fault::Panic(begun)),
+                Some(Typed::Line(line)) => {
                     idle.touch();
                     marks.again();
                     if !say(shell, client, &mut contact, &line).await? {
@@ -115,7 +143,8 @@ async fn say(shell: &Shell, client: &Client, contact: &mut ContactInfo, line: &L
         Said::Nothing => Ok(()),
         Said::Command(Command::Quit, _) => return Ok(false),
         Said::Command(Command::Lock, _) => return Err(Fault::Locked(LockReason::Told)),
-        Said::Command(Command::Panic, _) => return Err(Fault::Panic),
+        // Done before it came here.
+        Said::Command(Command::Panic, _) => Ok(()),
         Said::Command(Command::Help, _) => {
             shell.print.warn("chat-help", []);
             Ok(())
@@ -137,7 +166,7 @@ async fn say(shell: &Shell, client: &Client, contact: &mut ContactInfo, line: &L
     };
     // What is refused is told, and the talk goes on.
     if let Err(fault) = done {
-        eprintln!("{}", fault.words(&shell.print.text));
+        tell_line(&fault.words(&shell.print.text));
     }
     *contact = client.find_contact(&contact.id).await?;
     Ok(true)

@@ -60,13 +60,16 @@ impl Drop for Marks {
     }
 }
 
-/// Lines of standard input, read on a thread of their own: a terminal cannot be waited for otherwise.
-pub(super) fn lines() -> mpsc::Receiver<Line> {
-    let (give, take) = mpsc::channel(16);
+/// Lines of standard input, read on a thread of their own: a terminal cannot be waited for otherwise. What is made of each
+/// is made there, also while nobody takes them.
+pub(super) fn lines<T: Send + 'static>(
+    mut make: impl FnMut(Line) -> T + Send + 'static,
+) -> mpsc::Receiver<T> {
+    let (give, take) = mpsc::channel(64);
     std::thread::spawn(move || {
         let mut lines = Lines::new(StandardInput);
         while let Some(line) = lines.next() {
-            if give.blocking_send(line).is_err() {
+            if give.blocking_send(make(line)).is_err() {
                 return;
             }
         }

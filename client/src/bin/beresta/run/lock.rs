@@ -55,8 +55,10 @@ pub(super) async fn idle(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
 pub(super) fn panic(shell: &Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let dir = shell.dir()?;
     sure(shell, found, "sure-panic", "")?;
-    api::panic(&dir)?;
+    // Nothing is said before it is done: a terminal that was stopped would hold it up.
+    let done = api::panic(&dir);
     shell.print.clear();
+    done?;
     if shell.print.json {
         shell.print.object(&serde_json::json!({ "done": true }));
     }

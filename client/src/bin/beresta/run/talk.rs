@@ -189,7 +189,7 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
 async fn unwatched(after: Option<Duration>) {
     let idle = Idle::default();
     let keys = async {
-        let mut lines = super::lines::lines();
+        let mut lines = super::lines::lines(drop);
         while lines.recv().await.is_some() {
             idle.touch();
         }

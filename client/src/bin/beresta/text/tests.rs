@@ -97,6 +97,9 @@ fn every_error_says_something_in_both_languages() {
         Error::TextTooLong,
         Error::TooManyUndelivered,
         Error::Session,
+        Error::NotDestroyed,
+        Error::DestroyedInUse,
+        Error::DestroyedInPart,
         Error::Closed,
     ];
     let own = [

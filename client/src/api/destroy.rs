@@ -1,0 +1,143 @@
+//! Destroying a profile, also one that another process has open: the files first, and then everything that may wait.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::lock::{PANICS_WITHIN, end_holder, end_within};
+use super::{Client, Error};
+use crate::store::{Destruction, Left};
+
+/// A panic whose files are done: nothing that is here opens the profile any more.
+#[derive(Debug)]
+#[must_use = "who has the profile open is still to be ended"]
+pub struct Panic {
+    dir: PathBuf,
+    left: Option<Left>,
+}
+
+impl Panic {
+    /// Destroys what there is of a profile in `dir`, whoever has it open. Needs no passphrase, waits for nobody and says
+    /// nothing: what it could not do is told by [`Panic::end`].
+    ///
+    /// # Errors
+    /// [`Error::NoProfile`] if there is nothing to destroy.
+    pub fn begin(dir: &Path) -> Result<Self, Error> {
+        let destruction = Destruction::of(dir).map_err(|_| Error::NoProfile)?;
+        Ok(Self { left: destruction.run().err(), dir: dir.to_owned() })
+    }
+
+    /// Ends this process if it has not ended by itself in this time: its terminal may be stopped, and what it has in
+    /// memory must not wait for that.
+    pub fn end_process_within(&self, time: Duration) {
+        let dir = self.dir.clone();
+        end_within(time, move || {
+            let _ = Destruction::leave(&dir); // it ends in any case
+        });
+    }
+
+    /// Ends other processes that have the profile open, and deletes what is left.
+    ///
+    /// # Errors
+    /// [`Error::NotDestroyed`], [`Error::DestroyedInPart`], [`Error::DestroyedInUse`].
+    pub fn end(self) -> Result<(), Error> {
+        let Self { dir, left } = self;
+        let held = end_holder(&dir, PANICS_WITHIN);
+        match (left, held) {
+            (Some(Left::Header(_)), _) => Err(Error::NotDestroyed),
+            (Some(Left::Files(_)) | None, Err(_)) => Err(Error::DestroyedInUse),
+            (left, Ok(_)) => {
+                let gone = Destruction::leave(&dir);
+                if left.is_none() && gone.is_ok() { Ok(()) } else { Err(Error::DestroyedInPart) }
+            }
+        }
+    }
+}
+
+/// Destroys the profile in `dir`: needs no passphrase and waits for nobody. Within milliseconds no passphrase opens
+/// anything; then other processes that have it open are ended, and everything of it is deleted. What was copied before
+/// (backups, snapshots, worn cells of flash) is out of reach.
+///
+/// # Errors
+/// [`Error::NoProfile`] if there is nothing to destroy; else those of [`Panic::end`].
+pub fn panic(dir: &Path) -> Result<(), Error> {
+    Panic::begin(dir)?.end()
+}
+
+impl Client {
+    /// Ends a panic of the profile that this client has open, and closes it.
+    ///
+    /// # Errors
+    /// Those of [`Panic::end`].
+    pub async fn panic(self, panic: Panic) -> Result<(), Error> {
+        self.close().await;
+        panic.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::rng::Rng;
+    use crate::store::{KdfCost, Passphrase, Store};
+
+    fn profile() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let passphrase = Passphrase::new(String::from("right"));
+        drop(Store::create(dir.path(), &passphrase, KdfCost::FOR_TESTS, &mut Rng::system()).unwrap());
+        dir
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_panic_says_what_it_destroyed_where_somebody_has_the_profile_open_whom_it_cannot_reach() {
+        let dir = profile();
+        // A lock of the kind of which nobody says who holds it.
+        let held = fs::File::open(dir.path().join("lock")).unwrap();
+        held.lock().unwrap();
+        assert_eq!(panic(dir.path()), Err(Error::DestroyedInUse));
+        assert_eq!(names(dir.path()), ["lock"]);
+    }
+
+    #[test]
+    fn a_panic_that_could_not_overwrite_the_header_says_so_and_destroys_all_the_rest() {
+        let dir = profile();
+        let header = dir.path().join("vault.hdr");
+        // What opens for no writing, also not for root.
+        fs::remove_file(&header).unwrap();
+        fs::create_dir(&header).unwrap();
+        assert_eq!(panic(dir.path()), Err(Error::NotDestroyed));
+        assert_eq!(names(dir.path()), ["lock", "vault.hdr"]);
+    }
+
+    #[test]
+    fn a_panic_that_left_a_file_says_that_nothing_opens_any_more() {
+        let dir = profile();
+        let log = dir.path().join("store.db-journal");
+        fs::create_dir(&log).unwrap();
+        assert_eq!(panic(dir.path()), Err(Error::DestroyedInPart));
+        assert_eq!(names(dir.path()), ["store.db-journal"]);
+    }
+
+    #[test]
+    fn only_where_nothing_is_there_is_no_profile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, circle) = (dir.path().join("file"), dir.path().join("circle"));
+        fs::write(&file, "").unwrap();
+        for nothing in [dir.path(), &dir.path().join("none"), &file] {
+            assert_eq!(panic(nothing), Err(Error::NoProfile));
+        }
+        // Nobody can look into this one, not even root.
+        std::os::unix::fs::symlink(&circle, &circle).unwrap();
+        assert_eq!(panic(&circle), Err(Error::NotDestroyed));
+    }
+}
