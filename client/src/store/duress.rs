@@ -6,6 +6,7 @@
 
 use rand::CryptoRng;
 
+use super::vault::{SLOT_LEN, SlotWrite};
 use super::{Passphrase, Store, StoreError, Tx, Vault};
 use crate::rng::Rng;
 
@@ -35,26 +36,55 @@ impl Duress {
     }
 }
 
-/// The note: whether it holds or is being made or removed, the slot, what it does.
+/// The note: a state, the slot, what it does; and where a passphrase is on its way into the header, the slot's bytes.
 const NOTE: &str = "vault.duress";
+const LEAVES: u8 = 0;
 const HOLDS: u8 = 1;
-const UNDER_WAY: u8 = 0;
+const COMES: u8 = 2;
 
-/// What the note says: the slot, and what its passphrase does; none if that is being changed.
-fn note(tx: &Tx<'_>) -> Result<Option<(usize, Option<Duress>)>, StoreError> {
-    let Some(bytes) = tx.meta(NOTE)? else { return Ok(None) };
-    let [state, slot, what] = bytes.as_slice() else { return Err(StoreError::Damaged) };
-    let what = Duress::from_code(*what).filter(|_| *state == HOLDS);
-    Ok(Some((usize::from(*slot), what)))
+/// What the note says.
+enum Note {
+    Holds(usize, Duress),
+    /// A removal is under way.
+    Leaves(usize),
+    /// It is to be written in place of the one before, if there was one: in the other half of the same pair.
+    Comes(SlotWrite, Duress),
 }
 
-/// After a change that was cut short: there is none.
+fn note(tx: &Tx<'_>) -> Result<Option<Note>, StoreError> {
+    let Some(bytes) = tx.meta(NOTE)? else { return Ok(None) };
+    let [state, slot, what, bytes @ ..] = bytes.as_slice() else { return Err(StoreError::Damaged) };
+    let (slot, what) = (usize::from(*slot), Duress::from_code(*what).ok_or(StoreError::Damaged));
+    Ok(Some(match *state {
+        LEAVES => Note::Leaves(slot),
+        HOLDS => Note::Holds(slot, what?),
+        COMES if bytes.len() == SLOT_LEN => Note::Comes(SlotWrite { slot, bytes: bytes.to_vec() }, what?),
+        _ => return Err(StoreError::Damaged),
+    }))
+}
+
+/// The note of a passphrase that comes. Once it is kept, that one takes the place of the one before, whatever happens.
+pub(super) fn note_coming(write: &SlotWrite, what: Duress) -> Result<Vec<u8>, StoreError> {
+    let slot = u8::try_from(write.slot).map_err(|_| StoreError::DamagedHeader)?;
+    let mut note = vec![COMES, slot, what.to_code()];
+    note.extend_from_slice(&write.bytes);
+    Ok(note)
+}
+
+/// Carries out what the note says: also after a change that was cut short.
 pub(super) fn settle(tx: &Tx<'_>, vault: &Vault) -> Result<(), StoreError> {
-    if let Some((slot, None)) = note(tx)? {
-        vault.clear(slot, &mut Rng::system())?;
-        tx.remove_meta(NOTE)?;
+    match note(tx)? {
+        None | Some(Note::Holds(..)) => Ok(()),
+        Some(Note::Leaves(slot)) => {
+            vault.clear(slot, &mut Rng::system())?;
+            tx.remove_meta(NOTE)
+        }
+        Some(Note::Comes(write, what)) => {
+            vault.replace(&write, &mut Rng::system())?;
+            let slot = u8::try_from(write.slot).map_err(|_| StoreError::Damaged)?;
+            tx.set_meta(NOTE, &[HOLDS, slot, what.to_code()])
+        }
     }
-    Ok(())
 }
 
 impl Store {
@@ -63,10 +93,14 @@ impl Store {
     /// # Errors
     /// Those of the machine.
     pub fn duress(&mut self) -> Result<Option<Duress>, StoreError> {
-        Ok(self.transaction(note)?.and_then(|(_, what)| what))
+        Ok(match self.transaction(note)? {
+            None | Some(Note::Leaves(_)) => None,
+            Some(Note::Holds(_, what) | Note::Comes(_, what)) => Some(what),
+        })
     }
 
-    /// Makes `passphrase` the duress passphrase, in place of the one before. Interrupted, there is none.
+    /// Makes `passphrase` the duress passphrase, in place of the one before. Refused or interrupted, the one before stays, or
+    /// the new one holds.
     ///
     /// # Errors
     /// [`StoreError::PassphraseTaken`] if it is that of the profile, [`StoreError::NotFound`] for a store in memory, and
@@ -77,14 +111,16 @@ impl Store {
         what: Duress,
         rng: &mut R,
     ) -> Result<(), StoreError> {
-        self.remove_duress()?;
+        self.settle_duress()?;
+        let before = match self.transaction(note)? {
+            Some(Note::Holds(slot, _)) => Some(slot),
+            None | Some(Note::Leaves(_) | Note::Comes(..)) => None,
+        };
         let home = self.home.as_ref().ok_or(StoreError::NotFound)?;
-        let write = home.vault.prepare_duress(passphrase, what, rng)?;
-        let slot = u8::try_from(write.slot).map_err(|_| StoreError::DamagedHeader)?;
-        self.transaction(|tx| tx.set_meta(NOTE, &[UNDER_WAY, slot, what.to_code()]))?;
-        let home = self.home.as_ref().ok_or(StoreError::NotFound)?;
-        home.vault.write(&write)?;
-        self.transaction(|tx| tx.set_meta(NOTE, &[HOLDS, slot, what.to_code()]))
+        let write = home.vault.prepare_duress(passphrase, what, before, rng)?;
+        let coming = note_coming(&write, what)?;
+        self.transaction(|tx| tx.set_meta(NOTE, &coming))?;
+        self.settle_duress()
     }
 
     /// Removes the duress passphrase: false if there was none.
@@ -92,14 +128,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] for a store in memory, and those of the machine.
     pub fn remove_duress(&mut self) -> Result<bool, StoreError> {
-        let Some((slot, _)) = self.transaction(note)? else { return Ok(false) };
+        let slot = match self.transaction(note)? {
+            None => return Ok(false),
+            Some(Note::Holds(slot, _) | Note::Leaves(slot)) => slot,
+            Some(Note::Comes(write, _)) => write.slot,
+        };
         let number = u8::try_from(slot).map_err(|_| StoreError::Damaged)?;
-        self.transaction(|tx| tx.set_meta(NOTE, &[UNDER_WAY, number, 0]))?;
+        self.transaction(|tx| tx.set_meta(NOTE, &[LEAVES, number, 0]))?;
+        self.settle_duress()?;
+        Ok(true)
+    }
+
+    fn settle_duress(&mut self) -> Result<(), StoreError> {
         let Self { conn, keys, numbers, home, owes_scrub: _, faults } = self;
         let home = home.as_ref().ok_or(StoreError::NotFound)?;
         let tx = Tx::begin(conn, keys, numbers)?.under(faults);
         settle(&tx, &home.vault)?;
-        tx.commit()?;
-        Ok(true)
+        tx.commit()
     }
 }

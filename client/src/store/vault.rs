@@ -183,11 +183,13 @@ impl Vault {
         self.slot
     }
 
-    /// Works out a slot for a duress passphrase, in one of the pairs that are not ours.
+    /// Works out a slot for a duress passphrase: the other half of the pair of the one `before`, or in one of the pairs that
+    /// are not ours.
     pub(super) fn prepare_duress<R: CryptoRng + ?Sized>(
         &self,
         passphrase: &Passphrase,
         duress: Duress,
+        before: Option<usize>,
         rng: &mut R,
     ) -> Result<SlotWrite, StoreError> {
         let file = read(&self.path)?;
@@ -195,28 +197,41 @@ impl Vault {
         let derived = kdf::derive(passphrase, &head.salt, head.cost)?;
         match unseal(&file, &head, &derived) {
             Err(StoreError::WrongPassphrase) => {}
+            // The same passphrase may be set to do something else.
+            Ok((taken, _)) if Some(taken) == before => {}
             Ok(_) => return Err(StoreError::PassphraseTaken),
             Err(error) => return Err(error),
         }
         let others: Vec<usize> =
             (0..SLOTS).filter(|slot| *slot != self.slot && *slot != other_half(self.slot)).collect();
         let drawn = usize::try_from(rng.next_u32()).unwrap_or(0) % others.len().max(1);
-        let slot = *others.get(drawn).ok_or(StoreError::DamagedHeader)?;
+        let drawn = *others.get(drawn).ok_or(StoreError::DamagedHeader)?;
+        let slot = before.map_or(drawn, other_half);
         let bytes = seal(&head, slot, &derived, &Content::Duress(duress), rng)?;
         Ok(SlotWrite { slot, bytes })
     }
 
     /// Overwrites both halves of a slot's pair.
     pub(super) fn clear<R: CryptoRng + ?Sized>(&self, slot: usize, rng: &mut R) -> Result<(), StoreError> {
+        let mut bytes = vec![0; SLOT_LEN];
+        rng.fill_bytes(&mut bytes);
+        self.replace(&SlotWrite { slot, bytes }, rng)
+    }
+
+    /// Writes a slot of a pair that is not ours, and overwrites the other half once that is durable.
+    pub(super) fn replace<R: CryptoRng + ?Sized>(
+        &self,
+        write: &SlotWrite,
+        rng: &mut R,
+    ) -> Result<(), StoreError> {
+        let slot = write.slot;
         if slot >= SLOTS || slot == self.slot || slot == other_half(self.slot) {
             return Err(StoreError::Damaged); // never our own way in
         }
-        for slot in [slot, other_half(slot)] {
-            let mut bytes = vec![0; SLOT_LEN];
-            rng.fill_bytes(&mut bytes);
-            self.write(&SlotWrite { slot, bytes })?;
-        }
-        Ok(())
+        self.write(write)?;
+        let mut bytes = vec![0; SLOT_LEN];
+        rng.fill_bytes(&mut bytes);
+        self.write(&SlotWrite { slot: other_half(slot), bytes })
     }
 
     pub(super) fn write(&self, write: &SlotWrite) -> Result<(), StoreError> {

@@ -89,25 +89,62 @@ fn another_duress_passphrase_takes_the_place_of_the_first_and_none_stays_after_i
     open(dir.path(), "right").unwrap();
 }
 
+const NOTE: &str = "vault.duress";
+
 #[test]
-fn a_change_of_the_duress_passphrase_that_is_cut_short_leaves_none() {
-    // Killed after the note, and after the slot.
-    for slot_written in [false, true] {
+fn a_change_of_the_duress_passphrase_that_is_cut_short_leaves_the_one_before_or_the_new_one() {
+    // Killed after the note, in the middle of the slot, after it, and after the one before was overwritten.
+    for step in 0..4 {
         let dir = tempfile::tempdir().unwrap();
-        let mut store = make(dir.path());
+        let mut store = with_duress(dir.path(), Duress::Wipe);
+        let before = usize::from(store.transaction(|tx| tx.meta(NOTE)).unwrap().unwrap()[1]);
         let vault = &store.home.as_ref().unwrap().vault;
-        let write = vault.prepare_duress(&pass("forced"), Duress::Wipe, &mut rng()).unwrap();
-        let slot = u8::try_from(write.slot).unwrap();
-        if slot_written {
-            vault.write(&write).unwrap();
+        let write = vault.prepare_duress(&pass("new"), Duress::Cold, Some(before), &mut rng()).unwrap();
+        let (slot, half) = (write.slot, write.bytes[..2_000].to_vec());
+        assert_eq!(slot, before ^ 1);
+        let note = super::super::duress::note_coming(&write, Duress::Cold).unwrap();
+        match step {
+            0 => {}
+            1 => vault.write(&vault::SlotWrite { slot, bytes: half }).unwrap(),
+            2 => vault.write(&write).unwrap(),
+            _ => vault.replace(&write, &mut rng()).unwrap(),
         }
-        store.transaction(|tx| tx.set_meta("vault.duress", &[0, slot, 2])).unwrap();
-        assert_eq!(store.duress(), Ok(None));
+        store.transaction(|tx| tx.set_meta(NOTE, &note)).unwrap();
         drop(store);
-        drop(open(dir.path(), "right").unwrap());
-        assert_eq!(open(dir.path(), "forced").unwrap_err(), StoreError::WrongPassphrase);
-        assert_eq!(open(dir.path(), "right").unwrap().remove_duress(), Ok(false));
+        let works = |text| matches!(open(dir.path(), text), Err(StoreError::Duress(_)));
+        assert_eq!((works("forced"), works("new")), (step < 3, step > 1), "{step}");
+        // Whoever opens the profile ends the change.
+        assert_eq!(open(dir.path(), "right").unwrap().duress(), Ok(Some(Duress::Cold)));
+        assert_eq!((works("forced"), works("new")), (false, true), "{step}");
     }
+}
+
+#[test]
+fn a_removal_of_the_duress_passphrase_that_is_cut_short_leaves_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = with_duress(dir.path(), Duress::Wipe);
+    let slot = store.transaction(|tx| tx.meta(NOTE)).unwrap().unwrap()[1];
+    store.transaction(|tx| tx.set_meta(NOTE, &[0, slot, 0])).unwrap();
+    assert_eq!(store.duress(), Ok(None));
+    drop(store);
+    drop(open(dir.path(), "right").unwrap());
+    assert_eq!(open(dir.path(), "forced").unwrap_err(), StoreError::WrongPassphrase);
+    assert_eq!(open(dir.path(), "right").unwrap().remove_duress(), Ok(false));
+}
+
+#[test]
+fn a_duress_passphrase_that_is_refused_leaves_the_one_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = with_duress(dir.path(), Duress::Wipe);
+    let header = || fs::read(dir.path().join(vault::NAME)).unwrap();
+    let before = header();
+    let refused = store.set_duress(&pass("right"), Duress::Cold, &mut rng());
+    assert_eq!(refused, Err(StoreError::PassphraseTaken));
+    assert_eq!((store.duress(), header() == before), (Ok(Some(Duress::Wipe)), true));
+    // The same one may be set to do something else.
+    store.set_duress(&pass("forced"), Duress::Cold, &mut rng()).unwrap();
+    drop(store);
+    assert_eq!(open(dir.path(), "forced").unwrap_err(), StoreError::Duress(Duress::Cold));
 }
 
 #[test]
@@ -121,8 +158,7 @@ fn neither_passphrase_becomes_the_other() {
         Err(StoreError::WrongPassphrase)
     );
     assert_eq!(store.set_duress(&pass("right"), Duress::Cold, &mut rng()), taken);
-    // That one took the first away; nothing is left half.
-    assert_eq!(store.duress(), Ok(None));
+    assert_eq!(store.duress(), Ok(Some(Duress::Wipe)));
     store.set_duress(&pass("forced"), Duress::Cold, &mut rng()).unwrap();
     store.change_passphrase(&pass("right"), &pass("right"), &mut rng()).unwrap();
     store.change_passphrase(&pass("right"), &pass("new"), &mut rng()).unwrap();
