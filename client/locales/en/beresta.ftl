@@ -108,6 +108,7 @@ following = Waiting for messages. Ctrl-C ends it.
 ## Profile
 
 init-advice = Now a passphrase. Press Enter, and random words are made for you: nobody guesses them. Or type your own. There is no way to get in without it, for anybody.
+init-cheap = A GUESS AT YOUR PASSPHRASE WILL COST LESS THAN IS USUAL, and that cannot be changed later: you chose less than 256 MiB. If this is not a test, end this by Ctrl-C and begin again without --kdf-memory-mib.
 made-front = Your passphrase, shown once. Learn it, or write it on paper and burn that when you know it:
 made-end = These words are random, with 77 bits: all the computers of a state would try for millions of years. Small or capital letters and the number of spaces do not matter.
 made-differs = These were not the words. They are shown once more.

@@ -46,6 +46,20 @@ impl KdfCost {
         Ok(Self { memory_kib, passes, lanes })
     }
 
+    /// The usual passes and lanes, with another memory.
+    ///
+    /// # Errors
+    /// As [`KdfCost::new`].
+    pub const fn with_memory(memory_kib: u32) -> Result<Self, StoreError> {
+        Self::new(memory_kib, Self::DEFAULT.passes, Self::DEFAULT.lanes)
+    }
+
+    /// Whether a guess takes less memory than is usual.
+    #[must_use]
+    pub const fn is_cheap(self) -> bool {
+        self.memory_kib < Self::DEFAULT.memory_kib
+    }
+
     /// Memory in KiB, passes, lanes: the order of the header.
     pub(super) const fn parts(self) -> [u32; 3] {
         [self.memory_kib, self.passes, self.lanes]

@@ -148,3 +148,19 @@ fn a_key_file_is_as_needed_as_the_passphrase_until_it_is_dropped() {
     assert_eq!(run(&["--key-file", key, "passwd", "--drop-key-file"], &[OWN, OWN]).0, 0);
     assert_eq!(run(&list, &[OWN]).0, 0);
 }
+
+#[test]
+fn whatever_the_memory_a_guess_costs_three_passes_and_a_cheap_one_is_warned_of() {
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (mib, cheap) in [("1", true), ("256", false)] {
+        let dir = folder.path().join(mib);
+        let init = ["-q", "--lang", "en", "init", "--name", "Anna", "--kdf-memory-mib", mib];
+        let told = with_lines(&programs, &dir, &init, &[OWN]);
+        assert_eq!((told.code, told.err.contains("LESS THAN IS USUAL")), (0, cheap), "{}", told.err);
+        // Memory, passes and lanes stand behind the salt.
+        let header = std::fs::read(dir.join("vault.hdr")).unwrap();
+        let costs = [32, 36, 40].map(|at| u32::from_le_bytes(header[at..at + 4].try_into().unwrap()));
+        assert_eq!(costs, [mib.parse::<u32>().unwrap() * 1_024, 3, 4]);
+    }
+}

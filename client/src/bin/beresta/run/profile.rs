@@ -33,8 +33,11 @@ pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     };
     let cost = match args::value::<u32>(found, "kdf-memory-mib") {
         None => KdfCost::DEFAULT,
-        Some(mib) => KdfCost::new(mib.saturating_mul(1_024), 1, 1).map_err(|_| Fault::Internal)?,
+        Some(mib) => KdfCost::with_memory(mib.saturating_mul(1_024)).map_err(|_| Fault::Internal)?,
     };
+    if cost.is_cheap() {
+        shell.print.warn("init-cheap", []);
+    }
     shell.print.talk("init-advice", []);
     let key_file = shell.key_file()?;
     let passphrase = shell.new_passphrase(&[&name])?.with_key_file(key_file);
