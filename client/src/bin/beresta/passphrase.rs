@@ -2,7 +2,7 @@
 //! the environment, which other programs can read.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, IsTerminal as _, Read as _, Write as _, stderr, stdin};
+use std::io::{ErrorKind, IsTerminal as _, Read, Write as _, stderr, stdin};
 
 use beresta_client::api::{MadePhrase, Passphrase, WordList, is_weak, make_phrase};
 use zeroize::Zeroizing;
@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::print::{Printer, tell};
 
 /// Bytes of a line from a descriptor: a longer one is no passphrase.
-const LONGEST: u64 = 4_096;
+const LONGEST: usize = 4_096;
 /// How often a person may choose a weak passphrase, or mistype, before the command ends.
 const TRIES: usize = 5;
 /// The terminal's second screen, cleared; and back from it. What stood there is in no list of lines scrolled by.
@@ -23,7 +23,7 @@ pub(crate) enum Source {
     /// The terminal.
     Prompt,
     /// Lines of an open descriptor, in the order they are asked for.
-    Lines(BufReader<std::io::Take<File>>),
+    Lines(File),
 }
 
 impl Source {
@@ -31,22 +31,12 @@ impl Source {
     pub(crate) fn new(descriptor: Option<u32>) -> Result<Self, Fault> {
         let Some(number) = descriptor else { return Ok(Self::Prompt) };
         let file = File::open(format!("/dev/fd/{number}")).map_err(|_| Fault::NoDescriptor)?;
-        Ok(Self::Lines(BufReader::new(file.take(LONGEST))))
+        Ok(Self::Lines(file))
     }
 
     fn line(&mut self, print: &Printer, question: &str) -> Result<Zeroizing<String>, Fault> {
         match self {
-            Self::Lines(lines) => {
-                let mut line = Zeroizing::new(String::with_capacity(256));
-                let read = lines.read_line(&mut line).map_err(|_| Fault::NoDescriptor)?;
-                if read == 0 {
-                    return Err(Fault::NoDescriptor);
-                }
-                while line.ends_with(['\n', '\r']) {
-                    line.pop();
-                }
-                Ok(line)
-            }
+            Self::Lines(file) => line_of(file),
             Self::Prompt if stdin().is_terminal() => rpassword::prompt_password(print.text.say(question))
                 .map(Zeroizing::new)
                 .map_err(|_| Fault::NoTerminal),
@@ -122,5 +112,60 @@ impl Source {
         let seen = self.line(print, "ask-made-seen");
         put(&[FIRST_SCREEN]).map_err(|_| Fault::NoTerminal)?;
         seen.map(drop)
+    }
+}
+
+/// The next line, byte by byte: a reader's own buffer would keep what it read, and is not wiped. Nor does the line grow,
+/// which would leave copies behind.
+fn line_of(from: &mut impl Read) -> Result<Zeroizing<String>, Fault> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut byte = Zeroizing::new([0]);
+    let mut any = false;
+    loop {
+        match from.read(byte.as_mut_slice()) {
+            Ok(0) if any => break,
+            Ok(0) => return Err(Fault::NoDescriptor),
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(_) => return Err(Fault::NoDescriptor),
+        }
+        any = true;
+        let [one] = *byte;
+        if one == b'\n' {
+            break;
+        }
+        if line.len() == LONGEST {
+            return Err(Fault::NoDescriptor);
+        }
+        line.push(one);
+    }
+    while line.ends_with(b"\r") {
+        line.pop();
+    }
+    let text = String::from_utf8(std::mem::take(&mut *line));
+    text.map(Zeroizing::new).map_err(|error| {
+        drop(Zeroizing::new(error.into_bytes()));
+        Fault::NoDescriptor
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_from_a_descriptor_and_not_a_byte_more() {
+        let mut from: &[u8] = b"one\r\n\ntwo";
+        for (line, left) in [("one", 4), ("", 3), ("two", 0)] {
+            let read = line_of(&mut from).unwrap();
+            assert_eq!((read.as_str(), from.len()), (line, left));
+            // It did not grow.
+            assert!(read.capacity() == LONGEST);
+        }
+        assert!(matches!(line_of(&mut from), Err(Fault::NoDescriptor)));
+        for wrong in [vec![b'a'; LONGEST + 1], vec![0xff, b'\n']] {
+            assert!(matches!(line_of(&mut wrong.as_slice()), Err(Fault::NoDescriptor)));
+        }
+        assert_eq!(line_of(&mut [b'a'; LONGEST].as_slice()).unwrap().len(), LONGEST);
     }
 }
