@@ -24,7 +24,9 @@ pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
 pub use destroy::{Panic, panic};
 pub use error::{Error, LinkFault};
-pub use lock::{Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, lock_others};
+pub use lock::{
+    Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, end_after_sleep, lock_in_time, lock_others,
+};
 pub use opener::{make_key_file, make_phrase, read_key_file};
 pub use record::{
     Chat, ContactInfo, ContactTrust, DeliveryState, Dropped, Event, EventKind, InviteInfo, InvitePreview,

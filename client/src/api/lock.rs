@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(10);
 const ASLEEP_LOOK: Duration = Duration::from_secs(2);
 /// Clocks that are read one after the other differ by less than this.
 const ASLEEP: Duration = Duration::from_millis(500);
+/// How long last words may take.
+const SAYS_WITHIN: Duration = Duration::from_millis(500);
 
 /// Why a profile is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +110,32 @@ fn end_process() {
     #[cfg(unix)]
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     std::process::abort();
+}
+
+/// Ends this process if a lock does not end it in the time after which another process would kill it: its terminal may be
+/// stopped.
+pub fn lock_in_time() {
+    end_within(LOCKS_WITHIN, || {});
+}
+
+/// Ends this process where the machine slept and the process does not lock by itself: it may stand at a question, or
+/// before somebody who takes nothing of what it says. Looks from a thread of its own. Does `say` before.
+pub fn end_after_sleep(say: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || watch(asleep, std::thread::sleep, say));
+}
+
+fn watch(asleep: impl Fn() -> Duration, pause: impl Fn(Duration), say: impl FnOnce() + Send + 'static) {
+    let before = asleep();
+    while asleep().saturating_sub(before) <= ASLEEP {
+        pause(ASLEEP_LOOK);
+    }
+    // If it can, it notices as late as we do, and locks in order.
+    pause(ASLEEP_LOOK);
+    pause(LOCKS_WITHIN);
+    // What holds the process up may hold this up, too.
+    std::thread::spawn(say);
+    pause(SAYS_WITHIN);
+    end_process();
 }
 
 /// Listens for the word by which another process has us lock. From its making on that word does not end the process.

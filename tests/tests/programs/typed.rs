@@ -61,3 +61,13 @@ fn a_panic_that_is_typed_at_a_terminal_that_was_stopped_destroys_all_the_same() 
     assert_ne!(code, Some(0), "{shown}");
     assert!(!world.anna.dir.exists());
 }
+
+#[test]
+fn a_lock_at_a_terminal_that_was_stopped_ends_the_program_all_the_same() {
+    let world = World::new();
+    let mut chat = chat(&world.anna);
+    chat.type_in("\u{13}/lock\n").unwrap();
+    let (code, shown) = chat.end().unwrap();
+    assert_ne!(code, Some(0), "{shown}");
+    world.anna.run(&["contact", "list"], "").unwrap();
+}

@@ -1,4 +1,6 @@
 use std::cell::Cell;
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 use super::*;
 
@@ -45,4 +47,49 @@ async fn a_machine_that_slept_locks_and_one_that_only_ran_does_not() {
         () = woken => panic!("it did not notice"),
     }
     assert!(begun.elapsed() >= Duration::from_secs(3_600));
+}
+
+#[test]
+#[ignore = "a child of the test below"]
+fn child_stands_at_a_question() {
+    let looks = std::sync::atomic::AtomicU64::new(0);
+    std::thread::spawn(move || {
+        // It sleeps before the third look.
+        let asleep = || {
+            let look = looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Duration::from_secs(if look < 3 { 5_000 } else { 5_030 })
+        };
+        let pause = |time| {
+            if time == SAYS_WITHIN {
+                std::thread::park_timeout(time);
+            }
+        };
+        watch(asleep, pause, || say("it slept"));
+    });
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+    say("it was answered");
+}
+
+fn say(what: &str) {
+    writeln!(std::io::stdout(), "{what}").unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_stands_at_a_question_ends_when_the_machine_slept() {
+    use std::os::unix::process::ExitStatusExt as _;
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "api::lock::tests::child_stands_at_a_question"])
+        .args(["--ignored", "--nocapture", "--test-threads=1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Nobody answers; and nothing but its own end ends it.
+    let question = child.stdin.take();
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().signal(), Some(9), "{said}");
+    assert!(said.contains("it slept") && !said.contains("it was answered"), "{said}");
+    drop(question);
 }

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use beresta_client::api::{Client, ContactInfo, KeyFile, LockWord, Network, Passphrase, read_key_file};
+use beresta_client::api::{self, Client, ContactInfo, KeyFile, LockReason, LockWord, Network, Passphrase};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
@@ -60,14 +60,14 @@ impl Shell {
 
     /// The key file that the command line names.
     pub(crate) fn key_file(&self) -> Result<Option<KeyFile>, Fault> {
-        Ok(self.key_file.as_deref().map(read_key_file).transpose()?)
+        Ok(self.key_file.as_deref().map(api::read_key_file).transpose()?)
     }
 
     /// Asks for the passphrase and opens the profile.
     pub(crate) async fn open(&mut self, network: Network) -> Result<Client, Fault> {
         let dir = self.dir()?;
         if !dir.exists() {
-            return Err(beresta_client::api::Error::NoProfile.into());
+            return Err(api::Error::NoProfile.into());
         }
         let passphrase = self.passphrase()?;
         self.print.talk("opening", []);
@@ -97,6 +97,12 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
         Err(error) => return told(&Fault::Usage(Box::new(error)), &text, json),
     };
     let print = Printer { text, json, quiet: args::is_set(&found, "quiet") };
+    // What waits for a person, or for who takes its output, sees no clock.
+    api::end_after_sleep(move || {
+        let print = Printer { text: Text::new(language), json, quiet: false };
+        print.clear();
+        tell(&Fault::Locked(LockReason::Slept).words(&print.text));
+    });
     let outcome = Source::new(args::value(&found, "passphrase-fd")).and_then(|source| {
         let dir = args::value(&found, "dir");
         let key_file = args::value(&found, "key-file");
@@ -113,6 +119,7 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
                 reason = word.spoken() => Err(Fault::Locked(reason)),
             };
             if let Err(Fault::Locked(_)) = done {
+                api::lock_in_time();
                 shell.print.clear();
             }
             // However it ended: a client that is dropped open fails inside when its runtime goes, and tells no relay.

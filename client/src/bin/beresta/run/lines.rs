@@ -48,8 +48,9 @@ impl Marks {
     }
 
     fn put(&self, what: &str) {
-        if self.0 {
-            let _ = stderr().write_all(what.as_bytes()); // nobody is there to be protected
+        // One that was stopped takes nothing, and a lock must not wait for that.
+        if self.0 && within_pause(&stderr(), true) {
+            let _ = stderr().write_all(what.as_bytes());
         }
     }
 }
@@ -96,12 +97,23 @@ impl Source for StandardInput {
     }
 
     fn comes(&mut self) -> bool {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        let pause = Timespec { tv_sec: 0, tv_nsec: PAUSE.subsec_nanos().into() };
-        let input = stdin();
-        let mut look = [PollFd::new(&input, PollFlags::IN)];
-        poll(&mut look, Some(&pause)).is_ok_and(|ready| ready > 0)
+        within_pause(&stdin(), false)
     }
+}
+
+/// Whether something can be read from `file`, or written to it, before a pause is over.
+#[cfg(unix)]
+fn within_pause(file: &impl std::os::fd::AsFd, write: bool) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let pause = Timespec { tv_sec: 0, tv_nsec: PAUSE.subsec_nanos().into() };
+    let mut look = [PollFd::new(file, if write { PollFlags::OUT } else { PollFlags::IN })];
+    poll(&mut look, Some(&pause)).is_ok_and(|ready| ready > 0)
+}
+
+/// No sign that anything comes: the marks have to do.
+#[cfg(not(unix))]
+fn within_pause<T>(_file: &T, write: bool) -> bool {
+    write
 }
 
 #[cfg(not(unix))]
@@ -111,7 +123,7 @@ impl Source for StandardInput {
     }
 
     fn comes(&mut self) -> bool {
-        false // nothing there says so: the marks have to do
+        within_pause(&stdin(), false)
     }
 }
 
