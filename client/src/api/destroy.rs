@@ -42,6 +42,7 @@ impl Panic {
     pub fn end(self) -> Result<(), Error> {
         let Self { dir, left } = self;
         let held = end_holder(&dir, PANICS_WITHIN);
+        let left = again(&dir, left);
         match (left, held) {
             (Some(Left::Header(_)), _) => Err(Error::NotDestroyed),
             (Some(Left::Files(_)) | None, Err(_)) => Err(Error::DestroyedInUse),
@@ -50,6 +51,20 @@ impl Panic {
                 if left.is_none() && gone.is_ok() { Ok(()) } else { Err(Error::DestroyedInPart) }
             }
         }
+    }
+}
+
+/// Destroys what came since: an opening that was under way may have given the database its name back.
+fn again(dir: &Path, left: Option<Left>) -> Option<Left> {
+    let Ok(second) = Destruction::of(dir) else { return left };
+    match left {
+        // A profile that somebody made since.
+        None if second.has_header() => None,
+        Some(Left::Header(_)) if !second.has_header() => {
+            let _ = second.run(); // what is told is that of the header
+            left
+        }
+        None | Some(Left::Header(_) | Left::Files(_)) => second.run().err(),
     }
 }
 
@@ -126,6 +141,26 @@ mod tests {
         fs::create_dir(&log).unwrap();
         assert_eq!(panic(dir.path()), Err(Error::DestroyedInPart));
         assert_eq!(names(dir.path()), ["store.db-journal"]);
+    }
+
+    #[test]
+    fn what_an_opening_under_way_brings_back_is_destroyed_once_nobody_has_the_profile_open() {
+        let dir = profile();
+        let panic = Panic::begin(dir.path()).unwrap();
+        fs::write(dir.path().join("store.db"), "whole").unwrap();
+        fs::write(dir.path().join("store.db-wal"), "and its log").unwrap();
+        panic.end().unwrap();
+        assert!(!dir.path().exists());
+    }
+
+    #[test]
+    fn a_profile_that_was_made_since_is_not_destroyed() {
+        let dir = profile();
+        let panic = Panic::begin(dir.path()).unwrap();
+        let passphrase = Passphrase::new(String::from("new"));
+        drop(Store::create(dir.path(), &passphrase, KdfCost::FOR_TESTS, &mut Rng::system()).unwrap());
+        panic.end().unwrap();
+        Store::open(dir.path(), &passphrase).unwrap();
     }
 
     #[test]

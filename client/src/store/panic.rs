@@ -52,6 +52,7 @@ pub enum Left {
 #[derive(Debug)]
 pub struct Destruction {
     dir: PathBuf,
+    has_header: bool,
     steps: VecDeque<Step>,
     rng: Rng,
     overwritten: u64,
@@ -75,6 +76,7 @@ impl Destruction {
             return Err(StoreError::NotFound);
         }
 
+        let has_header = !headers.is_empty();
         let mut steps = VecDeque::new();
         for secret in headers.iter().chain(&seeds) {
             steps.extend([Step::Overwrite(secret.clone()), Step::Sync(secret.clone())]);
@@ -88,7 +90,7 @@ impl Destruction {
         let rest = beside.into_iter().filter(|path| Some(path) != database.as_ref() && *path != unfinished);
         steps.extend(rest.map(Step::Remove));
         steps.extend([Step::Remove(unfinished), Step::SyncFolder]);
-        Ok(Self { dir: dir.to_owned(), steps, rng: Rng::system(), overwritten: 0, left: None })
+        Ok(Self { dir: dir.to_owned(), has_header, steps, rng: Rng::system(), overwritten: 0, left: None })
     }
 
     /// Does the next step: false if there is none. One that fails keeps none of the others from being done.
@@ -135,6 +137,12 @@ impl Destruction {
         }
         let _ = std::fs::remove_dir(dir); // an empty folder tells nothing
         Ok(())
+    }
+
+    /// Whether there was a header: without one, what is there was left by somebody.
+    #[must_use]
+    pub const fn has_header(&self) -> bool {
+        self.has_header
     }
 
     /// Bytes that were written over others so far.
