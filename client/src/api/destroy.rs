@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::lock::{PANICS_WITHIN, end_holder, end_within};
+use super::lock::{Patience, end_holder, end_within};
 use super::{Client, Error};
 use crate::store::{Destruction, Left};
 
@@ -41,7 +41,7 @@ impl Panic {
     /// [`Error::NotDestroyed`], [`Error::DestroyedInPart`], [`Error::DestroyedInUse`].
     pub fn end(self) -> Result<(), Error> {
         let Self { dir, left } = self;
-        let held = end_holder(&dir, PANICS_WITHIN);
+        let held = end_holder(&dir, Patience::PANIC);
         let left = again(&dir, left);
         match (left, held) {
             (Some(Left::Header(_)), _) => Err(Error::NotDestroyed),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::lock::{Patience, end_holder};
 use super::{Client, Error};
 use crate::rng::Rng;
 use crate::store::{Duress, Passphrase};
@@ -11,7 +12,7 @@ pub(super) fn obey(dir: &Path, duress: Duress) -> Error {
     match duress {
         Duress::Cold => {
             // Whether there was somebody is not to be seen.
-            let _ = super::lock_others(dir);
+            let _ = end_holder(dir, Patience::DURESS);
             Error::WrongPassphrase
         }
         // What could not be destroyed has to be known, whoever it is that hears it.

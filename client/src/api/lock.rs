@@ -13,8 +13,23 @@ use crate::store::Holder;
 
 /// How long a process that was told to lock may take before it is killed: it may wait for a disk, or at a question.
 const LOCKS_WITHIN: Duration = Duration::from_secs(3);
-/// The same in a panic.
-pub(super) const PANICS_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long somebody who has the profile open is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// Whom we told to lock: before it is killed, and then once more.
+    told: Duration,
+    /// Who can't be told.
+    unknown: Duration,
+}
+
+impl Patience {
+    const LOCK: Self = Self { told: LOCKS_WITHIN, unknown: Duration::from_secs(6) };
+    pub(super) const PANIC: Self = Self { told: Duration::from_millis(500), unknown: Duration::from_secs(1) };
+    /// Under duress: waiting would show beside the time that a wrong passphrase takes.
+    pub(super) const DURESS: Self = Self { told: LOCKS_WITHIN, unknown: Duration::ZERO };
+}
+
 /// How often we look whether it has ended.
 const LOOK: Duration = Duration::from_millis(10);
 /// How often we look whether the machine slept. It wakes the processor, so not more often.
@@ -60,10 +75,18 @@ pub fn lock_others(dir: &Path) -> Result<Ended, Error> {
     if !dir.exists() {
         return Err(Error::NoProfile);
     }
-    end_holder(dir, LOCKS_WITHIN)
+    end_holder(dir, Patience::LOCK)
 }
 
-pub(super) fn end_holder(dir: &Path, within: Duration) -> Result<Ended, Error> {
+/// Has whoever has the profile in `dir` open close it.
+///
+/// # Errors
+/// [`Error::InUse`] if they can't be told, or did not end.
+pub(super) fn end_holder(dir: &Path, patience: Patience) -> Result<Ended, Error> {
+    end_holder_with(dir, patience, || std::thread::sleep(LOOK))
+}
+
+fn end_holder_with(dir: &Path, patience: Patience, mut pause: impl FnMut()) -> Result<Ended, Error> {
     let mut told = None;
     let mut waited = Duration::ZERO;
     loop {
@@ -73,22 +96,23 @@ pub(super) fn end_holder(dir: &Path, within: Duration) -> Result<Ended, Error> {
                 told = Some(process);
             }
             (Holder::Process(process), Some(before)) if process == before => {}
-            (Holder::Unknown, None) => {}
+            (Holder::Unknown, None) if waited < patience.unknown => {}
+            (Holder::Unknown, None) => return Err(Error::InUse),
             (Holder::Nobody, None) => return Ok(Ended::Nobody),
             // It ended. Whoever opened the profile since did so with the passphrase.
             (Holder::Nobody | Holder::Unknown | Holder::Process(_), Some(_)) => {
-                return Ok(if waited > within { Ended::Killed } else { Ended::InOrder });
+                return Ok(if waited > patience.told { Ended::Killed } else { Ended::InOrder });
             }
         }
-        if waited > within.saturating_mul(2) {
+        if told.is_some() && waited > patience.told.saturating_mul(2) {
             return Err(Error::InUse);
         }
-        std::thread::sleep(LOOK);
+        pause();
         let before = waited;
         waited = waited.saturating_add(LOOK);
         if let Some(process) = told
-            && before <= within
-            && waited > within
+            && before <= patience.told
+            && waited > patience.told
         {
             process.kill();
         }

@@ -93,3 +93,16 @@ fn a_program_that_stands_at_a_question_ends_when_the_machine_slept() {
     assert!(said.contains("it slept") && !said.contains("it was answered"), "{said}");
     drop(question);
 }
+
+#[test]
+fn under_duress_nobody_is_waited_for_who_can_not_be_told() {
+    let dir = tempfile::tempdir().unwrap();
+    // A lock of the kind of which nobody says who holds it.
+    let held = std::fs::File::create(dir.path().join("lock")).unwrap();
+    held.lock().unwrap();
+    for (patience, waits) in [(Patience::DURESS, 0), (Patience::PANIC, 100), (Patience::LOCK, 600)] {
+        let mut pauses = 0;
+        let ended = end_holder_with(dir.path(), patience, || pauses += 1);
+        assert_eq!((ended, pauses), (Err(Error::InUse), waits));
+    }
+}
