@@ -43,7 +43,7 @@ use rusqlite::Connection;
 
 pub use duress::Duress;
 pub use error::StoreError;
-pub use holder::{Holder, ProcessId};
+pub use holder::{Holder, Process};
 pub use kdf::KdfCost;
 pub use key::{DatabaseKey, MasterKey, Passphrase};
 pub use key_file::KeyFile;

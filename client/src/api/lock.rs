@@ -90,12 +90,12 @@ fn end_holder_with(dir: &Path, patience: Patience, mut pause: impl FnMut()) -> R
     let mut told = None;
     let mut waited = Duration::ZERO;
     loop {
-        match (Holder::of(dir)?, told) {
+        match (Holder::of(dir)?, &told) {
             (Holder::Process(process), None) => {
                 process.tell_to_lock();
                 told = Some(process);
             }
-            (Holder::Process(process), Some(before)) if process == before => {}
+            (Holder::Process(process), Some(before)) if process == *before => {}
             (Holder::Unknown, None) if waited < patience.unknown => {}
             (Holder::Unknown, None) => return Err(Error::InUse),
             (Holder::Nobody, None) => return Ok(Ended::Nobody),
@@ -110,7 +110,7 @@ fn end_holder_with(dir: &Path, patience: Patience, mut pause: impl FnMut()) -> R
         pause();
         let before = waited;
         waited = waited.saturating_add(LOOK);
-        if let Some(process) = told
+        if let Some(process) = &told
             && before <= patience.told
             && waited > patience.told
         {
