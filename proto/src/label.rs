@@ -30,6 +30,12 @@ pub const CAPSULE_SESSION: &[u8] = b"beresta capsule session v1";
 pub const SEND_CAPABILITY: &[u8] = b"beresta send capability v1";
 /// Associated data of an envelope.
 pub const ENVELOPE: &[u8] = b"beresta envelope v1";
+/// Associated data of a message that a relay stores (rule Q15).
+pub const STORED_MESSAGE: &[u8] = b"beresta stored message v1";
+/// Associated data of a blob that a relay stores.
+pub const STORED_BLOB: &[u8] = b"beresta stored blob v1";
+/// Associated data of what shows that a relay's key is the one of a day.
+pub const DAY_KEY: &[u8] = b"beresta day key v1";
 /// Associated data of an invite blob.
 pub const INVITE_BLOB: &[u8] = b"beresta invite blob v1";
 /// Hash of an invite blob's plaintext.

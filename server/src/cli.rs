@@ -22,7 +22,7 @@ use beresta_server::admin::Request;
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::net::Server;
-use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::queue::sqlite::{SqliteEngine, Standing};
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
@@ -149,9 +149,18 @@ fn rotate(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
 
 fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     setup::address(dir)?;
-    let config = Config::read(&Home::at(dir))?;
+    let home = Home::at(dir);
+    let config = Config::read(&home)?;
     eprintln!("{}", text.say("config-good"));
     println!("{}", config.to_lines());
+    let queues = home.path(Name::Queues);
+    if queues.exists() {
+        let said = match SqliteEngine::check(&queues, config.keeping())? {
+            Standing::Current => "check-queues",
+            Standing::Older => "check-queues-older",
+        };
+        eprintln!("{}", text.say(said));
+    }
     Ok(())
 }
 
@@ -159,11 +168,7 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     let home = Home::at(dir);
     setup::address(dir)?;
     let queues = home.path(Name::Queues);
-    let stats = if queues.exists() {
-        SqliteEngine::peek(&queues).map_err(|_| Fault::Queues)?
-    } else {
-        Default::default()
-    };
+    let stats = if queues.exists() { SqliteEngine::peek(&queues)? } else { Default::default() };
     println!("{}", if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) });
     Ok(())
 }
@@ -173,7 +178,7 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     let Setup { config, queues, .. } = setup::load(dir, now)?;
     log::limit(config.log);
     let cap = Cap { bytes: config.disk / FILES_PER_CAP };
-    let engine = Arc::new(SqliteEngine::open(&queues, cap).map_err(|_| Fault::Queues)?);
+    let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping())?);
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
     // keys meanwhile.
     let setup = setup::load(dir, now)?;

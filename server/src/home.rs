@@ -6,11 +6,12 @@
 //! descriptor         signed, public                           identity.key   signs it; belongs off the machine
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
 //! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
-//! admin.sock         for the operator, while it runs          paused         no new queues while it is there
-//! moved              the relay was exported, and does not run here  rotation  new keys that are being taken up
+//! day.keys           seal what waits; one goes a day          paused         no new queues while it is there
+//! admin.sock         for the operator, while it runs          rotation       new keys that are being taken up
+//! moved              the relay was exported, and does not run here
 //! ```
-//! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` is overwritten in place, so
-//! that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
+//! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` and `day.keys` are overwritten in
+//! place, so that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
@@ -41,6 +42,8 @@ pub enum Name {
     EpochKeys,
     /// Key of the HMACs in the queues' files.
     QueueKey,
+    /// The keys of what waits, a day each. The queue engine's.
+    DayKeys,
     /// The queues.
     Queues,
     /// The operator's socket.
@@ -55,7 +58,7 @@ pub enum Name {
 
 impl Name {
     /// What makes a relay, and stays: all but the queues.
-    pub const LASTING: [Self; 9] = [
+    pub const LASTING: [Self; 10] = [
         Self::Config,
         Self::RelayId,
         Self::Descriptor,
@@ -64,11 +67,12 @@ impl Name {
         Self::EpochSigner,
         Self::EpochKeys,
         Self::QueueKey,
+        Self::DayKeys,
         Self::Paused,
     ];
     /// What nobody else may read.
-    pub const SECRETS: [Self; 5] =
-        [Self::Identity, Self::TlsKey, Self::EpochSigner, Self::EpochKeys, Self::QueueKey];
+    pub const SECRETS: [Self; 6] =
+        [Self::Identity, Self::TlsKey, Self::EpochSigner, Self::EpochKeys, Self::QueueKey, Self::DayKeys];
 
     /// The file's name.
     #[must_use]
@@ -82,6 +86,7 @@ impl Name {
             Self::EpochSigner => "epoch-signer.key",
             Self::EpochKeys => "epoch.keys",
             Self::QueueKey => "queue.key",
+            Self::DayKeys => "day.keys",
             Self::Queues => "queues.sqlite",
             Self::Admin => "admin.sock",
             Self::Paused => "paused",

@@ -1,7 +1,7 @@
 //! Keeps queues and blobs durably and in order, for a limited time (rules Q1 to Q13, B1 to B5).
 //!
-//! An engine takes one operation and answers once. It knows no link, subscriber, clock or random number: names come
-//! from a [`Namer`], `now` comes with the operation, and who may ask was checked by the relay's core, save for the
+//! An engine takes one operation and answers once. It knows no link, subscriber or clock, and draws nothing that can be
+//! seen: names come from a [`Namer`], `now` comes with the operation, and who may ask was checked by the relay's core, save for the
 //! capability of an [`Op::Append`], which only the engine can compare. What to answer is decided by [`rules`], the same
 //! for every engine; engines differ in where they keep things.
 

@@ -2,13 +2,22 @@
 //! [`beresta_proto::rng::Random`], so that a simulation can hand in another.
 
 use beresta_proto::rng::Random;
-use rand::rngs::StdRng;
-use rand::{RngCore as _, SeedableRng as _};
+use rand::rngs::{OsRng, StdRng};
+use rand::{RngCore as _, SeedableRng as _, TryRngCore as _};
 
 /// The operating system gave no randomness. Nothing can be done without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the operating system gave no randomness")]
 pub struct NoRandomness;
+
+/// Fills `out` straight from the operating system: for nonces that must not meet. Where a machine is copied while it runs,
+/// both copies of a generator would draw the same, and the system draws anew.
+///
+/// # Errors
+/// [`NoRandomness`] if the operating system gives none.
+pub fn fill(out: &mut [u8]) -> Result<(), NoRandomness> {
+    OsRng.try_fill_bytes(out).map_err(|_| NoRandomness)
+}
 
 /// ChaCha with 12 rounds, seeded by the operating system.
 pub struct SystemRandom(StdRng);

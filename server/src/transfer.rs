@@ -17,8 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::home::{Home, HomeError, Name};
 use crate::queue::rules::Cap;
-use crate::queue::sqlite::{OpenError, SqliteEngine};
-use crate::setup::{self, SetupError};
+use crate::queue::sqlite::{Keeping, OpenError, SqliteEngine};
+use crate::setup::{self, Config, SetupError};
 
 pub use seal::Cost;
 use seal::{Opener, Sealer};
@@ -29,9 +29,10 @@ const LONGEST: u64 = 64 * 1024;
 /// What is taken along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
-    /// All of it, the queues and what waits in them included. The relay must not run, here or again.
+    /// All of it, the queues and what waits in them included, with its keys; of a volatile relay the queues only. The relay
+    /// must not run, here or again.
     Move,
-    /// What can't be made anew. Neither queues nor epoch keys: they are to be gone when their time is over, and a copy in
+    /// What can't be made anew. Neither queues nor keys of a day: they are to be gone when their time is over, and a copy in
     /// a drawer would keep them. The relay may run.
     Backup,
 }
@@ -48,6 +49,9 @@ pub enum TransferError {
     /// The queues can't be opened.
     #[error("the queues can't be opened")]
     Queues,
+    /// The keys of what waits are missing or damaged.
+    #[error("the keys of what waits are missing or damaged")]
+    Keys,
     /// The file is there already.
     #[error("the file exists")]
     Exists,
@@ -132,19 +136,26 @@ pub fn export(
     done
 }
 
-/// Brings all that was committed into the one file of the queues, and finds out that nobody has it open.
+/// Brings all that was committed into the one file of the queues, and finds out that nobody has it open, and that the keys of
+/// what waits are there. What waited at a volatile relay is dropped from it: it has no keys any more.
 fn settled(home: &Home, what: What) -> Result<(), TransferError> {
     if what == What::Backup {
         return Ok(());
     }
-    match SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: u64::MAX }) {
+    let keeping = Config::read(home)?.keeping();
+    match SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: u64::MAX }, keeping) {
         Ok(engine) => {
             drop(engine);
             // On a full disk the log can't be moved into the file: a copy of the file alone would lack what is in it.
             let rest = fs::metadata(log_of(home)).map_or(0, |log| log.len());
-            if rest == 0 { Ok(()) } else { Err(TransferError::Queues) }
+            if rest > 0 {
+                return Err(TransferError::Queues);
+            }
+            let whole = keeping == Keeping::Volatile || home.has(Name::DayKeys);
+            if whole { Ok(()) } else { Err(TransferError::Keys) }
         }
         Err(OpenError::InUse) => Err(TransferError::Running),
+        Err(OpenError::Keys) => Err(TransferError::Keys),
         Err(_) => Err(TransferError::Queues),
     }
 }
@@ -167,7 +178,7 @@ fn write(
     let mut sealer = Sealer::new(out, passphrase, cost, rng)?;
     let moved = what == What::Move;
     for name in Name::LASTING {
-        if home.has(name) && (moved || name != Name::EpochKeys) {
+        if home.has(name) && (moved || !matches!(name, Name::EpochKeys | Name::DayKeys)) {
             let bytes = home.read(name)?;
             entry(&mut sealer, name, bytes.len() as u64)?;
             sealer.write_all(&bytes)?;

@@ -234,6 +234,48 @@ fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
     }
 }
 
+/// Starts a relay and kills it.
+fn once(at: &str) {
+    let mut running = start(at);
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
+fn a_check_says_whether_this_version_can_open_the_queues() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    once(at);
+    let check = || relay(&["config", "check", "--dir", at]);
+    let good = check();
+    assert_eq!(good.status.code(), Some(0), "{}", err(&good));
+    assert!(err(&good).contains("can open the queues"));
+
+    let queues = || rusqlite::Connection::open(dir.path().join("queues.sqlite")).unwrap();
+    queues().execute_batch("INSERT INTO day_key (day, slot, proof) VALUES (1, 0, zeroblob(40))").unwrap();
+    for args in [&["config", "check", "--dir", at][..], &["run", "--dir", at]] {
+        let lost = relay(args);
+        assert_eq!(lost.status.code(), Some(1));
+        assert!(err(&lost).contains("day.keys") && err(&lost).contains("volatile = true"), "{}", err(&lost));
+    }
+    let settings = std::fs::read_to_string(dir.path().join("relay.toml")).unwrap();
+    std::fs::write(dir.path().join("relay.toml"), format!("{settings}volatile = true\n")).unwrap();
+    assert!(out(&check()).contains("\nvolatile = true"));
+    once(at);
+    assert!(!dir.path().join("day.keys").exists());
+    std::fs::write(dir.path().join("relay.toml"), settings).unwrap();
+    once(at);
+    assert_eq!(check().status.code(), Some(0), "{}", err(&check()));
+
+    queues().execute_batch("PRAGMA user_version = 99").unwrap();
+    for args in [&["config", "check", "--dir", at][..], &["run", "--dir", at]] {
+        let newer = relay(args);
+        assert_eq!(newer.status.code(), Some(1));
+        assert!(err(&newer).contains("newer version"), "{}", err(&newer));
+    }
+}
+
 #[test]
 fn what_was_typed_cannot_steer_the_terminal() {
     let output = relay(&["run", "--dir", "x", "\u{1b}[31m"]);

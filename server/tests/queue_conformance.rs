@@ -8,12 +8,18 @@
     reason = "clippy takes helpers of a test for code outside tests; here all that is not expected fails the test"
 )]
 
+#[path = "queue_conformance/carve.rs"]
+mod carve;
 #[path = "queue_conformance/crash.rs"]
 mod crash;
+#[path = "queue_conformance/days.rs"]
+mod days;
 #[path = "queue_conformance/disk.rs"]
 mod disk;
 #[path = "queue_conformance/durable.rs"]
 mod durable;
+#[path = "queue_conformance/older.rs"]
+mod older;
 #[path = "queue_conformance/passing.rs"]
 mod passing;
 #[path = "queue_conformance/rig.rs"]
@@ -22,6 +28,8 @@ mod rig;
 mod same;
 #[path = "queue_conformance/suite.rs"]
 mod suite;
+#[path = "queue_conformance/volatile.rs"]
+mod volatile;
 
 macro_rules! suite {
     ($($test:ident $(with $cap:expr)?;)*) => {

@@ -45,11 +45,14 @@ run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy r
 run-ending-soon = The descriptor ends in less than two weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
 
 config-good = The settings are understood. They hold from the next start:
+check-queues = This version can open the queues.
+check-queues-older = An earlier version wrote the queues. This one can open them; after that the earlier one can't any more.
 config-listen = listen = "0.0.0.0:443" (an IP address and a port, in quotes, once)
 config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, once)
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
 config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
 config-log = log = "info" (or "warn" or "error", in quotes, once)
+config-volatile = volatile = false (or true, once)
 
 doctor-files = Settings, keys and descriptor fit together.
 doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
@@ -93,6 +96,7 @@ ask-new-passphrase = New passphrase for the file, at least 16 characters: {""}
 ask-again = Once more: {""}
 ask-passphrase = Passphrase of the file: {""}
 exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, delete the file and this folder.
+exported-volatile = This relay is volatile: messages and invites that waited did not move. They were gone when it stopped.
 backed-up = The relay's keys are in { $file }. Make a new backup whenever you renewed the descriptor. Queues and what waits in them are not in it.
 imported = The relay is in { $dir }. Start it by: beresta-relay run --dir { $dir }. Its address is the same:
 
@@ -155,3 +159,5 @@ error-no-passphrase = No passphrase was given: type it in a terminal, or give it
 error-short-passphrase = The passphrase is too short: at least 16 characters. Take five words that nobody would put together.
 error-passphrases-differ = The two passphrases differ. Nothing was written.
 error-queues = The queues can't be opened. Another relay may be running in this folder, or the disk is full or damaged.
+error-queues-newer = A newer version wrote the queues, and a relay never goes back to an older one. Install the newer one again.
+error-day-keys = day.keys is missing, damaged or another relay's, and what waits here can't be opened without it. Put the right one back. If there is none any more: start once with volatile = true in relay.toml. The queues stay, and what waited is lost.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use beresta_server::home::HomeError;
 use beresta_server::net::{AdminError, ServerError};
+use beresta_server::queue::sqlite::OpenError;
 use beresta_server::setup::{ConfigError, Key, SetupError};
 use beresta_server::transfer::TransferError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -28,7 +29,7 @@ pub(crate) enum Fault {
     BadAddress,
     NoQueue,
     Refused,
-    Queues,
+    Queues(OpenError),
     Internal,
 }
 
@@ -56,6 +57,12 @@ impl From<TransferError> for Fault {
     }
 }
 
+impl From<OpenError> for Fault {
+    fn from(error: OpenError) -> Self {
+        Self::Queues(error)
+    }
+}
+
 impl From<AdminError> for Fault {
     fn from(error: AdminError) -> Self {
         Self::Admin(error)
@@ -78,7 +85,7 @@ impl Fault {
             Self::Server(ServerError::Tls(_) | ServerError::Threads(_) | ServerError::Admin(_))
             | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
             | Self::Refused
-            | Self::Queues
+            | Self::Queues(_)
             | Self::Internal => INTERNAL,
             Self::Admin(AdminError::NotRunning) => NETWORK,
             Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
@@ -111,7 +118,7 @@ impl Fault {
             Self::ShortPassphrase => text.say("error-short-passphrase"),
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),
-            Self::Queues => text.say("error-queues"),
+            Self::Queues(error) => text.say(queues(error)),
         }
     }
 }
@@ -141,11 +148,20 @@ fn setup(error: SetupError, text: &Text) -> String {
     }
 }
 
+fn queues(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Newer => "error-queues-newer",
+        OpenError::Keys => "error-day-keys",
+        OpenError::InUse | OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => "error-queues",
+    }
+}
+
 fn transfer(error: TransferError) -> &'static str {
     match error {
         TransferError::Setup(_) | TransferError::TooLong => "error-internal",
         TransferError::Running => "error-running",
         TransferError::Queues => "error-queues",
+        TransferError::Keys => "error-day-keys",
         TransferError::Exists => "error-exists",
         TransferError::Occupied => "error-occupied",
         TransferError::Io(_) => "error-export-file",
@@ -177,6 +193,7 @@ fn form(key: Key, text: &Text) -> String {
         Key::MemoryMib => "config-memory-mib",
         Key::DrainSeconds => "config-drain-seconds",
         Key::Log => "config-log",
+        Key::Volatile => "config-volatile",
     })
 }
 

@@ -4,7 +4,9 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 use std::path::{Path, PathBuf};
 
+use beresta_server::home::Home;
 use beresta_server::random::SystemRandom;
+use beresta_server::setup::Config;
 use beresta_server::transfer::{self, Cost, What};
 use clap::ArgMatches;
 use zeroize::Zeroizing;
@@ -32,6 +34,9 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
     let said = if what == What::Move { "exported" } else { "backed-up" };
     eprintln!("{}", text.say_with(said, &[("file", &file.display().to_string())]));
+    if what == What::Move && Config::read(&Home::at(dir))?.volatile {
+        eprintln!("{}", text.say("exported-volatile"));
+    }
     Ok(())
 }
 

@@ -1,18 +1,24 @@
 //! The engine that keeps everything in one SQLite file. An answer is given after the commit that it rests on was flushed
 //! to the disk (rule Q10), and what was deleted is overwritten in the file and soon gone from the write-ahead log.
 //!
+//! Bodies lie in it sealed, under the keys of the days on which they end: `day` says how those are kept and destroyed.
+//!
 //! One `writer` thread carries out all that changes something, many operations to a commit; `reader` threads look
 //! things up beside it, so that a reader never waits for a disk. `schema` says what the file looks like.
 
 mod blobs;
 mod cache;
+mod day;
 mod expiry;
+mod full;
 mod graves;
+mod lost;
 mod passing;
 mod reader;
 mod reserve;
 mod row;
 mod schema;
+mod seal;
 mod statements;
 mod work;
 mod writer;
@@ -23,14 +29,34 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
+use self::day::DayKeys;
 use self::reserve::Reserve;
 use super::rules::Cap;
 use super::{Answer, Completion, Op, QueueEngine, Stats};
+use crate::home::Name;
 
 /// Threads that look things up.
 const READERS: usize = 2;
 /// Operations that wait for a thread: with 16 KiB envelopes 64 MiB. One more is refused with [`Answer::Failed`].
 const WAITING: usize = 4_096;
+
+/// Where the keys are kept of what waits (rule Q15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// In the file `day.keys` beside the queues': what was stored survives a restart.
+    Durable,
+    /// In memory only: with the process all goes that waited, and nobody can open it on the disk from then on. Queues stay.
+    Volatile,
+}
+
+/// What an engine of this version would find in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is of this version.
+    Current,
+    /// An earlier version wrote it. To open it brings it to this version, for good.
+    Older,
+}
 
 /// An operation and whom to tell.
 struct Job {
@@ -47,6 +73,9 @@ pub enum OpenError {
     /// A later version of the relay wrote it. It is never changed back.
     #[error("the queues were written by a newer version")]
     Newer,
+    /// `day.keys` is not there, is damaged, or does not belong to these queues: what waits could not be opened.
+    #[error("the keys of what waits are missing or are others")]
+    Keys,
     /// Not a file of this engine, or damaged.
     #[error("the file of the queues is damaged or is not one")]
     Damaged,
@@ -88,11 +117,11 @@ impl core::fmt::Debug for SqliteEngine {
 
 impl SqliteEngine {
     /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,
-    /// `.lock` and `.reserve`.
+    /// `.lock`, `.reserve` and [`Name::DayKeys`].
     ///
     /// # Errors
-    /// [`OpenError`]: in use, of a newer version, damaged, or not accessible.
-    pub fn open(path: &Path, cap: Cap) -> Result<Self, OpenError> {
+    /// [`OpenError`]: in use, of a newer version, damaged, without its keys, or not accessible.
+    pub fn open(path: &Path, cap: Cap, keeping: Keeping) -> Result<Self, OpenError> {
         let lock = private_file(&with_suffix(path, ".lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -103,6 +132,15 @@ impl SqliteEngine {
         drop(private_file(path)?);
         let mut conn = schema::open_writer(path)?;
         schema::migrate(&mut conn)?;
+        let mut keys = DayKeys::open(&conn, &keys_of(path), keeping)?;
+        match lost::drop_lost(&conn, &mut keys) {
+            Ok(false) => {}
+            Ok(true) => tracing::warn!("what waited in the queues and has no key any more was dropped"),
+            // On a full disk. It is left out when it is asked for, and the next start tries again.
+            Err(_) => {
+                tracing::error!("what waits in the queues and has no key any more could not be dropped")
+            }
+        }
 
         let mut engine = Self {
             writer: None,
@@ -112,12 +150,12 @@ impl SqliteEngine {
             _lock: lock,
         };
         for _ in 0..READERS {
-            let conn = schema::open_reader(path)?;
-            let jobs = engine.spawn("queue-reader", move |jobs| reader::run(&conn, &jobs))?;
+            let (conn, ring) = (schema::open_reader(path)?, keys.ring());
+            let jobs = engine.spawn("queue-reader", move |jobs| reader::run(&conn, ring, &jobs))?;
             engine.readers.push(jobs);
         }
         let reserve = Reserve::new(with_suffix(path, ".reserve"));
-        let run = move |jobs| writer::run(&conn, cap, reserve, &jobs);
+        let run = move |jobs| writer::run(&conn, cap, keys, reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
     }
@@ -127,17 +165,20 @@ impl SqliteEngine {
     /// # Errors
     /// [`OpenError`] if it is no file of this engine, or can't be read.
     pub fn peek(path: &Path) -> Result<Stats, OpenError> {
-        let conn = schema::open_reader(path)?;
-        let (ask, asked) = sync_channel(1);
-        let (tell, told) = sync_channel(1);
-        let done: Completion = Box::new(move |answer| drop(tell.send(answer)));
-        ask.send(Job { op: Op::Stats, done }).map_err(|_| OpenError::Sqlite)?;
-        drop(ask);
-        reader::run(&conn, &asked);
-        match told.recv() {
-            Ok(Answer::Stats(stats)) => Ok(stats),
-            Ok(_) | Err(_) => Err(OpenError::Damaged),
+        reader::peek(&schema::open_look(path)?).map_err(|_| OpenError::Damaged)
+    }
+
+    /// Whether [`SqliteEngine::open`] would take the file at `path`, also while a relay runs on it. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OpenError`], as it would say, but for what only writing finds out.
+    pub fn check(path: &Path, keeping: Keeping) -> Result<Standing, OpenError> {
+        let conn = schema::open_look(path)?;
+        let standing = schema::standing(&conn)?;
+        if (standing, keeping) == (Standing::Current, Keeping::Durable) {
+            day::check(&conn, &keys_of(path))?;
         }
+        Ok(standing)
     }
 
     /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.
@@ -213,6 +254,11 @@ fn guarded(tell: impl FnOnce()) {
     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(tell)).is_err() {
         tracing::error!("a completion panicked");
     }
+}
+
+/// Where the keys lie of the file at `path`.
+fn keys_of(path: &Path) -> PathBuf {
+    path.with_file_name(Name::DayKeys.as_str())
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {

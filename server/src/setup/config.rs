@@ -8,6 +8,7 @@ use toml_edit::DocumentMut;
 
 use super::SetupError;
 use crate::home::{Home, HomeError, Name};
+use crate::queue::sqlite::Keeping;
 
 /// What [`Config::keep_listen`] begins with: every key and its default, explained.
 const TEMPLATE: &str = include_str!("relay.toml");
@@ -28,11 +29,14 @@ pub enum Key {
     DrainSeconds,
     /// What is logged.
     Log,
+    /// Whether what waits is lost with a restart.
+    Volatile,
 }
 
 impl Key {
     /// All of them, in the order of the template.
-    pub const ALL: [Self; 5] = [Self::Listen, Self::DiskMib, Self::MemoryMib, Self::DrainSeconds, Self::Log];
+    pub const ALL: [Self; 6] =
+        [Self::Listen, Self::DiskMib, Self::MemoryMib, Self::DrainSeconds, Self::Log, Self::Volatile];
 
     /// As it is written.
     #[must_use]
@@ -43,6 +47,7 @@ impl Key {
             Self::MemoryMib => "memory_mib",
             Self::DrainSeconds => "drain_seconds",
             Self::Log => "log",
+            Self::Volatile => "volatile",
         }
     }
 }
@@ -81,6 +86,7 @@ struct Written {
     memory_mib: Option<Within<16, 1_048_576>>,
     drain_seconds: Option<Within<0, 600>>,
     log: Option<LogLevel>,
+    volatile: Option<bool>,
 }
 
 /// The settings in force.
@@ -96,6 +102,8 @@ pub struct Config {
     pub drain_seconds: u64,
     /// What is logged.
     pub log: LogLevel,
+    /// Whether the keys of what waits are kept in memory only.
+    pub volatile: bool,
 }
 
 /// The settings are not understood.
@@ -132,6 +140,7 @@ impl Config {
             memory: written.memory_mib.map_or(1_024, |set| set.0).saturating_mul(MIB),
             drain_seconds: written.drain_seconds.map_or(30, |set| set.0),
             log: written.log.unwrap_or(LogLevel::Info),
+            volatile: written.volatile.unwrap_or(false),
         })
     }
 
@@ -151,6 +160,12 @@ impl Config {
         Ok(home.replace(Name::Config, text.as_bytes())?)
     }
 
+    /// Where the keys of what waits are kept.
+    #[must_use]
+    pub const fn keeping(&self) -> Keeping {
+        if self.volatile { Keeping::Volatile } else { Keeping::Durable }
+    }
+
     /// The settings as lines of the file, the defaults among them.
     #[must_use]
     pub fn to_lines(&self) -> String {
@@ -165,6 +180,7 @@ impl Config {
             (self.memory / MIB).to_string(),
             self.drain_seconds.to_string(),
             format!("\"{log}\""),
+            self.volatile.to_string(),
         ];
         let lines = Key::ALL.iter().zip(values).map(|(key, value)| format!("{} = {value}", key.as_str()));
         lines.collect::<Vec<_>>().join("\n")
@@ -199,6 +215,7 @@ mod tests {
             ("memory_mib = \"much\"", Some(Key::MemoryMib)),
             ("drain_seconds = 601", Some(Key::DrainSeconds)),
             ("log = \"trace\"", Some(Key::Log)),
+            ("volatile = \"yes\"", Some(Key::Volatile)),
         ] {
             assert_eq!(error(&format!("# first\n{good}{bad}\n# last\n")), (Some(3), key), "{bad}");
         }

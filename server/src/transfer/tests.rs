@@ -1,6 +1,13 @@
-use beresta_proto::time::{DAY_MS, Timestamp};
+use std::sync::mpsc;
+
+use beresta_proto::envelope::Envelope;
+use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::limits::BUCKET_S;
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::*;
+use crate::queue::rules::queue_ref;
+use crate::queue::{Answer, MessageName, Op, QueueEngine as _, ReadName, SendName};
 use crate::random::SystemRandom;
 use crate::setup::{Wish, init, load};
 
@@ -26,6 +33,38 @@ impl Place {
         let home = Home::at(&wish.dir);
         home.overwrite(Name::EpochKeys, &[3; 120]).unwrap();
         Self { folder }
+    }
+
+    /// What the queues of a relay that was started here answer.
+    fn ask<const N: usize>(&self, name: &str, ops: [Op; N]) -> [Answer; N] {
+        let home = self.home(name);
+        let keeping = Config::read(&home).unwrap().keeping();
+        let engine = SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: 1 << 20 }, keeping).unwrap();
+        ops.map(|op| {
+            let (tell, told) = mpsc::channel();
+            engine.submit(op, Box::new(move |answer| tell.send(answer).unwrap()));
+            told.recv().unwrap()
+        })
+    }
+
+    /// Puts a message into a queue.
+    fn store(&self, name: &str) {
+        let (read, send) = (ReadName([1; 32]), SendName([2; 32]));
+        let (read_key, capability) = (VerifyingKey([3; 32]), CapabilityHash([4; 32]));
+        let make = Op::MakeQueue { read, send, read_key, capability, now: NOW };
+        let (message, envelope) = (MessageName([5; 8]), Envelope::from_bytes(vec![6; BUCKET_S]).unwrap());
+        let append = Op::Append { send, capability, message, ttl: TtlClass::Week, envelope, now: NOW };
+        let [made, stored] = self.ask(name, [make, append]);
+        assert!(matches!((made, stored), (Answer::Made(_), Answer::Appended { .. })));
+    }
+
+    /// How many messages come out of that queue.
+    fn waiting(&self, name: &str) -> usize {
+        let queue = queue_ref(&ReadName([1; 32]));
+        let fetch = Op::Fetch { queue, after: 0, max_messages: 9, max_bytes: usize::MAX, now: NOW };
+        let [Answer::Messages(messages)] = self.ask(name, [fetch]) else { panic!() };
+        assert!(messages.iter().all(|one| one.envelope.as_bytes() == [6; BUCKET_S]));
+        messages.len()
     }
 
     fn home(&self, name: &str) -> Home {
@@ -58,13 +97,56 @@ fn a_moved_relay_is_the_same_relay_and_the_old_one_is_marked() {
 }
 
 #[test]
+fn what_waited_is_read_where_the_relay_moved_to() {
+    let place = Place::new();
+    place.store("old");
+    place.export(What::Move).unwrap();
+    let sealed = fs::read(place.folder.path().join("file")).unwrap();
+    let keys = place.home("old").read(Name::DayKeys).unwrap();
+    assert!(!keys.chunks(32).any(|key| sealed.windows(32).any(|window| window == key)), "sealed as the rest");
+    place.import().unwrap();
+    assert_eq!(place.waiting("new"), 1);
+}
+
+#[test]
+fn a_relay_without_the_keys_of_what_waits_is_not_moved() {
+    let place = Place::new();
+    place.store("old");
+    let (keys, aside) = (place.home("old").path(Name::DayKeys), place.folder.path().join("aside"));
+    fs::rename(&keys, &aside).unwrap();
+    assert_eq!(place.export(What::Move), Err(TransferError::Keys));
+    assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
+    fs::write(&keys, [0; 4_096]).unwrap();
+    assert_eq!(place.export(What::Move), Err(TransferError::Keys));
+    fs::rename(&aside, &keys).unwrap();
+    assert_eq!(place.waiting("old"), 1, "nothing was changed");
+}
+
+#[test]
+fn of_a_volatile_relay_the_queues_move_and_nothing_that_waited() {
+    let place = Place::new();
+    let listen = "listen = \"127.0.0.1:0\"\nvolatile = true\n";
+    place.home("old").replace(Name::Config, listen.as_bytes()).unwrap();
+    place.store("old");
+    place.export(What::Move).unwrap();
+    place.import().unwrap();
+    for home in ["old", "new"] {
+        assert!(!place.home(home).has(Name::DayKeys));
+        let stats = SqliteEngine::peek(&place.home(home).path(Name::Queues)).unwrap();
+        assert_eq!((stats.queues, stats.messages), (1, 0), "{home}");
+    }
+    assert_eq!(place.waiting("new"), 0);
+}
+
+#[test]
 fn a_backup_keeps_no_queue_and_no_key_that_is_to_be_destroyed() {
     let place = Place::new();
+    place.store("old");
     place.export(What::Backup).unwrap();
     place.import().unwrap();
     let new = place.home("new");
     assert!(new.has(Name::Identity) && new.has(Name::QueueKey));
-    assert!(!new.has(Name::EpochKeys) && !new.has(Name::Queues));
+    assert!(!new.has(Name::EpochKeys) && !new.has(Name::DayKeys) && !new.has(Name::Queues));
     assert!(!place.home("old").has(Name::Moved), "the relay runs on");
     load(&place.folder.path().join("new"), NOW.plus(DAY_MS)).unwrap();
 }
@@ -73,7 +155,7 @@ fn a_backup_keeps_no_queue_and_no_key_that_is_to_be_destroyed() {
 fn a_relay_that_runs_is_not_moved_and_may_run_on() {
     let place = Place::new();
     let queues = place.home("old").path(Name::Queues);
-    let runs = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }).unwrap();
+    let runs = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap();
     assert_eq!(place.export(What::Move), Err(TransferError::Running));
     assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
     drop(runs);

@@ -1,5 +1,6 @@
 //! Whatever an engine with a file answered survives kill -9 (rules Q10, B2).
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,9 +9,12 @@ use std::thread;
 
 use beresta_proto::key::VerifyingKey;
 use beresta_proto::limits::{BLOB, BUCKET_M, BUCKET_S};
+use beresta_proto::time::{DAY_MS, TtlClass};
 use beresta_server::queue::rules::{Cap, queue_ref};
-use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op, QueueEngine as _, QueueRecord};
+
+use rusqlite::Connection;
 
 use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id};
 
@@ -76,7 +80,8 @@ fn queue_in(life: u8, message: u64) -> u8 {
 fn child_that_appends_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let rig = Rig::memory(ROOMY);
-    let engine = Arc::new(SqliteEngine::open(Path::new(&path), Cap { bytes: 1 << 32 }).unwrap());
+    let engine =
+        Arc::new(SqliteEngine::open(Path::new(&path), Cap { bytes: 1 << 32 }, Keeping::Durable).unwrap());
     let life = (0..LIVES).find(|life| find(&engine, &rig, life * QUEUES).is_none()).unwrap();
     for queue in life * QUEUES..(life + 1) * QUEUES {
         assert!(matches!(ask(&engine, rig.make_op(queue)), Answer::Made(_)));
@@ -108,7 +113,7 @@ fn what_was_acknowledged_survives_kill_9() {
         let enough = 1 + 211 * usize::from(life);
         let said = said_until_killed("crash::child_that_appends_until_it_is_killed", &path, "stored", enough);
         let rig = Rig::memory(ROOMY);
-        let engine = SqliteEngine::open(&path, ROOMY).unwrap();
+        let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
         for (_, numbers) in said.into_iter().filter(|(word, _)| word == "stored") {
             let (message, sequence) = (numbers[0], numbers[1]);
             let queue = find(&engine, &rig, queue_in(life, message)).unwrap().queue;
@@ -127,7 +132,7 @@ fn a_queue_that_was_made_is_there_after_a_crash() {
     let path = dir.path().join("queues");
     let said = said_until_killed("crash::child_that_appends_until_it_is_killed", &path, "made", 6);
     let rig = Rig::memory(ROOMY);
-    let engine = SqliteEngine::open(&path, ROOMY).unwrap();
+    let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
     for (_, numbers) in said.into_iter().filter(|(word, _)| word == "made") {
         let queue = u8::try_from(numbers[0]).unwrap();
         assert_eq!(find(&engine, &rig, queue).unwrap().read_key, VerifyingKey([queue; 32]));
@@ -139,7 +144,7 @@ fn a_queue_that_was_made_is_there_after_a_crash() {
 #[ignore = "the child of another test"]
 fn child_that_tidies_up_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
-    let engine = SqliteEngine::open(Path::new(&path), ROOMY).unwrap();
+    let engine = SqliteEngine::open(Path::new(&path), ROOMY, Keeping::Durable).unwrap();
     let tidy = |one: u8| {
         let rig = Rig::memory(ROOMY);
         let queue = queue_ref(&rig.namer.read(&read_id(one)));
@@ -170,6 +175,65 @@ fn child_that_tidies_up_until_it_is_killed() {
     }
 }
 
+/// Not a test: what [`days_that_go_by_while_a_relay_is_killed_lose_nothing_and_keep_nothing`] starts and kills.
+#[test]
+#[ignore = "the child of another test"]
+fn child_whose_days_go_by_until_it_is_killed() {
+    let Some(path) = std::env::var_os(CHILD) else { return };
+    let rig = Rig::memory(ROOMY);
+    let engine = SqliteEngine::open(Path::new(&path), ROOMY, Keeping::Durable).unwrap();
+    let life: u64 = fs::read_to_string(Path::new(&path).with_file_name("life")).unwrap().parse().unwrap();
+    assert!(matches!(ask(&engine, rig.make_op(1)), Answer::Made(_) | Answer::Exists));
+    let queue = queue_ref(&rig.namer.read(&read_id(1)));
+    for day in 1_000 * life.. {
+        let now = NOW.plus(day * DAY_MS);
+        assert_eq!(ask(&engine, Op::Renew { queues: vec![queue], now }), Answer::Done);
+        assert!(matches!(ask(&engine, Op::Expire { now, limit: 999 }), Answer::Expired { .. }));
+        println!("\nswept {day}");
+        for (one, class) in (0..).zip([TtlClass::Hour, TtlClass::TwoDays, TtlClass::Week]) {
+            let message = 3 * day + one;
+            let mut op = rig.append_op(1, message, envelope(message, BUCKET_S), now);
+            if let Op::Append { ttl, .. } = &mut op {
+                *ttl = class;
+            }
+            assert!(matches!(ask(&engine, op), Answer::Appended { .. }));
+            println!("\nstored {day} {message} {}", [0, 3, 8][usize::try_from(one).unwrap()]);
+        }
+    }
+}
+
+#[test]
+fn days_that_go_by_while_a_relay_is_killed_lose_nothing_and_keep_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("queues");
+    for (life, enough) in (0..).zip([1, 9, 40, 77]) {
+        fs::write(dir.path().join("life"), u64::to_string(&life)).unwrap();
+        let said =
+            said_until_killed("crash::child_whose_days_go_by_until_it_is_killed", &path, "swept", enough);
+        let today =
+            said.iter().filter(|(word, _)| word == "swept").map(|(_, numbers)| numbers[0]).max().unwrap();
+        let rig = Rig::memory(ROOMY);
+        let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
+        let queue = queue_ref(&rig.namer.read(&read_id(1)));
+        // The last day that it may have begun.
+        let now = NOW.plus((today + 1) * DAY_MS);
+        let all = Op::Fetch { queue, after: 0, max_messages: 999, max_bytes: usize::MAX, now };
+        let Answer::Messages(messages) = ask(&engine, all) else { panic!() };
+        let there: Vec<_> = messages.into_iter().map(|one| one.envelope.into_bytes()).collect();
+        for (_, numbers) in said.into_iter().filter(|(word, _)| word == "stored") {
+            let (day, message, days) = (numbers[0], numbers[1], numbers[2]);
+            let lasts = day + days > today + 1;
+            let found = there.iter().any(|one| one == envelope(message, BUCKET_S).as_bytes());
+            assert_eq!(found, lasts, "a message of day {day} for {days} days, on day {today} and one");
+        }
+        drop(engine);
+        let queues = Connection::open(&path).unwrap();
+        let swept = i64::try_from(NOW.day() + today).unwrap();
+        let keys = "SELECT count(*) FROM day_key WHERE over = 1 OR day < ?1";
+        assert_eq!(queues.query_row(keys, [swept], |row| row.get::<_, i64>(0)).unwrap(), 0);
+    }
+}
+
 /// Whether that child deletes a queue in the end.
 fn is_deleted(queue: u8) -> bool {
     queue % 2 == 1
@@ -183,7 +247,7 @@ fn what_was_deleted_put_or_claimed_stays_so_after_kill_9() {
         let said =
             said_until_killed("crash::child_that_tidies_up_until_it_is_killed", &path, "deleted", enough);
         let rig = Rig::memory(ROOMY);
-        let engine = SqliteEngine::open(&path, ROOMY).unwrap();
+        let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
         for (word, numbers) in said {
             let one = u8::try_from(numbers[0]).unwrap();
             match word.as_str() {

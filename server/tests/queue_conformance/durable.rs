@@ -3,25 +3,15 @@
 
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::Path;
 
 use beresta_proto::limits::{BUCKET_L, BUCKET_M, BUCKET_S};
 use beresta_proto::time::{DAY_MS, Timestamp};
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::sqlite::{OpenError, SqliteEngine};
+use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine};
 use beresta_server::queue::{Answer, Op, QueueEngine as _};
 
+use crate::carve::{files, holds, keys, yields};
 use crate::rig::{NOW, ROOMY, Rig, ask_all, capability, envelope, message_id, read_id, send_id, sequence};
-
-/// All bytes that the engine keeps in its folder.
-fn files(dir: &Path) -> Vec<u8> {
-    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| fs::read(path).unwrap()).collect()
-}
-
-fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
-}
 
 #[test]
 fn the_files_hold_no_id_and_no_capability() {
@@ -30,15 +20,14 @@ fn the_files_hold_no_id_and_no_capability() {
     let (answer, _) = (rig.append(1, 1), rig.put_blob(0x5c, 1, 2, NOW));
     let _ = (sequence(answer), rig.claim_blob(0x5c, 0x5d, NOW));
     let look = |bytes: &[u8]| {
-        assert!(holds(bytes, &envelope(1, BUCKET_S).as_bytes()[..32]), "the search finds what is there");
-        assert!(holds(bytes, &capability(1).0), "of a capability, its hash");
+        assert!(holds(bytes, &capability(1).0), "of a capability, its hash: the search finds what is there");
         for id in [&read_id(1).0[..], &send_id(1).0, &message_id(1).0, &[0x5c; 16], &[0x5d; 32]] {
             assert!(!holds(bytes, &id[..id.len().min(16)]));
         }
     };
-    look(&files(rig.dir.as_ref().unwrap().path()));
+    look(&files(rig.folder()));
     rig.close();
-    look(&files(rig.dir.as_ref().unwrap().path()));
+    look(&files(rig.folder()));
 }
 
 #[test]
@@ -51,8 +40,8 @@ fn acknowledged_ciphertext_is_gone_from_the_files() {
     let _ = rig.expire(NOW);
     // The log is emptied behind the expiry and before the next operation.
     let _ = rig.acknowledge(queue, 0);
-    let bytes = files(rig.dir.as_ref().unwrap().path());
-    let found = |one| holds(&bytes, &envelope(one, BUCKET_M).as_bytes()[..32]);
+    let (bytes, keys) = (files(rig.folder()), keys(rig.folder()));
+    let found = |one| yields((&bytes, &keys), &rig.namer, (1, one, one), BUCKET_M);
     assert!(found(195));
     assert!(!(1..=190).any(found));
 }
@@ -61,7 +50,7 @@ fn acknowledged_ciphertext_is_gone_from_the_files() {
 fn a_second_process_is_refused() {
     let rig = Rig::sqlite(ROOMY);
     let path = rig.dir.as_ref().unwrap().path().join("queues");
-    assert!(matches!(SqliteEngine::open(&path, ROOMY), Err(OpenError::InUse)));
+    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable), Err(OpenError::InUse)));
 }
 
 #[test]
@@ -73,9 +62,9 @@ fn a_newer_file_and_a_damaged_one_are_refused() {
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.seek(SeekFrom::Start(60)).unwrap();
     file.write_all(&99_u32.to_be_bytes()).unwrap();
-    assert!(matches!(SqliteEngine::open(&path, ROOMY), Err(OpenError::Newer)));
+    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable), Err(OpenError::Newer)));
     fs::write(&path, [0x55; 70_000]).unwrap();
-    assert!(matches!(SqliteEngine::open(&path, ROOMY), Err(OpenError::Damaged)));
+    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable), Err(OpenError::Damaged)));
 }
 
 #[test]
@@ -94,7 +83,7 @@ fn a_completion_that_panics_stops_nobody() {
     let rig = Rig::sqlite(ROOMY);
     let queue = rig.make(1);
     let dir = tempfile::tempdir().unwrap();
-    let engine = SqliteEngine::open(&dir.path().join("queues"), ROOMY).unwrap();
+    let engine = SqliteEngine::open(&dir.path().join("queues"), ROOMY, Keeping::Durable).unwrap();
     engine.submit(Op::DeleteQueue { queue }, Box::new(|_| panic!("on purpose")));
     engine.submit(Op::Stats, Box::new(|_| panic!("on purpose")));
     engine.submit(Op::Stats, Box::new(|_| panic!("on purpose")));

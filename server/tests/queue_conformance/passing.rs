@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, channel};
 
 use beresta_proto::limits::BUCKET_S;
 use beresta_server::queue::rules::Cost;
-use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op, QueueRef};
-use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::carve::{files, keys, yields};
 use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, last, sequence};
 
 /// A queue whose reader is there, and whose first message made places for the next.
@@ -31,20 +31,12 @@ fn append_op(rig: &Rig, queue: u8, message: u64) -> Op {
     rig.append_op(queue, message, envelope(message, BUCKET_S), NOW)
 }
 
-/// Changes the file behind the engine's back.
-fn change(rig: &mut Rig, sql: &str) {
-    rig.close();
-    let path = rig.dir.as_ref().unwrap().path().join("queues");
-    Connection::open(path).unwrap().execute_batch(sql).unwrap();
-    rig.restart();
-}
-
 /// A [`scene`], and queue 2 with a message that can't be read.
 fn damaged() -> (Rig, QueueRef) {
     let (mut rig, queue) = scene();
     rig.make(2);
     let _ = sequence(rig.append(2, 50));
-    change(&mut rig, "UPDATE message SET bucket = 9");
+    rig.change("UPDATE message SET bucket = 9");
     assert_eq!(rig.renew(queue, NOW), Answer::Done);
     let first = sequence(rig.append(1, 60));
     assert!(matches!(rig.acknowledge(queue, first), Answer::Acknowledged { deleted: 1, .. }));
@@ -63,10 +55,10 @@ fn admit(rig: &Rig, message: u64) -> (u64, Receiver<Answer>) {
 /// What a power cut would leave at this moment.
 fn cut(rig: &Rig) -> (TempDir, SqliteEngine) {
     let (from, to) = (rig.dir.as_ref().unwrap().path(), tempfile::tempdir().unwrap());
-    for name in ["queues", "queues-wal"] {
+    for name in ["queues", "queues-wal", "day.keys"] {
         fs::copy(from.join(name), to.path().join(name)).unwrap();
     }
-    let engine = SqliteEngine::open(&to.path().join("queues"), ROOMY).unwrap();
+    let engine = SqliteEngine::open(&to.path().join("queues"), ROOMY, Keeping::Durable).unwrap();
     (to, engine)
 }
 
@@ -77,15 +69,8 @@ fn waiting(engine: &SqliteEngine, queue: QueueRef) -> Vec<u64> {
 }
 
 fn is_in_files(rig: &Rig, message: u64) -> bool {
-    let wanted = envelope(message, BUCKET_S);
-    let entries = fs::read_dir(rig.dir.as_ref().unwrap().path()).unwrap();
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    // The log before the file that it is emptied into, meanwhile perhaps.
-    files.sort_unstable();
-    files.iter().rev().any(|file| {
-        let bytes = fs::read(file).unwrap();
-        bytes.windows(32).any(|window| window == &wanted.as_bytes()[..32])
-    })
+    let (bytes, keys) = (files(rig.folder()), keys(rig.folder()));
+    (1..9).any(|place| yields((&bytes, &keys), &rig.namer, (1, message, place), BUCKET_S))
 }
 
 #[test]
@@ -185,7 +170,10 @@ fn a_place_that_an_older_relay_gave_is_not_given_again() {
         assert_eq!(sequence(rig.append(1, one)), one);
     }
     // As the first version left it: what waits shows its places.
-    change(&mut rig, "DELETE FROM counter; DROP TABLE fresh_tombstones; PRAGMA user_version = 1");
+    rig.change(
+        "DELETE FROM counter; DROP TABLE fresh_tombstones; DROP TABLE day_key; ALTER TABLE message DROP COLUMN day;
+        ALTER TABLE blob DROP COLUMN day; PRAGMA user_version = 1",
+    );
     assert_eq!(rig.acknowledge(queue, 3), Answer::Acknowledged { deleted: 3, drained: false });
     rig.restart();
     assert!(sequence(rig.append(1, 10)) > 3);
@@ -212,8 +200,7 @@ fn an_operation_that_fails_takes_along_none_of_those_who_wait() {
 fn a_waiting_message_that_cannot_be_written_fails_alone() {
     let mut rig = Rig::sqlite(ROOMY);
     let (one, two) = (rig.make(1), rig.make(2));
-    change(
-        &mut rig,
+    rig.change(
         "CREATE TRIGGER bad BEFORE INSERT ON message WHEN new.sequence = 2 BEGIN SELECT RAISE(ABORT, 'bad'); END",
     );
     for (number, queue) in [(1, one), (2, two)] {

@@ -1,5 +1,7 @@
 //! An engine under test, and short ways of asking it.
 
+use std::fs;
+use std::path::Path;
 use std::sync::mpsc;
 
 use beresta_proto::envelope::Envelope;
@@ -9,8 +11,9 @@ use beresta_proto::limits::{BLOB, BUCKET_S};
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Completion, Namer, Op, QueueEngine, QueueRef, Stats};
+use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// A moment in the middle of an hour.
@@ -21,6 +24,8 @@ pub(crate) const ROOMY: Cap = Cap { bytes: 1 << 30 };
 pub(crate) struct Rig {
     engine: Option<Box<dyn QueueEngine>>,
     cap: Cap,
+    /// Of an engine that survives a restart. In force from the next one.
+    pub(crate) keeping: Keeping,
     /// Where an engine that survives a restart keeps its file.
     pub(crate) dir: Option<TempDir>,
     pub(crate) namer: Namer,
@@ -29,21 +34,53 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn memory(cap: Cap) -> Self {
         let engine: Box<dyn QueueEngine> = Box::new(MemoryEngine::new(cap));
-        Self { engine: Some(engine), cap, dir: None, namer: Namer::new(&[7; 32]) }
+        let (keeping, namer) = (Keeping::Durable, Namer::new(&[7; 32]));
+        Self { engine: Some(engine), cap, keeping, dir: None, namer }
     }
 
     pub(crate) fn sqlite(cap: Cap) -> Self {
+        Self::keeping(cap, Keeping::Durable)
+    }
+
+    pub(crate) fn keeping(cap: Cap, keeping: Keeping) -> Self {
         let dir = Some(tempfile::tempdir().unwrap());
-        let mut rig = Self { engine: None, cap, dir, namer: Namer::new(&[7; 32]) };
+        let mut rig = Self { engine: None, cap, keeping, dir, namer: Namer::new(&[7; 32]) };
         rig.restart();
         rig
+    }
+
+    /// Where an engine that survives a restart keeps its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.as_ref().unwrap().path()
+    }
+
+    /// The same names and the same settings over a copy of the files, as a power cut would leave them now.
+    pub(crate) fn copy(&self) -> Self {
+        let to = tempfile::tempdir().unwrap();
+        for entry in fs::read_dir(self.folder()).unwrap() {
+            let from = entry.unwrap().path();
+            if from.file_name().unwrap() != "queues-shm" {
+                fs::copy(&from, to.path().join(from.file_name().unwrap())).unwrap();
+            }
+        }
+        let namer = self.namer.clone();
+        Self { engine: None, cap: self.cap, keeping: self.keeping, dir: Some(to), namer }
+    }
+
+    /// Changes the file behind the engine's back.
+    pub(crate) fn change(&mut self, sql: &str) {
+        self.close();
+        Connection::open(self.folder().join("queues")).unwrap().execute_batch(sql).unwrap();
+        self.restart();
     }
 
     /// Closes and opens, if the engine can.
     pub(crate) fn restart(&mut self) {
         if let Some(dir) = &self.dir {
             self.engine = None;
-            self.engine = Some(Box::new(SqliteEngine::open(&dir.path().join("queues"), self.cap).unwrap()));
+            self.engine = Some(Box::new(
+                SqliteEngine::open(&dir.path().join("queues"), self.cap, self.keeping).unwrap(),
+            ));
         }
     }
 

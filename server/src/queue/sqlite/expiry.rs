@@ -1,7 +1,8 @@
-//! How queues and messages end (rules Q9, Q13), inside the writer's transaction.
+//! How queues, messages and the keys of days end (rules Q9, Q13, Q15), inside the writer's transaction.
 
 use beresta_proto::time::Timestamp;
 
+use super::OpenError;
 use super::row;
 use super::schema::int;
 use super::work::{Work, settle};
@@ -59,9 +60,15 @@ impl Work<'_> {
         Ok(rows)
     }
 
+    /// Destroys the keys of days that an expiry found over, and that was committed.
+    pub(super) fn destroy_keys(&mut self) -> Result<(), OpenError> {
+        self.keys.destroy(&mut self.statements)
+    }
+
     pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
         let queues = self.expire_queues(now, limit)?;
         let statements = &mut self.statements;
+        self.keys.turn(rules::day(now), statements)?;
         let (hour, most) = (Hour::down(now).0, int(limit as u64));
         let tombstones = self.graves.expire(Hour(hour), limit, statements)?;
         self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));

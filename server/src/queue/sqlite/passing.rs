@@ -8,11 +8,13 @@ use beresta_proto::envelope::Envelope;
 use rusqlite::params;
 
 use super::cache::Place;
+use super::day::{self, DayKeys};
 use super::row;
 use super::schema::int;
+use super::seal::Row;
 use super::statements::Statements;
 use super::work::{Work, set_counter};
-use crate::queue::rules::{self, Cost};
+use crate::queue::rules::{self, Cost, Hour};
 use crate::queue::{Op, QueueRef};
 
 /// For how long a message may wait in memory for its reader's acknowledgement before it is stored. Its sender waits for the
@@ -42,8 +44,8 @@ impl Work<'_> {
     pub(super) fn write(&mut self, queue: QueueRef, sequence: u64, op: &Op) -> rusqlite::Result<()> {
         let Op::Append { message, ttl, envelope, now, send: _, capability: _ } = op else { return Ok(()) };
         let name = i64::from_be_bytes(message.0);
-        let key = row::key(rules::message_ends(*ttl, *now), queue, name);
-        write(key, queue, sequence, name, envelope, &mut self.statements)?;
+        let ends = rules::message_ends(*ttl, *now);
+        write(ends, queue, sequence, name, envelope, &mut self.keys, &mut self.statements)?;
         if let Some(place) = self.cache.place_mut(queue, sequence) {
             place.stored = true;
         }
@@ -96,17 +98,20 @@ pub(super) fn hurry(hurried: &mut HashMap<QueueRef, u64>, queue: QueueRef, upto:
     *place = upto.max(*place);
 }
 
-/// Puts a message's row into the file, at the next free key.
+/// Puts a message's row into the file, sealed, at the next free key.
 pub(super) fn write(
-    mut key: i64,
+    ends: Hour,
     queue: QueueRef,
     sequence: u64,
     name: i64,
     envelope: &Envelope,
+    keys: &mut DayKeys,
     statements: &mut Statements<'_>,
 ) -> rusqlite::Result<()> {
-    let (place, code) = (int(sequence), envelope.bucket().code());
-    while statements.append.execute(params![key, queue.0, place, name, code, envelope.as_bytes()])? == 0 {
+    let (place, code, day) = (int(sequence), envelope.bucket().code(), day::of(ends));
+    let sealed = keys.seal(day, Row::Message { queue, sequence, name }, envelope.as_bytes(), statements)?;
+    let mut key = row::key(ends, queue, name);
+    while statements.append.execute(params![key, queue.0, place, name, code, sealed, day])? == 0 {
         key = key.saturating_add(1);
     }
     Ok(())

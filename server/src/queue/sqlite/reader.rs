@@ -7,7 +7,9 @@ use beresta_proto::key::VerifyingKey;
 use beresta_proto::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Statement};
 
+use super::day::Ring;
 use super::schema::int;
+use super::seal::Row;
 use super::{Job, row, tell};
 use crate::queue::rules::{self, Hour};
 use crate::queue::{Answer, BlobName, Op, QueueRecord, QueueRef, ReadName, Stats, Stored};
@@ -18,11 +20,17 @@ struct Statements<'c> {
     fetch: Statement<'c>,
     blob_owner: Statement<'c>,
     stats: Statement<'c>,
+    ring: Ring,
 }
 
+const STATS: &str = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
+    (SELECT count(*) FROM tombstone) + (SELECT length(keys) / 24 FROM fresh_tombstones),
+    (SELECT count(*) FROM blob),
+    (SELECT used FROM held), (SELECT min(id) FROM message)";
+
 /// Answers until no more can come.
-pub(super) fn run(conn: &Connection, jobs: &Receiver<Job>) {
-    let statements = Statements::prepare(conn);
+pub(super) fn run(conn: &Connection, ring: Ring, jobs: &Receiver<Job>) {
+    let statements = Statements::prepare(conn, ring);
     let Ok(mut statements) = statements else {
         tracing::error!("a reader of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
@@ -37,22 +45,18 @@ pub(super) fn run(conn: &Connection, jobs: &Receiver<Job>) {
 }
 
 impl<'c> Statements<'c> {
-    fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
+    fn prepare(conn: &'c Connection, ring: Ring) -> rusqlite::Result<Self> {
         Ok(Self {
             find: conn.prepare("SELECT read, read_key FROM queue WHERE id = ?1")?,
             find_send: conn.prepare("SELECT id, read_key FROM queue WHERE send = ?1")?,
             fetch: conn.prepare(
                 // The sign keeps SQLite from looking through all that has not ended.
-                "SELECT sequence, envelope FROM message
-                 WHERE queue = ?1 AND sequence > ?2 AND +id >= ?3 ORDER BY sequence LIMIT ?4",
+                "SELECT sequence, envelope, name, day FROM message
+                 WHERE queue = ?1 AND sequence > ?2 AND +id >= ?3 ORDER BY sequence",
             )?,
             blob_owner: conn.prepare("SELECT owner FROM blob WHERE name = ?1 AND ends > ?2")?,
-            stats: conn.prepare(
-                "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
-                    (SELECT count(*) FROM tombstone) + (SELECT length(keys) / 24 FROM fresh_tombstones),
-                    (SELECT count(*) FROM blob),
-                    (SELECT used FROM held), (SELECT min(id) FROM message)",
-            )?,
+            stats: conn.prepare(STATS)?,
+            ring,
         })
     }
 
@@ -75,7 +79,7 @@ impl<'c> Statements<'c> {
                     None => Answer::Gone,
                 })
             }
-            Op::Stats => self.stats(),
+            Op::Stats => stats(&mut self.stats).map(Answer::Stats),
             // Never sent to a reader.
             Op::MakeQueue { .. }
             | Op::Renew { .. }
@@ -109,31 +113,46 @@ impl<'c> Statements<'c> {
         now: Timestamp,
     ) -> rusqlite::Result<Answer> {
         let mut messages = Vec::new();
-        let mut bytes = 0_usize;
-        let mut rows =
-            self.fetch.query([queue.0, int(after), row::first_after(Hour::down(now)), int(most as u64)])?;
-        while let Some(row) = rows.next()? {
-            let envelope = Envelope::from_bytes(row.get(1)?).map_err(|_| rusqlite::Error::InvalidQuery)?;
+        let (mut bytes, mut lost) = (0_usize, false);
+        let mut rows = self.fetch.query([queue.0, int(after), row::first_after(Hour::down(now))])?;
+        while messages.len() < most
+            && let Some(row) = rows.next()?
+        {
+            let sequence = row.get::<_, i64>(0)?.unsigned_abs();
+            let place = Row::Message { queue, sequence, name: row.get(2)? };
+            let Some(envelope) = self.ring.open(row.get(3)?, place, row.get(1)?) else {
+                lost = true;
+                continue;
+            };
+            let envelope = Envelope::from_bytes(envelope).map_err(|_| rusqlite::Error::InvalidQuery)?;
             bytes = bytes.saturating_add(envelope.bucket().size());
             if !messages.is_empty() && bytes > max_bytes {
                 break;
             }
-            messages.push(Stored { sequence: row.get::<_, i64>(0)?.unsigned_abs(), envelope });
+            messages.push(Stored { sequence, envelope });
+        }
+        if lost {
+            tracing::warn!("a message that waits has no key any more and is taken for one that ended");
         }
         Ok(Answer::Messages(messages))
     }
+}
 
-    fn stats(&mut self) -> rusqlite::Result<Answer> {
-        self.stats.query_row([], |row| {
-            let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-            Ok(Answer::Stats(Stats {
-                queues: count(0)?,
-                messages: count(1)?,
-                tombstones: count(2)?,
-                blobs: count(3)?,
-                used: count(4)?,
-                first_end: row.get::<_, Option<i64>>(5)?.map(|id| row::ends(id).begins()),
-            }))
+/// Counts what a file holds.
+pub(super) fn peek(conn: &Connection) -> rusqlite::Result<Stats> {
+    stats(&mut conn.prepare(STATS)?)
+}
+
+fn stats(statement: &mut Statement<'_>) -> rusqlite::Result<Stats> {
+    statement.query_row([], |row| {
+        let count = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        Ok(Stats {
+            queues: count(0)?,
+            messages: count(1)?,
+            tombstones: count(2)?,
+            blobs: count(3)?,
+            used: count(4)?,
+            first_end: row.get::<_, Option<i64>>(5)?.map(|id| row::ends(id).begins()),
         })
-    }
+    })
 }

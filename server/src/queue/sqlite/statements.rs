@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Statement};
 
 macro_rules! statements {
-    ($($name:ident: $sql:literal;)*) => {
+    ($($name:ident: $sql:expr;)*) => {
         /// Every statement of the writer.
         pub(super) struct Statements<'c> {
             $(pub(super) $name: Statement<'c>,)*
@@ -48,7 +48,8 @@ statements! {
     delete_counter: "DELETE FROM counter WHERE queue = ?1";
 
     places: "SELECT sequence, name, bucket FROM message WHERE queue = ?1 ORDER BY sequence";
-    append: "INSERT INTO message (id, queue, sequence, name, bucket, envelope) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    append: "INSERT INTO message (id, queue, sequence, name, bucket, envelope, day)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT (id) DO NOTHING";
     delete_upto: "DELETE FROM message WHERE queue = ?1 AND sequence <= ?2";
     delete_message: "DELETE FROM message WHERE id = ?1";
@@ -64,8 +65,14 @@ statements! {
     fresh: "SELECT keys FROM fresh_tombstones";
     set_fresh: "UPDATE fresh_tombstones SET keys = ?1";
 
-    blob: "SELECT owner, ends, claimant, sealed FROM blob WHERE name = ?1";
-    put_blob: "INSERT INTO blob (name, owner, ends, claimant, sealed) VALUES (?1, ?2, ?3, x'', ?4)";
+    days: super::day::LISTED;
+    name_day: "INSERT INTO day_key (day, slot, proof) VALUES (?1, ?2, ?3)
+        ON CONFLICT (day) DO UPDATE SET slot = excluded.slot, proof = excluded.proof, over = 0";
+    end_day: "UPDATE day_key SET over = 1 WHERE day = ?1";
+    forget_days: "DELETE FROM day_key WHERE over = 1";
+
+    blob: "SELECT owner, ends, claimant, sealed, day FROM blob WHERE name = ?1";
+    put_blob: "INSERT INTO blob (name, owner, ends, claimant, sealed, day) VALUES (?1, ?2, ?3, x'', ?4, ?5)";
     claim_blob: "UPDATE blob SET claimant = ?2 WHERE name = ?1";
     delete_blob: "DELETE FROM blob WHERE name = ?1";
     expire_blobs: "DELETE FROM blob WHERE name IN (SELECT name FROM blob WHERE ends <= ?1 LIMIT ?2)";

@@ -23,7 +23,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let engine = SqliteEngine::open(&dir.path().join("queues"), CAP).unwrap();
+        let engine = SqliteEngine::open(&dir.path().join("queues"), CAP, Keeping::Durable).unwrap();
         Self { dir, engine: Some(engine) }
     }
 
@@ -32,7 +32,7 @@ impl Rig {
         self.engine = None;
         let path = self.dir.path().join("queues");
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        self.engine = Some(SqliteEngine::open(&path, CAP).unwrap());
+        self.engine = Some(SqliteEngine::open(&path, CAP, Keeping::Durable).unwrap());
     }
 
     fn ask(&self, op: Op) -> Answer {

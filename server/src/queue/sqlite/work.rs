@@ -9,9 +9,9 @@ use beresta_proto::time::{Timestamp, TtlClass};
 use rusqlite::{OptionalExtension as _, Statement, params};
 
 use super::cache::{Cache, Place, Queue};
+use super::day::DayKeys;
 use super::graves::Graves;
 use super::passing::{GRACE, hurry, write};
-use super::row;
 use super::schema::{int, most_pages};
 use super::statements::Statements;
 use crate::clock;
@@ -36,6 +36,7 @@ pub(super) struct Work<'c> {
     pub(super) statements: Statements<'c>,
     pub(super) cache: Cache,
     pub(super) graves: Graves,
+    pub(super) keys: DayKeys,
     pub(super) cap: Cap,
     /// Queues whose reader acknowledges at once, as far as is known.
     pub(super) quick: HashSet<QueueRef>,
@@ -60,11 +61,12 @@ pub(super) struct Work<'c> {
 
 impl<'c> Work<'c> {
     /// Begins with what the file says.
-    pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
+    pub(super) fn new(statements: Statements<'c>, cap: Cap, keys: DayKeys) -> rusqlite::Result<Self> {
         let mut work = Self {
             statements,
             cache: Cache::default(),
             graves: Graves::default(),
+            keys,
             cap,
             quick: HashSet::new(),
             room: 0,
@@ -86,6 +88,7 @@ impl<'c> Work<'c> {
         self.hurried.clear();
         self.risen.clear();
         self.graves = Graves::read(&mut self.statements)?;
+        self.keys.reload(&mut self.statements)?;
         let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
         self.committed = (held.0.unsigned_abs(), held.1);
         (self.used, self.swept) = self.committed;
@@ -249,8 +252,8 @@ impl<'c> Work<'c> {
                 if passes {
                     self.room = self.room.saturating_sub(1);
                 } else {
-                    let key = row::key(rules::message_ends(ttl, now), queue, name);
-                    write(key, queue, sequence, name, envelope, &mut self.statements)?;
+                    let ends = rules::message_ends(ttl, now);
+                    write(ends, queue, sequence, name, envelope, &mut self.keys, &mut self.statements)?;
                     if held.places.iter().any(|place| !place.stored) {
                         hurry(&mut self.hurried, queue, sequence);
                     }

@@ -1,0 +1,105 @@
+//! What no key opens any more: all that waited when a volatile relay ended, and what lies in a file whose keys went. It is
+//! dropped when the file is opened, as if it had ended, so that it takes no room. Its id is not remembered: who sends it
+//! again delivers it.
+
+use beresta_proto::envelope::Bucket;
+use rusqlite::{Connection, Statement, params};
+
+use super::day::{self, DayKeys};
+use super::row;
+use super::schema::int;
+use super::statements::Statements;
+use crate::queue::rules::{Cost, Hour};
+
+/// Rows in one transaction: the log holds what is overwritten.
+const STEP: i64 = 1_000;
+
+const NEXT_MESSAGE: &str = "SELECT min(id) FROM message WHERE id >= ?1";
+const MESSAGES: &str = "SELECT id, queue, sequence, bucket FROM message
+    WHERE id >= ?1 AND id < ?2 AND (day IS NOT NULL OR ?3) ORDER BY id LIMIT ?4";
+// Its place is not given again (rule Q14).
+const KEEP_PLACE: &str = "INSERT INTO counter (queue, last, was_full) VALUES (?1, ?2, 0)
+    ON CONFLICT (queue) DO UPDATE SET last = max(last, excluded.last)";
+const BLOBS: &str = "DELETE FROM blob WHERE name IN
+    (SELECT name FROM blob WHERE ends = ?1 AND (day IS NOT NULL OR ?2) LIMIT ?3)";
+
+/// Drops it. Whether there was anything. With keys in memory only, also what an earlier version stored as it came.
+pub(super) fn drop_lost(conn: &Connection, keys: &mut DayKeys) -> rusqlite::Result<bool> {
+    let all = keys.are_volatile();
+    let mut lost = false;
+    let mut next_message = conn.prepare(NEXT_MESSAGE)?;
+    let mut from = i64::MIN;
+    while let Some(first) = next(&mut next_message, from)? {
+        let day = day::of(row::ends(first));
+        from = row::first_of(day::first_hour(day.saturating_add(1))).max(first.saturating_add(1));
+        if all || !keys.has(day) {
+            lost |= drop_messages(conn, first, from, all)?;
+            if next(&mut next_message, first)?.is_some_and(|left| left < from) {
+                adopt(conn, keys, day)?;
+            }
+        }
+    }
+    let ends: Vec<i64> = conn
+        .prepare("SELECT DISTINCT ends FROM blob")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for ends in ends.into_iter().filter(|ends| all || !keys.has(day::of(Hour(*ends)))) {
+        lost |= drop_blobs(conn, ends, all)?;
+    }
+    Ok(lost)
+}
+
+fn next(statement: &mut Statement<'_>, from: i64) -> rusqlite::Result<Option<i64>> {
+    statement.query_row([from], |row| row.get(0))
+}
+
+/// What an earlier version stored goes on. With a key its day is not looked through at every start; without one, nothing is
+/// lost but time.
+fn adopt(conn: &Connection, keys: &mut DayKeys, day: i64) -> rusqlite::Result<()> {
+    let tx = conn.unchecked_transaction()?;
+    let named = keys.name(day, &mut Statements::prepare(conn)?);
+    if named.is_ok() { tx.commit() } else { tx.rollback() }
+}
+
+fn drop_messages(conn: &Connection, first: i64, behind: i64, all: bool) -> rusqlite::Result<bool> {
+    let mut from = first;
+    loop {
+        let tx = conn.unchecked_transaction()?;
+        let found: Vec<(i64, i64, i64, u8)> = tx
+            .prepare(MESSAGES)?
+            .query_map(params![from, behind, all, STEP], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })?
+            .collect::<Result<_, _>>()?;
+        let Some((last, ..)) = found.last() else { return Ok(from > first) };
+        from = last.saturating_add(1);
+        let mut freed = 0_u64;
+        for (id, queue, sequence, bucket) in &found {
+            tx.prepare_cached("DELETE FROM message WHERE id = ?1")?.execute([id])?;
+            tx.prepare_cached(KEEP_PLACE)?.execute([queue, sequence])?;
+            let size = Bucket::from_code(*bucket).map_or(0, Bucket::size);
+            freed = freed.saturating_add(Cost::message(size));
+        }
+        free(&tx, freed)?;
+        tx.commit()?;
+    }
+}
+
+fn drop_blobs(conn: &Connection, ends: i64, all: bool) -> rusqlite::Result<bool> {
+    let mut lost = false;
+    loop {
+        let tx = conn.unchecked_transaction()?;
+        let gone = tx.execute(BLOBS, params![ends, all, STEP])?;
+        if gone == 0 {
+            return Ok(lost);
+        }
+        free(&tx, Cost::BLOB.saturating_mul(gone as u64))?;
+        tx.commit()?;
+        lost = true;
+    }
+}
+
+/// So much less counts against the cap.
+fn free(conn: &Connection, bytes: u64) -> rusqlite::Result<()> {
+    conn.execute("UPDATE held SET used = max(0, used - ?1)", [int(bytes)]).map(drop)
+}
