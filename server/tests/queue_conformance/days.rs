@@ -5,6 +5,7 @@ use std::path::Path;
 
 use beresta_proto::limits::{BLOB, BUCKET_L, BUCKET_M, BUCKET_S};
 use beresta_proto::time::{DAY_MS, TtlClass};
+use beresta_server::queue::rules::Cost;
 use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine, Standing};
 use beresta_server::queue::{Answer, Op};
 
@@ -123,6 +124,27 @@ fn rows_that_were_swapped_do_not_open() {
     let last = sequence(rig.append(1, 9));
     assert_eq!(rig.fetch(queues[0], 0, NOW).len(), 1);
     assert!(matches!(rig.acknowledge(queues[0], last), Answer::Acknowledged { deleted: 3, .. }));
+}
+
+#[test]
+fn what_has_no_key_any_more_is_dropped_and_nothing_else() {
+    let mut rig = two_weeks_apart();
+    let queue = beresta_server::queue::rules::queue_ref(&rig.namer.read(&crate::rig::read_id(1)));
+    // A blob of a day that has a key, and one of a day that has none.
+    assert_eq!(rig.put_blob(1, 1, 1, NOW), Answer::Done);
+    assert_eq!(rig.put_blob(2, 1, 2, NOW.plus(DAY_MS)), Answer::Done);
+    let used = rig.stats().used;
+    let of_the_second = NOW.day() + 2;
+    rig.change(&format!(
+        "DELETE FROM day_key WHERE day IN (SELECT day FROM message WHERE sequence = 1) OR day = {of_the_second}"
+    ));
+    let stats = rig.stats();
+    assert_eq!((stats.messages, stats.blobs, stats.tombstones), (1, 1, 0));
+    assert_eq!(stats.used, used - Cost::message(BUCKET_S) - Cost::BLOB);
+    assert_eq!(rig.fetch(queue, 0, NOW), [(2, envelope(2, BUCKET_S).into_bytes())]);
+    assert_eq!(rig.claim_blob(1, 1, NOW), Answer::Blob(vec![1; BLOB]));
+    assert_eq!(rig.claim_blob(2, 1, NOW), Answer::Gone);
+    assert_eq!(sequence(rig.append(1, 1)), 3, "who sends again delivers");
 }
 
 #[test]

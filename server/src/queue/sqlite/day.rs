@@ -128,7 +128,10 @@ impl DayKeys {
         }
         let used: BTreeSet<Slot> = keys.named.values().map(|named| named.slot).collect();
         keys.seeds.overwrite((0..SLOTS).filter(|slot| !used.contains(slot))).map_err(OpenError::Io)?;
-        conn.execute("DELETE FROM day_key WHERE over = 1", [])?;
+        // A full disk must not keep a relay from what makes room: the next expiry tries again.
+        if conn.execute("DELETE FROM day_key WHERE over = 1", []).is_err() {
+            tracing::warn!("it could not be written down that keys of days that are over are destroyed");
+        }
         Ok(keys)
     }
 
@@ -209,6 +212,12 @@ impl DayKeys {
     pub(super) fn destroy(&mut self, statements: &mut Statements<'_>) -> Result<(), OpenError> {
         if self.over.is_empty() {
             return Ok(());
+        }
+        // What was committed decides: a key whose row does not say so would be taken for a damaged one.
+        for Listed { slot, over, .. } in listed(&mut statements.days)? {
+            if !over {
+                self.over.remove(&slot);
+            }
         }
         self.seeds.overwrite(self.over.iter().copied()).map_err(OpenError::Io)?;
         statements.forget_days.execute([])?;

@@ -326,7 +326,7 @@ impl Writer<'_> {
 
     /// Destroys the keys of days that are over, now that the file says so.
     fn destroy_keys(&mut self) {
-        if self.work.destroy_keys().is_err() {
+        if !self.conn.is_autocommit() || self.work.destroy_keys().is_err() {
             tracing::error!(
                 "the keys of days that are over could not be destroyed: tried again with the next expiry"
             );

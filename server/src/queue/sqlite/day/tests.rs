@@ -135,6 +135,8 @@ fn what_a_transaction_sealed_that_came_to_nothing_opens_with_no_later_key() {
     // Turned in a transaction that came to nothing, too.
     open.within(false, |keys, statements| keys.turn(100, statements));
     assert!(!open.opens(7, &kept));
+    open.destroy();
+    assert!(open.can_be_had(&kept), "whether it was taken back or not, what was committed decides");
     open.keys.reload(&mut Statements::prepare(&open.conn).unwrap()).unwrap();
     open.destroy();
     assert!(open.opens(7, &kept) && open.opens(8, &next));
