@@ -119,6 +119,7 @@ impl DayKeys {
         let mut keys = Self::of(Seeds::open(path)?);
         for Listed { day, slot, proof, over } in listed {
             if over {
+                keys.over.insert(slot);
                 continue;
             }
             let key = keys.seeds.key(slot).map_err(OpenError::Io)?;
@@ -129,8 +130,11 @@ impl DayKeys {
         let used: BTreeSet<Slot> = keys.named.values().map(|named| named.slot).collect();
         keys.seeds.overwrite((0..SLOTS).filter(|slot| !used.contains(slot))).map_err(OpenError::Io)?;
         // A full disk must not keep a relay from what makes room: the next expiry tries again.
-        if conn.execute("DELETE FROM day_key WHERE over = 1", []).is_err() {
-            tracing::warn!("it could not be written down that keys of days that are over are destroyed");
+        match conn.execute("DELETE FROM day_key WHERE over = 1", []) {
+            Ok(_) => keys.over.clear(),
+            Err(_) => {
+                tracing::warn!("that keys of days that are over are destroyed could not be written down")
+            }
         }
         Ok(keys)
     }
