@@ -11,6 +11,7 @@ mod graves;
 mod passing;
 mod reader;
 mod reserve;
+mod room;
 mod row;
 mod schema;
 mod statements;
@@ -19,13 +20,14 @@ mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use self::reserve::Reserve;
 use super::rules::Cap;
-use super::{Answer, Completion, Op, QueueEngine, Stats};
+use super::{Answer, Commits, Completion, Op, QueueEngine, Stats};
 
 /// Threads that look things up.
 const READERS: usize = 2;
@@ -75,13 +77,14 @@ pub struct SqliteEngine {
     readers: Vec<SyncSender<Job>>,
     next_reader: AtomicUsize,
     threads: Vec<JoinHandle<()>>,
+    commits: Arc<Commits>,
     /// Held as long as the file is open: two writers would not know of each other's changes.
     _lock: File,
 }
 
 impl core::fmt::Debug for SqliteEngine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { writer: _, readers: _, next_reader: _, threads: _, _lock: _ } = self;
+        let Self { writer: _, readers: _, next_reader: _, threads: _, commits: _, _lock: _ } = self;
         f.write_str("SqliteEngine(..)")
     }
 }
@@ -109,6 +112,7 @@ impl SqliteEngine {
             readers: Vec::new(),
             next_reader: AtomicUsize::new(0),
             threads: Vec::new(),
+            commits: Arc::default(),
             _lock: lock,
         };
         for _ in 0..READERS {
@@ -117,7 +121,8 @@ impl SqliteEngine {
             engine.readers.push(jobs);
         }
         let reserve = Reserve::new(with_suffix(path, ".reserve"));
-        let run = move |jobs| writer::run(&conn, cap, reserve, &jobs);
+        let commits = Arc::clone(&engine.commits);
+        let run = move |jobs| writer::run(&conn, cap, commits, reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
     }
@@ -138,6 +143,12 @@ impl SqliteEngine {
             Ok(Answer::Stats(stats)) => Ok(stats),
             Ok(_) | Err(_) => Err(OpenError::Damaged),
         }
+    }
+
+    /// How long its commits take.
+    #[must_use]
+    pub fn commits(&self) -> Arc<Commits> {
+        Arc::clone(&self.commits)
     }
 
     /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.

@@ -2,6 +2,7 @@
 //! whole transaction is to be rolled back. Blobs are in [`super::blobs`], ends in [`super::expiry`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
@@ -16,7 +17,7 @@ use super::schema::{int, most_pages};
 use super::statements::Statements;
 use crate::clock;
 use crate::queue::rules::{self, Append, Cap, Cost};
-use crate::queue::{Answer, MessageName, Op, QueueRef, ReadName, SendName};
+use crate::queue::{Answer, Commits, MessageName, Op, QueueRef, ReadName, SendName};
 
 /// Places of a queue that are set aside at once: a row is written for one message of so many.
 const STRIDE: u64 = 64;
@@ -56,11 +57,12 @@ pub(super) struct Work<'c> {
     committed: (u64, Option<i64>),
     /// The file has as many pages as it may have.
     crowded: bool,
+    commits: Arc<Commits>,
 }
 
 impl<'c> Work<'c> {
     /// Begins with what the file says.
-    pub(super) fn new(statements: Statements<'c>, cap: Cap) -> rusqlite::Result<Self> {
+    pub(super) fn new(statements: Statements<'c>, cap: Cap, commits: Arc<Commits>) -> rusqlite::Result<Self> {
         let mut work = Self {
             statements,
             cache: Cache::default(),
@@ -75,6 +77,7 @@ impl<'c> Work<'c> {
             queues_swept: None,
             committed: (0, None),
             crowded: false,
+            commits,
         };
         work.reload()?;
         Ok(work)
@@ -119,7 +122,9 @@ impl<'c> Work<'c> {
             self.statements.set_held.execute(params![int(held.0), held.1])?;
         }
         self.graves.settle(&mut self.statements)?;
+        let begun = clock::monotonic();
         self.statements.commit.execute([])?;
+        self.commits.took(begun.elapsed());
         self.committed = held;
         self.hurried.clear();
         for queue in self.risen.drain(..) {

@@ -7,19 +7,21 @@
 //! then only its id is kept (rule Q5). Its sender hears nothing until the one or the other is durable (rule Q10).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, ffi};
+use rusqlite::Connection;
 
 use super::passing::GRACE;
 use super::reserve::Reserve;
+use super::room::{frees, may_be_full};
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell, tell_early};
 use crate::clock;
 use crate::queue::rules::{Cap, Cost};
-use crate::queue::{Answer, Op, QueueRef};
+use crate::queue::{Answer, Commits, Op, QueueRef};
 
 /// Operations in one commit at the most.
 const BATCH: usize = 1_024;
@@ -32,8 +34,14 @@ const REST: Duration = Duration::from_millis(500);
 const SMALL: i64 = 1_024;
 
 /// Works until no more can come.
-pub(super) fn run(conn: &Connection, cap: Cap, reserve: Reserve, jobs: &Receiver<Job>) {
-    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap));
+pub(super) fn run(
+    conn: &Connection,
+    cap: Cap,
+    commits: Arc<Commits>,
+    reserve: Reserve,
+    jobs: &Receiver<Job>,
+) {
+    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap, commits));
     let Ok(work) = work else {
         tracing::error!("the writer of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
@@ -344,31 +352,9 @@ impl Writer<'_> {
     }
 }
 
-/// Whether there may be no room. To SQLite a used-up quota is a write that failed, for whatever reason.
-fn may_be_full(error: &rusqlite::Error) -> bool {
-    const WRITES: [i32; 3] = [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_SHMSIZE];
-    error
-        .sqlite_error()
-        .is_some_and(|error| error.code == ErrorCode::DiskFull || WRITES.contains(&error.extended_code))
-}
-
 /// Whether the whole log was moved.
 fn checkpoint(statement: &mut rusqlite::Statement<'_>) -> bool {
     matches!(statement.query_row([], |row| row.get::<_, i64>(0)), Ok(0))
-}
-
-/// Whether an operation only makes room, or changes a row in its place. Such a one is never refused with
-/// [`Answer::Full`].
-fn frees(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Acknowledge { .. }
-            | Op::DeleteQueue { .. }
-            | Op::DeleteBlob { .. }
-            | Op::ClaimBlob { .. }
-            | Op::Renew { .. }
-            | Op::Expire { .. }
-    )
 }
 
 /// What an append is told in the end.
@@ -381,16 +367,4 @@ fn appended(op: Op, queue: QueueRef, sequence: u64) -> Answer {
 /// What a message counts against the cap.
 fn cost(op: &Op) -> u64 {
     if let Op::Append { envelope, .. } = op { Cost::message(envelope.bucket().size()) } else { 0 }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_used_up_quota_is_taken_for_a_full_disk_and_a_bad_sector_is_not() {
-        let full = |code| may_be_full(&rusqlite::Error::SqliteFailure(ffi::Error::new(code), None));
-        assert!(full(ffi::SQLITE_FULL) && full(ffi::SQLITE_IOERR_WRITE) && full(ffi::SQLITE_IOERR_FSYNC));
-        assert!(!full(ffi::SQLITE_IOERR_READ) && !full(ffi::SQLITE_CORRUPT) && !full(ffi::SQLITE_CONSTRAINT));
-    }
 }
