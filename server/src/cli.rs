@@ -205,6 +205,11 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
             // People can still write; only their operator has to look after it.
             eprintln!("{}", Fault::from(error).words(text));
         }
+        if let Some(at) = setup.config.metrics
+            && let Err(error) = server.publish(at, cap, engine.commits())
+        {
+            eprintln!("{}", Fault::from(error).words(text));
+        }
         if !server.has_roomy_buffers() {
             eprintln!("{}", text.say("run-small-buffers"));
         }

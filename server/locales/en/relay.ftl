@@ -48,6 +48,7 @@ config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, onc
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
 config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
 config-log = log = "info" (or "warn" or "error", in quotes, once)
+config-metrics = metrics = "127.0.0.1:9464" (127.0.0.1 or [::1] and a port, in quotes, once)
 
 doctor-files = Settings, keys and descriptor fit together.
 doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
@@ -115,6 +116,7 @@ error-damaged-file = The file { $file } is damaged. Restore it from a copy, or m
 error-file = A file in the relay's folder could not be read or written. Check who owns the folder, and whether the disk is full.
 error-bind = The relay can't listen there: the address is taken, not this machine's, or not allowed. Check --listen of “init”.
 error-socket = The socket for your commands could not be made: the path of the folder may be too long. The relay runs, but “status” and the like don't reach it.
+error-metrics = The address in “metrics” of relay.toml can't be had: another program has the port, or the service may not use it (see the operators' guide). The relay runs, but its numbers can't be read.
 error-not-running = No relay runs in this folder.
 error-denied = The relay in this folder belongs to somebody else. Call the command as that user, or as root.
 error-no-answer = The relay did not do it. See what it wrote into its log.

@@ -154,7 +154,7 @@ impl From<Refusal> for Outcome {
 pub struct Tally([[u64; Outcome::ALL.len()]; Kind::ALL.len()]);
 
 impl Tally {
-    pub(super) fn count(&mut self, kind: Kind, outcome: Outcome) {
+    pub(crate) fn count(&mut self, kind: Kind, outcome: Outcome) {
         let slot = self.0.get_mut(kind as usize).and_then(|row| row.get_mut(outcome as usize));
         if let Some(slot) = slot {
             *slot = slot.saturating_add(1);
