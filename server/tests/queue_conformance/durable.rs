@@ -13,10 +13,11 @@ use beresta_server::queue::{Answer, Op, QueueEngine as _};
 
 use crate::rig::{NOW, ROOMY, Rig, ask_all, capability, envelope, message_id, read_id, send_id, sequence};
 
-/// All bytes that the engine keeps in its folder.
+/// All bytes that the engine keeps in its folder. The file comes after its log, which may be moved into it meanwhile.
 fn files(dir: &Path) -> Vec<u8> {
-    let paths = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    paths.flat_map(|path| fs::read(path).unwrap()).collect()
+    let mut paths: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort_by(|one, other| other.cmp(one));
+    paths.into_iter().flat_map(|path| fs::read(path).unwrap()).collect()
 }
 
 fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
