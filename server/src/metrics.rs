@@ -20,6 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use crate::queue::guard::Intake;
 use crate::queue::{COMMIT_BINS_MS, Stats};
 use crate::relay::{Kind, Outcome, Tally};
 use coarse::{Level, Rising, Share};
@@ -37,6 +38,8 @@ pub struct Figures {
     pub links: u64,
     /// Whether the operator lets nobody new in.
     pub paused: bool,
+    /// What the disk has room for.
+    pub intake: Intake,
     /// Whether the kernel gave the buffers that a busy relay needs.
     pub roomy: bool,
     /// What the queues hold.
@@ -93,6 +96,7 @@ struct Shown {
     epoch_age: Part,
     descriptor_left: Whole,
     paused: Whole,
+    intake: Whole,
     roomy: Whole,
     dropped: Counter,
 }
@@ -133,6 +137,7 @@ impl Shown {
             epoch_age: Part::default(),
             descriptor_left: Whole::default(),
             paused: Whole::default(),
+            intake: Whole::default(),
             roomy: Whole::default(),
             dropped: Counter::default(),
         };
@@ -149,6 +154,11 @@ impl Shown {
             ("queues", "Queues, as the power of two below", &shown.queues),
             ("blobs", "Sealed invites, as the power of two below", &shown.blobs),
             ("descriptor_left_seconds", "Until the descriptor ends, in whole days", &shown.descriptor_left),
+            (
+                "intake_step",
+                "As the disk fills: 0 all is taken in, 1 nobody new, 2 nothing large, 3 nothing",
+                &shown.intake,
+            ),
             ("paused", "1 while the operator lets nobody new in", &shown.paused),
             ("udp_buffers_roomy", "1 if the kernel gave the buffers that a busy relay needs", &shown.roomy),
         ];
@@ -229,6 +239,7 @@ impl<R: Random> Board<R> {
         shown.blobs.set(self.blobs.follow(held.blobs));
         shown.cap_used.set(self.cap_used.follow(held.used, *cap));
         shown.paused.set(u64::from(*paused));
+        shown.intake.set(figures.intake as u64);
         shown.roomy.set(u64::from(*roomy));
         let whole = |millis: u64, of: u64| millis / of * (of / SECOND_MS);
         shown.descriptor_left.set(whole(figures.descriptor_left, DAY_MS));

@@ -14,6 +14,8 @@ mod crash;
 mod disk;
 #[path = "queue_conformance/durable.rs"]
 mod durable;
+#[path = "queue_conformance/guard.rs"]
+mod guard;
 #[path = "queue_conformance/passing.rs"]
 mod passing;
 #[path = "queue_conformance/rig.rs"]

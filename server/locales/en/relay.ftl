@@ -85,6 +85,9 @@ status-running = beresta-relay { $version } has been running for { $hours } hour
 status-links = Connections: { $count }
 status-disk = Of the disk that it may use: { $percent } %
 status-descriptor = Days until the descriptor ends: { $days }
+status-no-new = The disk, or what it may use of it, is 80 % full: nobody new is let in. Make room.
+status-no-large = The disk is 85 % full: nobody new is let in, and long messages are refused for now. Make room.
+status-nothing = The disk is 95 % full, or all that it may use is used: no messages are taken in, and people only read and delete. Make room.
 status-paused = Nobody new is let in. Undo it by: resume
 
 hold-queues = Queues: { $count }

@@ -95,7 +95,7 @@ fn what_is_shown_is_steps_and_no_exact_number() {
             "updated_timestamp_seconds" => value % 300.0 == 0.0,
             "descriptor_left_seconds" => value == 50.0 * 86_400.0,
             "epoch_key_age_seconds" => value == 5.0 * 3_600.0,
-            "build_info" | "paused" | "udp_buffers_roomy" => value == 0.0 || value == 1.0,
+            "build_info" | "paused" | "intake_step" | "udp_buffers_roomy" => value == 0.0 || value == 1.0,
             "commit_seconds_sum" => true,
             _ => value == 0.0 || step,
         };

@@ -148,6 +148,7 @@ impl Desk {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running_hours: clock::now().since(self.since) / HOUR_MS,
             paused: *paused,
+            intake: figures.intake,
             roomy_buffers: *roomy,
             links: bin(*links),
             queues: bin(held.queues),

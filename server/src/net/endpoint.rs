@@ -25,7 +25,7 @@ use super::{quic, socket, workers};
 use crate::clock;
 use crate::home::Home;
 use crate::queue::rules::Cap;
-use crate::queue::{Commits, QueueEngine};
+use crate::queue::{Health, QueueEngine};
 use crate::random::SystemRandom;
 use crate::relay::{CloseReason, LinkId, Output, Relay};
 
@@ -139,10 +139,10 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError::Admin`]; the relay goes on without.
-    pub fn administer(&mut self, home: &Home, cap: Cap) -> Result<(), ServerError> {
+    pub fn administer(&mut self, home: &Home, cap: Cap, health: Arc<Health>) -> Result<(), ServerError> {
         let listener = admin::listen(home).map_err(|error| ServerError::Admin(error.kind()))?;
         let desk = Desk {
-            survey: self.survey(cap, None),
+            survey: self.survey(cap, health),
             home: home.clone(),
             since: clock::now(),
             drain: Arc::clone(&self.drain),
@@ -159,20 +159,20 @@ impl Server {
         &mut self,
         at: Loopback,
         cap: Cap,
-        commits: Arc<Commits>,
+        health: Arc<Health>,
     ) -> Result<SocketAddr, ServerError> {
         let failed = |error: std::io::Error| ServerError::Metrics(error.kind());
         let rng = SystemRandom::new().map_err(|_| ServerError::Metrics(ErrorKind::Other))?;
         let listener = scrape::listen(at.address()).map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
         let booth = Arc::new(Booth::new(rng));
-        self.tasks.spawn(Arc::clone(&booth).keep(self.survey(cap, Some(commits))));
+        self.tasks.spawn(Arc::clone(&booth).keep(self.survey(cap, health)));
         self.tasks.spawn(booth.serve(listener));
         Ok(bound)
     }
 
-    fn survey(&self, cap: Cap, commits: Option<Arc<Commits>>) -> Survey {
-        Survey { hub: Arc::clone(&self.hub), cap, roomy: self.roomy, drops: self.drops, commits }
+    fn survey(&self, cap: Cap, health: Arc<Health>) -> Survey {
+        Survey { hub: Arc::clone(&self.hub), cap, roomy: self.roomy, drops: self.drops, health }
     }
 
     /// Waits until the operator wants everybody sent away and the relay stopped.

@@ -10,7 +10,7 @@ use super::socket::Drops;
 use crate::clock;
 use crate::metrics::Figures;
 use crate::queue::rules::Cap;
-use crate::queue::{Answer, Commits, Op};
+use crate::queue::{Answer, Health, Op};
 
 /// Where the numbers come from.
 #[derive(Debug, Clone)]
@@ -19,8 +19,7 @@ pub(super) struct Survey {
     pub(super) cap: Cap,
     pub(super) roomy: bool,
     pub(super) drops: Option<Drops>,
-    /// None where nobody wants to know.
-    pub(super) commits: Option<Arc<Commits>>,
+    pub(super) health: Arc<Health>,
 }
 
 impl Survey {
@@ -45,7 +44,8 @@ impl Survey {
             cap: self.cap.bytes,
             refused: self.hub.counts().refused(),
             closed: self.hub.counts().closed(),
-            commits: self.commits.as_ref().map(|commits| commits.counts()).unwrap_or_default(),
+            commits: self.health.commits(),
+            intake: self.health.intake(),
             dropped: self.drops.and_then(Drops::read),
             ..figures
         })

@@ -26,8 +26,10 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use self::reserve::Reserve;
+use self::room::{FileSystem, Guard};
+use super::guard::Disk;
 use super::rules::Cap;
-use super::{Answer, Commits, Completion, Op, QueueEngine, Stats};
+use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
 
 /// Threads that look things up.
 const READERS: usize = 2;
@@ -77,14 +79,14 @@ pub struct SqliteEngine {
     readers: Vec<SyncSender<Job>>,
     next_reader: AtomicUsize,
     threads: Vec<JoinHandle<()>>,
-    commits: Arc<Commits>,
+    health: Arc<Health>,
     /// Held as long as the file is open: two writers would not know of each other's changes.
     _lock: File,
 }
 
 impl core::fmt::Debug for SqliteEngine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { writer: _, readers: _, next_reader: _, threads: _, commits: _, _lock: _ } = self;
+        let Self { writer: _, readers: _, next_reader: _, threads: _, health: _, _lock: _ } = self;
         f.write_str("SqliteEngine(..)")
     }
 }
@@ -96,6 +98,14 @@ impl SqliteEngine {
     /// # Errors
     /// [`OpenError`]: in use, of a newer version, damaged, or not accessible.
     pub fn open(path: &Path, cap: Cap) -> Result<Self, OpenError> {
+        Self::open_on(path, cap, Box::new(FileSystem::of(path)))
+    }
+
+    /// The same, where another says how full the disk is.
+    ///
+    /// # Errors
+    /// As [`SqliteEngine::open`].
+    pub fn open_on(path: &Path, cap: Cap, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
         let lock = private_file(&with_suffix(path, ".lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -112,7 +122,7 @@ impl SqliteEngine {
             readers: Vec::new(),
             next_reader: AtomicUsize::new(0),
             threads: Vec::new(),
-            commits: Arc::default(),
+            health: Arc::default(),
             _lock: lock,
         };
         for _ in 0..READERS {
@@ -121,8 +131,8 @@ impl SqliteEngine {
             engine.readers.push(jobs);
         }
         let reserve = Reserve::new(with_suffix(path, ".reserve"));
-        let commits = Arc::clone(&engine.commits);
-        let run = move |jobs| writer::run(&conn, cap, commits, reserve, &jobs);
+        let (guard, health) = (Guard::new(disk, cap), engine.health());
+        let run = move |jobs| writer::run(&conn, cap, guard, health, reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
     }
@@ -145,10 +155,10 @@ impl SqliteEngine {
         }
     }
 
-    /// How long its commits take.
+    /// How it is.
     #[must_use]
-    pub fn commits(&self) -> Arc<Commits> {
-        Arc::clone(&self.commits)
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
     }
 
     /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.

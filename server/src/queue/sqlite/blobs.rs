@@ -5,6 +5,7 @@ use beresta_proto::time::Timestamp;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::work::Work;
+use crate::queue::guard::Grows;
 use crate::queue::rules::{self, Claim, Cost, Hour};
 use crate::queue::{Answer, BlobName, ClaimantName};
 
@@ -45,7 +46,7 @@ impl Work<'_> {
             }
             self.forget_blob(name)?;
         }
-        if !self.cap.admits_new(self.weight(), Cost::BLOB) {
+        if !self.cap.admits_new(self.weight(Grows::New), Cost::BLOB) {
             return Ok(Answer::Full);
         }
         let ends = rules::blob_ends(hours, now);

@@ -15,13 +15,13 @@ use rusqlite::Connection;
 
 use super::passing::GRACE;
 use super::reserve::Reserve;
-use super::room::{frees, may_be_full};
+use super::room::{Guard, checkpoint, frees, may_be_full};
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell, tell_early};
 use crate::clock;
 use crate::queue::rules::{Cap, Cost};
-use crate::queue::{Answer, Commits, Op, QueueRef};
+use crate::queue::{Answer, Health, Op, QueueRef};
 
 /// Operations in one commit at the most.
 const BATCH: usize = 1_024;
@@ -37,11 +37,12 @@ const SMALL: i64 = 1_024;
 pub(super) fn run(
     conn: &Connection,
     cap: Cap,
-    commits: Arc<Commits>,
+    guard: Guard,
+    health: Arc<Health>,
     reserve: Reserve,
     jobs: &Receiver<Job>,
 ) {
-    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap, commits));
+    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap, guard, health));
     let Ok(work) = work else {
         tracing::error!("the writer of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
@@ -350,11 +351,6 @@ impl Writer<'_> {
         self.log_holds_something = !checkpoint(&mut self.work.statements.truncate);
         self.reserve.restore();
     }
-}
-
-/// Whether the whole log was moved.
-fn checkpoint(statement: &mut rusqlite::Statement<'_>) -> bool {
-    matches!(statement.query_row([], |row| row.get::<_, i64>(0)), Ok(0))
 }
 
 /// What an append is told in the end.

@@ -82,7 +82,7 @@ async fn no_address_id_or_size_is_in_what_is_shown_after_real_traffic() {
     let relay = start();
     let (mut anna, mut boris) = (relay.client().await, relay.client().await);
     let (read_id, send_id) = talk(&relay, &mut anna, &mut boris).await;
-    let figures = relay.server.survey(CAP, None).figures().await.unwrap();
+    let figures = relay.server.survey(CAP, Arc::default()).figures().await.unwrap();
     // All of it was seen, and what is shown of it is made from that.
     let counted = [(Kind::Send, 3), (Kind::Acknowledge, 3), (Kind::MakeQueue, 1), (Kind::Subscribe, 1)];
     assert!(counted.iter().all(|(kind, count)| figures.commands.of(*kind, Outcome::Ok) == *count));
@@ -171,7 +171,7 @@ async fn a_flood_of_scrapes_holds_nobody_up() {
     for _ in 0..20 {
         talk(&relay, &mut anna, &mut boris).await;
     }
-    let figures = relay.server.survey(CAP, None).figures().await.unwrap();
+    let figures = relay.server.survey(CAP, Arc::default()).figures().await.unwrap();
     assert_eq!(figures.commands.of(Kind::Send, Outcome::Ok), 60);
     drop(stop);
     beside(move || flood.join().unwrap()).await;
