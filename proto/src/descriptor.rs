@@ -233,6 +233,12 @@ impl UnverifiedDescriptor {
         self.claimed.not_before
     }
 
+    /// When it claims to end. For a relay that looks at its own.
+    #[must_use]
+    pub const fn not_after(&self) -> Timestamp {
+        self.claimed.not_after
+    }
+
     /// Checks the descriptor against the address that was asked for, the TLS key of the link it came on, the clock and
     /// the highest sequence number known.
     ///

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::guard::Intake;
+
 /// Bytes of a queue's id, for reading or for sending.
 pub const QUEUE_ID: usize = 24;
 
@@ -61,6 +63,8 @@ pub struct Status {
     pub running_hours: u64,
     /// Whether it makes no queues and blobs.
     pub paused: bool,
+    /// What it takes in as its disk fills.
+    pub intake: Intake,
     /// Whether the kernel gave its socket the buffers that a busy relay needs.
     pub roomy_buffers: bool,
     /// Links, as a [`bin`].

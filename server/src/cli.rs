@@ -211,8 +211,13 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
         let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &home)?;
-        if let Err(error) = server.administer(&home, cap) {
+        if let Err(error) = server.administer(&home, cap, engine.health()) {
             // People can still write; only their operator has to look after it.
+            eprintln!("{}", Fault::from(error).words(text));
+        }
+        if let Some(at) = setup.config.metrics
+            && let Err(error) = server.publish(at, cap, engine.health())
+        {
             eprintln!("{}", Fault::from(error).words(text));
         }
         if !server.has_roomy_buffers() {

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod clock;
 pub mod doctor;
 pub mod home;
+pub mod metrics;
 pub mod net;
 pub mod queue;
 pub mod random;

@@ -8,16 +8,19 @@
 
 mod admin;
 mod admission;
+mod counts;
 mod endpoint;
 mod hub;
 mod link;
 mod outbox;
 mod quic;
+mod scrape;
 mod socket;
+mod survey;
 mod tls;
 mod workers;
 
 pub use admin::{AdminError, ask};
 pub use endpoint::{Server, ServerError};
-pub use socket::{Port, buffers_are_roomy, port};
+pub use socket::{Loopback, NotLoopback, Port, buffers_are_roomy, port};
 pub use tls::{BadTlsKey, TlsKey};

@@ -5,6 +5,8 @@
 //! capability of an [`Op::Append`], which only the engine can compare. What to answer is decided by [`rules`], the same
 //! for every engine; engines differ in where they keep things.
 
+pub mod guard;
+mod health;
 pub mod memory;
 pub mod name;
 pub mod rules;
@@ -14,6 +16,7 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
 
+pub use health::{COMMIT_BINS_MS, Health};
 pub use name::{BlobName, ClaimantName, MessageName, Namer, ReadName, SendName};
 
 /// A queue inside an engine: found by [`Op::Find`] or told by [`Op::MakeQueue`]. Stays the same across restarts, never

@@ -23,6 +23,7 @@ mod recogniser;
 mod send;
 mod stored;
 mod subscription;
+mod tally;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -42,6 +43,7 @@ use recogniser::Recogniser;
 
 pub use limits::Limits;
 pub use output::{Claim, CloseReason, Job, LinkId, Output, Ticket, Worked};
+pub use tally::{Kind, Outcome, Tally};
 
 /// Between two sweeps of what has ended.
 const SWEEP_MS: u64 = 5 * MINUTE_MS;
@@ -127,6 +129,7 @@ pub struct Relay<R> {
     keep_at: Timestamp,
     /// Whether no queues and blobs are made: the operator's wish.
     paused: bool,
+    tally: Tally,
 }
 
 impl<R: Random> Relay<R> {
@@ -166,6 +169,7 @@ impl<R: Random> Relay<R> {
             keeping: false,
             keep_at: now,
             paused: false,
+            tally: Tally::default(),
         };
         relay.keep_epochs();
         Ok(relay)

@@ -346,3 +346,43 @@ fn a_crash_of_the_relay_leaves_no_keys_in_a_core_file() {
     let values: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
     assert_eq!(values, ["0", "0"]);
 }
+
+#[test]
+fn a_relay_whose_settings_say_so_lets_its_numbers_be_read_here_and_only_here() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let settings = |metrics: &str| {
+        let text = format!("listen = \"127.0.0.1:0\"\nmetrics = \"{metrics}\"\n");
+        std::fs::write(dir.path().join("relay.toml"), text).unwrap();
+    };
+    settings("0.0.0.0:9464");
+    for language in ["en", "ru"] {
+        let refused = relay(&["run", "--dir", at, "--lang", language]);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(err(&refused).contains("metrics = \"127.0.0.1:9464\""), "{}", err(&refused));
+    }
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    settings(&free.to_string());
+    assert!(out(&relay(&["config", "check", "--dir", at])).contains(&format!("metrics = \"{free}\"")));
+    let mut running = start(at);
+    let scrape = || {
+        let mut socket = std::net::TcpStream::connect(free).unwrap();
+        write!(socket, "GET /metrics HTTP/1.1\r\nHost: {free}\r\n\r\n").unwrap();
+        std::io::read_to_string(socket).unwrap()
+    };
+    let first =
+        std::iter::repeat_with(scrape).find(|page| page.contains("beresta_relay_build_info")).unwrap();
+    assert!(first.contains("beresta_relay_descriptor_left_seconds 7689600\n"), "89 days: {first}");
+    let id = running.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert_eq!(running.wait().unwrap().code(), Some(0));
+
+    // Somebody else has the port: people are served all the same.
+    let _taken = std::net::TcpListener::bind(free).unwrap();
+    let mut running = start(at);
+    assert!(out(&relay(&["status", "--dir", at])).contains("0-9"));
+    running.kill().unwrap();
+    running.wait().unwrap();
+}

@@ -18,6 +18,8 @@ mod days;
 mod disk;
 #[path = "queue_conformance/durable.rs"]
 mod durable;
+#[path = "queue_conformance/guard.rs"]
+mod guard;
 #[path = "queue_conformance/older.rs"]
 mod older;
 #[path = "queue_conformance/passing.rs"]

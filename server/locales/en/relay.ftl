@@ -53,6 +53,7 @@ config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, o
 config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
 config-log = log = "info" (or "warn" or "error", in quotes, once)
 config-volatile = volatile = false (or true, once)
+config-metrics = metrics = "127.0.0.1:9464" (127.0.0.1 or [::1] and a port, in quotes, once)
 
 doctor-files = Settings, keys and descriptor fit together.
 doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
@@ -109,6 +110,9 @@ status-running = beresta-relay { $version } has been running for { $hours } hour
 status-links = Connections: { $count }
 status-disk = Of the disk that it may use: { $percent } %
 status-descriptor = Days until the descriptor ends: { $days }
+status-no-new = The disk, or what it may use of it, is 80 % full: nobody new is let in. Make room.
+status-no-large = The disk is 85 % full: nobody new is let in, and long messages are refused for now. Make room.
+status-nothing = The disk is 95 % full, or all that it may use is used: no messages are taken in, and people only read and delete. Make room.
 status-paused = Nobody new is let in. Undo it by: resume
 
 hold-queues = Queues: { $count }
@@ -140,6 +144,7 @@ error-damaged-file = The file { $file } is damaged. Restore it from a copy, or m
 error-file = A file in the relay's folder could not be read or written. Check who owns the folder, and whether the disk is full.
 error-bind = The relay can't listen there: the address is taken, not this machine's, or not allowed. Check --listen of “init”.
 error-socket = The socket for your commands could not be made: the path of the folder may be too long. The relay runs, but “status” and the like don't reach it.
+error-metrics = The address in “metrics” of relay.toml can't be had: another program has the port, or the service may not use it (see the operators' guide). The relay runs, but its numbers can't be read.
 error-not-running = No relay runs in this folder.
 error-denied = The relay in this folder belongs to somebody else. Call the command as that user, or as root.
 error-no-answer = The relay did not do it. See what it wrote into its log.

@@ -5,6 +5,7 @@ use std::path::Path;
 use beresta_proto::time::DAY_MS;
 use beresta_server::admin::{QUEUE_ID, Reply, Request, Status};
 use beresta_server::home::Home;
+use beresta_server::queue::guard::Intake;
 use beresta_server::{clock, net, setup};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use serde::Serialize;
@@ -54,6 +55,7 @@ fn sentences(status: &Status, left: u64, text: &Text) -> String {
         version,
         running_hours,
         paused,
+        intake,
         roomy_buffers,
         links,
         queues,
@@ -71,6 +73,12 @@ fn sentences(status: &Status, left: u64, text: &Text) -> String {
         text.say_with("status-disk", &[("percent", &disk_percent.to_string())]),
         text.say_with("status-descriptor", &[("days", &left.to_string())]),
     ];
+    match intake {
+        Intake::All => {}
+        Intake::NoNew => lines.push(text.say("status-no-new")),
+        Intake::NoLarge => lines.push(text.say("status-no-large")),
+        Intake::Nothing => lines.push(text.say("status-nothing")),
+    }
     if *paused {
         lines.push(text.say("status-paused"));
     }

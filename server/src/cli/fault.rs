@@ -82,7 +82,12 @@ impl Fault {
             ) => USAGE,
             Self::Setup(SetupError::Ended | SetupError::Home(_) | SetupError::Key) => INTERNAL,
             Self::Server(ServerError::Bind(_)) => NETWORK,
-            Self::Server(ServerError::Tls(_) | ServerError::Threads(_) | ServerError::Admin(_))
+            Self::Server(
+                ServerError::Tls(_)
+                | ServerError::Threads(_)
+                | ServerError::Admin(_)
+                | ServerError::Metrics(_),
+            )
             | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
             | Self::Refused
             | Self::Queues(_)
@@ -107,6 +112,7 @@ impl Fault {
             Self::Server(ServerError::Tls(_)) => text.say_with("error-damaged-file", &[("file", "tls.key")]),
             Self::Server(ServerError::Threads(_)) | Self::Internal => text.say("error-internal"),
             Self::Server(ServerError::Admin(_)) => text.say("error-socket"),
+            Self::Server(ServerError::Metrics(_)) => text.say("error-metrics"),
             Self::Admin(AdminError::NotRunning) => text.say("error-not-running"),
             Self::Admin(AdminError::Denied) => text.say("error-denied"),
             Self::Admin(AdminError::NoAnswer) | Self::Refused => text.say("error-no-answer"),
@@ -194,6 +200,7 @@ fn form(key: Key, text: &Text) -> String {
         Key::DrainSeconds => "config-drain-seconds",
         Key::Log => "config-log",
         Key::Volatile => "config-volatile",
+        Key::Metrics => "config-metrics",
     })
 }
 

@@ -17,15 +17,15 @@ use beresta_proto::id::{ReadId, SendId};
 use beresta_proto::time::{HOUR_MS, Timestamp};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixListener;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::hub::Hub;
+use super::survey::Survey;
 use crate::admin::{QUEUE_ID, Reply, Request, Status, bin, percent};
 use crate::clock;
 use crate::home::{Home, Name};
-use crate::queue::rules::Cap;
-use crate::queue::{Answer, Op, Stats};
+use crate::metrics::Figures;
+use crate::queue::{Answer, Op};
 
 /// Bytes of the longest line, either way.
 const LONGEST: u64 = 4 * 1024;
@@ -83,18 +83,16 @@ pub(super) fn listen(home: &Home) -> io::Result<UnixListener> {
 
 /// What is needed to carry requests out.
 pub(super) struct Desk {
-    pub(super) hub: Arc<Hub>,
+    pub(super) survey: Survey,
     pub(super) home: Home,
-    pub(super) cap: Cap,
     pub(super) since: Timestamp,
-    pub(super) roomy: bool,
     /// The operator wants the relay to send everybody away.
     pub(super) drain: Arc<Notify>,
 }
 
 impl core::fmt::Debug for Desk {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { hub: _, home: _, cap: _, since: _, roomy: _, drain: _ } = self;
+        let Self { survey: _, home: _, since: _, drain: _ } = self;
         f.write_str("Desk(..)")
     }
 }
@@ -133,10 +131,10 @@ impl Desk {
 
     async fn carry_out(&self, request: Request) -> Reply {
         match request {
-            Request::Status => match self.ask(Op::Stats).await {
-                Answer::Stats(stats) => Reply::Status(self.status(&stats)),
-                _ => Reply::Failed,
-            },
+            Request::Status => {
+                let figures = self.survey.figures().await;
+                figures.map_or(Reply::Failed, |figures| Reply::Status(self.status(&figures)))
+            }
             Request::PauseNew => self.pause(true),
             Request::Resume => self.pause(false),
             Request::Drain => Reply::Done,
@@ -144,25 +142,19 @@ impl Desk {
         }
     }
 
-    async fn ask(&self, op: Op) -> Answer {
-        let (tell, told) = oneshot::channel();
-        let mut tell = Some(tell);
-        self.hub.ask_engine(op, Box::new(move |answer| drop(tell.take().map(|tell| tell.send(answer)))));
-        told.await.unwrap_or(Answer::Failed)
-    }
-
-    fn status(&self, stats: &Stats) -> Status {
-        let (links, paused) = self.hub.outline();
+    fn status(&self, figures: &Figures) -> Status {
+        let Figures { links, paused, roomy, held, cap, .. } = figures;
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running_hours: clock::now().since(self.since) / HOUR_MS,
-            paused,
-            roomy_buffers: self.roomy,
-            links: bin(links as u64),
-            queues: bin(stats.queues),
-            messages: bin(stats.messages),
-            blobs: bin(stats.blobs),
-            disk_percent: percent(stats.used, self.cap.bytes),
+            paused: *paused,
+            intake: figures.intake,
+            roomy_buffers: *roomy,
+            links: bin(*links),
+            queues: bin(held.queues),
+            messages: bin(held.messages),
+            blobs: bin(held.blobs),
+            disk_percent: percent(held.used, *cap),
         }
     }
 
@@ -172,15 +164,16 @@ impl Desk {
         if kept.is_err() {
             return Reply::Failed;
         }
-        self.hub.pause(paused);
+        self.survey.hub.pause(paused);
         Reply::Done
     }
 
     /// Who complains may have either id.
     async fn delete_queue(&self, id: [u8; QUEUE_ID]) -> Reply {
-        let (send, read) = self.hub.names(&SendId(id), &ReadId(id));
-        let found = match self.ask(Op::FindSend { send }).await {
-            Answer::Gone => self.ask(Op::Find { read }).await,
+        let hub = &self.survey.hub;
+        let (send, read) = hub.names(&SendId(id), &ReadId(id));
+        let found = match hub.consult(Op::FindSend { send }).await {
+            Answer::Gone => hub.consult(Op::Find { read }).await,
             other => other,
         };
         let queue = match found {
@@ -188,9 +181,9 @@ impl Desk {
             Answer::Gone => return Reply::Gone,
             _ => return Reply::Failed,
         };
-        match self.ask(Op::DeleteQueue { queue }).await {
+        match hub.consult(Op::DeleteQueue { queue }).await {
             Answer::Done | Answer::Gone => {
-                self.hub.deleted(queue);
+                hub.deleted(queue);
                 Reply::Done
             }
             _ => Reply::Failed,

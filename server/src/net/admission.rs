@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use beresta_proto::time::Timestamp;
 
+use super::counts::Refused;
+
 /// Connections of one neighbourhood at once.
 const CONNECTIONS: u32 = 64;
 /// Connections at once of the neighbourhoods that may be one owner's.
@@ -64,8 +66,8 @@ pub(super) enum Verdict {
     Enter(Pass),
     /// Let it show first that it receives at its address: one more round trip, nothing kept.
     Retry,
-    /// Send it away.
-    Refuse,
+    /// Send it away, and why.
+    Refuse(Refused),
 }
 
 /// Where somebody comes from.
@@ -124,12 +126,12 @@ impl Admission {
         });
         let mut state = self.lock();
         if state.all >= ALL {
-            return Verdict::Refuse;
+            return Verdict::Refuse(Refused::Full);
         }
         let admitted = from.is_none_or(|from| state.admits(from, now));
         if proven {
             if !admitted {
-                return Verdict::Refuse;
+                return Verdict::Refuse(Refused::Crowded);
             }
             if let Some(from) = from {
                 state.charge(from, now);

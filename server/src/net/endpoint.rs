@@ -14,14 +14,18 @@ use tokio::time::{sleep, timeout};
 
 use super::admin::{self, Desk};
 use super::admission::{Admission, Pass, Verdict};
+use super::counts::Refused;
 use super::hub::Hub;
 use super::link::{End, FIRST_COMMAND, LinkTask};
+use super::scrape::{self, Booth};
+use super::socket::{Drops, Loopback};
+use super::survey::Survey;
 use super::tls::{BadTlsKey, TlsKey};
 use super::{quic, socket, workers};
 use crate::clock;
 use crate::home::Home;
-use crate::queue::QueueEngine;
 use crate::queue::rules::Cap;
+use crate::queue::{Health, QueueEngine};
 use crate::random::SystemRandom;
 use crate::relay::{CloseReason, LinkId, Output, Relay};
 
@@ -49,6 +53,9 @@ pub enum ServerError {
     /// The operator's socket could not be made.
     #[error("the operator's socket could not be made")]
     Admin(ErrorKind),
+    /// The address for who scrapes is taken or not allowed.
+    #[error("the address for metrics could not be bound")]
+    Metrics(ErrorKind),
 }
 
 /// A relay that listens.
@@ -59,6 +66,7 @@ pub struct Server {
     /// What runs as long as the relay does: none of them ends by itself.
     tasks: JoinSet<()>,
     roomy: bool,
+    drops: Option<Drops>,
     drain: Arc<Notify>,
 }
 
@@ -97,7 +105,7 @@ impl Server {
         tasks.spawn(Arc::clone(&hub).run_answers());
         tasks.spawn(Arc::clone(&hub).run_timer());
         tasks.spawn(accept(endpoint.clone(), Arc::clone(&hub)));
-        Ok(Self { endpoint, hub, tasks, roomy: bound.roomy, drain: Arc::default() })
+        Ok(Self { endpoint, hub, tasks, roomy: bound.roomy, drops: bound.drops, drain: Arc::default() })
     }
 
     /// Where it listens: with port 0, which port it became.
@@ -131,18 +139,40 @@ impl Server {
     ///
     /// # Errors
     /// [`ServerError::Admin`]; the relay goes on without.
-    pub fn administer(&mut self, home: &Home, cap: Cap) -> Result<(), ServerError> {
+    pub fn administer(&mut self, home: &Home, cap: Cap, health: Arc<Health>) -> Result<(), ServerError> {
         let listener = admin::listen(home).map_err(|error| ServerError::Admin(error.kind()))?;
         let desk = Desk {
-            hub: Arc::clone(&self.hub),
+            survey: self.survey(cap, health),
             home: home.clone(),
-            cap,
             since: clock::now(),
-            roomy: self.roomy,
             drain: Arc::clone(&self.drain),
         };
         self.tasks.spawn(admin::serve(listener, desk));
         Ok(())
+    }
+
+    /// Shows how the relay is, made coarse, to who scrapes at `at`. Says where: with port 0, which port it became.
+    ///
+    /// # Errors
+    /// [`ServerError::Metrics`]; the relay goes on without.
+    pub fn publish(
+        &mut self,
+        at: Loopback,
+        cap: Cap,
+        health: Arc<Health>,
+    ) -> Result<SocketAddr, ServerError> {
+        let failed = |error: std::io::Error| ServerError::Metrics(error.kind());
+        let rng = SystemRandom::new().map_err(|_| ServerError::Metrics(ErrorKind::Other))?;
+        let listener = scrape::listen(at.address()).map_err(failed)?;
+        let bound = listener.local_addr().map_err(failed)?;
+        let booth = Arc::new(Booth::new(rng));
+        self.tasks.spawn(Arc::clone(&booth).keep(self.survey(cap, health)));
+        self.tasks.spawn(booth.serve(listener));
+        Ok(bound)
+    }
+
+    fn survey(&self, cap: Cap, health: Arc<Health>) -> Survey {
+        Survey { hub: Arc::clone(&self.hub), cap, roomy: self.roomy, drops: self.drops, health }
     }
 
     /// Waits until the operator wants everybody sent away and the relay stopped.
@@ -157,7 +187,7 @@ impl Server {
         self.endpoint.set_server_config(None);
         self.hub.stop(RECONNECT_SECONDS.0, RECONNECT_SECONDS.1);
         let gone = async {
-            while self.hub.outline().0 > 0 {
+            while self.hub.look(Relay::links) > 0 {
                 sleep(LOOK).await;
             }
         };
@@ -191,23 +221,29 @@ async fn accept(endpoint: Endpoint, hub: Arc<Hub>) {
                 // It was not validated, so this can't fail; if it did, the drop refuses it.
                 let _ = incoming.retry();
             }
-            Verdict::Refuse => incoming.refuse(),
+            Verdict::Refuse(why) => {
+                hub.counts().refuse(why);
+                incoming.refuse();
+            }
         }
     }
 }
 
 /// From a handshake to a link; a pass counts it as long as it lives.
 async fn shake(incoming: Incoming, mut pass: Pass, hub: Arc<Hub>) {
-    let Ok(connecting) = incoming.accept() else { return };
-    let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return };
+    let failed = || hub.counts().refuse(Refused::Handshake);
+    let Ok(connecting) = incoming.accept() else { return failed() };
+    let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return failed() };
     if !pass.shaken(clock::now()) {
+        hub.counts().refuse(Refused::Crowded);
         return connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
     }
     let mut exporter = [0; 32];
     if connection.export_keying_material(&mut exporter, LINK_EXPORTER, b"").is_err() {
-        return;
+        return failed();
     }
     let Ok(Ok(streams)) = timeout(FIRST_COMMAND, connection.accept_bi()).await else {
+        failed();
         return connection.close(VarInt::from_u32(CloseReason::Slow.code()), b"");
     };
     // A task of its own: what the handshake's future needed is given back while the link lives.
@@ -223,11 +259,14 @@ async fn run(
 ) {
     let (id, outbox) = hub.connected(exporter);
     let registered = Registered { hub: Arc::clone(&hub), id };
-    let end = LinkTask::new(hub, (id, outbox), streams).await;
+    let end = LinkTask::new(Arc::clone(&hub), (id, outbox), streams).await;
     drop(registered);
     match end {
         // No words to the client beyond the number: it is for its author, not for a person.
-        End::Ours(reason) => connection.close(VarInt::from_u32(reason.code()), b""),
+        End::Ours(reason) => {
+            hub.counts().close(reason);
+            connection.close(VarInt::from_u32(reason.code()), b"");
+        }
         End::Theirs => connection.close(VarInt::from_u32(0), b""),
     }
     drop(pass);

@@ -10,12 +10,13 @@ use std::time::Duration;
 use beresta_proto::auth::Exporter;
 use beresta_proto::id::{ReadId, SendId};
 use beresta_proto::time::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+use super::counts::Counts;
 use super::outbox::Outbox;
 use super::workers::{Done, Task};
 use crate::clock;
-use crate::queue::{Answer, Completion, Op, QueueEngine, QueueRef, ReadName, SendName};
+use crate::queue::{Answer, Op, QueueEngine, QueueRef, ReadName, SendName};
 use crate::random::SystemRandom;
 use crate::relay::{LinkId, Output, Relay, Ticket};
 
@@ -48,11 +49,21 @@ pub(super) struct Hub {
     woken: Notify,
     hurried: Notify,
     understaffed: Notify,
+    counts: Counts,
 }
 
 impl core::fmt::Debug for Hub {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { state: _, engine: _, workers: _, heard: _, woken: _, hurried: _, understaffed: _ } = self;
+        let Self {
+            state: _,
+            engine: _,
+            workers: _,
+            heard: _,
+            woken: _,
+            hurried: _,
+            understaffed: _,
+            counts: _,
+        } = self;
         f.write_str("Hub(..)")
     }
 }
@@ -71,6 +82,7 @@ impl Hub {
             woken: Notify::new(),
             hurried: Notify::new(),
             understaffed: Notify::new(),
+            counts: Counts::default(),
         }
     }
 
@@ -206,15 +218,22 @@ impl Hub {
         (namer.send(send), namer.read(read))
     }
 
-    /// How many links there are, and whether no queues and blobs are made.
-    pub(super) fn outline(&self) -> (usize, bool) {
-        let state = lock(&self.state);
-        (state.relay.links(), state.relay.is_paused())
+    /// Looks at the core, shortly.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&Relay<SystemRandom>) -> T) -> T {
+        at(&lock(&self.state).relay)
+    }
+
+    /// What was refused and closed.
+    pub(super) const fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     /// Asks the engine past the core: for the operator.
-    pub(super) fn ask_engine(&self, op: Op, done: Completion) {
-        self.engine.submit(op, done);
+    pub(super) async fn consult(&self, op: Op) -> Answer {
+        let (tell, told) = oneshot::channel();
+        let mut tell = Some(tell);
+        self.engine.submit(op, Box::new(move |answer| drop(tell.take().map(|tell| tell.send(answer)))));
+        told.await.unwrap_or(Answer::Failed)
     }
 
     pub(super) fn is_busy(&self) -> bool {

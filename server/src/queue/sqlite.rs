@@ -10,12 +10,12 @@ mod blobs;
 mod cache;
 mod day;
 mod expiry;
-mod full;
 mod graves;
 mod lost;
 mod passing;
 mod reader;
 mod reserve;
+mod room;
 mod row;
 mod schema;
 mod seal;
@@ -25,14 +25,17 @@ mod writer;
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use self::day::DayKeys;
 use self::reserve::Reserve;
+use self::room::{FileSystem, Guard};
+use super::guard::Disk;
 use super::rules::Cap;
-use super::{Answer, Completion, Op, QueueEngine, Stats};
+use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
 use crate::home::Name;
 
 /// Threads that look things up.
@@ -104,13 +107,14 @@ pub struct SqliteEngine {
     readers: Vec<SyncSender<Job>>,
     next_reader: AtomicUsize,
     threads: Vec<JoinHandle<()>>,
+    health: Arc<Health>,
     /// Held as long as the file is open: two writers would not know of each other's changes.
     _lock: File,
 }
 
 impl core::fmt::Debug for SqliteEngine {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { writer: _, readers: _, next_reader: _, threads: _, _lock: _ } = self;
+        let Self { writer: _, readers: _, next_reader: _, threads: _, health: _, _lock: _ } = self;
         f.write_str("SqliteEngine(..)")
     }
 }
@@ -122,6 +126,14 @@ impl SqliteEngine {
     /// # Errors
     /// [`OpenError`]: in use, of a newer version, damaged, without its keys, or not accessible.
     pub fn open(path: &Path, cap: Cap, keeping: Keeping) -> Result<Self, OpenError> {
+        Self::open_on(path, cap, keeping, Box::new(FileSystem::of(path)))
+    }
+
+    /// The same, where another says how full the disk is.
+    ///
+    /// # Errors
+    /// As [`SqliteEngine::open`].
+    pub fn open_on(path: &Path, cap: Cap, keeping: Keeping, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
         let lock = private_file(&with_suffix(path, ".lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -147,6 +159,7 @@ impl SqliteEngine {
             readers: Vec::new(),
             next_reader: AtomicUsize::new(0),
             threads: Vec::new(),
+            health: Arc::default(),
             _lock: lock,
         };
         for _ in 0..READERS {
@@ -155,7 +168,8 @@ impl SqliteEngine {
             engine.readers.push(jobs);
         }
         let reserve = Reserve::new(with_suffix(path, ".reserve"));
-        let run = move |jobs| writer::run(&conn, cap, keys, reserve, &jobs);
+        let (guard, health) = (Guard::new(disk, cap), engine.health());
+        let run = move |jobs| writer::run(&conn, cap, keys, (guard, health), reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
     }
@@ -179,6 +193,12 @@ impl SqliteEngine {
             day::check(&conn, &keys_of(path))?;
         }
         Ok(standing)
+    }
+
+    /// How it is.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
     }
 
     /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.

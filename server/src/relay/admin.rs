@@ -2,9 +2,11 @@
 
 use beresta_proto::reply::Push;
 use beresta_proto::rng::Random;
+use beresta_proto::time::Timestamp;
 
 use super::Relay;
 use super::output::LinkId;
+use super::tally::Tally;
 use crate::queue::{Namer, QueueRef};
 
 /// Seconds after which the reader of a queue that the operator deleted comes back, and learns that it is gone.
@@ -58,6 +60,25 @@ impl<R: Random> Relay<R> {
     #[must_use]
     pub fn links(&self) -> usize {
         self.links.len()
+    }
+
+    /// What became of commands, since the relay began.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The signed descriptor that is handed out.
+    #[must_use]
+    pub fn descriptor_in_use(&self) -> &[u8] {
+        &self.descriptor
+    }
+
+    /// Milliseconds since the beginning of the day of the epoch key that senders are given. More than a day if a fresh one
+    /// could not be written; none if there is none to give.
+    #[must_use]
+    pub fn epoch_age(&self, now: Timestamp) -> Option<u64> {
+        self.epochs.age(now)
     }
 
     /// Makes the names that queues are kept under.

@@ -12,6 +12,7 @@ use beresta_proto::time::{MINUTE_MS, Timestamp};
 use super::limits::cost;
 use super::output::{Claim, CloseReason, Job, LinkId};
 use super::pending::{Asked, Group, Making, Pending, Then};
+use super::tally::Kind;
 use super::{Relay, Ticket};
 use crate::queue::Op;
 
@@ -30,7 +31,8 @@ impl<R: Random> Relay<R> {
             }
             return match Frame::decode(frame) {
                 Ok(frame) => {
-                    self.refuse(Asked { link, request: frame.request, bytes }, Refusal::RateLimited);
+                    let request = frame.request;
+                    self.refuse(Asked { link, request, kind: Kind::Unread, bytes }, Refusal::RateLimited);
                 }
                 Err(_) => self.close(link, CloseReason::Malformed),
             };
@@ -38,7 +40,10 @@ impl<R: Random> Relay<R> {
         match Command::decode(frame) {
             // Zero is the number of pushes.
             Err(_) | Ok((RequestId(0), _)) => self.close(link, CloseReason::Malformed),
-            Ok((request, command)) => self.command(Asked { link, request, bytes }, command, now),
+            Ok((request, command)) => {
+                let kind = Kind::of(&command);
+                self.command(Asked { link, request, kind, bytes }, command, now);
+            }
         }
     }
 

@@ -157,6 +157,13 @@ impl Epochs {
         offered.map(|epoch| epoch.key.clone()).collect()
     }
 
+    /// Milliseconds since the beginning of the day of the newest key that is handed out.
+    #[must_use]
+    pub(super) fn age(&self, now: Timestamp) -> Option<u64> {
+        let begun = self.offered(now).iter().map(|key| key.day).filter(|day| *day <= now.day()).max()?;
+        Some(now.since(Timestamp(begun.saturating_mul(DAY_MS))))
+    }
+
     /// The private half of the key with this id, while it lives.
     #[must_use]
     pub(super) fn secret(&self, id: KeyId, now: Timestamp) -> Option<Arc<EpochSecret>> {

@@ -9,6 +9,7 @@ use beresta_proto::time::Timestamp;
 use super::Relay;
 use super::output::{CloseReason, LinkId, Output};
 use super::pending::Asked;
+use super::tally::Outcome;
 
 impl<R: Random> Relay<R> {
     /// Bytes that one link may hold: less while all together hold much. Every link keeps a share, for the slow readers
@@ -62,7 +63,17 @@ impl<R: Random> Relay<R> {
 
     /// The one answer to a command.
     pub(super) fn reply(&mut self, asked: Asked, reply: &Reply) {
-        let Asked { link, request, bytes } = asked;
+        let Asked { link, request, kind, bytes } = asked;
+        match reply {
+            Reply::Refused(refusal) => self.tally.count(kind, (*refusal).into()),
+            // Counted where it was sealed.
+            Reply::Sent(_) => {}
+            Reply::Done
+            | Reply::Descriptor { .. }
+            | Reply::QueueMade { .. }
+            | Reply::Subscribed(_)
+            | Reply::Blob(_) => self.tally.count(kind, Outcome::Ok),
+        }
         let encoded = reply.encode(request).or_else(|_| Reply::Refused(Refusal::Failed).encode(request));
         if let Ok(frame) = encoded {
             self.frame(link, frame);

@@ -9,6 +9,7 @@ use beresta_proto::key::{CapabilityHash, Signature, VerifyingKey};
 use beresta_proto::time::Timestamp;
 
 use super::output::{LinkId, Ticket};
+use super::tally::Kind;
 use crate::queue::{QueueRecord, QueueRef};
 
 /// Which command of which link is to be answered.
@@ -16,6 +17,7 @@ use crate::queue::{QueueRecord, QueueRef};
 pub(super) struct Asked {
     pub(super) link: LinkId,
     pub(super) request: RequestId,
+    pub(super) kind: Kind,
     /// Of its frame.
     pub(super) bytes: usize,
 }

@@ -12,6 +12,7 @@ use super::Relay;
 use super::limits::cost;
 use super::output::{CloseReason, Job, LinkId, Worked};
 use super::pending::{Asked, Pending, Sending};
+use super::tally::Outcome;
 use crate::queue::Op;
 
 impl<R: Random> Relay<R> {
@@ -129,9 +130,12 @@ impl<R: Random> Relay<R> {
     }
 
     /// Seals what became of an order for its sender.
-    pub(super) fn sent(&mut self, asked: Asked, sending: &Sending, reply: SendReply) {
+    pub(super) fn sent(&mut self, asked: Asked, sending: &Sending, reply: SendReply, outcome: Outcome) {
         match sending.reply.seal(reply, &mut self.rng) {
-            Ok(sealed) => self.reply(asked, &Reply::Sent(sealed)),
+            Ok(sealed) => {
+                self.tally.count(asked.kind, outcome);
+                self.reply(asked, &Reply::Sent(sealed));
+            }
             Err(_) => self.refuse(asked, Refusal::Failed),
         }
     }

@@ -13,6 +13,7 @@ use beresta_proto::time::Timestamp;
 
 use super::output::{Claim, Ticket};
 use super::pending::{Asked, Making, Pending, Sending, Then};
+use super::tally::Outcome;
 use super::{Relay, SWEEP_ROWS};
 use crate::queue::{Answer, Op, Stored};
 
@@ -105,20 +106,20 @@ impl<R: Random> Relay<R> {
     }
 
     fn appended(&mut self, asked: Asked, sending: &Sending, answer: Answer, now: Timestamp) {
-        let reply = match answer {
+        let (reply, outcome) = match answer {
             Answer::Appended { queue, sequence, envelope } => {
                 // The right capability was shown, so this session is worth its place in memory.
                 self.recogniser.good(&sending.session, sending.key_id, sending.n, queue);
-                self.sent(asked, sending, SendReply::Stored);
+                self.sent(asked, sending, SendReply::Stored, Outcome::Ok);
                 return self.deliver(queue, Stored { sequence, envelope }, now);
             }
-            Answer::Repeated => SendReply::Stored,
-            Answer::QueueFull => SendReply::QueueFull,
-            Answer::Gone => SendReply::Gone,
-            Answer::Full => SendReply::Later { seconds: FULL_SECONDS },
-            _ => SendReply::Later { seconds: FAILED_SECONDS },
+            Answer::Repeated => (SendReply::Stored, Outcome::Ok),
+            Answer::QueueFull => (SendReply::QueueFull, Outcome::QueueFull),
+            Answer::Gone => (SendReply::Gone, Outcome::Gone),
+            Answer::Full => (SendReply::Later { seconds: FULL_SECONDS }, Outcome::Full),
+            _ => (SendReply::Later { seconds: FAILED_SECONDS }, Outcome::Failed),
         };
-        self.sent(asked, sending, reply);
+        self.sent(asked, sending, reply, outcome);
     }
 
     fn plain(&mut self, asked: Asked, answer: Answer) {

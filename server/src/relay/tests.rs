@@ -8,4 +8,5 @@ mod delivery;
 mod early;
 mod lifetime;
 mod links;
+mod tally;
 mod world;

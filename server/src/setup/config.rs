@@ -8,6 +8,7 @@ use toml_edit::DocumentMut;
 
 use super::SetupError;
 use crate::home::{Home, HomeError, Name};
+use crate::net::{Loopback, NotLoopback};
 use crate::queue::sqlite::Keeping;
 
 /// What [`Config::keep_listen`] begins with: every key and its default, explained.
@@ -31,12 +32,21 @@ pub enum Key {
     Log,
     /// Whether what waits is lost with a restart.
     Volatile,
+    /// Where the relay's numbers are scraped.
+    Metrics,
 }
 
 impl Key {
     /// All of them, in the order of the template.
-    pub const ALL: [Self; 6] =
-        [Self::Listen, Self::DiskMib, Self::MemoryMib, Self::DrainSeconds, Self::Log, Self::Volatile];
+    pub const ALL: [Self; 7] = [
+        Self::Listen,
+        Self::DiskMib,
+        Self::MemoryMib,
+        Self::DrainSeconds,
+        Self::Log,
+        Self::Volatile,
+        Self::Metrics,
+    ];
 
     /// As it is written.
     #[must_use]
@@ -48,6 +58,7 @@ impl Key {
             Self::DrainSeconds => "drain_seconds",
             Self::Log => "log",
             Self::Volatile => "volatile",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -87,6 +98,20 @@ struct Written {
     drain_seconds: Option<Within<0, 600>>,
     log: Option<LogLevel>,
     volatile: Option<bool>,
+    metrics: Option<Here>,
+}
+
+/// An address of this machine that nobody else reaches.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "SocketAddr")]
+struct Here(Loopback);
+
+impl TryFrom<SocketAddr> for Here {
+    type Error = NotLoopback;
+
+    fn try_from(at: SocketAddr) -> Result<Self, NotLoopback> {
+        Loopback::try_from(at).map(Self)
+    }
 }
 
 /// The settings in force.
@@ -104,6 +129,8 @@ pub struct Config {
     pub log: LogLevel,
     /// Whether the keys of what waits are kept in memory only.
     pub volatile: bool,
+    /// Where the relay's numbers are scraped; none if nowhere.
+    pub metrics: Option<Loopback>,
 }
 
 /// The settings are not understood.
@@ -141,6 +168,7 @@ impl Config {
             drain_seconds: written.drain_seconds.map_or(30, |set| set.0),
             log: written.log.unwrap_or(LogLevel::Info),
             volatile: written.volatile.unwrap_or(false),
+            metrics: written.metrics.map(|Here(at)| at),
         })
     }
 
@@ -175,15 +203,16 @@ impl Config {
             LogLevel::Info => "info",
         };
         let values = [
-            format!("\"{}\"", self.listen),
-            (self.disk / MIB).to_string(),
-            (self.memory / MIB).to_string(),
-            self.drain_seconds.to_string(),
-            format!("\"{log}\""),
-            self.volatile.to_string(),
+            Some(format!("\"{}\"", self.listen)),
+            Some((self.disk / MIB).to_string()),
+            Some((self.memory / MIB).to_string()),
+            Some(self.drain_seconds.to_string()),
+            Some(format!("\"{log}\"")),
+            Some(self.volatile.to_string()),
+            self.metrics.map(|at| format!("\"{}\"", at.address())),
         ];
-        let lines = Key::ALL.iter().zip(values).map(|(key, value)| format!("{} = {value}", key.as_str()));
-        lines.collect::<Vec<_>>().join("\n")
+        let set = Key::ALL.iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
+        set.map(|(key, value)| format!("{} = {value}", key.as_str())).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -216,6 +245,8 @@ mod tests {
             ("drain_seconds = 601", Some(Key::DrainSeconds)),
             ("log = \"trace\"", Some(Key::Log)),
             ("volatile = \"yes\"", Some(Key::Volatile)),
+            ("metrics = 9464", Some(Key::Metrics)),
+            ("metrics = \"localhost:9464\"", Some(Key::Metrics)),
         ] {
             assert_eq!(error(&format!("# first\n{good}{bad}\n# last\n")), (Some(3), key), "{bad}");
         }
@@ -228,9 +259,36 @@ mod tests {
     fn the_template_explains_every_setting_and_its_default() {
         let plain = Config::parse(TEMPLATE).unwrap();
         let spelt_out: String = TEMPLATE.lines().map(|line| format!("{}\n", uncommented(line))).collect();
-        assert_eq!(Config::parse(&spelt_out).unwrap(), plain);
+        let all = Config::parse(&spelt_out).unwrap();
+        assert!(all.metrics.is_some() && plain.metrics.is_none(), "off unless set");
+        assert_eq!(Config { metrics: None, ..all }, plain);
+        assert_eq!(Config::parse(&all.to_lines()).unwrap(), all);
         assert!(Key::ALL.iter().all(|key| spelt_out.contains(&format!("\n{} = ", key.as_str()))));
         assert_eq!(Config::parse(&plain.to_lines()).unwrap(), plain);
+    }
+
+    #[test]
+    fn there_are_few_settings() {
+        assert!(Key::ALL.len() <= 25, "an operator reads them all");
+    }
+
+    #[test]
+    fn metrics_are_for_this_machine_alone() {
+        let line = |at: &str| format!("listen = \"0.0.0.0:1\"\nmetrics = \"{at}\"\n");
+        for at in ["127.0.0.1:9464", "127.8.9.1:1", "[::1]:9464"] {
+            let read = Config::parse(&line(at)).unwrap();
+            assert_eq!(read.metrics.unwrap().address(), at.parse().unwrap());
+        }
+        for at in [
+            "0.0.0.0:9464",
+            "[::]:9464",
+            "192.0.2.1:9464",
+            "10.0.0.1:1",
+            "[::ffff:127.0.0.1]:1",
+            "[fe80::1]:1",
+        ] {
+            assert_eq!(error(&line(at)), (Some(2), Some(Key::Metrics)), "{at}");
+        }
     }
 
     /// A line whose comment is a setting, as the setting.

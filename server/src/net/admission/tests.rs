@@ -10,7 +10,7 @@ fn ip(text: &str) -> IpAddr {
 fn enter(admission: &Arc<Admission>, from: &str, now: Timestamp) -> Option<Pass> {
     match admission.arrive(ip(from), true, now) {
         Verdict::Enter(pass) => Some(pass),
-        Verdict::Retry | Verdict::Refuse => None,
+        Verdict::Retry | Verdict::Refuse(_) => None,
     }
 }
 
@@ -69,7 +69,7 @@ fn forged_addresses_lock_nobody_out_of_its_neighbourhood() {
         match claim(&admission, "192.0.2.66", now) {
             Verdict::Enter(pass) => forged.push(pass),
             Verdict::Retry => retries += 1,
-            Verdict::Refuse => panic!("a forged address is no reason to send its owner away"),
+            Verdict::Refuse(_) => panic!("a forged address is no reason to send its owner away"),
         }
         // Some of them are given up, as handshakes that nobody answers are.
         if number % 10 == 0 {
@@ -113,7 +113,7 @@ fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
     for third in 0..UNPROVEN {
         match claim(&admission, &format!("10.{}.{}.1", third / 200, third % 200), NOW) {
             Verdict::Enter(pass) => passes.push(pass),
-            Verdict::Retry | Verdict::Refuse => panic!("too early"),
+            Verdict::Retry | Verdict::Refuse(_) => panic!("too early"),
         }
     }
     assert!(matches!(claim(&admission, "198.51.100.1", NOW), Verdict::Retry));

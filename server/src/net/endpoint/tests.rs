@@ -3,6 +3,7 @@
 mod admin;
 mod client;
 mod hostile;
+mod metrics;
 
 use beresta_proto::auth;
 use beresta_proto::capsule::{SendOrder, SendReply, Session};

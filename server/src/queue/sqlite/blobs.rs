@@ -8,6 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::day;
 use super::seal::Row as Sealed;
 use super::work::Work;
+use crate::queue::guard::Grows;
 use crate::queue::rules::{self, Claim, Cost, Hour};
 use crate::queue::{Answer, BlobName, ClaimantName};
 
@@ -61,7 +62,7 @@ impl Work<'_> {
         if self.kept(name)?.is_some() {
             self.forget_blob(name)?;
         }
-        if !self.cap.admits_new(self.weight(), Cost::BLOB) {
+        if !self.cap.admits_new(self.weight(Grows::New), Cost::BLOB) {
             return Ok(Answer::Full);
         }
         let ends = rules::blob_ends(hours, now);

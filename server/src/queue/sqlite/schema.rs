@@ -11,7 +11,7 @@ use crate::queue::rules::Cap;
 /// "Bere": says whose file it is.
 const APPLICATION: i32 = 0x4265_7265;
 /// The bytes of a page. Measured: 32 KiB pages and a checkpoint every 500 had the best tail.
-const PAGE: u64 = 32 * 1_024;
+pub(super) const PAGE: u64 = 32 * 1_024;
 /// Pages in the write-ahead log after which the commit moves them into the file.
 const CHECKPOINT: i32 = 500;
 

@@ -2,6 +2,7 @@
 //! whole transaction is to be rolled back. Blobs are in [`super::blobs`], ends in [`super::expiry`].
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
@@ -12,11 +13,13 @@ use super::cache::{Cache, Place, Queue};
 use super::day::DayKeys;
 use super::graves::Graves;
 use super::passing::{GRACE, hurry, write};
-use super::schema::{int, most_pages};
+use super::room::{Guard, checkpoint};
+use super::schema::{PAGE, int, most_pages};
 use super::statements::Statements;
 use crate::clock;
+use crate::queue::guard::Grows;
 use crate::queue::rules::{self, Append, Cap, Cost};
-use crate::queue::{Answer, MessageName, Op, QueueRef, ReadName, SendName};
+use crate::queue::{Answer, Health, MessageName, Op, QueueRef, ReadName, SendName};
 
 /// Places of a queue that are set aside at once: a row is written for one message of so many.
 const STRIDE: u64 = 64;
@@ -57,11 +60,18 @@ pub(super) struct Work<'c> {
     committed: (u64, Option<i64>),
     /// The file has as many pages as it may have.
     crowded: bool,
+    guard: Guard,
+    health: Arc<Health>,
 }
 
 impl<'c> Work<'c> {
     /// Begins with what the file says.
-    pub(super) fn new(statements: Statements<'c>, cap: Cap, keys: DayKeys) -> rusqlite::Result<Self> {
+    pub(super) fn new(
+        statements: Statements<'c>,
+        cap: Cap,
+        keys: DayKeys,
+        (guard, health): (Guard, Arc<Health>),
+    ) -> rusqlite::Result<Self> {
         let mut work = Self {
             statements,
             cache: Cache::default(),
@@ -77,6 +87,8 @@ impl<'c> Work<'c> {
             queues_swept: None,
             committed: (0, None),
             crowded: false,
+            guard,
+            health,
         };
         work.reload()?;
         Ok(work)
@@ -98,8 +110,16 @@ impl<'c> Work<'c> {
 
     /// Begins a transaction.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        let pages = self.pages()?;
+        self.crowded = pages > int(most_pages(self.cap));
+        let (guard, truncate) = (&mut self.guard, &mut self.statements.truncate);
+        let live = pages.unsigned_abs().saturating_mul(PAGE);
+        // Before the transaction, within which the log can't be emptied.
+        let intake = guard.look(live, self.used, || {
+            let _ = checkpoint(truncate);
+        });
+        self.health.takes(intake);
         self.statements.begin.execute([])?;
-        self.crowded = self.pages()? > int(most_pages(self.cap));
         Ok(())
     }
 
@@ -109,10 +129,10 @@ impl<'c> Work<'c> {
         Ok(count(&mut self.statements.pages)?.saturating_sub(count(&mut self.statements.free_pages)?))
     }
 
-    /// What counts against the cap when something new is to be stored: all that there can be, if the file has got too
-    /// large.
-    pub(super) const fn weight(&self) -> u64 {
-        if self.crowded { u64::MAX } else { self.used }
+    /// What counts against the cap when something is to be stored: all that there can be, if the file has got too large
+    /// or its disk too full.
+    pub(super) const fn weight(&self, grows: Grows) -> u64 {
+        if self.crowded || !self.guard.admits(grows) { u64::MAX } else { self.used }
     }
 
     /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.
@@ -122,7 +142,9 @@ impl<'c> Work<'c> {
             self.statements.set_held.execute(params![int(held.0), held.1])?;
         }
         self.graves.settle(&mut self.statements)?;
+        let begun = clock::monotonic();
         self.statements.commit.execute([])?;
+        self.health.took(begun.elapsed());
         self.committed = held;
         self.hurried.clear();
         for queue in self.risen.drain(..) {
@@ -171,7 +193,7 @@ impl<'c> Work<'c> {
         if self.statements.queue_exists.query_row(params![queue.0, send.0], |row| row.get(0))? {
             return Ok(Answer::Exists);
         }
-        if !self.cap.admits_new(self.weight(), Cost::QUEUE) {
+        if !self.cap.admits_new(self.weight(Grows::New), Cost::QUEUE) {
             return Ok(Answer::Full);
         }
         let ends = rules::new_queue_ends(now);
@@ -205,7 +227,7 @@ impl<'c> Work<'c> {
         if !rules::may_send(kept.as_ref(), shown) {
             return Ok(Decided::Answer(Answer::Gone));
         }
-        let weight = self.weight();
+        let weight = self.weight(Grows::Message(envelope.bucket()));
         let Some(queue) = queue else { return Ok(Decided::Answer(Answer::Gone)) };
         let Some(held) = self.cache.queue(queue, &mut self.statements)? else {
             return Ok(Decided::Answer(Answer::Gone));

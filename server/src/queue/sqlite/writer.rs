@@ -7,21 +7,22 @@
 //! then only its id is kept (rule Q5). Its sender hears nothing until the one or the other is durable (rule Q10).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
 use super::day::DayKeys;
-use super::full::{frees, may_be_full};
 use super::passing::GRACE;
 use super::reserve::Reserve;
+use super::room::{Guard, checkpoint, frees, may_be_full};
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell, tell_early};
 use crate::clock;
 use crate::queue::rules::{Cap, Cost};
-use crate::queue::{Answer, Op, QueueRef};
+use crate::queue::{Answer, Health, Op, QueueRef};
 
 /// Operations in one commit at the most.
 const BATCH: usize = 1_024;
@@ -34,8 +35,15 @@ const REST: Duration = Duration::from_millis(500);
 const SMALL: i64 = 1_024;
 
 /// Works until no more can come.
-pub(super) fn run(conn: &Connection, cap: Cap, keys: DayKeys, reserve: Reserve, jobs: &Receiver<Job>) {
-    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap, keys));
+pub(super) fn run(
+    conn: &Connection,
+    cap: Cap,
+    keys: DayKeys,
+    disk: (Guard, Arc<Health>),
+    reserve: Reserve,
+    jobs: &Receiver<Job>,
+) {
+    let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap, keys, disk));
     let Ok(work) = work else {
         tracing::error!("the writer of the queues cannot prepare its statements");
         return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
@@ -354,11 +362,6 @@ impl Writer<'_> {
         self.log_holds_something = !checkpoint(&mut self.work.statements.truncate);
         self.reserve.restore();
     }
-}
-
-/// Whether the whole log was moved.
-fn checkpoint(statement: &mut rusqlite::Statement<'_>) -> bool {
-    matches!(statement.query_row([], |row| row.get::<_, i64>(0)), Ok(0))
 }
 
 /// What an append is told in the end.

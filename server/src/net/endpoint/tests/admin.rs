@@ -18,7 +18,7 @@ fn home(relay: &Running) -> Home {
 fn administered() -> Running {
     let mut relay = start();
     let home = home(&relay);
-    relay.server.administer(&home, CAP).unwrap();
+    relay.server.administer(&home, CAP, Arc::default()).unwrap();
     relay
 }
 
@@ -62,7 +62,7 @@ async fn the_operators_socket_is_its_owners_alone_and_replaces_one_that_was_left
     let home = home(&relay);
     drop(std::os::unix::net::UnixListener::bind(home.path(Name::Admin)).unwrap());
     assert_eq!(net::ask(&home, Request::Status), Err(net::AdminError::NotRunning));
-    relay.server.administer(&home, CAP).unwrap();
+    relay.server.administer(&home, CAP, Arc::default()).unwrap();
     let mode = std::fs::metadata(home.path(Name::Admin)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert!(matches!(order(&relay, Request::Status).await, admin::Reply::Status(_)));

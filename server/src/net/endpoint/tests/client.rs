@@ -137,6 +137,11 @@ impl Client {
         self.pin.seen.lock().unwrap().unwrap()
     }
 
+    /// Its own port.
+    pub(super) fn port(&self) -> u16 {
+        self.endpoint.local_addr().unwrap().port()
+    }
+
     pub(super) fn exporter(&self) -> Exporter {
         let mut exporter = [0; 32];
         self.connection.export_keying_material(&mut exporter, LINK_EXPORTER, b"").unwrap();
