@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use beresta_client::api::{Client, ContactInfo, Error, Event, EventKind, Idle, LockReason, Network, Panic};
 use clap::ArgMatches;
+use tokio::sync::mpsc::Receiver;
 
 use super::super::fault::Fault;
 use super::super::print::tell as tell_line;
@@ -25,6 +26,9 @@ const PANIC: Duration = Duration::from_secs(3);
 pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let client = shell.open(Network::Online).await?;
     let contact = contact_of(&client, found).await?;
+    // Before anything is shown: a terminal that was stopped holds that up, and must not hold up a panic.
+    let dir = shell.dir()?;
+    let typed = lines(move |line| Typed::of(line, &dir));
     let name = harmless_line(&contact.name);
     let timer = shell.print.timer(contact.timer_secs);
     shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
@@ -37,7 +41,7 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let (idle, after) = (Idle::default(), client.idle_lock().await?);
     tell_idle(shell, after);
     let talked = tokio::select! {
-        talked = talk(shell, &client, contact, &idle) => talked,
+        talked = talk(shell, &client, contact, typed, &idle) => talked,
         trouble = tell_trouble(shell, &client) => trouble,
         () = idle.over(after) => return Err(Fault::Locked(LockReason::Idle)),
         _ = tokio::signal::ctrl_c() => Ok(()),
@@ -89,10 +93,14 @@ impl Typed {
     }
 }
 
-async fn talk(shell: &Shell, client: &Client, mut contact: ContactInfo, idle: &Idle) -> Result<(), Fault> {
+async fn talk(
+    shell: &Shell,
+    client: &Client,
+    mut contact: ContactInfo,
+    mut typed: Receiver<Typed>,
+    idle: &Idle,
+) -> Result<(), Fault> {
     let marks = Marks::ask();
-    let dir = shell.dir()?;
-    let mut typed = lines(move |line| Typed::of(line, &dir));
     let mut after = 0;
     let mut told_skew = false;
     loop {
