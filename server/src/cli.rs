@@ -9,6 +9,7 @@ mod hold;
 mod locale;
 mod log;
 mod moving;
+mod ready;
 mod selftest;
 mod text;
 
@@ -224,6 +225,7 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
             eprintln!("{}", text.say("run-small-buffers"));
         }
         eprintln!("{LISTENING}");
+        ready::tell();
         let drain = server.drain_order();
         tokio::pin!(drain);
         let mut patience = Duration::ZERO;
