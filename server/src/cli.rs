@@ -9,7 +9,6 @@ mod hold;
 mod locale;
 mod log;
 mod moving;
-mod ready;
 mod selftest;
 mod text;
 
@@ -22,7 +21,7 @@ use std::time::Duration;
 use beresta_server::admin::Request;
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
-use beresta_server::net::Server;
+use beresta_server::net::{Server, tell_ready};
 use beresta_server::queue::sqlite::{SqliteEngine, Standing};
 use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
 use beresta_server::random::SystemRandom;
@@ -225,7 +224,9 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
             eprintln!("{}", text.say("run-small-buffers"));
         }
         eprintln!("{LISTENING}");
-        ready::tell();
+        if let Some(socket) = locale::service_manager() {
+            tell_ready(&socket);
+        }
         let drain = server.drain_order();
         tokio::pin!(drain);
         let mut patience = Duration::ZERO;

@@ -14,13 +14,17 @@ mod hub;
 mod link;
 mod outbox;
 mod quic;
+mod ready;
 mod scrape;
 mod socket;
 mod survey;
 mod tls;
+mod visit;
 mod workers;
 
 pub use admin::{AdminError, ask};
 pub use endpoint::{Server, ServerError};
+pub use ready::tell_ready;
 pub use socket::{Loopback, NotLoopback, Port, buffers_are_roomy, port};
 pub use tls::{BadTlsKey, TlsKey};
+pub use visit::{Visit, VisitError};

@@ -21,11 +21,8 @@ use beresta_proto::route::Route;
 use beresta_proto::time::{MINUTE_MS, TtlClass};
 
 use crate::clock;
+use crate::net::{Visit, VisitError};
 use crate::random::SystemRandom;
-
-mod line;
-
-use line::Line;
 
 /// A relay's clock that differs by more is worth a word. Clients bear half an hour (rule D4).
 const CLOCK_MS: u64 = 5 * MINUTE_MS;
@@ -85,6 +82,18 @@ pub enum Trouble {
     Internal,
 }
 
+impl From<VisitError> for Trouble {
+    fn from(error: VisitError) -> Self {
+        match error {
+            VisitError::Unreachable => Self::Unreachable,
+            VisitError::Ended => Self::Ended,
+            VisitError::Silent => Self::Silent,
+            VisitError::Wrong => Self::Wrong,
+            VisitError::Internal => Self::Internal,
+        }
+    }
+}
+
 /// What came of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tried {
@@ -115,7 +124,7 @@ pub async fn run(relay: &RelayAddress, mut tell: impl FnMut(Tried), off: impl Fn
         tell(Tried { step: Step::IsTheOne, outcome: Err(Trouble::NoRoute) });
     }
     let Some(at) = answers else { return false };
-    let Ok(mut reader) = Line::open(at).await else {
+    let Ok(mut reader) = Visit::open(at).await else {
         tell(Tried { step: Step::Answers(at), outcome: Err(Trouble::Ended) });
         return false;
     };
@@ -125,7 +134,7 @@ pub async fn run(relay: &RelayAddress, mut tell: impl FnMut(Tried), off: impl Fn
 }
 
 async fn knock(at: SocketAddr) -> Result<(), Trouble> {
-    Line::open(at).await?.close().await;
+    Visit::open(at).await?.close().await;
     Ok(())
 }
 
@@ -145,7 +154,7 @@ async fn step<T>(
 async fn visit(
     relay: &RelayAddress,
     at: SocketAddr,
-    reader: &mut Line,
+    reader: &mut Visit,
     tell: &mut impl FnMut(Tried),
     off: impl FnOnce(u64),
 ) -> Result<(), Trouble> {
@@ -165,7 +174,7 @@ async fn visit(
 }
 
 /// As a client checks who answers (rules D4, D9).
-async fn check(relay: &RelayAddress, line: &mut Line, off: impl FnOnce(u64)) -> Result<Checked, Trouble> {
+async fn check(relay: &RelayAddress, line: &mut Visit, off: impl FnOnce(u64)) -> Result<Checked, Trouble> {
     let Reply::Descriptor { descriptor, epoch_keys, clock: theirs } = line.ask(&Command::Descriptor).await?
     else {
         return Err(Trouble::Wrong);
@@ -216,7 +225,7 @@ impl Queue {
         Self { read_key: SigningKey::random(rng), capability: SendCapability::random(rng), ids: None }
     }
 
-    async fn make(&mut self, line: &mut Line, exporter: &Exporter) -> Result<(), Trouble> {
+    async fn make(&mut self, line: &mut Visit, exporter: &Exporter) -> Result<(), Trouble> {
         let read_key = self.read_key.verifying_key().map_err(|_| Trouble::Internal)?;
         let capability = self.capability.hash();
         let made = line.ask(&Command::MakeQueue { read_key, capability, credit: None }).await?;
@@ -232,14 +241,14 @@ impl Queue {
     /// Sends a message by a link of its own, as another person would, and reads it.
     async fn carry(
         &self,
-        reader: &mut Line,
+        reader: &mut Visit,
         at: SocketAddr,
         checked: &Checked,
         relay: &RelayAddress,
         rng: &mut SystemRandom,
     ) -> Result<(), Trouble> {
         let (read_id, send_id) = self.ids.ok_or(Trouble::Internal)?;
-        let mut sender = Line::open(at).await?;
+        let mut sender = Visit::open(at).await?;
         if sender.tls_key() != Some(checked.descriptor.tls_key) {
             return Err(Trouble::OtherRelay);
         }
@@ -272,7 +281,7 @@ impl Queue {
         if done == Reply::Done { Ok(()) } else { Err(trouble(&done)) }
     }
 
-    async fn delete(&self, line: &mut Line, exporter: &Exporter) -> Result<(), Trouble> {
+    async fn delete(&self, line: &mut Visit, exporter: &Exporter) -> Result<(), Trouble> {
         let (queue, _) = self.ids.ok_or(Trouble::Internal)?;
         let text = auth::delete_queue(exporter, &queue);
         let signature = self.read_key.sign(&text).map_err(|_| Trouble::Internal)?;
@@ -282,7 +291,7 @@ impl Queue {
 }
 
 /// Keeps a blob, claims it and deletes it (rules B1 to B4).
-async fn invite(line: &mut Line, exporter: &Exporter, rng: &mut SystemRandom) -> Result<(), Trouble> {
+async fn invite(line: &mut Visit, exporter: &Exporter, rng: &mut SystemRandom) -> Result<(), Trouble> {
     let (blob, owner, claimant) = (BlobId::random(rng), SigningKey::random(rng), SigningKey::random(rng));
     let key = |key: &SigningKey| key.verifying_key().map_err(|_| Trouble::Internal);
     let mut sealed = vec![0; BLOB];

@@ -1,4 +1,4 @@
-//! Which language people are spoken to in: the one place that reads the environment.
+//! The one place that reads the environment: which language people are spoken to in, and who waits for the relay.
 
 use std::ffi::OsString;
 
@@ -43,4 +43,9 @@ impl Language {
             .find(|value| !value.is_empty())
             .and_then(|value| Self::of(&value))
     }
+}
+
+/// The socket on which a service manager waits to hear that the relay listens (sd_notify).
+pub(crate) fn service_manager() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET")
 }

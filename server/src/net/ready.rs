@@ -1,24 +1,16 @@
 //! Tells a service manager that the relay listens: what is started after it, and an operator's next command, then find
-//! it so. Elsewhere nobody asks, and nothing is said.
+//! it so.
 
 use std::ffi::OsStr;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-/// Where systemd names the socket on which it waits (sd_notify).
-const SOCKET: &str = "NOTIFY_SOCKET";
 const READY: &[u8] = b"READY=1";
 
-/// Says so to whoever waits for it.
-pub(super) fn tell() {
-    if let Some(socket) = std::env::var_os(SOCKET) {
-        say(&socket);
-    }
-}
-
-/// A manager that can't be told gives up on the relay by itself, so that is said too. Names without a path, which are
+/// Says so at the socket on which a manager waits (sd_notify). One that can't be told gives up on the relay by itself, so that is
+/// said too. Names without a path, which are
 /// Linux's own and begin with `@`, are not used by systemd for services.
-fn say(socket: &OsStr) {
+pub fn tell_ready(socket: &OsStr) {
     let told = UnixDatagram::unbound().and_then(|from| from.send_to(READY, Path::new(socket)));
     if told.is_err() {
         tracing::warn!("the service manager could not be told that the relay listens");
@@ -34,7 +26,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let manager = UnixDatagram::bind(&path).unwrap();
-        say(path.as_os_str());
+        tell_ready(path.as_os_str());
         let mut heard = [0; 64];
         let length = manager.recv(&mut heard).unwrap();
         assert_eq!(&heard[..length], READY);

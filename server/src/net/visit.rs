@@ -1,4 +1,4 @@
-//! A link as a client has it (rules L1 to L8): one stream, one command after the other.
+//! A link as a client has it (rules L1 to L8), for who tries a relay: one stream, one command after the other.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -21,7 +21,25 @@ use rustls::server::ParsedCertificate;
 use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::Trouble;
+/// Why nothing was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum VisitError {
+    /// Nobody answers.
+    #[error("nobody answers")]
+    Unreachable,
+    /// The link ended.
+    #[error("the link ended")]
+    Ended,
+    /// No answer came in time.
+    #[error("no answer in time")]
+    Silent,
+    /// It said what a relay does not say.
+    #[error("a wrong answer")]
+    Wrong,
+    /// A fault of this program.
+    #[error("the program failed inside")]
+    Internal,
+}
 
 /// Longer than a handshake takes on the worst line that still carries messages.
 const CONNECT: Duration = Duration::from_secs(12);
@@ -82,7 +100,8 @@ fn config() -> Option<ClientConfig> {
 }
 
 /// A link, and what was pushed on it and not looked at yet.
-pub(super) struct Line {
+#[derive(Debug)]
+pub struct Visit {
     endpoint: Endpoint,
     connection: Connection,
     send: SendStream,
@@ -91,87 +110,98 @@ pub(super) struct Line {
     requests: u32,
 }
 
-impl Line {
+impl Visit {
     /// Shakes hands with whoever listens at `at`.
-    pub(super) async fn open(at: SocketAddr) -> Result<Self, Trouble> {
+    ///
+    /// # Errors
+    /// [`VisitError::Unreachable`].
+    pub async fn open(at: SocketAddr) -> Result<Self, VisitError> {
         let any: IpAddr =
             if at.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-        let endpoint = Endpoint::client((any, 0).into()).map_err(|_| Trouble::Unreachable)?;
-        let config = config().ok_or(Trouble::Internal)?;
+        let endpoint = Endpoint::client((any, 0).into()).map_err(|_| VisitError::Unreachable)?;
+        let config = config().ok_or(VisitError::Internal)?;
         // An IP address as the name: no SNI is sent.
         let connecting =
-            endpoint.connect_with(config, at, &at.ip().to_string()).map_err(|_| Trouble::Unreachable)?;
+            endpoint.connect_with(config, at, &at.ip().to_string()).map_err(|_| VisitError::Unreachable)?;
         let shaken = async {
-            let connection = connecting.await.map_err(|_| Trouble::Unreachable)?;
-            let streams = connection.open_bi().await.map_err(|_| Trouble::Unreachable)?;
+            let connection = connecting.await.map_err(|_| VisitError::Unreachable)?;
+            let streams = connection.open_bi().await.map_err(|_| VisitError::Unreachable)?;
             Ok((connection, streams))
         };
         let (connection, (send, receive)) =
-            tokio::time::timeout(CONNECT, shaken).await.map_err(|_| Trouble::Unreachable)??;
+            tokio::time::timeout(CONNECT, shaken).await.map_err(|_| VisitError::Unreachable)??;
         Ok(Self { endpoint, connection, send, receive, pushed: VecDeque::new(), requests: 0 })
     }
 
     /// The SHA-256 of the key of whoever answers (SubjectPublicKeyInfo, RFC 5280 §4.1.2.7), which the descriptor pins.
-    pub(super) fn tls_key(&self) -> Option<[u8; 32]> {
+    #[must_use]
+    pub fn tls_key(&self) -> Option<[u8; 32]> {
         let chain = self.connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
         let parsed = ParsedCertificate::try_from(chain.first()?).ok()?;
         Some(sha256(parsed.subject_public_key_info().as_ref()))
     }
 
     /// What signatures on this link are bound to.
-    pub(super) fn exporter(&self) -> Option<Exporter> {
+    #[must_use]
+    pub fn exporter(&self) -> Option<Exporter> {
         let mut exporter = [0; 32];
         self.connection.export_keying_material(&mut exporter, LINK_EXPORTER, b"").ok()?;
         Some(Exporter(exporter))
     }
 
     /// Says a command and waits for its reply.
-    pub(super) async fn ask(&mut self, command: &Command) -> Result<Reply, Trouble> {
+    ///
+    /// # Errors
+    /// [`VisitError`]; the link is of no more use.
+    pub async fn ask(&mut self, command: &Command) -> Result<Reply, VisitError> {
         self.requests = self.requests.saturating_add(1);
         let request = RequestId(self.requests);
-        let frame = command.encode(request).map_err(|_| Trouble::Internal)?;
-        self.send.write_all(&frame).await.map_err(|_| Trouble::Ended)?;
+        let frame = command.encode(request).map_err(|_| VisitError::Internal)?;
+        self.send.write_all(&frame).await.map_err(|_| VisitError::Ended)?;
         loop {
             match self.hear().await? {
                 Heard::Reply(to, reply) if to == request => return Ok(reply),
-                Heard::Reply(..) => return Err(Trouble::Wrong),
+                Heard::Reply(..) => return Err(VisitError::Wrong),
                 Heard::Push(push) => self.pushed.push_back(push),
             }
         }
     }
 
     /// The next push.
-    pub(super) async fn push(&mut self) -> Result<Push, Trouble> {
+    ///
+    /// # Errors
+    /// As of [`Visit::ask`].
+    pub async fn push(&mut self) -> Result<Push, VisitError> {
         if let Some(push) = self.pushed.pop_front() {
             return Ok(push);
         }
         match self.hear().await? {
             Heard::Push(push) => Ok(push),
-            Heard::Reply(..) => Err(Trouble::Wrong),
+            Heard::Reply(..) => Err(VisitError::Wrong),
         }
     }
 
-    async fn hear(&mut self) -> Result<Heard, Trouble> {
+    async fn hear(&mut self) -> Result<Heard, VisitError> {
         let frame =
-            tokio::time::timeout(REPLY, read(&mut self.receive)).await.map_err(|_| Trouble::Silent)??;
-        Heard::decode(&frame).map_err(|_| Trouble::Wrong)
+            tokio::time::timeout(REPLY, read(&mut self.receive)).await.map_err(|_| VisitError::Silent)??;
+        Heard::decode(&frame).map_err(|_| VisitError::Wrong)
     }
 
     /// Ends it in order.
-    pub(super) async fn close(self) {
+    pub async fn close(self) {
         self.connection.close(VarInt::from_u32(0), b"");
         let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
     }
 }
 
-async fn read(from: &mut RecvStream) -> Result<Vec<u8>, Trouble> {
+async fn read(from: &mut RecvStream) -> Result<Vec<u8>, VisitError> {
     let mut first = [0];
-    from.read_exact(&mut first).await.map_err(|_| Trouble::Ended)?;
+    from.read_exact(&mut first).await.map_err(|_| VisitError::Ended)?;
     let [code] = first;
-    let class = Class::from_code(code).map_err(|_| Trouble::Wrong)?;
+    let class = Class::from_code(code).map_err(|_| VisitError::Wrong)?;
     let mut frame = vec![0; class.size()];
-    let (head, rest) = frame.split_first_mut().ok_or(Trouble::Internal)?;
+    let (head, rest) = frame.split_first_mut().ok_or(VisitError::Internal)?;
     *head = code;
-    from.read_exact(rest).await.map_err(|_| Trouble::Ended)?;
+    from.read_exact(rest).await.map_err(|_| VisitError::Ended)?;
     Ok(frame)
 }
