@@ -3,14 +3,7 @@
 
 mod cli;
 
-use std::alloc::System;
 use std::process::ExitCode;
-
-use zeroizing_alloc::ZeroAlloc;
-
-/// Wipes what is given back: addresses and envelopes of those who left are in no memory that is seized later.
-#[global_allocator]
-static MEMORY: ZeroAlloc<System> = ZeroAlloc(System);
 
 fn main() -> ExitCode {
     // A panic's message may carry what was being handled, so nothing of it is said.
