@@ -158,7 +158,7 @@ impl Engine {
         };
         let subscribed = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
             Some(Line::Up(up)) => {
-                queue.state == OwnQueueState::Read && up.subscribed.contains(&queue.read_id)
+                queue.state == OwnQueueState::Read && up.subscribed.contains_key(&queue.read_id)
             }
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };

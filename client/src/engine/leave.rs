@@ -42,10 +42,12 @@ impl Engine {
         tx.forget_invites(now)
     }
 
-    /// Whether a queue was subscribed to for so long that all came that lay in it. A store that fails ends every link.
+    /// Whether a queue was subscribed to for so long that all came that lay in it. A store that fails ends every link; what somebody else
+    /// took over does not come here.
     fn is_read_out(&self, queue: &OwnQueue, now: Timestamp) -> bool {
         matches!(self.lines.get(&queue.relay), Some(Line::Up(up))
-            if up.subscribed.contains(&queue.read_id) && now.since(up.linked) >= READ_OUT_MS)
+            if !up.taken_over.contains(&queue.read_id)
+                && up.subscribed.get(&queue.read_id).is_some_and(|since| now.since(*since) >= READ_OUT_MS))
     }
 
     /// Forgets queues that their relay could not be asked to delete for long.

@@ -24,7 +24,7 @@ const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
 /// relay that we have left should not see our address for ever.
 const LINGER_MS: u64 = MINUTE_MS;
-/// How long a link is up until what lay in its queues has come: windows of 32 messages, acknowledged one after the other.
+/// How long a queue is subscribed to until what lay in it has come: windows of 32 messages, acknowledged one after the other.
 pub(super) const READ_OUT_MS: u64 = MINUTE_MS;
 /// The line to one relay.
 #[derive(Debug)]
@@ -68,7 +68,8 @@ pub(super) struct Up {
     pub(super) idle: Option<Timestamp>,
     /// When the keys were last asked for.
     pub(super) keys_asked: Timestamp,
-    pub(super) subscribed: BTreeSet<ReadId>,
+    /// Since when.
+    pub(super) subscribed: BTreeMap<ReadId, Timestamp>,
     /// Queues of which it was told that something else reads them: told once a link.
     pub(super) taken_over: BTreeSet<ReadId>,
     /// Queues of which an acknowledgement was refused, and up to where: said again once the refusal is over.
@@ -186,8 +187,8 @@ impl Up {
     fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
         let rest = self.rest.map(|rest| rest.until);
-        let read_out = self.linked.plus(READ_OUT_MS);
-        idle.into_iter().chain(rest).chain([read_out]).filter(|at| *at > now).min()
+        let read_out = self.subscribed.values().map(|since| since.plus(READ_OUT_MS));
+        idle.into_iter().chain(rest).chain(read_out).filter(|at| *at > now).min()
     }
 
     /// Whether the relay refused, and is not asked again for a while.

@@ -47,7 +47,7 @@ impl Engine {
                 away: None,
                 idle: None,
                 keys_asked: now,
-                subscribed: BTreeSet::new(),
+                subscribed: BTreeMap::new(),
                 taken_over: BTreeSet::new(),
                 unacknowledged: BTreeMap::new(),
                 flights: BTreeMap::new(),
@@ -182,7 +182,7 @@ impl Engine {
             (Flight::Subscribe(queues), Reply::Subscribed(results)) if results.len() == queues.len() => {
                 self.granted(relay);
                 for (queue, result) in queues.into_iter().zip(results) {
-                    self.subscribed(tx, relay, queue, result)?;
+                    self.subscribed(tx, relay, (queue, result), now)?;
                 }
                 Ok(())
             }
@@ -323,7 +323,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.granted(relay);
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-            up.subscribed.insert(made.read_id);
+            up.subscribed.insert(made.read_id, now);
         }
         let home = tx.profile()?.home.filter(|home| home.relay == relay);
         let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
@@ -353,13 +353,13 @@ impl Engine {
         &mut self,
         tx: &Tx<'_>,
         relay: RelayId,
-        queue: ReadId,
-        result: Subscribed,
+        (queue, result): (ReadId, Subscribed),
+        now: Timestamp,
     ) -> Result<(), StoreError> {
         match result {
             Subscribed::Ok => {
                 if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-                    up.subscribed.insert(queue);
+                    up.subscribed.insert(queue, now);
                 }
                 Ok(())
             }

@@ -27,7 +27,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let fresh = match self.lines.get_mut(&relay) {
             // It stays counted as subscribed: taking it back at once would be a tug of war.
-            Some(Line::Up(up)) => up.subscribed.contains(&queue) && up.taken_over.insert(queue),
+            Some(Line::Up(up)) => up.subscribed.contains_key(&queue) && up.taken_over.insert(queue),
             Some(Line::Dialling { .. } | Line::Down(..)) | None => false,
         };
         match tx.own_queue(&relay, &queue)? {

@@ -127,6 +127,23 @@ fn a_queue_whose_time_is_over_is_left_once_it_was_read_out() {
 }
 
 #[test]
+fn a_queue_that_a_relay_let_wait_for_its_subscription_is_read_out_from_then_on() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    bench.links(&home);
+    let subscribing = bench.effects();
+    bench.answers(&home, &subscribing, Reply::Refused(Refusal::RateLimited));
+    // Its link is up for longer than a queue is read out.
+    let again = bench.pass(2 * MINUTE_MS);
+    assert_eq!(said(&again), ["SUBSCRIBE"]);
+    bench.answers(&home, &again, Reply::Subscribed(vec![Subscribed::Ok]));
+    bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
+    assert_eq!(said(&bench.effects()), [""; 0]);
+    assert_eq!(said(&bench.pass(MINUTE_MS)), ["DELETE QUEUE"]);
+}
+
+#[test]
 fn a_queue_whose_relay_is_gone_is_given_up_a_week_after_its_time() {
     let home = Station::new(1);
     let mut bench = Bench::new(Some(home.address()));
