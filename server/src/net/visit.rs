@@ -20,6 +20,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::version::TLS13;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use tokio::time::timeout;
 
 /// Why nothing was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +100,9 @@ fn config() -> Option<ClientConfig> {
     Some(ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).ok()?)))
 }
 
+/// Pushes that are kept while a reply is awaited: more than what a relay has reason for.
+const PUSHES: usize = 64;
+
 /// A link, and what was pushed on it and not looked at yet.
 #[derive(Debug)]
 pub struct Visit {
@@ -129,7 +133,7 @@ impl Visit {
             Ok((connection, streams))
         };
         let (connection, (send, receive)) =
-            tokio::time::timeout(CONNECT, shaken).await.map_err(|_| VisitError::Unreachable)??;
+            timeout(CONNECT, shaken).await.map_err(|_| VisitError::Unreachable)??;
         Ok(Self { endpoint, connection, send, receive, pushed: VecDeque::new(), requests: 0 })
     }
 
@@ -154,6 +158,10 @@ impl Visit {
     /// # Errors
     /// [`VisitError`]; the link is of no more use.
     pub async fn ask(&mut self, command: &Command) -> Result<Reply, VisitError> {
+        timeout(REPLY, self.exchange(command)).await.map_err(|_| VisitError::Silent)?
+    }
+
+    async fn exchange(&mut self, command: &Command) -> Result<Reply, VisitError> {
         self.requests = self.requests.saturating_add(1);
         let request = RequestId(self.requests);
         let frame = command.encode(request).map_err(|_| VisitError::Internal)?;
@@ -161,8 +169,9 @@ impl Visit {
         loop {
             match self.hear().await? {
                 Heard::Reply(to, reply) if to == request => return Ok(reply),
-                Heard::Reply(..) => return Err(VisitError::Wrong),
-                Heard::Push(push) => self.pushed.push_back(push),
+                // Whoever pushes without end would be listened to, and kept, without end.
+                Heard::Push(push) if self.pushed.len() < PUSHES => self.pushed.push_back(push),
+                Heard::Push(_) | Heard::Reply(..) => return Err(VisitError::Wrong),
             }
         }
     }
@@ -175,22 +184,21 @@ impl Visit {
         if let Some(push) = self.pushed.pop_front() {
             return Ok(push);
         }
-        match self.hear().await? {
+        match timeout(REPLY, self.hear()).await.map_err(|_| VisitError::Silent)?? {
             Heard::Push(push) => Ok(push),
             Heard::Reply(..) => Err(VisitError::Wrong),
         }
     }
 
     async fn hear(&mut self) -> Result<Heard, VisitError> {
-        let frame =
-            tokio::time::timeout(REPLY, read(&mut self.receive)).await.map_err(|_| VisitError::Silent)??;
+        let frame = read(&mut self.receive).await?;
         Heard::decode(&frame).map_err(|_| VisitError::Wrong)
     }
 
     /// Ends it in order.
     pub async fn close(self) {
         self.connection.close(VarInt::from_u32(0), b"");
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
+        let _ = timeout(Duration::from_secs(1), self.endpoint.wait_idle()).await;
     }
 }
 
