@@ -50,9 +50,9 @@ pub enum Trouble {
     /// The address has no route of a kind that is known.
     #[error("no route that this version knows")]
     NoRoute,
-    /// Nobody answers.
-    #[error("nobody answers")]
-    Unreachable,
+    /// Nobody answers, or the link went wrong.
+    #[error(transparent)]
+    Link(#[from] VisitError),
     /// Somebody else answers.
     #[error("somebody else answers")]
     OtherRelay,
@@ -68,31 +68,10 @@ pub enum Trouble {
     /// It has no room left, or too much to do.
     #[error("it is full, or busy")]
     Busy,
-    /// The link ended.
-    #[error("the link ended")]
-    Ended,
-    /// It did not answer in time.
-    #[error("no answer in time")]
-    Silent,
-    /// It said what a relay does not say.
-    #[error("a wrong answer")]
-    Wrong,
-    /// A fault of this program.
-    #[error("the program failed inside")]
-    Internal,
 }
 
-impl From<VisitError> for Trouble {
-    fn from(error: VisitError) -> Self {
-        match error {
-            VisitError::Unreachable => Self::Unreachable,
-            VisitError::Ended => Self::Ended,
-            VisitError::Silent => Self::Silent,
-            VisitError::Wrong => Self::Wrong,
-            VisitError::Internal => Self::Internal,
-        }
-    }
-}
+const WRONG: Trouble = Trouble::Link(VisitError::Wrong);
+const INTERNAL: Trouble = Trouble::Link(VisitError::Internal);
 
 /// What came of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +104,7 @@ pub async fn run(relay: &RelayAddress, mut tell: impl FnMut(Tried), off: impl Fn
     }
     let Some(at) = answers else { return false };
     let Ok(mut reader) = Visit::open(at).await else {
-        tell(Tried { step: Step::Answers(at), outcome: Err(Trouble::Ended) });
+        tell(Tried { step: Step::Answers(at), outcome: Err(Trouble::Link(VisitError::Ended)) });
         return false;
     };
     let done = visit(relay, at, &mut reader, &mut tell, off).await;
@@ -158,9 +137,9 @@ async fn visit(
     tell: &mut impl FnMut(Tried),
     off: impl FnOnce(u64),
 ) -> Result<(), Trouble> {
-    let mut rng = SystemRandom::new().map_err(|_| Trouble::Internal)?;
+    let mut rng = SystemRandom::new().map_err(|_| INTERNAL)?;
     let checked = step(Step::IsTheOne, tell, check(relay, reader, off)).await?;
-    let exporter = reader.exporter().ok_or(Trouble::Internal)?;
+    let exporter = reader.exporter().ok_or(INTERNAL)?;
     let mut queue = Queue::draw(&mut rng);
     step(Step::Queue, tell, queue.make(reader, &exporter)).await?;
     let message = step(Step::Message, tell, queue.carry(reader, at, &checked, relay, &mut rng)).await;
@@ -177,15 +156,15 @@ async fn visit(
 async fn check(relay: &RelayAddress, line: &mut Visit, off: impl FnOnce(u64)) -> Result<Checked, Trouble> {
     let Reply::Descriptor { descriptor, epoch_keys, clock: theirs } = line.ask(&Command::Descriptor).await?
     else {
-        return Err(Trouble::Wrong);
+        return Err(WRONG);
     };
     let now = clock::now();
     let apart = now.since(theirs).max(theirs.since(now));
     if apart > CLOCK_MS {
         off(apart / MINUTE_MS);
     }
-    let tls_key = line.tls_key().ok_or(Trouble::Wrong)?;
-    let unverified = UnverifiedDescriptor::decode(&descriptor).map_err(|_| Trouble::Wrong)?;
+    let tls_key = line.tls_key().ok_or(WRONG)?;
+    let unverified = UnverifiedDescriptor::decode(&descriptor).map_err(|_| WRONG)?;
     let descriptor = unverified.verify(&relay.relay, &tls_key, 0, now).map_err(|error| match error {
         DescriptorError::Stale => Trouble::Stale,
         DescriptorError::OtherRelay
@@ -209,7 +188,7 @@ const fn trouble(reply: &Reply) -> Trouble {
         | Reply::QueueMade { .. }
         | Reply::Subscribed(_)
         | Reply::Sent(_)
-        | Reply::Blob(_) => Trouble::Wrong,
+        | Reply::Blob(_) => WRONG,
     }
 }
 
@@ -226,13 +205,13 @@ impl Queue {
     }
 
     async fn make(&mut self, line: &mut Visit, exporter: &Exporter) -> Result<(), Trouble> {
-        let read_key = self.read_key.verifying_key().map_err(|_| Trouble::Internal)?;
+        let read_key = self.read_key.verifying_key().map_err(|_| INTERNAL)?;
         let capability = self.capability.hash();
         let made = line.ask(&Command::MakeQueue { read_key, capability, credit: None }).await?;
         let Reply::QueueMade { read_id, send_id } = made else { return Err(trouble(&made)) };
         self.ids = Some((read_id, send_id));
         let text = auth::subscribe(exporter, &read_id);
-        let signature = self.read_key.sign(&text).map_err(|_| Trouble::Internal)?;
+        let signature = self.read_key.sign(&text).map_err(|_| INTERNAL)?;
         let subscribed =
             line.ask(&Command::Subscribe(vec![Subscription { queue: read_id, signature }])).await?;
         if subscribed == Reply::Subscribed(vec![Subscribed::Ok]) { Ok(()) } else { Err(trouble(&subscribed)) }
@@ -247,14 +226,14 @@ impl Queue {
         relay: &RelayAddress,
         rng: &mut SystemRandom,
     ) -> Result<(), Trouble> {
-        let (read_id, send_id) = self.ids.ok_or(Trouble::Internal)?;
+        let (read_id, send_id) = self.ids.ok_or(INTERNAL)?;
         let mut sender = Visit::open(at).await?;
         if sender.tls_key() != Some(checked.descriptor.tls_key) {
             return Err(Trouble::OtherRelay);
         }
         let mut envelope = vec![0; Bucket::S.size()];
         rng.fill(&mut envelope);
-        let envelope = Envelope::from_bytes(envelope).map_err(|_| Trouble::Internal)?;
+        let envelope = Envelope::from_bytes(envelope).map_err(|_| INTERNAL)?;
         let order = SendOrder {
             queue: send_id,
             capability: self.capability.clone(),
@@ -263,28 +242,28 @@ impl Queue {
             envelope: envelope.clone(),
         };
         let mut session = Session::new(relay.relay, checked.epoch.public.clone(), rng);
-        let (capsule, key) = session.seal(&order, rng).map_err(|_| Trouble::Internal)?;
+        let (capsule, key) = session.seal(&order, rng).map_err(|_| INTERNAL)?;
         let sent = sender.ask(&Command::Send { capsule }).await?;
         sender.close().await;
         let Reply::Sent(sealed) = sent else { return Err(trouble(&sent)) };
         match key.open(&sealed) {
             Ok(SendReply::Stored) => {}
             Ok(SendReply::Later { .. }) => return Err(Trouble::Busy),
-            Ok(SendReply::QueueFull | SendReply::Gone) | Err(_) => return Err(Trouble::Wrong),
+            Ok(SendReply::QueueFull | SendReply::Gone) | Err(_) => return Err(WRONG),
         }
         let delivered = reader.push().await?;
-        let Push::Deliver { queue, sequence, envelope: came } = delivered else { return Err(Trouble::Wrong) };
+        let Push::Deliver { queue, sequence, envelope: came } = delivered else { return Err(WRONG) };
         if queue != read_id || came != envelope {
-            return Err(Trouble::Wrong);
+            return Err(WRONG);
         }
         let done = reader.ask(&Command::Acknowledge { queue, upto: sequence }).await?;
         if done == Reply::Done { Ok(()) } else { Err(trouble(&done)) }
     }
 
     async fn delete(&self, line: &mut Visit, exporter: &Exporter) -> Result<(), Trouble> {
-        let (queue, _) = self.ids.ok_or(Trouble::Internal)?;
+        let (queue, _) = self.ids.ok_or(INTERNAL)?;
         let text = auth::delete_queue(exporter, &queue);
-        let signature = self.read_key.sign(&text).map_err(|_| Trouble::Internal)?;
+        let signature = self.read_key.sign(&text).map_err(|_| INTERNAL)?;
         let done = line.ask(&Command::DeleteQueue { queue, signature }).await?;
         if done == Reply::Done { Ok(()) } else { Err(trouble(&done)) }
     }
@@ -293,7 +272,7 @@ impl Queue {
 /// Keeps a blob, claims it and deletes it (rules B1 to B4).
 async fn invite(line: &mut Visit, exporter: &Exporter, rng: &mut SystemRandom) -> Result<(), Trouble> {
     let (blob, owner, claimant) = (BlobId::random(rng), SigningKey::random(rng), SigningKey::random(rng));
-    let key = |key: &SigningKey| key.verifying_key().map_err(|_| Trouble::Internal);
+    let key = |key: &SigningKey| key.verifying_key().map_err(|_| INTERNAL);
     let mut sealed = vec![0; BLOB];
     rng.fill(&mut sealed);
     let put = Command::PutBlob { blob, owner: key(&owner)?, hours: 1, sealed: sealed.clone(), credit: None };
@@ -301,10 +280,10 @@ async fn invite(line: &mut Visit, exporter: &Exporter, rng: &mut SystemRandom) -
     if done != Reply::Done {
         return Err(trouble(&done));
     }
-    let signature = claimant.sign(&auth::claim_blob(exporter, &blob)).map_err(|_| Trouble::Internal)?;
+    let signature = claimant.sign(&auth::claim_blob(exporter, &blob)).map_err(|_| INTERNAL)?;
     let claimed = line.ask(&Command::ClaimBlob { blob, claimant: key(&claimant)?, signature }).await?;
     let same = matches!(&claimed, Reply::Blob(bytes) if *bytes == sealed);
-    let signature = owner.sign(&auth::delete_blob(exporter, &blob)).map_err(|_| Trouble::Internal)?;
+    let signature = owner.sign(&auth::delete_blob(exporter, &blob)).map_err(|_| INTERNAL)?;
     let gone = line.ask(&Command::DeleteBlob { blob, signature }).await?;
     match (same, gone) {
         (true, Reply::Done) => Ok(()),

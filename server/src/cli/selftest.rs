@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use beresta_proto::address::RelayAddress;
+use beresta_server::net::VisitError;
 use beresta_server::selftest::{Step, Tried, Trouble, run};
 
 use super::fault::Fault;
@@ -58,15 +59,15 @@ fn millis(took: Duration) -> String {
 const fn key(trouble: Trouble) -> &'static str {
     match trouble {
         Trouble::NoRoute => "selftest-no-route",
-        Trouble::Unreachable => "selftest-unreachable",
+        Trouble::Link(VisitError::Unreachable) => "selftest-unreachable",
         Trouble::OtherRelay => "selftest-other-relay",
         Trouble::Stale => "selftest-stale",
         Trouble::NoKey => "selftest-no-key",
         Trouble::Closed => "selftest-closed",
         Trouble::Busy => "selftest-busy",
-        Trouble::Ended => "selftest-ended",
-        Trouble::Silent => "selftest-silent",
-        Trouble::Wrong => "selftest-wrong",
-        Trouble::Internal => "error-internal",
+        Trouble::Link(VisitError::Ended) => "selftest-ended",
+        Trouble::Link(VisitError::Silent) => "selftest-silent",
+        Trouble::Link(VisitError::Wrong) => "selftest-wrong",
+        Trouble::Link(VisitError::Internal) => "error-internal",
     }
 }
