@@ -153,8 +153,7 @@ fn is_here(host: &[u8]) -> bool {
 
 /// Listens for who scrapes.
 pub(super) fn listen(at: SocketAddr) -> io::Result<TcpListener> {
-    // Without the option by which a restart takes the port over while old connections fade, as every server on a port of
-    // its own asks for it.
+    // With the option by which a restart takes the port over while old connections fade.
     let socket =
         if at.is_ipv4() { tokio::net::TcpSocket::new_v4()? } else { tokio::net::TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
