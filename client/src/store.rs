@@ -30,6 +30,7 @@ mod clock;
 mod column;
 pub mod contact;
 pub mod event;
+mod gone;
 pub mod invite;
 pub mod message;
 pub mod outbox;

@@ -55,6 +55,38 @@ fn a_message_that_comes_twice_is_shown_once() {
     assert_eq!(told.count(), 2);
 }
 
+/// As a contact would say it again who has no receipt of it; or one who wants it to be read twice.
+#[test]
+fn a_text_that_is_gone_is_not_shown_again_though_its_sender_says_it_again() {
+    let (mut world, anna, boris) = two(308);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, Some(60));
+    world.run(MINUTE_MS);
+    let say = |world: &mut World, id: u8| {
+        let text = Body::Text(format!("text {id}").as_str().into());
+        world.say_edited(boris, to_anna, text, |content| content.id = ContentId([id; 16]));
+        world.run(MINUTE_MS);
+        world.heard_texts(anna, to_boris)
+    };
+    // Read, and over by its timer.
+    assert_eq!(say(&mut world, 1), ["text 1"]);
+    world.read_all(anna);
+    world.run(2 * MINUTE_MS);
+    assert!(world.heard_texts(anna, to_boris).is_empty());
+    // Taken away by who had it.
+    assert_eq!(say(&mut world, 2), ["text 2"]);
+    world.wish(anna, |engine, store, now| engine.delete_history(store, to_boris, now)).unwrap();
+
+    let shown = |world: &mut World| (say(world, 1), say(world, 2));
+    assert_eq!(shown(&mut world), (vec![], vec![]));
+    assert_eq!(world.dropped(anna, DropReason::Repeat), 2);
+    // As long as a relay may bring it, and who says it may wait for a receipt; by then it is nothing that was delayed.
+    world.run(42 * DAY_MS);
+    assert_eq!(shown(&mut world), (vec![], vec![]));
+    world.run(14 * DAY_MS);
+    assert_eq!(say(&mut world, 3), ["text 3"]);
+}
+
 #[test]
 fn texts_keep_their_order_though_a_relay_refuses_one() {
     let (mut world, anna, boris) = two(305);

@@ -83,6 +83,7 @@ impl Engine {
         }
         self.end_invites(tx, now)?;
         tx.forget_claims(now)?;
+        tx.forget_gone(now)?;
         self.read_out(tx, now)?;
         self.leave_queues(tx, now)
     }

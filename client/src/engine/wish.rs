@@ -266,7 +266,7 @@ impl Engine {
         with: ContactId,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        self.wish(store, now, |_, tx| tx.delete_history(with))
+        self.wish(store, now, |_, tx| tx.delete_history(with, now))
     }
 
     /// Takes an invite back.

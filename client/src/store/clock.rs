@@ -4,6 +4,7 @@ use beresta_proto::limits::BLOB_HOURS;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 
 use super::column::to_db;
+use super::gone::kept_until;
 use super::{StoreError, Tx};
 
 /// Our clock when a step was last kept; the home relay's as it last told it. Milliseconds, 8 bytes.
@@ -83,6 +84,7 @@ impl Tx<'_> {
         self.run("UPDATE invite SET expires = ?1 WHERE expires > ?1", [invites])?;
         // The inviter says when an invite ends, and may say never.
         self.run("UPDATE claim SET expires = ?1 WHERE expires > ?1", [claims])?;
+        self.run("UPDATE gone SET until = ?1 WHERE until > ?1", [to_db(kept_until(now))])?;
         Ok(())
     }
 }

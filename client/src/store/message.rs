@@ -104,14 +104,14 @@ fn read(tx: &Tx<'_>, row: &Row<'_>) -> Result<Message, StoreError> {
 }
 
 impl Tx<'_> {
-    /// Adds a message; its `id` is ignored. None if it is one of theirs and is there already: a repeat. That a content is
-    /// there once for a contact is seen to here alone.
+    /// Adds a message; its `id` is ignored. None if it is one of theirs and came before, also if it is gone since: a repeat.
+    /// That a content is there once for a contact is seen to here alone.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn insert_message(&self, message: &Message) -> Result<Option<MessageRow>, StoreError> {
         // Of ours, the name was drawn at random a moment ago.
-        if !message.outgoing && self.has(message.contact, message.outgoing, &message.content)? {
+        if !message.outgoing && self.came(message.contact, &message.content)? {
             return Ok(None);
         }
         let (seed, body) = self.sealed(&message.body)?;
@@ -137,10 +137,11 @@ impl Tx<'_> {
         Ok(Some(MessageRow(row)))
     }
 
-    /// Whether a message is there under its name in receipts.
-    fn has(&self, contact: ContactId, outgoing: bool, content: &ContentId) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM message WHERE contact = ?1 AND outgoing = ?2 AND content = ?3";
-        Ok(self.one(sql, params![contact.0, outgoing, content.0], |_| Ok(()))?.is_some())
+    /// Whether a content of a contact came before.
+    fn came(&self, contact: ContactId, content: &ContentId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM message WHERE contact = ?1 AND outgoing = 0 AND content = ?2";
+        let here = self.one(sql, params![contact.0, content.0], |_| Ok(()))?.is_some();
+        Ok(here || self.is_gone(contact, content)?)
     }
 
     /// One message. One whose text has disappeared while it is on its way still has its row.
@@ -223,14 +224,6 @@ impl Tx<'_> {
         self.query_all(&sql, [contact.0], |row| read(self, row))
     }
 
-    /// Whether a content of a contact was stored before.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn has_incoming(&self, contact: ContactId, content: &ContentId) -> Result<bool, StoreError> {
-        self.has(contact, false, content)
-    }
-
     /// Lets the messages disappear whose time is over (rule E10).
     ///
     /// Of one that is at the relay only the text goes: its row stays until it is known whether it arrived. A person
@@ -239,6 +232,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn delete_expired(&self, now: Timestamp) -> Result<(), StoreError> {
+        let expired = "SELECT contact, content FROM message WHERE expires <= ?1 AND outgoing = 0";
+        self.remember(expired, [to_db(now)], now)?;
         let now = to_db(now);
         self.erase(
             "UPDATE message SET body = NULL, seed = NULL WHERE expires <= ?1 AND state = 2 AND body IS NOT NULL",
@@ -253,7 +248,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Deletes one message.
+    /// Deletes a message of ours.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -266,7 +261,9 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn delete_history(&self, contact: ContactId) -> Result<usize, StoreError> {
+    pub fn delete_history(&self, contact: ContactId, now: Timestamp) -> Result<usize, StoreError> {
+        let theirs = "SELECT contact, content FROM message WHERE contact = ?1 AND outgoing = 0";
+        self.remember(theirs, [contact.0], now)?;
         self.erase("DELETE FROM message WHERE contact = ?1", [contact.0])
     }
 

@@ -9,6 +9,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0001_meta.sql"),
     include_str!("migrations/0002_signal.sql"),
     include_str!("migrations/0003_messaging.sql"),
+    include_str!("migrations/0004_gone.sql"),
 ];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.

@@ -59,7 +59,7 @@ fn the_file_of_keys_grows_in_steps_and_is_used_again() {
     assert_eq!(len(dir.path()), 128 * 1024);
     assert_eq!(texts(&mut store, boris).len(), 2_049);
 
-    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.transaction(|tx| tx.delete_history(boris, Timestamp(1))).unwrap();
     store.scrub().unwrap();
     for n in 0..4_096 {
         write(&mut store, boris, n).unwrap();
@@ -74,7 +74,7 @@ fn a_key_is_not_used_again_before_it_was_overwritten() {
     let boris = contact(&mut store);
     write(&mut store, boris, 1).unwrap();
     let first = store.traces("text");
-    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.transaction(|tx| tx.delete_history(boris, Timestamp(1))).unwrap();
     // Not scrubbed yet: the next text has another key.
     write(&mut store, boris, 2).unwrap();
     assert_eq!(store.left_of(&first).1, 1);
@@ -90,7 +90,7 @@ fn what_was_rolled_back_leaves_every_text_readable() {
     let boris = contact(&mut store);
     write(&mut store, boris, 1).unwrap();
     let undone: Result<(), StoreError> = store.transaction(|tx| {
-        tx.delete_history(boris)?;
+        tx.delete_history(boris, Timestamp(1))?;
         for n in 2..5_000 {
             tx.insert_message(&message(boris, n))?;
         }
@@ -264,7 +264,7 @@ fn an_older_database_beside_newer_keys_gives_no_key_away_that_one_of_its_texts_n
         write(&mut store, boris, n).unwrap();
     }
     let old = Store::killed(dir.path());
-    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.transaction(|tx| tx.delete_history(boris, Timestamp(1))).unwrap();
     store.scrub().unwrap();
     for n in 3..6 {
         write(&mut store, boris, n).unwrap();
@@ -285,7 +285,7 @@ fn a_scrub_that_is_rolled_back_is_done_again_before_a_key_is_given_to_another_te
     let mut store = make(dir.path());
     let boris = contact(&mut store);
     write(&mut store, boris, 1).unwrap();
-    store.transaction(|tx| tx.delete_history(boris)).unwrap();
+    store.transaction(|tx| tx.delete_history(boris, Timestamp(1))).unwrap();
     let undone: Result<(), StoreError> = store.transaction(|tx| {
         tx.destroy_seeds()?;
         Err(StoreError::BadRow)
