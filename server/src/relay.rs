@@ -25,7 +25,7 @@ mod stored;
 mod subscription;
 mod tally;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::id::RelayId;
@@ -121,7 +121,7 @@ pub struct Relay<R> {
     turn_at: Timestamp,
     /// Queues that drained while nobody was subscribed.
     untold: HashSet<QueueRef>,
-    retry: HashSet<QueueRef>,
+    retry: BTreeSet<QueueRef>,
     retry_at: Timestamp,
     /// Whether the epoch keys are being written.
     keeping: bool,
@@ -164,7 +164,7 @@ impl<R: Random> Relay<R> {
             seen: now,
             sweep_at: now.plus(SWEEP_MS),
             untold: HashSet::new(),
-            retry: HashSet::new(),
+            retry: BTreeSet::new(),
             retry_at: now,
             keeping: false,
             keep_at: now,
@@ -204,7 +204,9 @@ impl<R: Random> Relay<R> {
             links.values_mut().for_each(|link| link.keep_epochs(alive));
             self.turn_at = self.epochs.next_turn(now);
             // A link may last for months, and subscribed only when it began.
-            self.renew(self.deliveries.keys().copied().collect(), now);
+            let mut queues: Vec<QueueRef> = self.deliveries.keys().copied().collect();
+            queues.sort_unstable();
+            self.renew(queues, now);
         }
         if now >= self.keep_at {
             self.keep_epochs();

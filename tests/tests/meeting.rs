@@ -12,6 +12,7 @@ use beresta_client::store::queue::OwnQueue;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::id::RelayId;
 use beresta_proto::invite::InviteLink;
+use beresta_proto::reply::Push;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
@@ -210,6 +211,68 @@ fn what_waited_is_said_again_to_whom_is_met_again_once() {
         assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
     }
     assert_eq!(world.state(boris, his), Some(MessageState::Delivered));
+}
+
+/// Takes what is pushed to somebody for a while off the line.
+fn withhold(world: &mut World, who: Who) -> Vec<Push> {
+    let mut pushes = Vec::new();
+    for _ in 0..MINUTE_MS / 30 {
+        // More often than a push is under way.
+        world.run(30);
+        pushes.extend(world.take_pushes(who));
+    }
+    pushes
+}
+
+/// What comes late of a session that is over: `pushes` reach `late` in the moment in which the two begin anew for them.
+fn meet_anew_and_push(
+    world: &mut World,
+    (inviter, to_other): (Who, ContactId),
+    (other, to_inviter): (Who, ContactId),
+    (late, pushes): (Who, Vec<Push>),
+) {
+    let link = invite_for(world, inviter, to_other);
+    let conversation = |world: &mut World| world.contacts(late)[0].conversation;
+    let before = conversation(world);
+    let request = AcceptRequest { link, name: Words::default(), renews: Some(to_inviter) };
+    world.wish(other, |engine, store, now| engine.invite_accept(store, request, now)).unwrap();
+    while conversation(world) == before {
+        world.run(20);
+    }
+    pushes.into_iter().for_each(|push| world.push(late, push));
+}
+
+#[test]
+fn who_began_anew_does_not_go_back_to_the_session_before() {
+    let mut world = World::new(238);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+    // His receipt, which nobody says again.
+    world.say(anna, to_boris, "before").unwrap();
+    let late = withhold(&mut world, anna);
+    assert_eq!(late.len(), 1);
+    meet_anew_and_push(&mut world, (anna, to_boris), (boris, to_anna), (anna, late));
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+}
+
+#[test]
+fn what_comes_late_of_the_session_before_costs_its_sender_nothing() {
+    let mut world = World::new(239);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+    // More than a sender may get wrong in an hour.
+    let texts: Vec<String> = (0..30).map(|n| format!("{n}")).collect();
+    for text in &texts {
+        world.say(anna, to_boris, text).unwrap();
+    }
+    let late = withhold(&mut world, boris);
+    assert_eq!(late.len(), texts.len());
+    meet_anew_and_push(&mut world, (anna, to_boris), (boris, to_anna), (boris, late));
+    talk(&mut world, (anna, to_boris), (boris, to_anna));
+    assert_eq!(world.heard_texts(boris, to_anna)[1..=texts.len()], texts);
+    assert_eq!(world.dropped(boris, DropReason::Budget), 0);
 }
 
 #[test]

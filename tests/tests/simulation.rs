@@ -100,8 +100,9 @@ mod simulation {
 
     #[test]
     fn the_same_seed_is_the_same_history() {
-        for seed in 0..4 {
-            assert_eq!(sim::run(seed), sim::run(seed));
+        // The last was decided by the order of a map once.
+        for seed in (0..12).chain([2_043]) {
+            assert_eq!(sim::run(seed), sim::run(seed), "{seed}");
         }
     }
 }

@@ -376,6 +376,14 @@ pub fn forget(tx: &Tx<'_>, handle: Handle) -> Result<(), StoreError> {
     tx.delete_handle(&handle.0)
 }
 
+/// Ends every session with a peer. Their key stays pinned, and what they used of their budget stays used.
+///
+/// # Errors
+/// [`crate::store::StoreError`] if the store failed.
+pub fn end_sessions(tx: &Tx<'_>, peer: &Peer) -> Result<(), StoreError> {
+    tx.delete_sessions(&peer.handle.0)
+}
+
 /// The key that is pinned to a handle.
 ///
 /// # Errors

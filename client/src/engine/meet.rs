@@ -93,8 +93,15 @@ impl Engine {
 
     /// A contact comes back with the key that we know: queues and what was sealed in the session before are left. What the
     /// person knows and decided about the key stays as it is.
+    ///
+    /// What still comes by these queues is of the session that is over, and is said again: nobody owns them, so that it is
+    /// dropped untried. To try it would use up the sender's allowance (rule S7), and with it what they say next.
     pub(super) fn begin_anew(tx: &Tx<'_>, known: ContactId) -> Result<(), StoreError> {
-        leave_queues_of(tx, known)?;
+        for mut queue in tx.own_queues()?.into_iter().filter(|queue| queue.contact == Some(known)) {
+            (queue.contact, queue.invite) = (None, None);
+            queue.state = OwnQueueState::Leaving;
+            tx.update_own_queue(&queue)?;
+        }
         Self::unsay(tx, known)
     }
 

@@ -226,6 +226,11 @@ impl Engine {
             Some(peer) => Expected::Pinned(peer),
             None => Expected::Stranger { handle: crypto::Handle(invite.stranger.0) },
         };
+        // The sessions before are over (rules I8, I10), on the other side too: libsignal would go back to one of them with the
+        // first message of it that came late, and what we said from then on could be read by nobody.
+        if let Some(peer) = &pinned {
+            crypto::end_sessions(tx, peer)?;
+        }
         let clocks = self.reading_clocks(now);
         let decrypted = crypto::decrypt(tx, opened, expected, &mut self.vouched, clocks, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;

@@ -234,8 +234,14 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn update_own_queue(&self, queue: &OwnQueue) -> Result<(), StoreError> {
         self.run(
-            "UPDATE own_queue SET contact = ?2, state = ?3, retire = ?4 WHERE id = ?1",
-            params![queue.id.0, queue.contact.map(|id| id.0), queue.state.to_code(), queue.retire.map(to_db)],
+            "UPDATE own_queue SET invite = ?2, contact = ?3, state = ?4, retire = ?5 WHERE id = ?1",
+            params![
+                queue.id.0,
+                queue.invite.map(|id| id.0),
+                queue.contact.map(|id| id.0),
+                queue.state.to_code(),
+                queue.retire.map(to_db),
+            ],
         )?;
         Ok(())
     }

@@ -147,13 +147,21 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`] if the store failed.
     pub fn delete_handle(&self, handle: &[u8]) -> Result<(), StoreError> {
-        for sql in [
-            "DELETE FROM signal_session WHERE handle = ?1",
-            "DELETE FROM signal_identity WHERE handle = ?1",
-            "DELETE FROM signal_failures WHERE handle = ?1",
-        ] {
+        self.delete_sessions(handle)?;
+        for sql in
+            ["DELETE FROM signal_identity WHERE handle = ?1", "DELETE FROM signal_failures WHERE handle = ?1"]
+        {
             self.erase(sql, [handle])?;
         }
+        Ok(())
+    }
+
+    /// Forgets the sessions with a handle.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn delete_sessions(&self, handle: &[u8]) -> Result<(), StoreError> {
+        self.erase("DELETE FROM signal_session WHERE handle = ?1", [handle])?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 
 mod blob;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use beresta_proto::envelope::Envelope;
@@ -28,9 +28,9 @@ struct Held {
     used: u64,
     /// The day of the last sweep.
     swept: Option<i64>,
-    queues: HashMap<QueueRef, Queue>,
-    sends: HashMap<SendName, QueueRef>,
-    blobs: HashMap<BlobName, Blob>,
+    queues: BTreeMap<QueueRef, Queue>,
+    sends: BTreeMap<SendName, QueueRef>,
+    blobs: BTreeMap<BlobName, Blob>,
 }
 
 #[derive(Clone)]
@@ -44,7 +44,7 @@ struct Queue {
     last: u64,
     fill: Fill,
     messages: BTreeMap<u64, Message>,
-    tombstones: HashMap<MessageName, Hour>,
+    tombstones: BTreeMap<MessageName, Hour>,
 }
 
 #[derive(Clone)]
@@ -70,9 +70,9 @@ impl MemoryEngine {
                 cap,
                 used: 0,
                 swept: None,
-                queues: HashMap::new(),
-                sends: HashMap::new(),
-                blobs: HashMap::new(),
+                queues: BTreeMap::new(),
+                sends: BTreeMap::new(),
+                blobs: BTreeMap::new(),
             }),
         }
     }
@@ -179,7 +179,7 @@ impl Held {
                 last: 0,
                 fill: Fill::default(),
                 messages: BTreeMap::new(),
-                tombstones: HashMap::new(),
+                tombstones: BTreeMap::new(),
             },
         );
         Answer::Made(queue)

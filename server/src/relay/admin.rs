@@ -27,7 +27,9 @@ impl<R: Random> Relay<R> {
     /// The relay stops: everybody is told to come back after some seconds between the two, drawn for each, or all would
     /// come at once.
     pub fn handle_stop(&mut self, soonest: u16, latest: u16) {
-        let links: Vec<LinkId> = self.links.keys().copied().collect();
+        let mut links: Vec<LinkId> = self.links.keys().copied().collect();
+        // What is drawn for whom must not hang on the order of a map.
+        links.sort_unstable();
         let spread = u64::from(latest.saturating_sub(soonest)).saturating_add(1);
         for link in links {
             let drawn = u64::from_be_bytes(self.rng.array()) % spread;

@@ -1,6 +1,6 @@
 //! What the core knows of one link: nothing by which it could be found again once it is closed.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
@@ -42,7 +42,7 @@ pub(super) struct Link {
     /// Whether the driver was told to wait.
     pub(super) paused: bool,
     /// Queues with something to push once there is room.
-    pub(super) stalled: HashSet<QueueRef>,
+    pub(super) stalled: BTreeSet<QueueRef>,
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
     /// Capsules in the order in which they came. A later one never overtakes: that would turn a queue's order round.
     pub(super) capsules: VecDeque<(Asked, Box<Capsule>)>,
@@ -66,7 +66,7 @@ impl Link {
             held: 0,
             asked: 0,
             paused: false,
-            stalled: HashSet::new(),
+            stalled: BTreeSet::new(),
             subscribed: HashMap::new(),
             capsules: VecDeque::new(),
             opening: false,

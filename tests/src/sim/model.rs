@@ -81,6 +81,8 @@ pub(super) struct Model {
     removed: BTreeSet<(Who, Who)>,
     /// Who met anew by an invite that did not name them, both ways: its maker was told what to do, and does not do it here.
     half_met: BTreeSet<(Who, Who)>,
+    /// Who took an invite back: somebody may have used it whom they did not meet yet.
+    revoked: BTreeSet<Who>,
     /// Who deleted what was said to whom, and when last.
     cleared: BTreeMap<(Who, Who), Timestamp>,
     /// The relays that were ever home to somebody.
@@ -126,6 +128,10 @@ impl Model {
             self.blocked.remove(&(who, from));
             self.removed.insert((who, from));
         }
+    }
+
+    pub(super) fn revokes(&mut self, who: Who) {
+        self.revoked.insert(who);
     }
 
     pub(super) fn clears(&mut self, who: Who, with: Who, now: Timestamp) {

@@ -62,6 +62,7 @@ impl Sim {
         let clock = self.people[who.0].clock(self.now);
         for invite in invites {
             if self.wish(who, |engine, store| engine.invite_revoke(store, invite.id, clock)).is_ok() {
+                self.model.revokes(who);
                 return;
             }
         }

@@ -78,8 +78,9 @@ impl Model {
             return Ok(());
         }
         if message.state == MessageState::AtRelay && message.fails.is_some() {
-            // The sender is told after 21 days. Who made the invite was away for longer than its queue is read out.
-            let late = now.since(BEGIN) > TtlClass::ThreeWeeks.millis();
+            // The sender is told after 21 days. Who made the invite was away for longer than its queue is read out, or took it
+            // back, and with it what came to its queue.
+            let late = now.since(BEGIN) > TtlClass::ThreeWeeks.millis() || self.revoked.contains(&said.to);
             let stranger = !knows(&mut people[said.to.0], &self.people[said.from.0]);
             // Its queue may have ended while its reader was away (rule Q13).
             let reader = &people[said.to.0];
