@@ -56,6 +56,8 @@ struct Said {
     twin: Option<u64>,
     /// The queue to which its reader was written when its sender heard that a relay has it.
     stored: Option<PeerQueueId>,
+    /// Whether its reader had not answered the first message yet.
+    unanswered: bool,
 }
 
 /// What was said so far.
@@ -146,8 +148,13 @@ impl Model {
         }
         self.said.insert(
             self.drawn,
-            Said { from, to, row, at, seen: None, shown: false, twin: None, stored: None },
+            Said { from, to, row, at, seen: None, shown: false, twin: None, stored: None, unanswered: false },
         );
+    }
+
+    /// The text drawn last is for somebody who has not answered the first message yet.
+    pub(super) fn unanswered(&mut self) {
+        self.said.get_mut(&self.drawn).unwrap().unanswered = true;
     }
 
     /// The text drawn last has the content id of the one before.

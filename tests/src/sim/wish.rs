@@ -1,7 +1,7 @@
 //! What people want: to meet, to talk, to move, to part.
 
 use beresta_client::engine::{AcceptRequest, Answer, AskId, Engine, InviteRequest};
-use beresta_client::store::contact::ContactId;
+use beresta_client::store::contact::{ContactId, ContactState};
 use beresta_client::store::{Store, StoreError};
 use beresta_proto::invite::InviteLink;
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp};
@@ -70,11 +70,15 @@ impl Sim {
 
     pub(super) fn say(&mut self, from: Who, to: Who) {
         let Some(contact) = self.contact(from, to) else { return };
+        let known = self.people[from.0].store.transaction(|tx| tx.contact(contact)).unwrap();
         let clock = self.people[from.0].clock(self.now);
         let text = self.model.next_text();
         let said = self.wish(from, |engine, store| engine.send(store, contact, &text, clock));
         if let Ok(sent) = said {
             self.model.accepted(from, to, sent.row, self.now);
+            if known.state == ContactState::Meeting {
+                self.model.unanswered();
+            }
         }
     }
 

@@ -81,13 +81,22 @@ impl Model {
             // The sender is told after 21 days. Who made the invite was away for longer than its queue is read out, or took it
             // back, and with it what came to its queue.
             let late = now.since(BEGIN) > TtlClass::ThreeWeeks.millis() || self.revoked.contains(&said.to);
-            let stranger = !knows(&mut people[said.to.0], &self.people[said.from.0]);
+            // Of whoever is known only since a later one, the first message may have ended at the relay, and what came behind it.
+            let stranger = said.unanswered || !knows(&mut people[said.to.0], &self.people[said.from.0]);
             // Its queue may have ended while its reader was away (rule Q13).
             let reader = &people[said.to.0];
             let homes = relays.iter().enumerate().filter(|(at, _)| self.homes.contains(&(said.to, At(*at))));
             let unheard = homes.into_iter().any(|(_, relay)| relay.disk.was_unheard());
             let ended = was_away(reader, QUEUE_MS) || (unheard && was_away(reader, UNHEARD_MS));
-            if (late && stranger) || ended || self.left_unread(said.to, reader) || self.may_be_lost(said) {
+            // A relay counts from the first time that it stored a text (rule Q9), its sender from the last that they heard of it.
+            let weeks = TtlClass::ThreeWeeks.millis();
+            let over = was_away(reader, weeks) && now.since(said.at) > weeks;
+            if (late && stranger)
+                || ended
+                || over
+                || self.left_unread(said.to, reader)
+                || self.may_be_lost(said)
+            {
                 return Ok(());
             }
         }
