@@ -5,19 +5,8 @@ use alloc::vec::Vec;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::frame::{Frame, RequestId};
 use crate::id::{BlobId, ReadId};
-use crate::key::{CapabilityHash, Signature, VerifyingKey};
+use crate::key::{CapabilityHash, Credit, Signature, VerifyingKey};
 use crate::limits::{BLOB, BLOB_HOURS, SUBSCRIPTIONS};
-
-/// An invite credit (rule Q2): carried, not yet asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Credit(pub [u8; 32]);
-
-impl core::fmt::Debug for Credit {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self(_) = self;
-        f.write_str("Credit(..)")
-    }
-}
 
 /// One queue to subscribe to, and the proof that its reader asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,9 +114,9 @@ mod kind {
 fn put_credit(w: &mut Writer, credit: Option<&Credit>) {
     match credit {
         None => w.u8(0),
-        Some(Credit(bytes)) => {
+        Some(credit) => {
             w.u8(1);
-            w.put(bytes);
+            credit.encode(w);
         }
     }
 }
@@ -135,7 +124,7 @@ fn put_credit(w: &mut Writer, credit: Option<&Credit>) {
 fn take_credit(r: &mut Reader<'_>) -> Result<Option<Credit>, DecodeError> {
     match r.u8()? {
         0 => Ok(None),
-        1 => Ok(Some(Credit(r.array()?))),
+        1 => Ok(Some(Credit::decode(r)?)),
         code => Err(DecodeError::Unknown { what: "credit", code: u32::from(code) }),
     }
 }

@@ -99,6 +99,10 @@ secret!(
     SigningKey
 );
 secret!(
+    /// Pays for queues and blobs at a relay that asks for it (rule Q2). Its text is in [`crate::credit`].
+    Credit
+);
+secret!(
     /// The seed of an X-Wing private key: what is kept of an [`EpochSecret`].
     EpochSeed
 );

@@ -24,6 +24,7 @@ pub mod capsule;
 pub mod codec;
 pub mod command;
 pub mod content;
+pub mod credit;
 pub mod descriptor;
 pub mod envelope;
 pub mod frame;

@@ -43,10 +43,13 @@ pub enum Refusal {
     /// The relay's operator makes no new queues and blobs for now. What is there goes on.
     #[error("the relay takes nobody new")]
     Closed,
+    /// The relay makes queues and blobs only for a credit, and this was none that is good (rule Q2).
+    #[error("the relay asks for a code of its operator")]
+    NoCredit,
 }
 
 impl Refusal {
-    const ALL: [(u8, Self); 8] = [
+    const ALL: [(u8, Self); 9] = [
         (1, Self::Gone),
         (2, Self::Claimed),
         (3, Self::Exists),
@@ -55,6 +58,7 @@ impl Refusal {
         (6, Self::Unopenable),
         (7, Self::Failed),
         (8, Self::Closed),
+        (9, Self::NoCredit),
     ];
 }
 

@@ -24,6 +24,19 @@ pub enum Request {
     Drain,
     /// Delete a queue with all that is in it. [`Reply::Done`], [`Reply::Gone`], [`Reply::Failed`].
     DeleteQueue([u8; QUEUE_ID]),
+    /// Serve who has a credit. [`Reply::Done`], [`Reply::Full`], [`Reply::Failed`].
+    Grant {
+        /// The name under which it is kept ([`crate::queue::CreditName`]). The credit itself does not come here.
+        name: [u8; 32],
+        /// How many queues and blobs it pays for.
+        makes: u32,
+        /// Whole days for which it is good.
+        days: u16,
+    },
+    /// What there is of credits. [`Reply::Credits`], [`Reply::Failed`].
+    Credits,
+    /// Take one back. [`Reply::Done`], [`Reply::Gone`], [`Reply::Failed`].
+    Revoke(u64),
 }
 
 impl core::fmt::Debug for Request {
@@ -34,6 +47,9 @@ impl core::fmt::Debug for Request {
             Self::Resume => "Resume",
             Self::Drain => "Drain",
             Self::DeleteQueue(_) => "DeleteQueue(..)",
+            Self::Grant { name: _, makes: _, days: _ } => "Grant(..)",
+            Self::Credits => "Credits",
+            Self::Revoke(_) => "Revoke(..)",
         })
     }
 }
@@ -44,14 +60,29 @@ impl core::fmt::Debug for Request {
 pub enum Reply {
     /// Done, and on the disk where it has to last.
     Done,
-    /// There is no such queue.
+    /// There is no such queue, or credit.
     Gone,
+    /// There are too many.
+    Full,
     /// The relay could not do it.
     Failed,
     /// This was no request of this version.
     NotUnderstood,
     /// How it is.
     Status(Status),
+    /// The credits that have not ended.
+    Credits(Vec<Credit>),
+}
+
+/// What is kept of a credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credit {
+    /// Names it.
+    pub id: u64,
+    /// How many queues and blobs it still pays for.
+    pub left: u32,
+    /// Whole days until it ends, the running one among them.
+    pub days: u64,
 }
 
 /// How a relay is.

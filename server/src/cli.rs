@@ -6,6 +6,7 @@ mod doctor;
 mod fault;
 mod harden;
 mod hold;
+mod invite;
 mod locale;
 mod log;
 mod moving;
@@ -74,7 +75,7 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
 
 fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     let (mut name, mut found) = found.subcommand().ok_or(Fault::Internal)?;
-    if name == "config" || name == "keys" {
+    if matches!(name, "config" | "keys" | "invite") {
         (name, found) = found.subcommand().ok_or(Fault::Internal)?;
     }
     if name == "selftest" {
@@ -102,6 +103,9 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
             let id = control::queue_id(&typed).ok_or(Fault::BadId)?;
             control::order(&dir, Request::DeleteQueue(id), "deleted", text)
         }
+        "create" => invite::create(found, &dir, text),
+        "list" => invite::list(&dir, found.get_flag("json"), text),
+        "revoke" => invite::revoke(found, &dir, text),
         "what-i-hold" => what_i_hold(found, &dir, text),
         _ => Err(Fault::Internal),
     };
@@ -202,7 +206,8 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     };
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let held_of_all = usize::try_from(setup.config.memory).unwrap_or(usize::MAX);
-    let limits = Limits { held_of_all, ..Limits::default() };
+    let asks_credit = !setup.config.open;
+    let limits = Limits { asks_credit, held_of_all, ..Limits::default() };
     let mut relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
     relay.handle_paused(home.has(Name::Paused));
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;

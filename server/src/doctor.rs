@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use beresta_proto::descriptor::Policy;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use crate::admin::Request;
@@ -77,6 +78,8 @@ pub enum Finding {
     DiskFull,
     /// The operator lets nobody new in.
     Paused,
+    /// What the relay signed says otherwise than its settings whether it is open to anybody.
+    OtherPolicy,
     /// The relay was exported to run elsewhere.
     Moved,
 }
@@ -99,6 +102,7 @@ impl Finding {
             | Self::Buffers { roomy: false }
             | Self::DiskSmall { .. }
             | Self::Paused
+            | Self::OtherPolicy
             | Self::Descriptor { days: Some(_) } => Verdict::Warning,
             Self::Broken(_)
             | Self::Readable(_)
@@ -135,11 +139,15 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         let left = descriptor.not_after.since(now);
         found.push(Finding::Descriptor { days: (left > 0).then_some(left / DAY_MS) });
     }
+    let policy = descriptor.as_ref().map(|one| one.policy);
     found.push(clock(&home, descriptor.map_or(Timestamp(0), |one| one.not_before), now));
     if let Ok(config) = Config::read(&home) {
         let runs = net::ask(&home, Request::Status).is_ok();
         found.push(if runs { Finding::Running } else { Finding::Port(net::port(config.listen)) });
         found.extend(disk(dir, &home, &config));
+        if policy.is_some_and(|signed| signed.has(Policy::OPEN) != config.open) {
+            found.push(Finding::OtherPolicy);
+        }
     }
     found.push(Finding::Buffers { roomy: net::buffers_are_roomy() });
     let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
@@ -248,6 +256,24 @@ mod tests {
         assert_eq!(after(77), Finding::Descriptor { days: Some(12) });
         assert_eq!(after(77).verdict(), Verdict::Warning);
         assert_eq!((after(91), after(91).verdict()), (Finding::Descriptor { days: None }, Verdict::Failure));
+    }
+
+    #[test]
+    fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
+        let dir = relay("127.0.0.1:0", now());
+        let told = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherPolicy);
+        assert!(!told());
+        write(dir.path(), "listen = \"127.0.0.1:0\"\nopen = false\n");
+        assert!(told());
+        let wish = Wish {
+            dir: dir.path().to_path_buf(),
+            listen: None,
+            public: Vec::new(),
+            operator: None,
+            identity: None,
+        };
+        init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
+        assert!(!told());
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Keeps queues and blobs durably and in order, for a limited time (rules Q1 to Q13, B1 to B5).
+//! Keeps queues and blobs durably and in order, for a limited time (rules Q1 to Q13, B1 to B5), and what they are paid with.
 //!
 //! An engine takes one operation and answers once. It knows no link, subscriber or clock, and draws nothing that can be
 //! seen: names come from a [`Namer`], `now` comes with the operation, and who may ask was checked by the relay's core, save for the
 //! capability of an [`Op::Append`], which only the engine can compare. What to answer is decided by [`rules`], the same
 //! for every engine; engines differ in where they keep things.
 
+pub mod credit;
 pub mod guard;
 mod health;
 pub mod memory;
@@ -16,8 +17,9 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
 
+pub use credit::{CreditId, CreditRecord};
 pub use health::{COMMIT_BINS_MS, Health};
-pub use name::{BlobName, ClaimantName, MessageName, Namer, ReadName, SendName};
+pub use name::{BlobName, ClaimantName, CreditName, MessageName, Namer, ReadName, SendName};
 
 /// A queue inside an engine: found by [`Op::Find`] or told by [`Op::MakeQueue`]. Stays the same across restarts, never
 /// leaves the relay, and says nothing about when the queue was made.
@@ -34,7 +36,7 @@ impl core::fmt::Debug for QueueRef {
 /// What is asked of an engine. Each says which [`Answer`]s it may get; [`Answer::Failed`] may answer any of them.
 #[derive(Clone)]
 pub enum Op {
-    /// Makes a queue. [`Answer::Made`], [`Answer::Exists`] (draw other ids), [`Answer::Full`].
+    /// Makes a queue. [`Answer::Made`], [`Answer::Exists`] (draw other ids), [`Answer::Full`], [`Answer::NoCredit`].
     MakeQueue {
         /// Its name for its reader.
         read: ReadName,
@@ -44,6 +46,8 @@ pub enum Op {
         read_key: VerifyingKey,
         /// With what messages are put in.
         capability: CapabilityHash,
+        /// What it is paid with, where the relay asks for it.
+        credit: Option<CreditName>,
         /// The relay's clock.
         now: Timestamp,
     },
@@ -109,7 +113,8 @@ pub enum Op {
         /// The queue.
         queue: QueueRef,
     },
-    /// Stores a blob. [`Answer::Done`] (for a repeat too), [`Answer::Exists`], [`Answer::Full`].
+    /// Stores a blob. [`Answer::Done`] (for a repeat too, which costs nothing), [`Answer::Exists`], [`Answer::Full`],
+    /// [`Answer::NoCredit`].
     PutBlob {
         /// Its name.
         blob: BlobName,
@@ -119,6 +124,8 @@ pub enum Op {
         hours: u16,
         /// Its bytes, [`beresta_proto::limits::BLOB`].
         sealed: Vec<u8>,
+        /// What it is paid with, where the relay asks for it.
+        credit: Option<CreditName>,
         /// The relay's clock.
         now: Timestamp,
     },
@@ -144,6 +151,28 @@ pub enum Op {
         blob: BlobName,
         /// The key under which the deletion verified.
         owner: VerifyingKey,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Grants a credit, for its operator. [`Answer::Done`], [`Answer::Exists`], [`Answer::Full`] at
+    /// [`credit::MOST`] of them.
+    Grant {
+        /// Its name.
+        credit: CreditName,
+        /// How many queues and blobs it pays for.
+        makes: u32,
+        /// Whole days for which it is good.
+        days: u16,
+        /// The relay's clock.
+        now: Timestamp,
+    },
+    /// Takes a credit back. What was made with it stays. [`Answer::Done`], [`Answer::Gone`].
+    Revoke {
+        /// Which.
+        credit: CreditId,
+    },
+    /// Lists credits that have not ended, by their ids. [`Answer::Credits`].
+    Credits {
         /// The relay's clock.
         now: Timestamp,
     },
@@ -225,6 +254,10 @@ pub enum Answer {
     },
     /// What is held.
     Stats(Stats),
+    /// It was not paid for: no such credit, used up or over. Nothing was made.
+    NoCredit,
+    /// Credits.
+    Credits(Vec<CreditRecord>),
     /// The engine failed inside. Nothing of the operation is stored.
     Failed,
 }
@@ -258,6 +291,8 @@ pub struct Stats {
     pub tombstones: u64,
     /// Blobs.
     pub blobs: u64,
+    /// Credits.
+    pub credits: u64,
     /// Bytes that count against the cap ([`rules::Cost`]).
     pub used: u64,
     /// The hour in which the first of the waiting messages ends. When a message came is not kept.
@@ -281,7 +316,9 @@ pub trait QueueEngine: Send + Sync + 'static {
 impl core::fmt::Debug for Op {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::MakeQueue { read: _, send: _, read_key: _, capability: _, now: _ } => "MakeQueue(..)",
+            Self::MakeQueue { read: _, send: _, read_key: _, capability: _, credit: _, now: _ } => {
+                "MakeQueue(..)"
+            }
             Self::Renew { queues: _, now: _ } => "Renew(..)",
             Self::Find { read: _ } => "Find(..)",
             Self::FindSend { send: _ } => "FindSend(..)",
@@ -289,10 +326,13 @@ impl core::fmt::Debug for Op {
             Self::Fetch { queue: _, after: _, max_messages: _, max_bytes: _, now: _ } => "Fetch(..)",
             Self::Acknowledge { queue: _, upto: _, now: _ } => "Acknowledge(..)",
             Self::DeleteQueue { queue: _ } => "DeleteQueue(..)",
-            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, now: _ } => "PutBlob(..)",
+            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, credit: _, now: _ } => "PutBlob(..)",
             Self::FindBlob { blob: _, now: _ } => "FindBlob(..)",
             Self::ClaimBlob { blob: _, claimant: _, now: _ } => "ClaimBlob(..)",
             Self::DeleteBlob { blob: _, owner: _, now: _ } => "DeleteBlob(..)",
+            Self::Grant { credit: _, makes: _, days: _, now: _ } => "Grant(..)",
+            Self::Revoke { credit: _ } => "Revoke(..)",
+            Self::Credits { now: _ } => "Credits(..)",
             Self::Expire { now: _, limit: _ } => "Expire(..)",
             Self::Stats => "Stats",
         })
@@ -319,6 +359,8 @@ impl core::fmt::Debug for Answer {
             Self::Full => "Full",
             Self::Expired { deleted: _, drained: _, more: _ } => "Expired(..)",
             Self::Stats(_) => "Stats(..)",
+            Self::NoCredit => "NoCredit",
+            Self::Credits(_) => "Credits(..)",
             Self::Failed => "Failed",
         })
     }

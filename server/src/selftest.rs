@@ -65,6 +65,9 @@ pub enum Trouble {
     /// Its operator lets nobody new in.
     #[error("it lets nobody new in")]
     Closed,
+    /// It serves only who has a code of its operator.
+    #[error("it asks for a code")]
+    AsksCredit,
     /// It has no room left, or too much to do.
     #[error("it is full, or busy")]
     Busy,
@@ -181,6 +184,7 @@ async fn check(relay: &RelayAddress, line: &mut Visit, off: impl FnOnce(u64)) ->
 const fn trouble(reply: &Reply) -> Trouble {
     match reply {
         Reply::Refused(Refusal::Closed) => Trouble::Closed,
+        Reply::Refused(Refusal::NoCredit) => Trouble::AsksCredit,
         Reply::Refused(Refusal::Full | Refusal::RateLimited | Refusal::Failed) => Trouble::Busy,
         Reply::Refused(Refusal::Claimed | Refusal::Gone | Refusal::Exists | Refusal::Unopenable)
         | Reply::Done

@@ -12,6 +12,8 @@
 mod carve;
 #[path = "queue_conformance/crash.rs"]
 mod crash;
+#[path = "queue_conformance/credits.rs"]
+mod credits;
 #[path = "queue_conformance/days.rs"]
 mod days;
 #[path = "queue_conformance/disk.rs"]
@@ -36,10 +38,10 @@ mod volatile;
 macro_rules! suite {
     ($($test:ident $(with $cap:expr)?;)*) => {
         mod memory {
-            $(#[test] fn $test() { crate::suite::$test(crate::rig::Rig::memory(crate::cap!($($cap)?))); })*
+            $(#[test] fn $test() { super::$test(crate::rig::Rig::memory(crate::cap!($($cap)?))); })*
         }
         mod sqlite {
-            $(#[test] fn $test() { crate::suite::$test(crate::rig::Rig::sqlite(crate::cap!($($cap)?))); })*
+            $(#[test] fn $test() { super::$test(crate::rig::Rig::sqlite(crate::cap!($($cap)?))); })*
         }
     };
 }
@@ -53,6 +55,8 @@ macro_rules! cap {
     };
 }
 use cap;
+use credits::*;
+use suite::*;
 
 suite! {
     a_queue_is_found_by_its_read_id;
@@ -77,4 +81,7 @@ suite! {
     a_relay_that_was_off_for_a_year_still_has_its_queues;
     many_queues_end_in_small_steps;
     a_queue_that_never_was_is_gone;
+    a_credit_pays_for_as_much_as_it_says_and_for_no_repeat;
+    a_credit_that_is_over_taken_back_or_never_was_pays_for_nothing;
+    there_are_as_many_credits_as_one_answer_has_room_for;
 }

@@ -6,6 +6,7 @@ use beresta_proto::capsule::{Capsule, SealedReply, SendOrder, SendReply, Session
 use beresta_proto::codec::{Reader, Writer};
 use beresta_proto::command::Command;
 use beresta_proto::content::Content;
+use beresta_proto::credit::CreditCode;
 use beresta_proto::descriptor::{EpochKey, UnverifiedDescriptor};
 use beresta_proto::envelope::Envelope;
 use beresta_proto::frame::{Frame, RequestId};
@@ -62,6 +63,7 @@ fn everything_reads(bytes: &[u8], text: &str) {
     for text in [text, &format!("beresta:{text}"), &format!("https://x#beresta:{text}")] {
         let _ = InviteLink::from_link(text);
         let _ = RelayAddress::from_link(text);
+        let _ = CreditCode::from_code(text);
     }
 }
 

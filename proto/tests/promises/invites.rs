@@ -3,8 +3,10 @@
 use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::bundle::Bundle;
 use beresta_proto::codec::{DecodeError, Reader, Writer};
+use beresta_proto::credit::{CREDIT_SCHEME, CreditCode};
+use beresta_proto::id::RelayId;
 use beresta_proto::invite::{BlobError, INVITE_SCHEME, InviteLink, LinkError, Offer};
-use beresta_proto::key::BlobKey;
+use beresta_proto::key::{BlobKey, Credit};
 use beresta_proto::label;
 use beresta_proto::route::Route;
 use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
@@ -250,4 +252,21 @@ proptest! {
         exact(&address, &address.to_bytes(), RelayAddress::from_bytes);
         prop_assert_eq!(RelayAddress::from_link(&address.to_link()).unwrap(), address);
     }
+}
+
+#[test]
+fn a_code_of_an_operator_is_read_as_it_was_written_and_a_damaged_one_is_told() {
+    let credit = CreditCode { relay: RelayId([6; 32]), credit: Credit::take(&mut [7; 32]) };
+    let code = credit.to_code();
+    assert_eq!(CreditCode::from_code(&format!(" {}\n", code.as_str())), Ok(credit));
+    assert_eq!(CreditCode::from_code(&code.replace("beresta-credit:", "beresta:")), Err(LinkError::Scheme));
+    for at in CREDIT_SCHEME.len()..code.len() {
+        let mut changed = String::from(code.as_str());
+        changed.replace_range(at..=at, if changed.as_bytes()[at] == b'A' { "B" } else { "A" });
+        assert_eq!(CreditCode::from_code(&changed), Err(LinkError::Damaged), "letter {at} changed");
+    }
+    // Of the length of something else.
+    let (invite, ..) = link(6);
+    let long = invite.to_link().replace("beresta:", CREDIT_SCHEME);
+    assert!(matches!(CreditCode::from_code(&long), Err(LinkError::Malformed(_))));
 }

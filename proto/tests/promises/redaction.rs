@@ -7,7 +7,7 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::bundle::{Bundle, IdentityPublic, SignedPreKey};
 use beresta_proto::capsule::{Capsule, SendOrder, SendReply, Session, Tag};
 use beresta_proto::codec::{Reader, Writer};
-use beresta_proto::command::{Command, Credit, Subscription};
+use beresta_proto::command::{Command, Subscription};
 use beresta_proto::content::{Body, Content, Route as Between, Timer};
 use beresta_proto::descriptor::{Descriptor, EpochKey, Policy, UnverifiedDescriptor};
 use beresta_proto::envelope::Envelope;
@@ -17,8 +17,8 @@ use beresta_proto::id::{
 };
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{
-    BlobKey, CapabilityHash, EnvelopeKey, EpochSecret, EpochSeed, SendCapability, SessionKey, Signature,
-    SigningKey, VerifyingKey,
+    BlobKey, CapabilityHash, Credit, EnvelopeKey, EpochSecret, EpochSeed, SendCapability, SessionKey,
+    Signature, SigningKey, VerifyingKey,
 };
 use beresta_proto::reply::{Heard, Push, Reply};
 use beresta_proto::route::Route;
@@ -89,7 +89,7 @@ fn secrets_show_no_byte() {
         &CapabilityHash([P; 32]),
         &VerifyingKey([P; 32]),
         &Signature([P; 64]),
-        &Credit([P; 32]),
+        &Credit::take(&mut [P; 32]),
         &Exporter([P; 32]),
     ]), @r"
     SendCapability(..)

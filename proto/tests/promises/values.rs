@@ -3,7 +3,7 @@
 use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::auth::Exporter;
 use beresta_proto::bundle::{Bundle, IdentityPublic, SignedPreKey};
-use beresta_proto::command::{Command, Credit, Subscription};
+use beresta_proto::command::{Command, Subscription};
 use beresta_proto::content::{Body, Content, Route as Between, SeenEpoch, Timer};
 use beresta_proto::descriptor::{Descriptor, EpochKey, Policy};
 use beresta_proto::envelope::{Bucket, Envelope};
@@ -12,7 +12,8 @@ use beresta_proto::id::{
 };
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{
-    BlobKey, CapabilityHash, EnvelopeKey, EpochSecret, SendCapability, Signature, SigningKey, VerifyingKey,
+    BlobKey, CapabilityHash, Credit, EnvelopeKey, EpochSecret, SendCapability, Signature, SigningKey,
+    VerifyingKey,
 };
 use beresta_proto::limits::{ADDRESSES, BLOB, BLOB_HOURS, NAME_BYTES, RECEIPTS, ROUTES, SUBSCRIPTIONS};
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
@@ -183,7 +184,7 @@ pub(crate) fn command(rng: &mut Seeded) -> Command {
     let queue = ReadId::random(rng);
     let blob = BlobId::random(rng);
     let signature = Signature(rng.array());
-    let credit = rng.coin().then(|| Credit(rng.array()));
+    let credit = rng.coin().then(|| Credit::random(rng));
     match rng.upto(8) {
         0 => Command::Descriptor,
         1 => Command::MakeQueue {
@@ -229,6 +230,7 @@ pub(crate) fn reply(rng: &mut Seeded) -> Reply {
                 Refusal::Unopenable,
                 Refusal::Failed,
                 Refusal::Closed,
+                Refusal::NoCredit,
             ][rng.upto(7)],
         ),
         1 => Reply::Done,

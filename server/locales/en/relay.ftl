@@ -14,6 +14,10 @@ about-status = Says how a relay that runs is, in round numbers.
 about-pause = Lets nobody new in: no new queues and invites, until “resume”. Conversations that are there go on.
 about-resume = Lets new people in again.
 about-drain = Sends everybody away, who come back by themselves, and stops the relay.
+about-invite = About codes for people whom the relay serves although it is not open to everybody.
+about-invite-create = Makes a code and prints it, to be given to one person.
+about-invite-list = Lists the codes that are good, by their ids, with what is left of each.
+about-invite-revoke = Takes a code back. What was made with it stays.
 about-delete = Deletes one queue with all that waits in it, by the id that somebody told you.
 about-hold = Counts what the relay holds: for its operator, and for a lawyer.
 help-dir = The relay's folder.
@@ -28,6 +32,9 @@ help-export-file = The file to write. It must not be there.
 help-import-file = The file that “export” wrote.
 help-backup = Writes keys, descriptor and settings only, and lets the relay run on: for the case that the machine is lost.
 help-via = The relay's address, as “address” prints it and as people have it.
+help-makes = How many queues and invites the code pays for; else 500. A person needs a queue for each contact, and a queue and an invite for each whom they invite.
+help-days = For how many days the code is good; else 365.
+help-credit = The id of a code, as “invite create” and “invite list” say it; or - to read the code itself from standard input.
 help-id = An id of the queue, for reading or for sending: 48 hex digits or 32 letters.
 help-lang = Language of the texts: en or ru.
 help-help = Prints this help.
@@ -54,6 +61,7 @@ config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600
 config-log = log = "info" (or "warn" or "error", in quotes, once)
 config-volatile = volatile = false (or true, once)
 config-metrics = metrics = "127.0.0.1:9464" (127.0.0.1 or [::1] and a port, in quotes, once)
+config-open = open = true (or false, once)
 
 doctor-files = Settings, keys and descriptor fit together.
 doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
@@ -64,6 +72,7 @@ doctor-descriptor = The descriptor is valid for { $days } days more.
 doctor-clock = The clock fits what the relay wrote. Compare it with another one: date -u
 doctor-clock-behind = The clock stands before the time at which the relay's own files were written. Set it, or clients will refuse the relay: timedatectl set-ntp true
 doctor-clock-not-set = The clock was not yet set from the network. Switch that on, or wait: timedatectl set-ntp true
+doctor-other-policy = What the relay says of itself does not fit “open” in relay.toml. Sign it anew, with the identity key: beresta-relay init --dir { $dir } --identity FILE
 doctor-running = The relay runs and listens.
 doctor-port-free = The relay does not run. Its port is free.
 doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it, or change “listen” in relay.toml.
@@ -88,6 +97,7 @@ selftest-other-relay = another relay answers, or somebody in between. Compare th
 selftest-stale = its descriptor is not valid now. Renew it there by “init”, or set the clock that is wrong: date -u
 selftest-no-key = it hands out no key of today. Look at its clock and its log.
 selftest-closed = it lets nobody new in. Undo it there by: beresta-relay resume
+selftest-asks-credit = it answers, and serves only people who have a code of its operator. More can't be tried without one.
 selftest-busy = it is full, or has too much to do. Look there: beresta-relay status
 selftest-ended = the line broke. Try again; if it stays so, look at the relay's log.
 selftest-silent = no answer came. The line is bad, or the relay has too much to do.
@@ -106,6 +116,11 @@ paused = Nobody new is let in from now on, also after a restart. Undo it by: res
 resumed = New people are let in again.
 draining = Everybody is being sent away; then the relay stops. It is over when “status” finds no relay that runs.
 deleted = The queue is gone, with all that waited in it. Its reader learns that, and may make another one.
+invite-made = A code for one person, good for { $makes } queues and invites within { $days } days. Give it to them by a way that nobody else reads; they type: beresta relay credit. Its id, to take it back: { $id }
+invite-open = The relay is open: it asks nobody for a code. Write open = false into relay.toml, call “init” and start the relay again.
+invite-none = There are no codes.
+invite-one = { $id }: { $left } left, { $days } days
+invite-revoked = The code is good for nothing any more. Who used it keeps what they have.
 status-running = beresta-relay { $version } has been running for { $hours } hours.
 status-links = Connections: { $count }
 status-disk = Of the disk that it may use: { $percent } %
@@ -119,6 +134,7 @@ hold-queues = Queues: { $count }
 hold-messages = Messages waiting: { $count }
 hold-tombstones = Ids of messages that are gone, as keyed hashes: { $count }
 hold-blobs = Sealed invites: { $count }
+hold-credits = Codes of yours, as keyed hashes: { $count }
 hold-bytes = Bytes used: { $count }
 hold-first-end = The oldest class of waiting messages ends in the hour of { $hour } UTC.
 hold-nothing-waits = No message waits.
@@ -150,6 +166,9 @@ error-denied = The relay in this folder belongs to somebody else. Call the comma
 error-no-answer = The relay did not do it. See what it wrote into its log.
 error-bad-address = This is no address of a relay. It begins with “beresta-relay:”; print it by: beresta-relay address --dir DIR
 error-bad-id = This is no id of a queue: 48 hex digits or 32 letters.
+error-bad-credit = This is no code and no id of one. An id has 16 hex digits; a code begins with “beresta-credit:”.
+error-no-credit = There is no such code: it was taken back, or is over.
+error-many-credits = There are 1024 codes, as many as there can be. Take back some that nobody uses: beresta-relay invite list
 error-no-queue = There is no queue with this id here.
 error-moved = This relay was exported to run elsewhere. Two relays with one address would lose messages and alarm everybody. If the export was never imported: beresta-relay run --take-back
 error-running = The relay runs. Stop it first: beresta-relay drain

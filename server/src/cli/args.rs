@@ -89,6 +89,33 @@ pub(crate) fn command(text: &Text) -> Command {
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
         .subcommand(sub("check", "about-config-check", "beresta-relay config check --dir DIR"));
+    let number = |name: &'static str, value: &'static str, help: &str, most: i64| {
+        option(name, value, help).value_parser(value_parser!(u32).range(1..=most))
+    };
+    let invite = base(Command::new("invite"), text)
+        .about(text.say("about-invite"))
+        .override_usage("beresta-relay invite create | list | revoke --dir DIR")
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand_help_heading(text.say("heading-commands"))
+        .subcommands([
+            sub(
+                "create",
+                "about-invite-create",
+                "beresta-relay invite create --dir DIR [--makes N] [--days DAYS]",
+            )
+            .arg(number("makes", "N", "help-makes", 1_000_000))
+            .arg(number("days", "DAYS", "help-days", 3_650)),
+            sub("list", "about-invite-list", "beresta-relay invite list --dir DIR [--json]")
+                .arg(flag("json", "help-json")),
+            sub("revoke", "about-invite-revoke", "beresta-relay invite revoke --dir DIR ID|-").arg(
+                Arg::new("id")
+                    .value_name("ID|-")
+                    .required(true)
+                    .help(text.say("help-credit"))
+                    .help_heading(text.say("heading-options")),
+            ),
+        ]);
     let selftest = base(Command::new("selftest"), text)
         .about(text.say("about-selftest"))
         .override_usage("beresta-relay selftest --via ADDRESS")
@@ -103,11 +130,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | export | import | keys rotate | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | invite create | invite list | invite revoke | export | import | keys rotate | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, export, import, keys, hold])
+        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, invite, export, import, keys, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

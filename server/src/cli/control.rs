@@ -21,7 +21,9 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
             Ok(())
         }
         Reply::Gone => Err(Fault::NoQueue),
-        Reply::Failed | Reply::NotUnderstood | Reply::Status(_) => Err(Fault::Refused),
+        Reply::Full | Reply::Failed | Reply::NotUnderstood | Reply::Status(_) | Reply::Credits(_) => {
+            Err(Fault::Refused)
+        }
     }
 }
 

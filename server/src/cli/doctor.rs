@@ -67,6 +67,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Disk => text.say("doctor-disk"),
         Finding::DiskSmall { mib } => text.say_with("doctor-disk-small", &[("mib", &mib.to_string())]),
         Finding::DiskFull => text.say("doctor-disk-full"),
+        Finding::OtherPolicy => here("doctor-other-policy"),
         Finding::Paused => text.say("status-paused"),
         Finding::Moved => Fault::Moved.words(text),
     }

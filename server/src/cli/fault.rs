@@ -28,6 +28,10 @@ pub(crate) enum Fault {
     /// What was typed is no address of a relay.
     BadAddress,
     NoQueue,
+    /// What was typed is no code, and no id of one.
+    BadCredit,
+    NoCredit,
+    ManyCredits,
     Refused,
     Queues(OpenError),
     Internal,
@@ -90,17 +94,19 @@ impl Fault {
             )
             | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
             | Self::Refused
+            | Self::ManyCredits
             | Self::Queues(_)
             | Self::Internal => INTERNAL,
             Self::Admin(AdminError::NotRunning) => NETWORK,
             Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
             Self::Transfer(_) => INTERNAL,
             Self::BadId
+            | Self::BadCredit
             | Self::BadAddress
             | Self::NoPassphrase
             | Self::ShortPassphrase
             | Self::PassphrasesDiffer => USAGE,
-            Self::NoQueue => NOT_FOUND,
+            Self::NoQueue | Self::NoCredit => NOT_FOUND,
         })
     }
 
@@ -124,6 +130,9 @@ impl Fault {
             Self::ShortPassphrase => text.say("error-short-passphrase"),
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),
+            Self::BadCredit => text.say("error-bad-credit"),
+            Self::NoCredit => text.say("error-no-credit"),
+            Self::ManyCredits => text.say("error-many-credits"),
             Self::Queues(error) => text.say(queues(error)),
         }
     }
@@ -201,6 +210,7 @@ fn form(key: Key, text: &Text) -> String {
         Key::Log => "config-log",
         Key::Volatile => "config-volatile",
         Key::Metrics => "config-metrics",
+        Key::Open => "config-open",
     })
 }
 

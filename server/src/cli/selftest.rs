@@ -64,6 +64,7 @@ const fn key(trouble: Trouble) -> &'static str {
         Trouble::Stale => "selftest-stale",
         Trouble::NoKey => "selftest-no-key",
         Trouble::Closed => "selftest-closed",
+        Trouble::AsksCredit => "selftest-asks-credit",
         Trouble::Busy => "selftest-busy",
         Trouble::Link(VisitError::Ended) => "selftest-ended",
         Trouble::Link(VisitError::Silent) => "selftest-silent",

@@ -25,6 +25,7 @@ fn busy() -> Figures {
         links: 1_237,
         roomy: true,
         held: Stats {
+            credits: 0,
             queues: 70_001,
             messages: 313,
             tombstones: 99,

@@ -14,21 +14,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use beresta_proto::id::{ReadId, SendId};
-use beresta_proto::time::{HOUR_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixListener;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::survey::Survey;
-use crate::admin::{QUEUE_ID, Reply, Request, Status, bin, percent};
+use crate::admin::{Credit, QUEUE_ID, Reply, Request, Status, bin, percent};
 use crate::clock;
 use crate::home::{Home, Name};
 use crate::metrics::Figures;
-use crate::queue::{Answer, Op};
+use crate::queue::{Answer, CreditId, CreditName, CreditRecord, Op};
 
-/// Bytes of the longest line, either way.
+/// Bytes of the longest request.
 const LONGEST: u64 = 4 * 1024;
+/// Bytes of the longest answer: as many credits as there can be.
+const LONGEST_ANSWER: u64 = 256 * 1024;
 /// From a connection to the end of its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// After which it is listened again when that failed.
@@ -64,7 +66,7 @@ pub fn ask(home: &Home, request: Request) -> Result<Reply, AdminError> {
     line.push(b'\n');
     socket.write_all(&line).map_err(no_answer)?;
     let mut answer = Vec::new();
-    io::BufReader::new(socket.take(LONGEST)).read_until(b'\n', &mut answer).map_err(no_answer)?;
+    io::BufReader::new(socket.take(LONGEST_ANSWER)).read_until(b'\n', &mut answer).map_err(no_answer)?;
     serde_json::from_slice(&answer).map_err(|_| AdminError::NoAnswer)
 }
 
@@ -139,6 +141,12 @@ impl Desk {
             Request::Resume => self.pause(false),
             Request::Drain => Reply::Done,
             Request::DeleteQueue(id) => self.delete_queue(id).await,
+            Request::Grant { name, makes, days } => {
+                let (credit, now) = (CreditName(name), clock::now());
+                self.about_credits(Op::Grant { credit, makes, days, now }).await
+            }
+            Request::Credits => self.about_credits(Op::Credits { now: clock::now() }).await,
+            Request::Revoke(id) => self.about_credits(Op::Revoke { credit: CreditId(id) }).await,
         }
     }
 
@@ -166,6 +174,23 @@ impl Desk {
         }
         self.survey.hub.pause(paused);
         Reply::Done
+    }
+
+    async fn about_credits(&self, op: Op) -> Reply {
+        let now = clock::now();
+        match self.survey.hub.consult(op).await {
+            Answer::Done => Reply::Done,
+            Answer::Gone => Reply::Gone,
+            Answer::Full => Reply::Full,
+            Answer::Credits(list) => {
+                let shown = list.into_iter().map(|CreditRecord { id, left, ends }| {
+                    let days = ends.since(now).div_ceil(DAY_MS);
+                    Credit { id: id.0, left, days }
+                });
+                Reply::Credits(shown.collect())
+            }
+            _ => Reply::Failed,
+        }
     }
 
     /// Who complains may have either id.

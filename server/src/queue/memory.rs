@@ -2,6 +2,7 @@
 //! survives it. Answers come before [`QueueEngine::submit`] returns.
 
 mod blob;
+mod credit;
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,10 +13,11 @@ use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::rules::{self, Append, Cap, Cost, Fill, Hour};
 use super::{
-    Answer, BlobName, Completion, MessageName, Op, QueueEngine, QueueRecord, QueueRef, ReadName, SendName,
-    Stats, Stored,
+    Answer, BlobName, Completion, CreditId, CreditName, MessageName, Op, QueueEngine, QueueRecord, QueueRef,
+    ReadName, SendName, Stats, Stored,
 };
 use blob::Blob;
+use credit::Credit;
 
 /// The engine.
 pub struct MemoryEngine {
@@ -31,6 +33,7 @@ struct Held {
     queues: BTreeMap<QueueRef, Queue>,
     sends: BTreeMap<SendName, QueueRef>,
     blobs: BTreeMap<BlobName, Blob>,
+    credits: BTreeMap<CreditId, Credit>,
 }
 
 #[derive(Clone)]
@@ -73,6 +76,7 @@ impl MemoryEngine {
                 queues: BTreeMap::new(),
                 sends: BTreeMap::new(),
                 blobs: BTreeMap::new(),
+                credits: BTreeMap::new(),
             }),
         }
     }
@@ -107,8 +111,8 @@ impl QueueEngine for MemoryEngine {
 impl Held {
     fn carry_out(&mut self, op: Op) -> Answer {
         match op {
-            Op::MakeQueue { read, send, read_key, capability, now } => {
-                self.make(read, send, read_key, capability, now)
+            Op::MakeQueue { read, send, read_key, capability, credit, now } => {
+                self.make((read, send), read_key, capability, credit, now)
             }
             Op::Renew { queues, now } => {
                 for queue in queues {
@@ -140,12 +144,17 @@ impl Held {
             }
             Op::Acknowledge { queue, upto, now } => self.acknowledge(queue, upto, now),
             Op::DeleteQueue { queue } => self.forget(queue).map_or(Answer::Gone, |_| Answer::Done),
-            Op::PutBlob { blob, owner, hours, sealed, now } => self.put_blob(blob, owner, hours, sealed, now),
+            Op::PutBlob { blob, owner, hours, sealed, credit, now } => {
+                self.put_blob(blob, owner, (hours, sealed), credit, now)
+            }
             Op::FindBlob { blob, now } => {
                 self.blob(&blob, now).map_or(Answer::Gone, |held| Answer::Owner(held.owner))
             }
             Op::ClaimBlob { blob, claimant, now } => self.claim_blob(&blob, claimant, now),
             Op::DeleteBlob { blob, owner, now } => self.delete_blob(&blob, &owner, now),
+            Op::Grant { credit, makes, days, now } => self.grant(credit, makes, days, now),
+            Op::Revoke { credit } => self.revoke(credit),
+            Op::Credits { now } => self.list_credits(now),
             Op::Expire { now, limit } => self.expire(now, limit),
             Op::Stats => Answer::Stats(self.stats()),
         }
@@ -153,10 +162,10 @@ impl Held {
 
     fn make(
         &mut self,
-        read: ReadName,
-        send: SendName,
+        (read, send): (ReadName, SendName),
         key: VerifyingKey,
         capability: CapabilityHash,
+        credit: Option<CreditName>,
         now: Timestamp,
     ) -> Answer {
         let queue = rules::queue_ref(&read);
@@ -165,6 +174,9 @@ impl Held {
         }
         if !self.cap.admits_new(self.used, Cost::QUEUE) {
             return Answer::Full;
+        }
+        if !self.pay(credit, now) {
+            return Answer::NoCredit;
         }
         self.used = self.used.saturating_add(Cost::QUEUE);
         self.sends.insert(send, queue);
@@ -309,9 +321,11 @@ impl Held {
         }
         drained.sort_unstable();
         let blobs = self.expire_blobs(now, limit);
+        let credits = self.expire_credits(now);
         let kinds = [queues, messages, tombstones, blobs];
         let more = kinds.into_iter().any(|kind| kind >= limit);
-        Answer::Expired { deleted: kinds.into_iter().sum(), drained, more }
+        let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
+        Answer::Expired { deleted, drained, more }
     }
 
     fn stats(&self) -> Stats {
@@ -321,6 +335,7 @@ impl Held {
             messages: queues.clone().map(|held| held.messages.len() as u64).sum(),
             tombstones: queues.clone().map(|held| held.tombstones.len() as u64).sum(),
             blobs: self.blobs.len() as u64,
+            credits: self.credits.len() as u64,
             used: self.used,
             first_end: queues
                 .flat_map(|held| held.messages.values())

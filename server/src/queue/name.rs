@@ -3,7 +3,7 @@
 //! business of [`super`].
 
 use beresta_proto::id::{BlobId, MessageId, ReadId, SendId};
-use beresta_proto::key::VerifyingKey;
+use beresta_proto::key::{Credit, VerifyingKey};
 use ring::hmac;
 
 macro_rules! name {
@@ -41,6 +41,11 @@ name!(
     /// A [`MessageId`] in one queue, as the relay keeps it (rule Q5). 8 bytes: it is compared with the few hundred
     /// others of its queue only, and nobody without the secret can aim at one.
     MessageName, 8
+);
+
+name!(
+    /// A [`Credit`] as the relay keeps it (rule Q2).
+    CreditName, 32
 );
 
 /// Makes names. Holds the relay's secret.
@@ -94,6 +99,12 @@ impl Namer {
     #[must_use]
     pub fn claimant(&self, blob: &BlobId, key: &VerifyingKey) -> ClaimantName {
         ClaimantName(self.hash(b"claimant\0", &[&blob.0, &key.0]))
+    }
+
+    /// HMAC-SHA256 of a credit.
+    #[must_use]
+    pub fn credit(&self, credit: &Credit) -> CreditName {
+        CreditName(self.hash(b"credit\0", &[credit.expose()]))
     }
 
     /// The front of the HMAC-SHA256 of a queue's send id and a message id: the same id in two queues has two names.

@@ -8,6 +8,7 @@
 
 mod blobs;
 mod cache;
+mod credits;
 mod day;
 mod expiry;
 mod graves;
@@ -222,7 +223,12 @@ impl SqliteEngine {
 impl QueueEngine for SqliteEngine {
     fn submit(&self, op: Op, done: Completion) {
         let thread = match op {
-            Op::Find { .. } | Op::FindSend { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => {
+            Op::Find { .. }
+            | Op::FindSend { .. }
+            | Op::Fetch { .. }
+            | Op::FindBlob { .. }
+            | Op::Credits { .. }
+            | Op::Stats => {
                 let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
                 self.readers.get(turn % READERS)
             }
@@ -234,6 +240,8 @@ impl QueueEngine for SqliteEngine {
             | Op::PutBlob { .. }
             | Op::ClaimBlob { .. }
             | Op::DeleteBlob { .. }
+            | Op::Grant { .. }
+            | Op::Revoke { .. }
             | Op::Expire { .. } => self.writer.as_ref(),
         };
         let Some(thread) = thread else { return tell(done, Answer::Failed) };

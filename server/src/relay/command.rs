@@ -4,7 +4,7 @@ use beresta_proto::auth;
 use beresta_proto::command::{Command, Subscription};
 use beresta_proto::frame::{Frame, RequestId};
 use beresta_proto::id::{ReadId, SendId};
-use beresta_proto::key::{CapabilityHash, VerifyingKey};
+use beresta_proto::key::{CapabilityHash, Credit, VerifyingKey};
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::rng::Random;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
@@ -14,7 +14,7 @@ use super::output::{Claim, CloseReason, Job, LinkId};
 use super::pending::{Asked, Group, Making, Pending, Then};
 use super::tally::Kind;
 use super::{Relay, Ticket};
-use crate::queue::Op;
+use crate::queue::{CreditName, Op};
 
 impl<R: Random> Relay<R> {
     /// A whole frame came on a link.
@@ -63,14 +63,20 @@ impl<R: Random> Relay<R> {
             Command::MakeQueue { .. } | Command::PutBlob { .. } if self.paused => {
                 self.refuse(asked, Refusal::Closed);
             }
+            Command::MakeQueue { credit: None, .. } | Command::PutBlob { credit: None, .. }
+                if self.limits.asks_credit =>
+            {
+                self.refuse(asked, Refusal::NoCredit);
+            }
             Command::Descriptor => {
                 if self.afford(asked, cost::DESCRIPTOR, now) {
                     self.descriptor(asked, now);
                 }
             }
-            Command::MakeQueue { read_key, capability, credit: _ } => {
+            Command::MakeQueue { read_key, capability, credit } => {
                 if self.afford(asked, cost::ROOM, now) {
-                    self.make_queue(asked, read_key, capability, false, now);
+                    let credit = self.payment(credit.as_ref());
+                    self.make_queue(asked, (read_key, capability, credit), false, now);
                 }
             }
             Command::Subscribe(wanted) => self.subscribe(asked, wanted, now),
@@ -82,10 +88,11 @@ impl<R: Random> Relay<R> {
                 }
             }
             Command::Send { capsule } => self.send(asked, &capsule, now),
-            Command::PutBlob { blob, owner, hours, sealed, credit: _ } => {
+            Command::PutBlob { blob, owner, hours, sealed, credit } => {
                 if self.afford(asked, cost::ROOM, now) {
-                    let blob = self.namer.blob(&blob);
-                    self.engine(Pending::Plain(asked), Op::PutBlob { blob, owner, hours, sealed, now });
+                    let (blob, credit) = (self.namer.blob(&blob), self.payment(credit.as_ref()));
+                    let op = Op::PutBlob { blob, owner, hours, sealed, credit, now };
+                    self.engine(Pending::Plain(asked), op);
                 }
             }
             Command::ClaimBlob { blob, claimant, signature } => {
@@ -105,6 +112,11 @@ impl<R: Random> Relay<R> {
         }
     }
 
+    /// What is paid with, at a relay that asks for it. An open one takes nothing.
+    fn payment(&self, credit: Option<&Credit>) -> Option<CreditName> {
+        credit.filter(|_| self.limits.asks_credit).map(|credit| self.namer.credit(credit))
+    }
+
     fn descriptor(&mut self, asked: Asked, now: Timestamp) {
         let reply = Reply::Descriptor {
             descriptor: self.descriptor.clone(),
@@ -117,16 +129,16 @@ impl<R: Random> Relay<R> {
     pub(super) fn make_queue(
         &mut self,
         asked: Asked,
-        read_key: VerifyingKey,
-        capability: CapabilityHash,
+        (read_key, capability, credit): (VerifyingKey, CapabilityHash, Option<CreditName>),
         again: bool,
         now: Timestamp,
     ) {
         let read_id = ReadId::random(&mut self.rng);
         let send_id = SendId::random(&mut self.rng);
         let (read, send) = (self.namer.read(&read_id), self.namer.send(&send_id));
-        let making = Making { read_id, send_id, read_key, capability, again };
-        self.engine(Pending::Make(asked, making), Op::MakeQueue { read, send, read_key, capability, now });
+        let making = Making { read_id, send_id, read_key, capability, credit, again };
+        let op = Op::MakeQueue { read, send, read_key, capability, credit, now };
+        self.engine(Pending::Make(asked, making), op);
     }
 
     fn subscribe(&mut self, asked: Asked, wanted: Vec<Subscription>, now: Timestamp) {

@@ -4,6 +4,8 @@
 /// The relay's limits. The defaults are what `beresta-relay run` uses.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// Whether queues and blobs are made for credits only (rule Q2).
+    pub asks_credit: bool,
     /// Commands of one link that wait for an answer; at so many it is read no further (rule L6).
     pub outstanding: usize,
     /// Bytes held for one link; at so many nothing is pushed and nothing more is read. An eighth of it must not be less
@@ -36,6 +38,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            asks_credit: false,
             outstanding: 64,
             held: 512 * 1024,
             held_of_all: 1024 * 1024 * 1024,

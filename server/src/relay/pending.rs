@@ -10,7 +10,7 @@ use beresta_proto::time::Timestamp;
 
 use super::output::{LinkId, Ticket};
 use super::tally::Kind;
-use crate::queue::{QueueRecord, QueueRef};
+use crate::queue::{CreditName, QueueRecord, QueueRef};
 
 /// Which command of which link is to be answered.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,7 @@ pub(super) struct Making {
     pub(super) send_id: SendId,
     pub(super) read_key: VerifyingKey,
     pub(super) capability: CapabilityHash,
+    pub(super) credit: Option<CreditName>,
     pub(super) again: bool,
 }
 

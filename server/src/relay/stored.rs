@@ -98,9 +98,11 @@ impl<R: Random> Relay<R> {
             }
             // Ids of 24 random bytes do not meet; but if they did, others are drawn, once.
             Answer::Exists if !making.again => {
-                self.make_queue(asked, making.read_key, making.capability, true, now);
+                let Making { read_key, capability, credit, .. } = making;
+                self.make_queue(asked, (read_key, capability, credit), true, now);
             }
             Answer::Full => self.refuse(asked, Refusal::Full),
+            Answer::NoCredit => self.refuse(asked, Refusal::NoCredit),
             _ => self.refuse(asked, Refusal::Failed),
         }
     }
@@ -130,6 +132,7 @@ impl<R: Random> Relay<R> {
             Answer::Claimed => Reply::Refused(Refusal::Claimed),
             Answer::Gone => Reply::Refused(Refusal::Gone),
             Answer::Full => Reply::Refused(Refusal::Full),
+            Answer::NoCredit => Reply::Refused(Refusal::NoCredit),
             _ => Reply::Refused(Refusal::Failed),
         };
         self.reply(asked, &reply);

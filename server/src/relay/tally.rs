@@ -97,13 +97,15 @@ pub enum Outcome {
     Unopenable,
     /// The operator lets nobody new in.
     Closed,
+    /// It was to be paid for, and was not.
+    NoCredit,
     /// The relay failed.
     Failed,
 }
 
 impl Outcome {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Ok,
         Self::Gone,
         Self::Claimed,
@@ -113,6 +115,7 @@ impl Outcome {
         Self::RateLimited,
         Self::Unopenable,
         Self::Closed,
+        Self::NoCredit,
         Self::Failed,
     ];
 
@@ -129,6 +132,7 @@ impl Outcome {
             Self::RateLimited => "rate_limited",
             Self::Unopenable => "unopenable",
             Self::Closed => "closed",
+            Self::NoCredit => "no_credit",
             Self::Failed => "failed",
         }
     }
@@ -145,6 +149,7 @@ impl From<Refusal> for Outcome {
             Refusal::Unopenable => Self::Unopenable,
             Refusal::Failed => Self::Failed,
             Refusal::Closed => Self::Closed,
+            Refusal::NoCredit => Self::NoCredit,
         }
     }
 }

@@ -34,11 +34,13 @@ pub enum Key {
     Volatile,
     /// Where the relay's numbers are scraped.
     Metrics,
+    /// Whether anybody may make queues.
+    Open,
 }
 
 impl Key {
     /// All of them, in the order of the template.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Listen,
         Self::DiskMib,
         Self::MemoryMib,
@@ -46,6 +48,7 @@ impl Key {
         Self::Log,
         Self::Volatile,
         Self::Metrics,
+        Self::Open,
     ];
 
     /// As it is written.
@@ -59,6 +62,7 @@ impl Key {
             Self::Log => "log",
             Self::Volatile => "volatile",
             Self::Metrics => "metrics",
+            Self::Open => "open",
         }
     }
 }
@@ -99,6 +103,7 @@ struct Written {
     log: Option<LogLevel>,
     volatile: Option<bool>,
     metrics: Option<Here>,
+    open: Option<bool>,
 }
 
 /// An address of this machine that nobody else reaches.
@@ -131,6 +136,8 @@ pub struct Config {
     pub volatile: bool,
     /// Where the relay's numbers are scraped; none if nowhere.
     pub metrics: Option<Loopback>,
+    /// Whether queues and blobs are made for anybody, or for credits only (rule Q2).
+    pub open: bool,
 }
 
 /// The settings are not understood.
@@ -169,6 +176,7 @@ impl Config {
             log: written.log.unwrap_or(LogLevel::Info),
             volatile: written.volatile.unwrap_or(false),
             metrics: written.metrics.map(|Here(at)| at),
+            open: written.open.unwrap_or(true),
         })
     }
 
@@ -210,6 +218,7 @@ impl Config {
             Some(format!("\"{log}\"")),
             Some(self.volatile.to_string()),
             self.metrics.map(|at| format!("\"{}\"", at.address())),
+            Some(self.open.to_string()),
         ];
         let set = Key::ALL.iter().zip(values).filter_map(|(key, value)| Some((key, value?)));
         set.map(|(key, value)| format!("{} = {value}", key.as_str())).collect::<Vec<_>>().join("\n")
@@ -245,6 +254,7 @@ mod tests {
             ("drain_seconds = 601", Some(Key::DrainSeconds)),
             ("log = \"trace\"", Some(Key::Log)),
             ("volatile = \"yes\"", Some(Key::Volatile)),
+            ("open = \"no\"", Some(Key::Open)),
             ("metrics = 9464", Some(Key::Metrics)),
             ("metrics = \"localhost:9464\"", Some(Key::Metrics)),
         ] {

@@ -51,7 +51,7 @@ impl Place {
     fn store(&self, name: &str) {
         let (read, send) = (ReadName([1; 32]), SendName([2; 32]));
         let (read_key, capability) = (VerifyingKey([3; 32]), CapabilityHash([4; 32]));
-        let make = Op::MakeQueue { read, send, read_key, capability, now: NOW };
+        let make = Op::MakeQueue { read, send, read_key, capability, credit: None, now: NOW };
         let (message, envelope) = (MessageName([5; 8]), Envelope::from_bytes(vec![6; BUCKET_S]).unwrap());
         let append = Op::Append { send, capability, message, ttl: TtlClass::Week, envelope, now: NOW };
         let [made, stored] = self.ask(name, [make, append]);

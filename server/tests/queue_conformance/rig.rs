@@ -121,6 +121,7 @@ impl Rig {
             send: self.namer.send(&send_id(queue)),
             read_key: VerifyingKey([queue; 32]),
             capability: capability(queue),
+            credit: None,
             now: NOW,
         }
     }
@@ -178,7 +179,7 @@ impl Rig {
 
     pub(crate) fn put_blob_op(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Op {
         let (blob, owner) = (self.namer.blob(&BlobId([blob; 16])), VerifyingKey([owner; 32]));
-        Op::PutBlob { blob, owner, hours: 24, sealed: vec![byte; BLOB], now }
+        Op::PutBlob { blob, owner, hours: 24, sealed: vec![byte; BLOB], credit: None, now }
     }
 
     pub(crate) fn put_blob(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Answer {

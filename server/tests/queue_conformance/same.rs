@@ -1,11 +1,11 @@
 //! Whatever is asked, the memory engine and the SQLite engine say the same.
 
 use beresta_proto::id::BlobId;
-use beresta_proto::key::VerifyingKey;
+use beresta_proto::key::{Credit, VerifyingKey};
 use beresta_proto::limits::{BUCKET_L, BUCKET_M, BUCKET_S};
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 use beresta_server::queue::rules::{Cap, queue_ref};
-use beresta_server::queue::{Op, QueueRef};
+use beresta_server::queue::{CreditId, Op, QueueRef};
 use proptest::prelude::*;
 
 use crate::rig::{NOW, Rig, capability, envelope, read_id};
@@ -13,6 +13,11 @@ use crate::rig::{NOW, Rig, capability, envelope, read_id};
 #[derive(Debug, Clone)]
 enum Step {
     Make(u8),
+    /// A queue that is paid for.
+    Buy(u8, u8),
+    Grant(u8, u32),
+    Revoke(u8),
+    Credits,
     Find(u8),
     Append {
         queue: u8,
@@ -63,6 +68,10 @@ fn step() -> impl Strategy<Value = Step> {
     let queue = || 0_u8..3;
     prop_oneof![
         4 => queue().prop_map(Step::Make),
+        2 => (queue(), 0_u8..2).prop_map(|(queue, credit)| Step::Buy(queue, credit)),
+        2 => (0_u8..2, 0_u32..3).prop_map(|(credit, makes)| Step::Grant(credit, makes)),
+        1 => (0_u8..2).prop_map(Step::Revoke),
+        1 => Just(Step::Credits),
         1 => queue().prop_map(Step::Find),
         12 => (queue(), 0_u8..8, 0_u64..12, 0_usize..4, 0_usize..3).prop_map(|(queue, wrong, message, class, size)| {
             let shown = if wrong == 0 { (queue + 1) % 3 } else { queue };
@@ -87,15 +96,22 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn ops(rig: &Rig, step: &Step, now: Timestamp) -> Vec<Op> {
     let queue_of = |queue: u8| -> QueueRef { queue_ref(&rig.namer.read(&read_id(queue))) };
+    let credit_of = |n: u8| rig.namer.credit(&Credit::take(&mut [n; 32]));
     let blob_of = |blob: u8| BlobId([blob; 16]);
     let op = match *step {
-        Step::Make(queue) => {
+        Step::Make(queue) | Step::Buy(queue, _) => {
             let mut op = rig.make_op(queue);
-            if let Op::MakeQueue { now: at, .. } = &mut op {
+            if let Op::MakeQueue { now: at, credit, .. } = &mut op {
                 *at = now;
+                if let Step::Buy(_, with) = *step {
+                    *credit = Some(credit_of(with));
+                }
             }
             op
         }
+        Step::Grant(credit, makes) => Op::Grant { credit: credit_of(credit), makes, days: 3, now },
+        Step::Revoke(credit) => Op::Revoke { credit: CreditId::of(&credit_of(credit)) },
+        Step::Credits => Op::Credits { now },
         Step::Find(queue) => Op::Find { read: rig.namer.read(&read_id(queue)) },
         Step::Append { queue, shown, message, class, size } => {
             let size = [BUCKET_S, BUCKET_M, BUCKET_L][size];
@@ -120,6 +136,7 @@ fn ops(rig: &Rig, step: &Step, now: Timestamp) -> Vec<Op> {
             owner: VerifyingKey([owner; 32]),
             hours: 24,
             sealed: vec![byte; 4_096],
+            credit: None,
             now,
         },
         Step::ClaimBlob { blob, claimant } => Op::ClaimBlob {

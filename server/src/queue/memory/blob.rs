@@ -4,7 +4,7 @@ use beresta_proto::key::VerifyingKey;
 use beresta_proto::time::Timestamp;
 
 use super::super::rules::{self, Claim, Cost, Hour};
-use super::super::{Answer, BlobName, ClaimantName};
+use super::super::{Answer, BlobName, ClaimantName, CreditName};
 use super::Held;
 
 #[derive(Clone)]
@@ -25,8 +25,8 @@ impl Held {
         &mut self,
         blob: BlobName,
         owner: VerifyingKey,
-        hours: u16,
-        sealed: Vec<u8>,
+        (hours, sealed): (u16, Vec<u8>),
+        credit: Option<CreditName>,
         now: Timestamp,
     ) -> Answer {
         if let Some(held) = self.blob(&blob, now) {
@@ -37,6 +37,9 @@ impl Held {
         }
         if !self.cap.admits_new(self.used, Cost::BLOB) {
             return Answer::Full;
+        }
+        if !self.pay(credit, now) {
+            return Answer::NoCredit;
         }
         self.used = self.used.saturating_add(Cost::BLOB);
         self.blobs.insert(blob, Blob { owner, ends: rules::blob_ends(hours, now), claimant: None, sealed });

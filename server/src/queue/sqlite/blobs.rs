@@ -10,7 +10,7 @@ use super::seal::Row as Sealed;
 use super::work::Work;
 use crate::queue::guard::Grows;
 use crate::queue::rules::{self, Claim, Cost, Hour};
-use crate::queue::{Answer, BlobName, ClaimantName};
+use crate::queue::{Answer, BlobName, ClaimantName, CreditName};
 
 struct Blob {
     owner: VerifyingKey,
@@ -51,8 +51,8 @@ impl Work<'_> {
         &mut self,
         name: &BlobName,
         owner: &VerifyingKey,
-        hours: u16,
-        sealed: &[u8],
+        (hours, sealed): (u16, &[u8]),
+        credit: Option<&CreditName>,
         now: Timestamp,
     ) -> rusqlite::Result<Answer> {
         if let Some(held) = self.blob(name, now)? {
@@ -64,6 +64,9 @@ impl Work<'_> {
         }
         if !self.cap.admits_new(self.weight(Grows::New), Cost::BLOB) {
             return Ok(Answer::Full);
+        }
+        if !self.pay(credit, now)? {
+            return Ok(Answer::NoCredit);
         }
         let ends = rules::blob_ends(hours, now);
         let day = day::of(ends);

@@ -72,6 +72,8 @@ impl Work<'_> {
         let (hour, most) = (Hour::down(now).0, int(limit as u64));
         let tombstones = self.graves.expire(Hour(hour), limit, statements)?;
         self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));
+        // Few enough to need no limit.
+        let credits = statements.expire_credits.execute([hour])?;
         let blobs = statements.expire_blobs.execute([hour, most])?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
 
@@ -112,8 +114,9 @@ impl Work<'_> {
             }
         }
         let kinds = [queues, tombstones, blobs, ended.len()];
+        let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
         let more = kinds.into_iter().any(|kind| kind >= limit);
-        Ok(Answer::Expired { deleted: kinds.into_iter().sum(), drained, more })
+        Ok(Answer::Expired { deleted, drained, more })
     }
 }
 

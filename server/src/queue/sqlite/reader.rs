@@ -12,20 +12,23 @@ use super::schema::int;
 use super::seal::Row;
 use super::{Job, row, tell};
 use crate::queue::rules::{self, Hour};
-use crate::queue::{Answer, BlobName, Op, QueueRecord, QueueRef, ReadName, Stats, Stored};
+use crate::queue::{
+    Answer, BlobName, CreditId, CreditRecord, Op, QueueRecord, QueueRef, ReadName, Stats, Stored,
+};
 
 struct Statements<'c> {
     find: Statement<'c>,
     find_send: Statement<'c>,
     fetch: Statement<'c>,
     blob_owner: Statement<'c>,
+    credits: Statement<'c>,
     stats: Statement<'c>,
     ring: Ring,
 }
 
 const STATS: &str = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
     (SELECT count(*) FROM tombstone) + (SELECT length(keys) / 24 FROM fresh_tombstones),
-    (SELECT count(*) FROM blob),
+    (SELECT count(*) FROM blob), (SELECT count(*) FROM credit),
     (SELECT used FROM held), (SELECT min(id) FROM message)";
 
 /// Answers until no more can come.
@@ -55,6 +58,7 @@ impl<'c> Statements<'c> {
                  WHERE queue = ?1 AND sequence > ?2 AND +id >= ?3 ORDER BY sequence",
             )?,
             blob_owner: conn.prepare("SELECT owner FROM blob WHERE name = ?1 AND ends > ?2")?,
+            credits: conn.prepare("SELECT id, makes, ends FROM credit WHERE ends > ?1")?,
             stats: conn.prepare(STATS)?,
             ring,
         })
@@ -79,6 +83,7 @@ impl<'c> Statements<'c> {
                     None => Answer::Gone,
                 })
             }
+            Op::Credits { now } => self.credits(*now),
             Op::Stats => stats(&mut self.stats).map(Answer::Stats),
             // Never sent to a reader.
             Op::MakeQueue { .. }
@@ -89,8 +94,24 @@ impl<'c> Statements<'c> {
             | Op::PutBlob { .. }
             | Op::ClaimBlob { .. }
             | Op::DeleteBlob { .. }
+            | Op::Grant { .. }
+            | Op::Revoke { .. }
             | Op::Expire { .. } => Ok(Answer::Failed),
         }
+    }
+
+    fn credits(&mut self, now: Timestamp) -> rusqlite::Result<Answer> {
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(CreditRecord {
+                id: CreditId(row.get::<_, i64>(0)?.cast_unsigned()),
+                left: row.get(1)?,
+                ends: Hour(row.get(2)?).begins(),
+            })
+        };
+        let mut list: Vec<_> =
+            self.credits.query_map([Hour::down(now).0], read)?.collect::<Result<_, _>>()?;
+        list.sort_unstable_by_key(|one| one.id);
+        Ok(Answer::Credits(list))
     }
 
     fn find(&mut self, read: &ReadName) -> rusqlite::Result<Answer> {
@@ -138,9 +159,11 @@ impl<'c> Statements<'c> {
     }
 }
 
-/// Counts what a file holds.
+/// Counts what a file holds, also one of an earlier version, which has no credits.
 pub(super) fn peek(conn: &Connection) -> rusqlite::Result<Stats> {
-    stats(&mut conn.prepare(STATS)?)
+    let credits = conn.table_exists(None, "credit")?;
+    let none = STATS.replace("(SELECT count(*) FROM credit)", "0");
+    stats(&mut conn.prepare(if credits { STATS } else { &none })?)
 }
 
 fn stats(statement: &mut Statement<'_>) -> rusqlite::Result<Stats> {
@@ -151,8 +174,9 @@ fn stats(statement: &mut Statement<'_>) -> rusqlite::Result<Stats> {
             messages: count(1)?,
             tombstones: count(2)?,
             blobs: count(3)?,
-            used: count(4)?,
-            first_end: row.get::<_, Option<i64>>(5)?.map(|id| row::ends(id).begins()),
+            credits: count(4)?,
+            used: count(5)?,
+            first_end: row.get::<_, Option<i64>>(6)?.map(|id| row::ends(id).begins()),
         })
     })
 }

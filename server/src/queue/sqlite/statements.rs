@@ -75,5 +75,11 @@ statements! {
     put_blob: "INSERT INTO blob (name, owner, ends, claimant, sealed, day) VALUES (?1, ?2, ?3, x'', ?4, ?5)";
     claim_blob: "UPDATE blob SET claimant = ?2 WHERE name = ?1";
     delete_blob: "DELETE FROM blob WHERE name = ?1";
+    credit: "SELECT name, makes, ends FROM credit WHERE id = ?1";
+    credits: "SELECT count(*) FROM credit";
+    grant: "INSERT INTO credit (id, name, makes, ends) VALUES (?1, ?2, ?3, ?4)";
+    spend: "UPDATE credit SET makes = ?2 WHERE id = ?1";
+    revoke: "DELETE FROM credit WHERE id = ?1";
+    expire_credits: "DELETE FROM credit WHERE ends <= ?1";
     expire_blobs: "DELETE FROM blob WHERE name IN (SELECT name FROM blob WHERE ends <= ?1 LIMIT ?2)";
 }

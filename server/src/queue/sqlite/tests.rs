@@ -65,7 +65,7 @@ fn queue(queue: u8) -> QueueRef {
 
 fn make(queue: u8) -> Op {
     let (read, send, read_key) = (ReadName([queue; 32]), SendName([queue; 32]), VerifyingKey([queue; 32]));
-    Op::MakeQueue { read, send, read_key, capability: CapabilityHash([queue; 32]), now: NOW }
+    Op::MakeQueue { read, send, read_key, capability: CapabilityHash([queue; 32]), credit: None, now: NOW }
 }
 
 fn append(queue: u8, shown: u8, message: u8) -> Op {

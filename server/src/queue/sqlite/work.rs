@@ -19,7 +19,7 @@ use super::statements::Statements;
 use crate::clock;
 use crate::queue::guard::Grows;
 use crate::queue::rules::{self, Append, Cap, Cost};
-use crate::queue::{Answer, Health, MessageName, Op, QueueRef, ReadName, SendName};
+use crate::queue::{Answer, CreditName, Health, MessageName, Op, QueueRef, ReadName, SendName};
 
 /// Places of a queue that are set aside at once: a row is written for one message of so many.
 const STRIDE: u64 = 64;
@@ -159,34 +159,39 @@ impl<'c> Work<'c> {
             Op::Append { send, capability, message, ttl, envelope, now } => {
                 return self.append(send, capability, *message, *ttl, envelope, *now);
             }
-            Op::MakeQueue { read, send, read_key, capability, now } => {
-                self.make(read, send, read_key, capability, *now)
+            Op::MakeQueue { read, send, read_key, capability, credit, now } => {
+                self.make((read, send), read_key, capability, credit.as_ref(), *now)
             }
             Op::Renew { queues, now } => self.renew(queues, *now),
             Op::Acknowledge { queue, upto, now } => self.acknowledge(*queue, *upto, *now),
             Op::DeleteQueue { queue } => {
                 self.forget(*queue).map(|gone| gone.map_or(Answer::Gone, |_| Answer::Done))
             }
-            Op::PutBlob { blob, owner, hours, sealed, now } => {
-                self.put_blob(blob, owner, *hours, sealed, *now)
+            Op::PutBlob { blob, owner, hours, sealed, credit, now } => {
+                self.put_blob(blob, owner, (*hours, sealed), credit.as_ref(), *now)
             }
             Op::ClaimBlob { blob, claimant, now } => self.claim_blob(blob, claimant, *now),
             Op::DeleteBlob { blob, owner, now } => self.delete_blob(blob, owner, *now),
+            Op::Grant { credit, makes, days, now } => self.grant(credit, *makes, *days, *now),
+            Op::Revoke { credit } => self.revoke(*credit),
             Op::Expire { now, limit } => self.expire(*now, *limit),
             // Never sent to the writer.
-            Op::Find { .. } | Op::FindSend { .. } | Op::Fetch { .. } | Op::FindBlob { .. } | Op::Stats => {
-                Ok(Answer::Failed)
-            }
+            Op::Find { .. }
+            | Op::FindSend { .. }
+            | Op::Fetch { .. }
+            | Op::FindBlob { .. }
+            | Op::Credits { .. }
+            | Op::Stats => Ok(Answer::Failed),
         };
         answer.map(Decided::Answer)
     }
 
     fn make(
         &mut self,
-        read: &ReadName,
-        send: &SendName,
+        (read, send): (&ReadName, &SendName),
         key: &VerifyingKey,
         capability: &CapabilityHash,
+        credit: Option<&CreditName>,
         now: Timestamp,
     ) -> rusqlite::Result<Answer> {
         let queue = rules::queue_ref(read);
@@ -195,6 +200,9 @@ impl<'c> Work<'c> {
         }
         if !self.cap.admits_new(self.weight(Grows::New), Cost::QUEUE) {
             return Ok(Answer::Full);
+        }
+        if !self.pay(credit, now)? {
+            return Ok(Answer::NoCredit);
         }
         let ends = rules::new_queue_ends(now);
         self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends.0])?;

@@ -1,12 +1,14 @@
 use beresta_proto::auth;
+use beresta_proto::capsule::SendReply;
 use beresta_proto::command::Command;
 use beresta_proto::id::BlobId;
-use beresta_proto::key::SigningKey;
+use beresta_proto::key::{Credit, SigningKey};
 use beresta_proto::limits::BLOB;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
 
 use super::super::*;
 use super::world::{World, exporter, subscription};
+use crate::queue::{Answer, QueueEngine as _};
 
 const BLOB_ID: BlobId = BlobId([8; 16]);
 
@@ -42,6 +44,44 @@ fn a_second_claimant_is_told_that_the_invite_was_used() {
     assert_eq!(world.ask(second, &claim(second, &key(3))), Reply::Refused(Refusal::Claimed));
     // The same key may claim again, also on another link.
     assert_eq!(world.ask(second, &claim(second, &key(2))), Reply::Blob(vec![7; BLOB]));
+}
+
+#[test]
+fn a_relay_that_asks_for_a_credit_makes_nothing_without_one_and_goes_on_for_who_is_there() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    world.relay.limits.asks_credit = true;
+    let (link, credit) = (world.connect(), Credit::take(&mut [3; 32]));
+    let make = |credit: Option<&Credit>| Command::MakeQueue {
+        read_key: key(1).verifying_key().unwrap(),
+        capability: queue.capability.hash(),
+        credit: credit.cloned(),
+    };
+    let paid = |fill: u8, with: Option<&Credit>| {
+        let Command::PutBlob { blob, owner, hours, sealed, credit: _ } = put(&key(1), fill) else { panic!() };
+        Command::PutBlob { blob, owner, hours, sealed, credit: with.cloned() }
+    };
+    let refused = Reply::Refused(Refusal::NoCredit);
+    let asked = world.asked.len();
+    assert_eq!(
+        [world.ask(link, &make(None)), world.ask(link, &put(&key(1), 7))],
+        [refused.clone(), refused.clone()]
+    );
+    assert_eq!(world.asked.len(), asked, "without one the disk is not asked");
+    assert_eq!(world.ask(link, &make(Some(&credit))), refused, "nobody granted it");
+    let grant = Op::Grant { credit: world.relay.namer().credit(&credit), makes: 2, days: 1, now: world.now };
+    world.engine.submit(grant, Box::new(|answer| assert_eq!(answer, Answer::Done)));
+    assert!(matches!(world.ask(link, &make(Some(&credit))), Reply::QueueMade { .. }));
+    assert_eq!(world.ask(link, &paid(7, Some(&credit))), Reply::Done);
+    assert_eq!(world.ask(link, &make(Some(&credit))), refused, "used up");
+    // Who is there needs none.
+    assert_eq!(world.subscribe(link, &queue), Reply::Subscribed(vec![Subscribed::Ok]));
+    let capsule = world.sender(&queue).capsule(0);
+    assert_eq!(world.send(link, &capsule), SendReply::Stored);
+    assert_eq!(world.ask(link, &claim(link, &key(2))), Reply::Blob(vec![7; BLOB]));
+    // An open relay takes nothing.
+    world.relay.limits.asks_credit = false;
+    assert!(matches!(world.ask(link, &make(Some(&credit))), Reply::QueueMade { .. }));
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! `invite`: codes for a relay that serves only people whom its operator knows. A code is seen by its operator and by whom they
+//! give it to: the relay gets its name only, which is made here.
+
+use std::io::BufRead as _;
+use std::path::Path;
+
+use beresta_proto::credit::CreditCode;
+use beresta_proto::key::Credit;
+use beresta_server::admin::{self, Reply, Request};
+use beresta_server::home::{Home, Name};
+use beresta_server::net;
+use beresta_server::queue::{CreditId, CreditName, Namer};
+use beresta_server::random::SystemRandom;
+use beresta_server::setup::{self, Config, SetupError};
+use clap::ArgMatches;
+use zeroize::Zeroizing;
+
+use super::args::value;
+use super::fault::Fault;
+use super::text::Text;
+
+/// Queues and invites that a person needs in some years.
+const MAKES: u32 = 500;
+const DAYS: u32 = 365;
+
+/// Makes a code and prints it.
+pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let makes = value(found, "makes").unwrap_or(MAKES);
+    let days = u16::try_from(value(found, "days").unwrap_or(DAYS)).map_err(|_| Fault::Internal)?;
+    let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
+    let credit = Credit::random(&mut rng);
+    let name = name(dir, &credit)?;
+    match net::ask(&Home::at(dir), Request::Grant { name: name.0, makes, days })? {
+        Reply::Done => {}
+        Reply::Full => return Err(Fault::ManyCredits),
+        Reply::Gone | Reply::Failed | Reply::NotUnderstood | Reply::Status(_) | Reply::Credits(_) => {
+            return Err(Fault::Refused);
+        }
+    }
+    let told = [("makes", makes.to_string()), ("days", days.to_string()), ("id", hex(CreditId::of(&name).0))];
+    let told: Vec<(&str, &str)> = told.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    eprintln!("{}", text.say_with("invite-made", &told));
+    let relay = setup::address(dir)?.relay;
+    println!("{}", CreditCode { relay, credit }.to_code().as_str());
+    if Config::read(&Home::at(dir))?.open {
+        eprintln!("{}", text.say("invite-open"));
+    }
+    Ok(())
+}
+
+/// Lists codes by their ids.
+pub(crate) fn list(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
+    setup::describe(dir)?;
+    let Reply::Credits(credits) = net::ask(&Home::at(dir), Request::Credits)? else {
+        return Err(Fault::Refused);
+    };
+    if json {
+        println!("{}", serde_json::to_string(&credits).map_err(|_| Fault::Internal)?);
+    } else if credits.is_empty() {
+        eprintln!("{}", text.say("invite-none"));
+    } else {
+        for admin::Credit { id, left, days } in credits {
+            let told = [("id", &*hex(id)), ("left", &*left.to_string()), ("days", &*days.to_string())];
+            println!("{}", text.say_with("invite-one", &told));
+        }
+    }
+    Ok(())
+}
+
+/// Takes a code back, by its id or, from standard input, by itself.
+pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    let typed: String = value(found, "id").ok_or(Fault::Internal)?;
+    let id = if typed == "-" {
+        let mut line = Zeroizing::new(String::with_capacity(256));
+        std::io::stdin().lock().read_line(&mut line).map_err(|_| Fault::BadCredit)?;
+        let code = CreditCode::from_code(&line).map_err(|_| Fault::BadCredit)?;
+        CreditId::of(&name(dir, &code.credit)?).0
+    } else {
+        setup::describe(dir)?;
+        u64::from_str_radix(&typed, 16).map_err(|_| Fault::BadCredit)?
+    };
+    match net::ask(&Home::at(dir), Request::Revoke(id))? {
+        Reply::Done => eprintln!("{}", text.say("invite-revoked")),
+        Reply::Gone => return Err(Fault::NoCredit),
+        Reply::Full | Reply::Failed | Reply::NotUnderstood | Reply::Status(_) | Reply::Credits(_) => {
+            return Err(Fault::Refused);
+        }
+    }
+    Ok(())
+}
+
+/// The name under which the relay in this folder keeps a credit.
+fn name(dir: &Path, credit: &Credit) -> Result<CreditName, Fault> {
+    setup::describe(dir)?;
+    let key = Home::at(dir).read_array(Name::QueueKey).map_err(SetupError::Home)?;
+    Ok(Namer::new(&key).credit(credit))
+}
+
+fn hex(id: u64) -> String {
+    format!("{id:016x}")
+}
