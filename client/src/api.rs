@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use beresta_proto::address::RelayAddress;
 pub use beresta_proto::words::Words;
 
 mod client;
 mod destroy;
 mod duress;
 mod error;
+mod link;
 mod lock;
 mod open;
 mod opener;
@@ -24,6 +24,7 @@ pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
 pub use destroy::{Panic, panic};
 pub use error::{Error, LinkFault};
+pub use link::{inspect_invite, parse_relay};
 pub use lock::{
     Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, end_after_sleep, lock_in_time, lock_others,
 };
@@ -76,22 +77,6 @@ pub struct Client {
     driver: Arc<Driver>,
 }
 
-/// Reads a relay's address as its operator gave it.
-///
-/// # Errors
-/// [`Error::BadLink`] if it is none.
-pub fn parse_relay(link: &str) -> Result<RelayAddress, Error> {
-    Ok(RelayAddress::from_link(link)?)
-}
-
-/// What an invite says before anything is done with it. Reaches nothing.
-///
-/// # Errors
-/// [`Error::BadLink`] if it is none.
-pub fn inspect_invite(link: &str) -> Result<InvitePreview, Error> {
-    record::preview(&beresta_proto::invite::InviteLink::from_link(link)?)
-}
-
 impl Client {
     /// Makes a profile and opens it.
     ///
@@ -139,6 +124,15 @@ impl Client {
     /// [`Error::BadLink`] if it is none; [`Error::Store`].
     pub async fn set_relay(&self, link: &str) -> Result<(), Error> {
         client::set_relay(self, link).await
+    }
+
+    /// Keeps a code of a relay's operator: a relay that is not open to anybody makes queues and invites for it. Whether the
+    /// relay is the home one. Reaches nothing.
+    ///
+    /// # Errors
+    /// [`Error::BadLink`] if it is none; [`Error::Store`].
+    pub async fn set_credit(&self, code: &str) -> Result<bool, Error> {
+        client::set_credit(self, code).await
     }
 
     /// Makes an invite that lives `hours` (1 to 168). `name` is what we will call who accepts; `renews` is a contact whom

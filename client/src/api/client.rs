@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use beresta_proto::address::RelayAddress;
+use beresta_proto::credit::CreditCode;
 use beresta_proto::invite::InviteLink;
 use beresta_proto::limits::{BLOB_HOURS, TIMER_MAX_SECS};
 use beresta_proto::words::Words;
@@ -62,6 +63,16 @@ fn invite_of(id: &str) -> Result<InviteId, Error> {
 pub(super) async fn set_relay(client: &Client, link: &str) -> Result<(), Error> {
     let home = RelayAddress::from_link(link)?;
     client.desk(move |desk, now| desk.engine.set_home(&mut desk.store, &home, now)).await
+}
+
+pub(super) async fn set_credit(client: &Client, code: &str) -> Result<bool, Error> {
+    let code = CreditCode::from_code(code)?;
+    let wish = move |desk: &mut Desk, now| {
+        desk.engine.set_credit(&mut desk.store, &code, now)?;
+        let home = desk.store.transaction(|tx| tx.profile())?.home;
+        Ok::<_, StoreError>(home.is_some_and(|home| home.relay == code.relay))
+    };
+    client.desk(wish).await
 }
 
 pub(super) async fn invite_new(

@@ -97,6 +97,9 @@ pub enum Error {
     /// The relay's operator lets nobody new in for now.
     #[error("relay closed")]
     RelayClosed,
+    /// The home relay serves only who has a code of its operator; ours is missing, used up or over.
+    #[error("no credit")]
+    NoCredit,
     /// The relay answered what no honest relay answers.
     #[error("relay misbehaved")]
     RelayMisbehaved,
@@ -206,6 +209,7 @@ impl From<AskError> for Error {
             AskError::Blocked => Self::Blocked,
             AskError::RelayBusy => Self::RelayBusy,
             AskError::RelayClosed => Self::RelayClosed,
+            AskError::NoCredit => Self::NoCredit,
             AskError::RelayMisbehaved => Self::RelayMisbehaved,
             AskError::Store(error) => error.into(),
         }

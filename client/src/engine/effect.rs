@@ -119,6 +119,9 @@ pub enum AskError {
     /// The relay's operator lets nobody new in for now.
     #[error("the relay takes nobody new")]
     RelayClosed,
+    /// The home relay serves only who has a code of its operator, and we have none that is good.
+    #[error("the relay asks for a code")]
+    NoCredit,
     /// The relay answered what no honest relay answers.
     #[error("the relay misbehaved")]
     RelayMisbehaved,

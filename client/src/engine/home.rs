@@ -5,6 +5,7 @@
 //! queues, which are read on for a while. Not for ever: a relay that was seized would see our address at each dial.
 
 use beresta_proto::address::RelayAddress;
+use beresta_proto::credit::CreditCode;
 use beresta_proto::time::{Timestamp, TtlClass};
 
 use super::Engine;
@@ -15,6 +16,19 @@ use crate::store::{Store, StoreError};
 const MOVING_MS: u64 = TtlClass::ThreeWeeks.millis();
 
 impl Engine {
+    /// Keeps what a relay makes our queues for (rule Q2), in place of what was kept before. It may be home later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_credit(
+        &mut self,
+        store: &mut Store,
+        code: &CreditCode,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.wish(store, now, |_, tx| tx.set_credit(&code.relay, &code.credit))
+    }
+
     /// Takes another relay as home. New invites lead there, and every contact gets a queue there.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use beresta_proto::auth::{self, Exporter};
 use beresta_proto::command::{Command, Subscription};
 use beresta_proto::id::{BlobId, ConversationId, ReadId, SendId};
 use beresta_proto::invite::{InviteLink, Offer};
-use beresta_proto::key::{BlobKey, EnvelopeKey, SendCapability, SigningKey};
+use beresta_proto::key::{BlobKey, Credit, EnvelopeKey, SendCapability, SigningKey};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp};
 use beresta_proto::words::Words;
 
@@ -111,14 +111,18 @@ pub(super) struct PutInvite {
 }
 
 impl QueueFor {
-    /// Draws the secrets of a queue, and the command that makes it.
-    pub(super) fn draw(purpose: Purpose, engine: &mut Engine) -> Option<(Self, Command)> {
+    /// Draws the secrets of a queue, and the command that makes it, with what the relay may ask for it.
+    pub(super) fn draw(
+        purpose: Purpose,
+        credit: Option<Credit>,
+        engine: &mut Engine,
+    ) -> Option<(Self, Command)> {
         let rng = &mut engine.rng;
         let read_key = SigningKey::random(rng);
         let capability = SendCapability::random(rng);
         let envelope = EnvelopeKey::random(rng);
         let verifying = read_key.verifying_key().ok()?;
-        let command = Command::MakeQueue { read_key: verifying, capability: capability.hash(), credit: None };
+        let command = Command::MakeQueue { read_key: verifying, capability: capability.hash(), credit };
         Some((Self { purpose, read_key, capability, envelope }, command))
     }
 
@@ -260,7 +264,8 @@ impl Engine {
         })?;
         queue.invite = Some(invite);
         tx.insert_own_queue(&queue)?;
-        let command = Command::PutBlob { blob, owner: verifying, hours: request.hours, sealed, credit: None };
+        let (hours, credit) = (request.hours, tx.credit(&home.relay)?);
+        let command = Command::PutBlob { blob, owner: verifying, hours, sealed, credit };
         Ok((PutInvite { ask, invite }, command))
     }
 

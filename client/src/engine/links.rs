@@ -256,6 +256,7 @@ impl Engine {
                 Refusal::Gone => AskError::InviteGone,
                 Refusal::Full | Refusal::RateLimited | Refusal::Failed => AskError::RelayBusy,
                 Refusal::Closed => AskError::RelayClosed,
+                Refusal::NoCredit => AskError::NoCredit,
                 Refusal::Exists | Refusal::Unopenable => AskError::RelayMisbehaved,
             };
             self.answer(ask, Err(error));

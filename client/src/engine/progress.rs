@@ -115,8 +115,10 @@ impl Engine {
         let ready: Vec<Waiting> = self.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
         for one in ready {
             match one.what {
-                Wish::Invite { ask, request } => self.make_queue(relay, Purpose::Invite { ask, request }),
-                Wish::Accept(accepting) => self.make_queue(relay, Purpose::Accept(accepting)),
+                Wish::Invite { ask, request } => {
+                    self.make_queue(tx, relay, Purpose::Invite { ask, request })?;
+                }
+                Wish::Accept(accepting) => self.make_queue(tx, relay, Purpose::Accept(accepting))?,
                 Wish::Claim(claiming) => {
                     let Some(Line::Up(up)) = self.lines.get(&relay) else { continue };
                     let exporter = up.exporter;
@@ -133,10 +135,12 @@ impl Engine {
         Ok(())
     }
 
-    fn make_queue(&mut self, relay: RelayId, purpose: Purpose) {
-        if let Some((queue, command)) = QueueFor::draw(purpose, self) {
+    fn make_queue(&mut self, tx: &Tx<'_>, relay: RelayId, purpose: Purpose) -> Result<(), StoreError> {
+        let credit = tx.credit(&relay)?;
+        if let Some((queue, command)) = QueueFor::draw(purpose, credit, self) {
             self.transmit(relay, command, Flight::MakeQueue(queue));
         }
+        Ok(())
     }
 
     fn progress_acknowledgements(&mut self, relay: RelayId) {
@@ -198,7 +202,7 @@ impl Engine {
             }
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
             if !up.is_making(|purpose| matches!(purpose, Purpose::Contact(id) if *id == contact)) {
-                self.make_queue(relay, Purpose::Contact(contact));
+                self.make_queue(tx, relay, Purpose::Contact(contact))?;
             }
         }
         Ok(())

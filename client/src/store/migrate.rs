@@ -10,6 +10,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0002_signal.sql"),
     include_str!("migrations/0003_messaging.sql"),
     include_str!("migrations/0004_gone.sql"),
+    include_str!("migrations/0005_credit.sql"),
 ];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.

@@ -2,11 +2,12 @@
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::id::{AccountId, RelayId};
+use beresta_proto::key::Credit;
 use beresta_proto::time::Timestamp;
 use beresta_proto::words::Words;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::column::{array, to_db, words};
+use super::column::{array, secret, to_db, words};
 use super::{StoreError, Tx};
 
 /// The person of this store.
@@ -96,6 +97,26 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn set_home(&self, home: &RelayAddress) -> Result<(), StoreError> {
         self.run("UPDATE profile SET home = ?1", params![home.to_bytes()])?;
+        Ok(())
+    }
+
+    /// What a relay makes our queues for, if its operator gave us something.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn credit(&self, relay: &RelayId) -> Result<Option<Credit>, StoreError> {
+        let read = |row: &Row<'_>| secret(row, "credit", Credit::take);
+        Ok(self.query_all("SELECT credit FROM credit WHERE relay = ?1", [relay.0], read)?.pop())
+    }
+
+    /// Keeps what a relay makes our queues for, in place of what was kept before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_credit(&self, relay: &RelayId, credit: &Credit) -> Result<(), StoreError> {
+        self.erase("DELETE FROM credit WHERE relay = ?1", [relay.0])?;
+        let row = params![relay.0, credit.expose()];
+        self.run("INSERT INTO credit (relay, credit) VALUES (?1, ?2)", row)?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 
 mod bad_line;
 mod clock_jumps;
+mod codes;
 mod command_line;
 mod duress;
 mod full_disk;

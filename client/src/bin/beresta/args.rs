@@ -116,7 +116,13 @@ fn all() -> Command {
         .subcommands([
             verb("init", [option("name", "NAME"), option("relay", "beresta-relay:…"), memory]),
             verb("status", []),
-            noun("relay", [verb("set", [word("relay", "beresta-relay:…")])]),
+            noun(
+                "relay",
+                [
+                    verb("set", [word("relay", "beresta-relay:…")]),
+                    verb("credit", [word("code", "beresta-credit:…|-")]),
+                ],
+            ),
             invites(),
             contacts(),
             verify,

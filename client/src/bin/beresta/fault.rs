@@ -148,6 +148,7 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::Link(LinkFault::Broke) => ("broke", code::NETWORK),
         Error::RelayBusy => ("relay-busy", code::BUSY),
         Error::RelayClosed => ("relay-closed", code::BUSY),
+        Error::NoCredit => ("no-credit", code::BUSY),
         Error::RelayMisbehaved => ("relay-misbehaved", code::NETWORK),
         Error::InviteGone => ("invite-gone", code::NOT_FOUND),
         Error::InviteUsed => ("invite-used", code::IDENTITY),

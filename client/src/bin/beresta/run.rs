@@ -154,6 +154,7 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("init", _) => profile::init(shell, found).await,
         ("status", _) => profile::status(shell).await,
         ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
+        ("relay", Some(("credit", found))) => profile::set_credit(shell, found).await,
         ("duress", Some(("set", found))) => duress::set(shell, found).await,
         ("duress", Some(("remove", _))) => duress::remove(shell).await,
         ("duress", Some(("status", _))) => duress::status(shell).await,

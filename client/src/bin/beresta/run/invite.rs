@@ -16,12 +16,12 @@ const LONGEST_HOURS: u64 = 7 * 24;
 /// Bytes of a line with a link: more is none.
 const LINE: u64 = 4_096;
 
-/// The link on the command line, or from standard input if it is `-`: what stands on a command line is visible to other
+/// A link or code on the command line, or from standard input if it is `-`: what stands on a command line is visible to other
 /// users of the machine.
-fn link(found: &ArgMatches) -> Result<String, Fault> {
-    let link = args::string(found, "link").ok_or(Fault::Internal)?;
-    if link != "-" {
-        return Ok(link);
+pub(super) fn typed_or_read(found: &ArgMatches, name: &str) -> Result<String, Fault> {
+    let typed = args::string(found, name).ok_or(Fault::Internal)?;
+    if typed != "-" {
+        return Ok(typed);
     }
     let mut line = String::new();
     std::io::Read::take(stdin().lock(), LINE).read_line(&mut line).map_err(|_| Fault::Input)?;
@@ -60,7 +60,7 @@ pub(super) async fn new(shell: &mut Shell, found: &ArgMatches) -> Result<Done, F
 }
 
 pub(super) fn inspect(shell: &Shell, found: &ArgMatches) -> Result<Done, Fault> {
-    let preview = inspect_invite(&link(found)?)?;
+    let preview = inspect_invite(&typed_or_read(found, "link")?)?;
     if shell.print.json {
         shell.print.object(&preview);
         return Ok(Done::Fully);
@@ -75,7 +75,7 @@ pub(super) fn inspect(shell: &Shell, found: &ArgMatches) -> Result<Done, Fault> 
 }
 
 pub(super) async fn accept(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
-    let link = link(found)?;
+    let link = typed_or_read(found, "link")?;
     inspect_invite(&link)?;
     let client = shell.open(Network::Online).await?;
     let renews = renews(&client, found).await?;

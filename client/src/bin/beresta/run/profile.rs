@@ -13,6 +13,7 @@ use super::super::args::{self, PROGRAM};
 use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
 use super::contact::sure;
+use super::invite::typed_or_read;
 use super::{Done, Shell};
 
 /// How long `status` waits for the line before it says how it is.
@@ -131,6 +132,15 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
         shell.print.warn("status-not-linked", []);
         return Ok(Done::Partly);
     }
+    Ok(Done::Fully)
+}
+
+pub(super) async fn set_credit(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let code = typed_or_read(found, "code")?;
+    let client = shell.open(Network::Offline).await?;
+    let at_home = client.set_credit(&code).await?;
+    client.close().await;
+    shell.print.talk(if at_home { "credit-set" } else { "credit-set-elsewhere" }, []);
     Ok(Done::Fully)
 }
 

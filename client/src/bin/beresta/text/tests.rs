@@ -84,6 +84,7 @@ fn every_error_says_something_in_both_languages() {
         Error::Link(LinkFault::Broke),
         Error::RelayBusy,
         Error::RelayClosed,
+        Error::NoCredit,
         Error::RelayMisbehaved,
         Error::InviteGone,
         Error::InviteUsed,

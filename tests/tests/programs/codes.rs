@@ -1,0 +1,79 @@
+//! A relay that serves only people whom its operator gave a code (rule Q2), and the people.
+
+use std::process::Command;
+
+use beresta_proto::credit::CreditCode;
+use beresta_tests::process::{Output, Person, Programs, Who, output};
+
+use super::{ANNA, BORIS, World};
+
+const VERA: Who = Who { name: "Vera", language: "en", passphrase: "candle river stamp otter plain" };
+
+fn invite(world: &World, programs: &Programs, args: &[&str], typed: &str) -> Output {
+    let mut command = Command::new(&programs.relay);
+    command.arg("invite").args(args).arg("--dir").arg(&world.relay.dir);
+    output(command, typed).unwrap()
+}
+
+#[test]
+fn who_has_a_code_meets_people_and_who_is_there_goes_on_without() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    world.relay.stop().unwrap();
+    let settings = world.relay.dir.join("relay.toml");
+    let written = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, format!("{written}\nopen = false\n")).unwrap();
+    let mut sign = Command::new(&programs.relay);
+    sign.arg("init").arg("--dir").arg(&world.relay.dir);
+    assert_eq!(output(sign, "").unwrap().code, 0);
+    world.relay.start().unwrap();
+
+    world.anna.run(&["send", BORIS.name], "as before").unwrap();
+    assert!(world.boris.run(&["receive", "--max", "1"], "").unwrap().contains("as before"));
+    let folder = world.relay.dir.with_file_name("vera");
+    let vera = Person::make_cheap(&programs, &folder, VERA, &world.relay.address).unwrap();
+    for person in [&world.anna, &vera] {
+        let refused = person.try_run(&["invite", "new", "--no-qr"], "").unwrap();
+        assert_eq!(refused.code, 5, "{} {}", refused.out, refused.err);
+        assert!(refused.err.contains("relay credit"), "{}", refused.err);
+    }
+    // One for two queues and an invite: not enough for a second one.
+    let code = invite(&world, &programs, &["create", "--makes", "3"], "").out;
+    let wrong = vera.try_run(&["relay", "credit", "beresta-credit:AAAA"], "").unwrap();
+    assert_eq!(wrong.code, 2, "{} {}", wrong.out, wrong.err);
+    vera.run(&["relay", "credit", "-"], &code).unwrap();
+    let other = invite(&world, &programs, &["create", "--makes", "2"], "").out;
+    world.anna.run(&["relay", "credit", "-"], &other).unwrap();
+    vera.meet(&world.anna).unwrap();
+    vera.run(&["send", ANNA.name], "by a code").unwrap();
+    assert!(world.anna.run(&["receive", "--max", "1"], "").unwrap().contains("by a code"));
+    let listed = invite(&world, &programs, &["list"], "").out;
+    assert!(listed.contains(" 0 left"), "{listed}");
+    assert_eq!(vera.try_run(&["invite", "new", "--no-qr"], "").unwrap().code, 5, "used up");
+}
+
+#[test]
+fn codes_are_made_listed_and_taken_back_and_the_relay_never_has_one() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    let invite = |world: &World, args: &[&str], typed: &str| invite(world, &programs, args, typed);
+    let none = invite(&world, &["list"], "");
+    assert_eq!((none.code, none.out.len(), none.err.lines().count()), (0, 0, 1));
+    let made = invite(&world, &["create", "--makes", "7", "--days", "30"], "");
+    assert_eq!((made.code, made.out.lines().count()), (0, 1), "{}", made.err);
+    assert!(made.err.contains("open = false"), "it says that nobody is asked for one yet");
+    let code = CreditCode::from_code(&made.out).unwrap();
+    let listed = invite(&world, &["list"], "").out;
+    let (id, left) = listed.split_once(':').unwrap();
+    assert!(left.contains("7 left") && made.err.contains(id), "{listed}");
+    // What the relay has of it opens nothing.
+    for file in std::fs::read_dir(&world.relay.dir).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
+        assert!(!bytes.windows(32).any(|window| window == code.credit.expose()));
+    }
+    assert_eq!(invite(&world, &["revoke", "-"], &made.out).code, 0);
+    assert_eq!(invite(&world, &["revoke", id], "").code, 7, "it is gone");
+    assert_eq!(invite(&world, &["revoke", "what"], "").code, 2);
+    world.relay.stop().unwrap();
+    assert_eq!(invite(&world, &["create"], "").code, 3, "no relay runs");
+}
