@@ -8,10 +8,11 @@ use beresta_server::random::SystemRandom;
 use tokio::task::JoinSet;
 
 use crate::load::{Pair, WARM_UP, Wire};
-use crate::pace::{Latencies, pace, quantile};
+use crate::pace::pace;
 use crate::plot::{Line, Plot};
 use crate::process::Server;
 use crate::table::{Table, median};
+use crate::timed::{Latencies, percentiles};
 use crate::{bare, beresta};
 
 /// Messages in a second, all pairs together: idle, busy, and half of what a relay carries on two processors.
@@ -22,11 +23,6 @@ const TURN: u32 = 2;
 const ROUNDS: u32 = 3;
 /// Before the first turn: the senders' sessions are known then.
 const WARM_UP_RATE: u32 = 200;
-
-/// p50 and p99, in milliseconds, of one side of one round.
-fn percentiles(values: &[f64]) -> [f64; 2] {
-    [50, 99].map(|percent| 1e3 * quantile(values, percent))
-}
 
 /// The middle of what the rounds gave.
 fn middle(rounds: &[[f64; 2]]) -> [f64; 2] {

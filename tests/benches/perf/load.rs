@@ -9,6 +9,7 @@ use tokio::sync::Barrier;
 
 use crate::process::Server;
 use crate::quic::Link;
+use crate::timed::{Latencies, Timed};
 
 /// Messages of each pair before the clock starts: a relay gets to know the senders' sessions by them.
 pub(crate) const WARM_UP: usize = 8;
@@ -42,37 +43,46 @@ pub(crate) struct Pair<W> {
 }
 
 /// How a load was carried.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Carried {
     /// Messages in a second.
     pub(crate) rate: f64,
     /// Time on a processor that the server took for each.
     pub(crate) cpu: Duration,
+    pub(crate) took: Latencies,
 }
 
 impl<W: Wire> Pair<W> {
     /// Sends all of `frames`, `window` in flight.
-    async fn drive(&mut self, frames: &[Bytes], window: usize) {
-        let (mut sent, mut stored, mut gone) = (0, 0, 0);
-        while stored.min(gone) < frames.len() {
-            while sent < frames.len() && sent - stored.min(gone) < window {
+    async fn drive(&mut self, frames: &[Bytes], window: usize) -> Latencies {
+        let (mut sent, mut stored) = (0, 0);
+        let mut timed = Timed::default();
+        while stored.min(timed.gone) < frames.len() {
+            while sent < frames.len() && sent - stored.min(timed.gone) < window {
+                timed.left();
                 self.sender.send.write_chunk(frames[sent].clone()).await.unwrap();
                 sent += 1;
             }
             tokio::select! {
                 frame = self.sender.frames.next() => {
                     self.wire.replied(&frame.unwrap_or_else(|| self.sender.ended()));
+                    timed.stored();
                     stored += 1;
                 }
-                frame = self.reader.frames.next() => match self.wire.pushed(&frame.unwrap_or_else(|| self.reader.ended())) {
-                    Pushed::Message(acknowledgement) => self.reader.send.write_all(&acknowledgement).await.unwrap(),
-                    Pushed::Done => gone += 1,
-                },
+                frame = self.reader.frames.next() => {
+                    let pushed = self.wire.pushed(&frame.unwrap_or_else(|| self.reader.ended()));
+                    timed.pushed(&pushed);
+                    if let Pushed::Message(acknowledgement) = pushed {
+                        self.reader.send.write_all(&acknowledgement).await.unwrap();
+                    }
+                }
                 () = tokio::time::sleep(PATIENCE) => {
-                    panic!("nothing comes any more: {sent} sent, {stored} stored, {gone} gone of {}", frames.len())
+                    let (gone, all) = (timed.gone, frames.len());
+                    panic!("nothing comes any more: {sent} sent, {stored} stored, {gone} gone of {all}")
                 }
             }
         }
+        timed.took
     }
 }
 
@@ -89,21 +99,22 @@ pub(crate) async fn carry<W: Wire>(server: &Server, pairs: Vec<Pair<W>>, window:
                 let (warm_up, rest) = frames.split_at(WARM_UP);
                 pair.drive(warm_up, 1).await;
                 start.wait().await;
-                pair.drive(rest, window).await;
-                pair
+                (pair.drive(rest, window).await, pair)
             })
         })
         .collect();
     start.wait().await;
     let (began, cpu) = (Instant::now(), server.cpu());
-    let mut pairs = Vec::new();
+    let (mut pairs, mut took) = (Vec::new(), Latencies::default());
     for task in tasks {
-        pairs.push(task.await.unwrap());
+        let (latencies, pair) = task.await.unwrap();
+        took.add(latencies);
+        pairs.push(pair);
     }
-    let (took, cpu) = (began.elapsed(), server.cpu() - cpu);
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), server.cpu() - cpu);
     for pair in pairs {
         pair.sender.connection.close(0_u32.into(), b"");
         pair.reader.connection.close(0_u32.into(), b"");
     }
-    Carried { rate: count as f64 / took.as_secs_f64(), cpu: cpu / u32::try_from(count).unwrap() }
+    Carried { rate: count as f64 / seconds, cpu: cpu / u32::try_from(count).unwrap(), took }
 }

@@ -29,6 +29,7 @@ mod relayed;
 mod siege;
 mod soak;
 mod table;
+mod timed;
 
 use std::path::Path;
 

@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use quinn::{ConnectionError, Endpoint};
 use tokio::task::JoinSet;
 
-use crate::pace::{Latencies, pace, quantile};
+use crate::pace::pace;
 use crate::process::Server;
 use crate::quic::{self, Link};
 use crate::table::Table;
+use crate::timed::{Latencies, percentiles};
 use crate::{beresta, latency};
 
 /// Links that say one byte a second, and are opened anew when the relay ends them.
@@ -43,7 +44,7 @@ pub(crate) async fn measure(dir: &Path) {
     let mut honest = latency::warm(2 * each, |_, count| beresta::pair(at, id, true, count)).await;
     let mut table = Table::new(&["", "stored, p50", "p99", "delivered, p50", "p99", "MiB resident"]);
     let mut row = |name: &str, took: &Latencies| {
-        let of = |values: &[f64]| [50, 99].map(|percent| format!("{:.1}", 1e3 * quantile(values, percent)));
+        let of = |values: &[f64]| percentiles(values).map(|ms| format!("{ms:.1}"));
         let ([stored, stored_99], [delivered, delivered_99]) = (of(&took.stored), of(&took.delivered));
         let resident = format!("{:.0}", relay.resident_kib() as f64 / 1_024.0);
         table.row([name.to_owned(), stored, stored_99, delivered, delivered_99, resident]);

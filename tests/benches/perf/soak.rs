@@ -7,10 +7,11 @@ use std::sync::Arc;
 use beresta_proto::key::EpochSecret;
 use beresta_server::random::SystemRandom;
 
-use crate::pace::{Latencies, pace, quantile};
+use crate::pace::pace;
 use crate::plot::{Line, Plot};
 use crate::process::Server;
 use crate::table::Table;
+use crate::timed::{Latencies, percentiles};
 use crate::{bare, beresta, idle, latency};
 
 /// Seconds, unless the command line says it: both peers together.
@@ -39,7 +40,7 @@ impl Soaked {
         let size = self.turns.len().div_ceil(5);
         let turns = self.turns.iter().skip(fifth * size).take(size);
         let delivered: Vec<f64> = turns.flat_map(|turn| turn.delivered.iter().copied()).collect();
-        [50, 99].map(|percent| format!("{:.2}", 1e3 * quantile(&delivered, percent)))
+        percentiles(&delivered).map(|ms| format!("{ms:.2}"))
     }
 
     /// KiB that it grew by for each thousand messages, the first turn aside: what all need is made then.
