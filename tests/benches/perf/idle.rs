@@ -19,16 +19,21 @@ const REST: Duration = Duration::from_secs(3);
 
 /// Measures and prints it.
 pub(crate) async fn measure(dir: &Path) {
-    let (relay, _) = Server::relay(&dir.join("idle-relay"));
-    let at = relay.at;
-    let ours = each(&relay, |from, _| async move { beresta::reader(&from, at).await.0 }).await;
+    let ours = relay(dir, LINKS).await;
     let bare = Server::bare(None);
     let at = bare.at;
-    let theirs = each(&bare, |from, number| async move { bare::idle(&from, at, number).await }).await;
+    let theirs = each(&bare, LINKS, |from, number| async move { bare::idle(&from, at, number).await }).await;
     let mut table = Table::new(&["links", "relay", "bare quinn", "ratio"]);
     let kib = |kib: f64| format!("{kib:.1}");
     table.row([LINKS.to_string(), kib(ours), kib(theirs), format!("{:.2}", ours / theirs)]);
     println!("Resident memory for each idle link, in KiB:\n\n{table}");
+}
+
+/// KiB for each of `links` links at a relay of its own, in `dir`.
+pub(crate) async fn relay(dir: &Path, links: u32) -> f64 {
+    let (relay, _) = Server::relay(&dir.join("idle-relay"));
+    let at = relay.at;
+    each(&relay, links, |from, _| async move { beresta::reader(&from, at).await.0 }).await
 }
 
 /// Opens them all, and keeps them.
@@ -54,7 +59,7 @@ where
 }
 
 /// KiB for each link.
-async fn each<L>(server: &Server, link: impl Fn(Endpoint, u32) -> L) -> f64
+async fn each<L>(server: &Server, count: u32, link: impl Fn(Endpoint, u32) -> L) -> f64
 where
     L: Future<Output = Link> + Send + 'static,
 {
@@ -62,7 +67,7 @@ where
     let mut links = Vec::new();
     let mut before = 0;
     // The first batch makes what all links share.
-    for batch in 0..=LINKS / AT_ONCE {
+    for batch in 0..=count / AT_ONCE {
         links.extend(one_batch(batch, &sockets, &link).await);
         if batch == 0 {
             tokio::time::sleep(REST).await;
@@ -72,5 +77,5 @@ where
     tokio::time::sleep(REST).await;
     let after = server.resident_kib();
     assert!(links.iter().all(|link| link.connection.close_reason().is_none()), "a link was closed");
-    (after - before) as f64 / f64::from(LINKS)
+    (after - before) as f64 / f64::from(count)
 }

@@ -12,7 +12,10 @@
 //! `-- relayed`, `-- latency`, `-- idle`, `-- soak`, `-- siege` or `-- client` behind the command measures that part only; a number
 //! behind `soak` is its length in seconds. What `latency` and `soak` draw goes into `docs/perf/`. In every part the peers take turns
 //! in one run, because only ratios of one run mean anything on another machine.
+//!
+//! `-- asked` measures what standard input asks for, and nothing else: `.ci/load` has other servers take turns with it.
 
+mod asked;
 mod bare;
 mod beresta;
 mod client;
@@ -80,6 +83,9 @@ fn measure(wanted: &[&str]) {
     }
     if wants("siege") {
         runtime.block_on(siege::measure(dir.path()));
+    }
+    if wanted == ["asked"] {
+        runtime.block_on(asked::answer(dir.path()));
     }
     drop(runtime);
     if wants("client") {

@@ -16,12 +16,12 @@ use crate::table::{Table, median, micros};
 use crate::{ROUNDS, bare, beresta, disk};
 
 /// How much is in flight, and how it is spread: a pair has at most four messages under way, as people do.
-struct Level {
-    in_flight: usize,
-    pairs: usize,
+pub(crate) struct Level {
+    pub(crate) in_flight: usize,
+    pub(crate) pairs: usize,
     /// Messages of a run, all pairs together; fewer where every one has to be opened.
-    messages: usize,
-    opened: usize,
+    pub(crate) messages: usize,
+    pub(crate) opened: usize,
 }
 
 const LEVELS: [Level; 3] = [
@@ -34,7 +34,7 @@ const LEVELS: [Level; 3] = [
 const CAPSULES: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Contender {
+pub(crate) enum Contender {
     Relay,
     Bare,
     Disk,
@@ -46,7 +46,7 @@ const CONTENDERS: [Contender; 5] =
     [Contender::Relay, Contender::Bare, Contender::Disk, Contender::RelayOpening, Contender::BareOpening];
 
 /// Everybody who takes part.
-struct Field<'d> {
+pub(crate) struct Field<'d> {
     relay: Server,
     id: RelayId,
     bare: Server,
@@ -57,16 +57,7 @@ struct Field<'d> {
 
 /// Runs all of it, in `dir`, and prints it.
 pub(crate) async fn measure(dir: &Path) {
-    let (relay, id) = Server::relay(&dir.join("relay"));
-    let epoch = EpochSecret::random(&mut SystemRandom::new().unwrap());
-    let field = Field {
-        relay,
-        id,
-        bare: Server::bare(None),
-        opening: Server::bare(Some(&epoch)),
-        frames: bare::frames(&epoch, CAPSULES).into(),
-        dir,
-    };
+    let field = Field::start(dir);
     let dropped = dropped_datagrams();
     let mut rates = Table::new(&[
         "in flight",
@@ -112,8 +103,17 @@ pub(crate) async fn measure(dir: &Path) {
     println!("Datagrams dropped for want of buffers: {}.\n", dropped_datagrams() - dropped);
 }
 
-impl Field<'_> {
-    async fn run(&self, contender: Contender, level: &Level) -> Carried {
+impl<'d> Field<'d> {
+    /// Starts everybody, with what they keep in `dir`.
+    pub(crate) fn start(dir: &'d Path) -> Self {
+        let (relay, id) = Server::relay(&dir.join("relay"));
+        let epoch = EpochSecret::random(&mut SystemRandom::new().unwrap());
+        let (bare, opening) = (Server::bare(None), Server::bare(Some(&epoch)));
+        Self { relay, id, bare, opening, frames: bare::frames(&epoch, CAPSULES).into(), dir }
+    }
+
+    /// Lets one of them carry the messages of a level.
+    pub(crate) async fn run(&self, contender: Contender, level: &Level) -> Carried {
         let Self { relay, id, bare, opening, frames, dir } = self;
         let (at, id) = (relay.at, *id);
         match contender {
