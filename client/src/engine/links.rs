@@ -190,7 +190,9 @@ impl Engine {
                 // The clock first: what is over by ours is so only if the relay's does not contradict it.
                 self.hear_clock(tx, relay, clock, now)?;
                 if self.take_renewed(tx, relay, &descriptor, now)? {
-                    self.take_keys(tx, relay, epoch_keys, clock, now)
+                    self.take_keys(tx, relay, epoch_keys, clock, now)?;
+                    // As where a link begins: what was over while the clocks did not agree.
+                    self.end_by_time(tx, now)
                 } else {
                     self.misbehaved(tx, relay, &Flight::Refresh, now)
                 }

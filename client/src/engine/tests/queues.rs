@@ -20,8 +20,8 @@ fn said(effects: &[Effect]) -> Vec<&'static str> {
                 Command::Subscribe(_) => "SUBSCRIBE",
                 Command::PutBlob { .. } => "PUT BLOB",
                 Command::DeleteQueue { .. } => "DELETE QUEUE",
-                Command::Descriptor
-                | Command::Acknowledge { .. }
+                Command::Descriptor => "DESCRIPTOR",
+                Command::Acknowledge { .. }
                 | Command::Send { .. }
                 | Command::ClaimBlob { .. }
                 | Command::DeleteBlob { .. } => "another",
@@ -141,6 +141,34 @@ fn a_queue_that_a_relay_let_wait_for_its_subscription_is_read_out_from_then_on()
     bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
     assert_eq!(said(&bench.effects()), [""; 0]);
     assert_eq!(said(&bench.pass(MINUTE_MS)), ["DELETE QUEUE"]);
+}
+
+#[test]
+fn a_queue_whose_time_was_over_while_the_machine_slept_is_left_once_the_clocks_agree() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    let end = bench.now.plus(10 * DAY_MS);
+    let later = |tx: &Tx<'_>| {
+        let mut queue = tx.own_queues()?.remove(0);
+        queue.retire = Some(end);
+        tx.update_own_queue(&queue)
+    };
+    bench.store.transaction(later).unwrap();
+    bench.links(&home);
+    let subscribing = bench.effects();
+    bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    // It wakes up with its link, in the moment in which the queue's time is over.
+    bench.now = end;
+    bench.engine.handle_timeout(&mut bench.store, end).unwrap();
+    let woken = bench.effects();
+    assert_eq!(said(&woken), ["DESCRIPTOR"]);
+    let reply = Reply::Descriptor {
+        descriptor: home.signed(),
+        epoch_keys: vec![home.epoch_key(end.day())],
+        clock: end,
+    };
+    assert!(said(&bench.answers(&home, &woken, reply)).contains(&"DELETE QUEUE"));
 }
 
 #[test]
