@@ -1,7 +1,7 @@
 //! `invite`: codes for a relay that serves only people whom its operator knows. A code is seen by its operator and by whom they
 //! give it to: the relay gets its name only, which is made here.
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
 use beresta_proto::credit::CreditCode;
@@ -13,6 +13,7 @@ use beresta_server::queue::{CreditId, CreditName, Namer};
 use beresta_server::random::SystemRandom;
 use beresta_server::setup::{self, Config, SetupError};
 use clap::ArgMatches;
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::args::value;
@@ -22,6 +23,8 @@ use super::text::Text;
 /// Queues and invites that a person needs in some years.
 const MAKES: u32 = 500;
 const DAYS: u32 = 365;
+/// Bytes of a line with a code: more is none.
+const LINE: u64 = 4_096;
 
 /// Makes a code and prints it.
 pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
@@ -55,7 +58,11 @@ pub(crate) fn list(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
         return Err(Fault::Refused);
     };
     if json {
-        println!("{}", serde_json::to_string(&credits).map_err(|_| Fault::Internal)?);
+        let shown: Vec<Shown> = credits
+            .into_iter()
+            .map(|one| Shown { id: hex(one.id), left: one.left, days: one.days })
+            .collect();
+        println!("{}", serde_json::to_string(&shown).map_err(|_| Fault::Internal)?);
     } else if credits.is_empty() {
         eprintln!("{}", text.say("invite-none"));
     } else {
@@ -67,12 +74,20 @@ pub(crate) fn list(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
     Ok(())
 }
 
+/// A code for programs. Its id is written as `revoke` takes it.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    left: u32,
+    days: u64,
+}
+
 /// Takes a code back, by its id or, from standard input, by itself.
 pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let typed: String = value(found, "id").ok_or(Fault::Internal)?;
     let id = if typed == "-" {
         let mut line = Zeroizing::new(String::with_capacity(256));
-        std::io::stdin().lock().read_line(&mut line).map_err(|_| Fault::BadCredit)?;
+        std::io::stdin().lock().take(LINE).read_line(&mut line).map_err(|_| Fault::BadCredit)?;
         let code = CreditCode::from_code(&line).map_err(|_| Fault::BadCredit)?;
         CreditId::of(&name(dir, &code.credit)?).0
     } else {

@@ -66,6 +66,10 @@ fn codes_are_made_listed_and_taken_back_and_the_relay_never_has_one() {
     let listed = invite(&world, &["list"], "").out;
     let (id, left) = listed.split_once(':').unwrap();
     assert!(left.contains("7 left") && made.err.contains(id), "{listed}");
+    assert!(
+        invite(&world, &["list", "--json"], "").out.contains(&format!("\"id\":\"{id}\"")),
+        "as `revoke` takes it"
+    );
     // What the relay has of it opens nothing.
     for file in std::fs::read_dir(&world.relay.dir).unwrap() {
         let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
