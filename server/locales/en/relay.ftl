@@ -108,7 +108,7 @@ ask-again = Once more: {""}
 ask-passphrase = Passphrase of the file: {""}
 exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, delete the file and this folder.
 exported-volatile = This relay is volatile: messages and invites that waited did not move. They were gone when it stopped.
-backed-up = The relay's keys are in { $file }. Make a new backup whenever you renewed the descriptor. Queues and what waits in them are not in it.
+backed-up = The relay's keys are in { $file }. Make a new backup whenever you renewed the descriptor. Queues, what waits in them and your codes are not in it.
 imported = The relay is in { $dir }. Start it by: beresta-relay run --dir { $dir }. Its address is the same:
 
 keys-rotated = New keys and a new descriptor are there. Restart the relay now: then the old keys open nothing new, and people who connected once refuse whoever has them.
