@@ -15,10 +15,8 @@ fn invite(world: &World, programs: &Programs, args: &[&str], typed: &str) -> Out
     output(command, typed).unwrap()
 }
 
-#[test]
-fn who_has_a_code_meets_people_and_who_is_there_goes_on_without() {
-    let programs = Programs::for_tests().unwrap();
-    let mut world = World::new();
+/// From now on the relay asks for codes.
+fn close(world: &mut World, programs: &Programs) {
     world.relay.stop().unwrap();
     let settings = world.relay.dir.join("relay.toml");
     let written = std::fs::read_to_string(&settings).unwrap();
@@ -27,6 +25,32 @@ fn who_has_a_code_meets_people_and_who_is_there_goes_on_without() {
     sign.arg("init").arg("--dir").arg(&world.relay.dir);
     assert_eq!(output(sign, "").unwrap().code, 0);
     world.relay.start().unwrap();
+}
+
+/// An invite brings its relay: with a code for that one it is accepted after all, though it was claimed before.
+#[test]
+fn who_is_invited_without_a_code_accepts_the_same_invite_with_one() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    let link = world.anna.run(&["-q", "invite", "new", "--no-qr"], "").unwrap();
+    close(&mut world, &programs);
+    let folder = world.relay.dir.with_file_name("vera");
+    let vera = Person::new(&programs, &folder, VERA).unwrap();
+    vera.run(&["init", "--name", VERA.name, "--kdf-memory-mib", "1"], "").unwrap();
+    let refused = vera.try_run(&["invite", "accept", "-"], &link).unwrap();
+    assert_eq!(refused.code, 5, "{} {}", refused.out, refused.err);
+    assert!(refused.err.contains("relay credit"), "{}", refused.err);
+    let code = invite(&world, &programs, &["create"], "").out;
+    vera.run(&["relay", "credit", "-"], &code).unwrap();
+    vera.run(&["invite", "accept", "-"], &link).unwrap();
+    vera.run(&["send", ANNA.name], "met after all").unwrap();
+}
+
+#[test]
+fn who_has_a_code_meets_people_and_who_is_there_goes_on_without() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    close(&mut world, &programs);
 
     world.anna.run(&["send", BORIS.name], "as before").unwrap();
     assert!(world.boris.run(&["receive", "--max", "1"], "").unwrap().contains("as before"));
