@@ -1,10 +1,11 @@
 //! The store: keeps all changes of a step or none, encrypted at rest, and is the only door to SQLCipher.
 //!
-//! A profile is a folder of three files: `vault.hdr` (the wrapped master key), `store.db` (SQLCipher, with its WAL
-//! beside it while open) and `lock`. What the rows mean is left to the engine and to the crypto room; each of their
+//! A profile is a folder: `vault.hdr` (the wrapped master key), `lock`, and two [sides](side) of a database (SQLCipher), its
+//! journal and its seeds. What the rows mean is left to the engine and to the crypto room; each of their
 //! subjects has a row module here that adds functions to [`Tx`].
 
 mod body;
+mod decoy;
 mod duress;
 mod error;
 mod faults;
@@ -15,16 +16,18 @@ mod key_file;
 mod lock;
 mod migrate;
 mod number;
+mod older;
 mod open;
 mod page;
 mod panic;
 mod process;
 mod seed;
+mod side;
 pub mod signal;
+mod sqlcipher;
 mod surroundings;
 mod tx;
 mod vault;
-mod wipe;
 
 mod clock;
 mod column;
@@ -58,6 +61,7 @@ use faults::Faults;
 use lock::ProfileLock;
 use number::Numbers;
 use open::Opened;
+use side::Sides;
 use vault::Vault;
 
 /// One open profile: its SQLCipher connection, its vault header and its lock.
@@ -76,6 +80,7 @@ pub struct Store {
 /// What a profile on disk has and a store in memory has not.
 struct Home {
     vault: Vault,
+    sides: Sides,
     _lock: ProfileLock,
 }
 
@@ -110,8 +115,7 @@ impl Store {
         fill: impl FnOnce(&Tx<'_>, &mut R) -> Result<(), E>,
     ) -> Result<Self, E> {
         let lock = ProfileLock::take_new(dir)?;
-        let Opened { conn, keys, vault } = open::create(dir, passphrase, cost, rng, fill)?;
-        Ok(Self::over(conn, keys, Some(Home { vault, _lock: lock })))
+        Ok(Self::on_disk(open::create(dir, passphrase, cost, rng, fill)?, lock))
     }
 
     /// Opens the profile in `dir`. A wrong passphrase changes no file.
@@ -129,9 +133,13 @@ impl Store {
             }
             lock => lock?,
         };
-        let Opened { conn, keys, vault } = open::open(dir, passphrase)?;
         // Whoever had it open last may have been killed between a deletion and its scrub.
-        Ok(Self { owes_scrub: true, ..Self::over(conn, keys, Some(Home { vault, _lock: lock })) })
+        Ok(Self { owes_scrub: true, ..Self::on_disk(open::open(dir, passphrase)?, lock) })
+    }
+
+    fn on_disk(opened: Opened, lock: ProfileLock) -> Self {
+        let Opened { conn, keys, vault, sides } = opened;
+        Self::over(conn, keys, Some(Home { vault, sides, _lock: lock }))
     }
 
     fn over(conn: Connection, keys: BodyKeys, home: Option<Home>) -> Self {
@@ -177,11 +185,31 @@ impl Store {
         &mut self,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        let before = self.conn.total_changes();
         let tx = Tx::begin(&mut self.conn, &self.keys, &self.numbers)?.under(&self.faults);
         let value = f(&tx)?; // dropping a transaction rolls it back
         let erased = tx.erased();
         tx.commit()?;
         self.owes_scrub |= erased;
+        if let Some(home) = &self.home
+            && self.conn.total_changes() != before
+        {
+            home.sides.keep_up(&self.conn);
+        }
+        Ok(value)
+    }
+
+    /// Runs `f` in one transaction, beside the header and the sides that the database belongs to.
+    fn at_home<T>(
+        &mut self,
+        f: impl FnOnce(&Tx<'_>, &Vault, &Sides) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let Self { conn, keys, numbers, home, owes_scrub: _, faults } = self;
+        let Home { vault, sides, _lock: _ } = home.as_ref().ok_or(StoreError::NotFound)?;
+        let tx = Tx::begin(conn, keys, numbers)?.under(faults);
+        let value = f(&tx, vault, sides)?;
+        tx.commit()?;
+        sides.keep_up(conn);
         Ok(value)
     }
 
@@ -191,49 +219,34 @@ impl Store {
         self.owes_scrub
     }
 
-    /// Does the scrub that is due, if one is (rule E10). Call it after every step: one that failed stays due.
-    ///
-    /// # Errors
-    /// As [`Store::checkpoint_and_truncate`].
-    pub fn scrub(&mut self) -> Result<(), StoreError> {
-        if self.owes_scrub { self.checkpoint_and_truncate() } else { Ok(()) }
-    }
-
-    /// Destroys the keys of texts that are gone, then moves everything into the database file and empties the WAL and the
-    /// list of free pages, so that what was deleted is in neither.
+    /// Does the scrub that is due, if one is (rule E10): destroys the keys of texts that are gone. Call it after every step: one
+    /// that failed stays due. What else was deleted is overwritten in its page by the commit itself.
     ///
     /// What a file system or flash keeps of freed blocks is out of its reach: of texts it is noise without their keys;
     /// names and the like may be found there.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if the WAL could not be emptied, [`StoreError::Full`] and others of the machine.
-    pub fn checkpoint_and_truncate(&mut self) -> Result<(), StoreError> {
+    /// [`StoreError::Full`] and others of the machine.
+    pub fn scrub(&mut self) -> Result<(), StoreError> {
+        if !self.owes_scrub {
+            return Ok(());
+        }
         let destroyed = self.transaction(|tx| {
             tx.forget_stale_events()?;
             tx.destroy_seeds()
         })?;
         // Not before: a scrub that is rolled back is done again, over the key of whoever had been given it.
         self.keys.free(&destroyed);
-        wipe::incremental_vacuum(&self.conn)?;
-        wipe::checkpoint(&self.conn)?;
         self.owes_scrub = false;
         Ok(())
     }
 
-    /// Gives the pages that deletions freed back to the file system. [`Store::checkpoint_and_truncate`] does it too.
-    ///
-    /// # Errors
-    /// [`StoreError::Full`] and others of the machine.
-    pub fn incremental_vacuum(&mut self) -> Result<(), StoreError> {
-        wipe::incremental_vacuum(&self.conn)
-    }
-
-    /// Empties the WAL and closes the database. Dropping a store closes it too, but cannot tell of a failure.
+    /// Does the scrub that is due and closes the database. Dropping a store closes it too, but cannot tell of a failure.
     ///
     /// # Errors
     /// Those of the machine. Committed rows are safe all the same.
     pub fn close(mut self) -> Result<(), StoreError> {
-        self.checkpoint_and_truncate()?;
+        self.scrub()?;
         let Self { conn, keys: _, numbers: _, home, owes_scrub: _, faults: _ } = self;
         let closed = conn.close().map_err(|(_, error)| StoreError::from(error));
         drop(home);

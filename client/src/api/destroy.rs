@@ -147,8 +147,8 @@ mod tests {
     fn what_an_opening_under_way_brings_back_is_destroyed_once_nobody_has_the_profile_open() {
         let dir = profile();
         let panic = Panic::begin(dir.path()).unwrap();
-        fs::write(dir.path().join("store.db"), "whole").unwrap();
-        fs::write(dir.path().join("store.db-wal"), "and its log").unwrap();
+        fs::write(dir.path().join("store.1"), "whole").unwrap();
+        fs::write(dir.path().join("store.1-journal"), "and its log").unwrap();
         panic.end().unwrap();
         assert!(!dir.path().exists());
     }

@@ -1,8 +1,9 @@
-//! The duress passphrase: setting it, and doing what it says.
+//! The duress passphrase: setting it, and doing what it says; and the decoy that another one opens.
 
 use std::path::Path;
 
 use super::lock::{Patience, end_holder};
+use super::open::Newcomer;
 use super::{Client, Error};
 use crate::rng::Rng;
 use crate::store::{Duress, Passphrase};
@@ -35,6 +36,45 @@ impl Client {
     /// [`Error::PassphraseTaken`] if it is that of the profile; [`Error::Store`].
     pub async fn set_duress(&self, passphrase: Passphrase, what: Duress) -> Result<(), Error> {
         self.desk(move |desk, _| desk.store.set_duress(&passphrase, what, &mut Rng::system())).await
+    }
+
+    /// Whether a decoy was made from this profile.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn has_decoy(&self) -> Result<bool, Error> {
+        self.desk(|desk, _| desk.store.has_decoy()).await
+    }
+
+    /// Makes a decoy: a second profile of somebody called `name`, with an account of its own, which `passphrase` opens. It
+    /// overwrites whatever is on the side of the files that this profile does not use.
+    ///
+    /// # Errors
+    /// [`Error::DecoyExists`], [`Error::BadName`], [`Error::BadAddress`] for `relay`, [`Error::PassphraseTaken`],
+    /// [`Error::DuressInTheWay`]; [`Error::Store`].
+    pub async fn set_decoy(
+        &self,
+        passphrase: Passphrase,
+        name: &str,
+        relay: Option<&str>,
+    ) -> Result<(), Error> {
+        let language = self.status().await?.language;
+        let person = Newcomer::new(name, language, relay)?;
+        let made = self.desk(move |desk, _| {
+            desk.store.set_decoy(&passphrase, &mut Rng::system(), |tx, rng| person.enter(tx, rng))
+        });
+        match made.await {
+            Err(Error::ProfileExists) => Err(Error::DecoyExists),
+            made => made,
+        }
+    }
+
+    /// Removes the decoy, and overwrites all that is in it: false if there was none.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn remove_decoy(&self) -> Result<bool, Error> {
+        self.desk(|desk, _| desk.store.remove_decoy()).await
     }
 
     /// Removes the duress passphrase: false if there was none.

@@ -49,6 +49,12 @@ pub enum Error {
     /// The passphrase does something else already: it is the profile's, or the duress passphrase.
     #[error("passphrase taken")]
     PassphraseTaken,
+    /// The duress passphrase was set by an earlier version, where a decoy has its place: it is to be removed first.
+    #[error("duress passphrase in the way")]
+    DuressInTheWay,
+    /// There is a decoy already.
+    #[error("decoy exists")]
+    DecoyExists,
     /// The store's files are damaged.
     #[error("store damaged")]
     StoreDamaged,
@@ -162,6 +168,7 @@ impl From<StoreError> for Error {
             // What is to be done under duress is done where a profile is opened. Nobody else sees a difference.
             StoreError::WrongPassphrase | StoreError::Duress(_) => Self::WrongPassphrase,
             StoreError::PassphraseTaken => Self::PassphraseTaken,
+            StoreError::DuressInTheWay => Self::DuressInTheWay,
             StoreError::NoKeyFile => Self::NoKeyFile,
             StoreError::DamagedHeader | StoreError::Damaged | StoreError::BadRow => Self::StoreDamaged,
             StoreError::Newer { found: _, known: _ } => Self::StoreNewer,

@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::rng::Rng;
 use crate::store::event::DropReason;
 use crate::store::profile::Profile;
-use crate::store::{Passphrase, Store, StoreError};
+use crate::store::{Passphrase, Store, StoreError, Tx};
 
 /// A profile that cannot be used with this build, or whose rows are not there.
 fn opened<E>(error: E) -> Error
@@ -67,21 +67,38 @@ pub(super) fn checked_name(name: &str) -> Result<Words, Error> {
 }
 
 pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Client, Error> {
-    let home = profile.relay.as_deref().map(RelayAddress::from_link).transpose()?;
-    let name = checked_name(&profile.name)?;
-    let NewProfile { dir, passphrase, cost, name: _, language, relay: _ } = profile;
+    let NewProfile { dir, passphrase, cost, name, language, relay } = profile;
+    let person = Newcomer::new(&name, language, relay.as_deref())?;
     on_own_threads(
         move || {
-            Store::create_with(&dir, &passphrase, cost, &mut Rng::system(), |tx, rng| {
-                crypto::check_backend(tx)?;
-                let account = crypto::create_account(tx, rng)?;
-                tx.insert_profile(&Profile { account, name, language, home }, clock())?;
-                Ok(())
-            })
+            Store::create_with(&dir, &passphrase, cost, &mut Rng::system(), |tx, rng| person.enter(tx, rng))
         },
         network,
     )
     .await
+}
+
+/// Who a profile that is being made is of.
+pub(super) struct Newcomer {
+    name: Words,
+    language: String,
+    home: Option<RelayAddress>,
+}
+
+impl Newcomer {
+    pub(super) fn new(name: &str, language: String, relay: Option<&str>) -> Result<Self, Error> {
+        let home = relay.map(RelayAddress::from_link).transpose()?;
+        Ok(Self { name: checked_name(name)?, language, home })
+    }
+
+    /// Writes the first rows of the profile, with an account of its own.
+    pub(super) fn enter(self, tx: &Tx<'_>, rng: &mut Rng) -> Result<(), Error> {
+        let Self { name, language, home } = self;
+        crypto::check_backend(tx)?;
+        let account = crypto::create_account(tx, rng)?;
+        tx.insert_profile(&Profile { account, name, language, home }, clock())?;
+        Ok(())
+    }
 }
 
 pub(super) async fn open(dir: PathBuf, passphrase: Passphrase, network: Network) -> Result<Client, Error> {

@@ -1,4 +1,4 @@
-//! `body.keys`: one key for each text, in a file of its own, so that a text ends when 32 bytes do.
+//! `keys.1` and `keys.2`, one for each [side](super::side): one key for each text, in a file of its own, so that a text ends when 32 bytes do.
 //!
 //! What SQLite deletes or overwrites stays readable below it: file systems and flash keep old blocks of database and
 //! WAL, thousands of copies in an image of the disk. So a text enters the database only sealed under a key that it shares
@@ -6,7 +6,7 @@
 //! key is overwritten where it lies.
 //!
 //! ```text
-//! body.keys:  seed 32 │ seed 32 │ …        in steps of 64 KiB; a seed that is not in use is random bytes like any other
+//! keys.1:     seed 32 │ seed 32 │ …        in steps of 64 KiB; a seed that is not in use is random bytes like any other
 //! key    = HKDF-SHA256(secret of the master key, "beresta/1 body" ‖ seed)
 //! column = nonce 24 │ XChaCha20-Poly1305(key, nonce, text)
 //! ```
@@ -16,7 +16,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use beresta_proto::words::Words;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _};
@@ -25,16 +25,14 @@ use rand::RngCore as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::key::expand;
-use super::lock::{private, sync_dir};
 use super::page::Page;
+use super::side::{self, Side};
 use super::{MasterKey, StoreError};
 use crate::rng::Rng;
 
-pub(super) const NAME: &str = "body.keys";
-
 const SEED: usize = 32;
 const SEED_LEN: u64 = SEED as u64;
-/// The file grows by so many seeds: 64 KiB. No more are written at once.
+/// Seeds come into use so many at a time, a step of the file. No more are written at once.
 const STEP: u32 = 2_048;
 const NONCE: usize = 24;
 const LABEL: &[u8] = b"beresta/1 body";
@@ -59,6 +57,8 @@ pub(super) struct BodyKeys {
 enum Seeds {
     File {
         file: File,
+        /// Where it and the other side's file are, which is as long.
+        dir: PathBuf,
         count: Cell<u32>,
     },
     #[cfg_attr(not(any(test, feature = "false-world")), expect(dead_code, reason = "of a false world"))]
@@ -66,30 +66,20 @@ enum Seeds {
 }
 
 impl BodyKeys {
-    /// Makes the file of a new profile, with its first seeds, durably.
-    pub(super) fn create(dir: &Path, master: &MasterKey) -> Result<Self, StoreError> {
-        let path = dir.join(NAME);
-        let file = private(OpenOptions::new().read(true).write(true).create_new(true)).open(&path)?;
-        in_place(&file);
-        sync_dir(dir)?;
-        let keys = Self::over(Seeds::File { file, count: Cell::new(0) }, master)?;
-        keys.grow()?;
-        Ok(keys)
-    }
-
-    /// Opens the file of a profile.
+    /// Opens the file of this key's side.
     pub(super) fn open(dir: &Path, master: &MasterKey) -> Result<Self, StoreError> {
-        let file = OpenOptions::new().read(true).write(true).open(dir.join(NAME)).map_err(|error| {
+        let path = dir.join(master.side()?.seeds());
+        let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound { StoreError::Damaged } else { error.into() }
         })?;
         // Until the database has said how many of them are listed, none is there.
-        Self::over(Seeds::File { file, count: Cell::new(0) }, master)
+        Self::over(Seeds::File { file, dir: dir.to_owned(), count: Cell::new(0) }, master)
     }
 
     /// The seeds that the database lists are there, and no others: what the file has beyond them, a crash or somebody else
     /// left, and it is written anew before it is used. Where the file is shorter, it gets the rest.
     pub(super) fn trust(&self, listed: u32) -> Result<(), StoreError> {
-        if let Seeds::File { file, count } = &self.seeds {
+        if let Seeds::File { file, dir: _, count } = &self.seeds {
             let whole = file.metadata()?.len() / SEED_LEN;
             count.set(u32::try_from(whole).map_or(listed, |whole| whole.min(listed)));
         }
@@ -130,7 +120,7 @@ impl BodyKeys {
     /// How many seeds there are.
     pub(super) fn count(&self) -> u32 {
         match &self.seeds {
-            Seeds::File { file: _, count } => count.get(),
+            Seeds::File { file: _, dir: _, count } => count.get(),
             Seeds::Memory(all) => u32::try_from(all.borrow().len() / SEED).unwrap_or(u32::MAX),
         }
     }
@@ -172,7 +162,8 @@ impl BodyKeys {
         let mut fresh = Zeroizing::new(vec![0; SEED * usize::try_from(more).unwrap_or(0)]);
         self.rng.borrow_mut().fill_bytes(&mut fresh);
         match &self.seeds {
-            Seeds::File { file, count: now } => {
+            Seeds::File { file, dir, count: now } => {
+                side::lengthen_both(dir, Side::seeds, u64::from(count) * SEED_LEN, side::SEEDS_STEP)?;
                 write_at(file, &fresh, u64::from(from) * SEED_LEN)?;
                 file.sync_all()?;
                 now.set(count.max(from));
@@ -193,7 +184,7 @@ impl BodyKeys {
                 self.rng.borrow_mut().fill_bytes(&mut random);
                 let Some(Slot(first)) = part.first() else { continue };
                 match &self.seeds {
-                    Seeds::File { file, count: _ } => {
+                    Seeds::File { file, dir: _, count: _ } => {
                         write_at(file, &random, u64::from(*first) * SEED_LEN)?;
                     }
                     Seeds::Memory(all) => {
@@ -205,7 +196,7 @@ impl BodyKeys {
                 }
             }
         }
-        if let (Seeds::File { file, count: _ }, false) = (&self.seeds, slots.is_empty()) {
+        if let (Seeds::File { file, dir: _, count: _ }, false) = (&self.seeds, slots.is_empty()) {
             file.sync_data()?;
         }
         Ok(())
@@ -259,7 +250,7 @@ impl BodyKeys {
             return Err(StoreError::Damaged);
         }
         match &self.seeds {
-            Seeds::File { file, count: _ } => Ok(read_at(file, out, u64::from(slot.0) * SEED_LEN)?),
+            Seeds::File { file, dir: _, count: _ } => Ok(read_at(file, out, u64::from(slot.0) * SEED_LEN)?),
             Seeds::Memory(all) => {
                 let from = SEED.saturating_mul(usize::try_from(slot.0).unwrap_or(usize::MAX));
                 let all = all.borrow();

@@ -87,6 +87,15 @@ pub(super) fn settle(tx: &Tx<'_>, vault: &Vault) -> Result<(), StoreError> {
     }
 }
 
+/// Where an earlier version set it, if it is in the half of the header that a decoy has.
+pub(super) fn is_far(tx: &Tx<'_>, vault: &Vault) -> Result<bool, StoreError> {
+    Ok(match note(tx)? {
+        None => false,
+        Some(Note::Holds(slot, _) | Note::Leaves(slot)) => !vault.is_near(slot),
+        Some(Note::Comes(write, _)) => !vault.is_near(write.slot),
+    })
+}
+
 impl Store {
     /// What the duress passphrase does, if there is one.
     ///
@@ -118,6 +127,9 @@ impl Store {
         };
         let home = self.home.as_ref().ok_or(StoreError::NotFound)?;
         let write = home.vault.prepare_duress(passphrase, what, before, rng)?;
+        if before.is_some_and(|slot| !home.vault.is_near(slot)) {
+            self.remove_duress()?; // an earlier version set it, in the half of a decoy
+        }
         let coming = note_coming(&write, what)?;
         self.transaction(|tx| tx.set_meta(NOTE, &coming))?;
         self.settle_duress()
@@ -140,10 +152,6 @@ impl Store {
     }
 
     fn settle_duress(&mut self) -> Result<(), StoreError> {
-        let Self { conn, keys, numbers, home, owes_scrub: _, faults } = self;
-        let home = home.as_ref().ok_or(StoreError::NotFound)?;
-        let tx = Tx::begin(conn, keys, numbers)?.under(faults);
-        settle(&tx, &home.vault)?;
-        tx.commit()
+        self.at_home(|tx, vault, _| settle(tx, vault))
     }
 }

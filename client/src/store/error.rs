@@ -27,6 +27,9 @@ pub enum StoreError {
     /// The person: the passphrase does something else already.
     #[error("the passphrase is taken")]
     PassphraseTaken,
+    /// The person: the duress passphrase was set by an earlier version, where a decoy has its place.
+    #[error("the duress passphrase is in the way")]
+    DuressInTheWay,
     /// The header is not one of ours: its length or its costs are impossible.
     #[error("the vault header is damaged")]
     DamagedHeader,

@@ -46,7 +46,7 @@ mod false_world {
     use rusqlite::backup::{Backup, StepResult};
 
     use crate::rng::Rng;
-    use crate::store::{MasterKey, Store, StoreError, open};
+    use crate::store::{MasterKey, Store, StoreError, open, sqlcipher};
 
     /// More pages than SQLite counts.
     const NO_LIMIT: u32 = 0xffff_fffe;
@@ -69,7 +69,7 @@ mod false_world {
         /// # Errors
         /// [`StoreError::NotFound`] for one that is not in memory, others if the library fails.
         pub fn copy(&self) -> Result<Self, StoreError> {
-            let mut conn = open::blank(&MasterKey::generate(&mut Rng::system()))?;
+            let mut conn = sqlcipher::blank(&MasterKey::generate(&mut Rng::system()))?;
             if Backup::new(&self.conn, &mut conn)?.step(-1)? != StepResult::Done {
                 return Err(StoreError::InUse);
             }

@@ -7,6 +7,7 @@ use ring::hkdf;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::page::Page;
+use super::side::Side;
 use super::{KeyFile, StoreError};
 use crate::phrase;
 
@@ -76,12 +77,23 @@ pub struct MasterKey(Page<32>);
 // "beresta/1 attach", "beresta/1 index". A label, once used, never changes its meaning.
 const DATABASE: &[u8] = b"beresta/1 db";
 const BODIES: &[u8] = b"beresta/1 bodies";
+const SIDE: &[u8] = b"beresta/1 side";
 
 impl MasterKey {
     pub(super) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
         let mut key = Self(Page::new());
         rng.fill_bytes(key.0.bytes_mut());
         key
+    }
+
+    /// A key whose database is on this side.
+    pub(super) fn generate_on<R: CryptoRng + ?Sized>(side: Side, rng: &mut R) -> Result<Self, StoreError> {
+        loop {
+            let key = Self::generate(rng);
+            if key.side()? == side {
+                return Ok(key);
+            }
+        }
     }
 
     pub(super) fn from_bytes(bytes: &[u8; 32]) -> Self {
@@ -94,7 +106,17 @@ impl MasterKey {
         self.0.bytes()
     }
 
-    /// The key of `store.db`.
+    /// The side on which this key's database is: drawn with the key, so that nothing else has to say it.
+    ///
+    /// # Errors
+    /// As [`MasterKey::database_key`].
+    pub(super) fn side(&self) -> Result<Side, StoreError> {
+        let mut drawn = [0];
+        expand(self.0.bytes(), SIDE, &mut drawn)?;
+        Ok(if drawn[0] & 1 == 0 { Side::First } else { Side::Second })
+    }
+
+    /// The key of its side's database.
     ///
     /// # Errors
     /// [`StoreError::OutOfMemory`], which HKDF of this length has no way to cause.

@@ -4,7 +4,7 @@
 //! 1. the header is overwritten where it lies, durably: from here on no passphrase opens anything. 64 KiB, however
 //!    large the profile is;
 //! 2. so are the seeds of texts, 32 bytes each: an older copy of the header opens no text any more;
-//! 3. the database takes the name of one that was never completed, and the header goes: every command says that there
+//! 3. the databases take the names of such as were never completed, and the header goes: every command says that there
 //!    is no profile, and `create` clears away what is left;
 //! 4. the rest is deleted, and the folder with it if nothing else is in it.
 //!
@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use rand::RngCore as _;
 
 use super::lock::{self, sync_dir};
-use super::{StoreError, body, open, vault};
+use super::side::Side;
+use super::{StoreError, older, open, vault};
 use crate::rng::Rng;
 
 /// Random bytes are made in pieces of so many.
@@ -68,28 +69,31 @@ impl Destruction {
     pub fn of(dir: &Path) -> Result<Self, StoreError> {
         let there = |name: &str| Some(dir.join(name)).filter(|path| is_there(path));
         let headers: Vec<PathBuf> = [vault::NAME, vault::NEW_NAME].into_iter().filter_map(there).collect();
-        let seeds = there(body::NAME);
-        let (database, unfinished) = (there(open::NAME), dir.join(open::NEW_NAME));
-        let beside = open::files(dir).into_iter().filter(|path| is_there(path));
-        let beside: Vec<PathBuf> = beside.collect();
-        if headers.is_empty() && seeds.is_none() && beside.is_empty() {
+        let seeds = Side::BOTH.map(Side::seeds).into_iter().chain([older::SEEDS]).filter_map(there);
+        let seeds: Vec<PathBuf> = seeds.collect();
+        let names = Side::BOTH.map(|side| (side.database(), side.unfinished()));
+        let names = names.into_iter().chain([(older::DATABASE, older::UNFINISHED)]);
+        let databases: Vec<(PathBuf, PathBuf)> =
+            names.filter_map(|(name, unfinished)| Some((there(name)?, dir.join(unfinished)))).collect();
+        let mut rest: Vec<PathBuf> = open::files(dir).into_iter().filter(|path| is_there(path)).collect();
+        if headers.is_empty() && rest.is_empty() {
             return Err(StoreError::NotFound);
         }
+        rest.retain(|path| {
+            !seeds.contains(path) && !databases.iter().any(|(one, other)| path == one || path == other)
+        });
 
         let has_header = !headers.is_empty();
         let mut steps = VecDeque::new();
         for secret in headers.iter().chain(&seeds) {
             steps.extend([Step::Overwrite(secret.clone()), Step::Sync(secret.clone())]);
         }
-        if let Some(database) = &database {
-            steps.push_back(Step::Rename(database.clone(), unfinished.clone()));
-        }
+        let unfinished: Vec<PathBuf> = databases.iter().map(|(_, unfinished)| unfinished.clone()).collect();
+        steps.extend(databases.into_iter().map(|(database, unfinished)| Step::Rename(database, unfinished)));
         steps.extend(headers.into_iter().map(Step::Remove));
         steps.push_back(Step::SyncFolder);
-        steps.extend(seeds.map(Step::Remove));
-        let rest = beside.into_iter().filter(|path| Some(path) != database.as_ref() && *path != unfinished);
-        steps.extend(rest.map(Step::Remove));
-        steps.extend([Step::Remove(unfinished), Step::SyncFolder]);
+        steps.extend(seeds.into_iter().chain(rest).chain(unfinished).map(Step::Remove));
+        steps.push_back(Step::SyncFolder);
         Ok(Self { dir: dir.to_owned(), has_header, steps, rng: Rng::system(), overwritten: 0, left: None })
     }
 

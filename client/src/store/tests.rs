@@ -1,12 +1,14 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use beresta_proto::time::Timestamp;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
+use super::side::Side;
 use super::*;
 
+mod decoy;
 mod duress;
 mod events;
 mod faults;
@@ -18,6 +20,7 @@ mod panic;
 mod passphrase;
 mod secrets;
 mod seeds;
+mod sides;
 mod traces;
 
 fn rng() -> ChaCha20Rng {
@@ -30,6 +33,20 @@ fn pass(text: &str) -> Passphrase {
 
 fn make(dir: &Path) -> Store {
     Store::create(dir, &pass("right"), KdfCost::FOR_TESTS, &mut rng()).unwrap()
+}
+
+/// Where the database of the profile in `dir` is.
+fn database(dir: &Path) -> PathBuf {
+    dir.join(own(dir).database())
+}
+
+/// Where its seeds are.
+fn seeds_of(dir: &Path) -> PathBuf {
+    dir.join(own(dir).seeds())
+}
+
+fn own(dir: &Path) -> Side {
+    Vault::open(dir, &pass("right")).unwrap().1.side().unwrap()
 }
 
 fn put(store: &mut Store, value: &[u8]) {
@@ -90,7 +107,6 @@ fn a_store_in_memory_works_like_one_on_disk() {
     let mut store = Store::open_in_memory(&mut rng()).unwrap();
     put(&mut store, b"kept");
     assert_eq!(get(&mut store), Some(b"kept".to_vec()));
-    store.checkpoint_and_truncate().unwrap();
     store.close().unwrap();
 }
 
@@ -144,7 +160,7 @@ fn a_full_database_is_told_and_loses_nothing() {
     put(&mut store, b"kept");
     // A quota of SQLite's own stands in for the disk; client/tests/store.rs fills a real one where it may mount.
     store.conn.query_row("PRAGMA max_page_count = 20", [], |row| row.get::<_, i64>(0)).unwrap();
-    let full = store.transaction(|tx| tx.set_meta("big", &[1; 200_000]));
+    let full = store.transaction(|tx| tx.set_meta("big", &vec![1; 6 << 20]));
     assert_eq!(full, Err(StoreError::Full));
     assert_eq!(get(&mut store), Some(b"kept".to_vec()));
     put(&mut store, b"goes on");
@@ -184,7 +200,7 @@ fn a_store_can_live_on_a_thread_of_its_own() {
 #[test]
 fn a_setting_that_did_not_take_is_noticed() {
     let store = Store::open_in_memory(&mut rng()).unwrap();
-    let refused = open::check(&store.conn, "synchronous", "0", false);
+    let refused = sqlcipher::check(&store.conn, "synchronous", "0", false);
     assert_eq!(refused, Err(StoreError::Refused { setting: "synchronous" }));
 }
 

@@ -3,14 +3,15 @@
 //! ```text
 //! 0       4 KiB head: salt 32 | memory KiB u32 | passes u32 | lanes u32 (little-endian) | random
 //! 4 KiB   slot 0 ... slot 7, 4 KiB each: nonce 24 | XChaCha20-Poly1305 of (version 1 | kind 1 | master key 32 | zeros)
-//!                                         kind 0 opens; 1 and 2 are duress passphrases, and have zeros for a key
+//!                                         kind 0 opens the side that its key has; 1 and 2 are duress passphrases, with zeros for a key
 //! 36 KiB  random up to 64 KiB
 //! ```
 //!
 //! No magic number, and a slot in use looks like random bytes: the file does not say how many passphrases there are.
 //! Because of that nobody can look for a free slot either. So slots come in pairs (0 and 1, 2 and 3, ...): each way
-//! in owns one pair, lives in one half of it, and moves to the other half when its passphrase changes. It never
-//! touches a slot of another pair, whatever is there.
+//! in owns one pair, lives in one half of it, and moves to the other half when its passphrase changes. Its duress passphrase
+//! has the pair beside it. It never touches the other four slots, where a decoy has its own two pairs, or a profile whose decoy
+//! it is.
 //!
 //! One Argon2id run and eight AEAD trials for any passphrase, right or wrong.
 
@@ -46,8 +47,7 @@ const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
 const PAYLOAD_LEN: usize = SLOT_LEN - NONCE_LEN - TAG_LEN;
 const VERSION: u8 = 1;
-/// The kinds of slots: one opens `store.db`; the others have no key, and say what is to be done instead. 3 is kept for a
-/// second database.
+/// The kinds of slots: one opens the database of its key's side; the others have no key, and say what is to be done instead.
 const KIND_OPEN: u8 = 0;
 const KIND_COLD: u8 = 1;
 const KIND_WIPE: u8 = 2;
@@ -183,12 +183,37 @@ impl Vault {
         self.slot
     }
 
-    /// Works out a slot for a duress passphrase: the other half of the pair of the one `before`, or in one of the pairs that
-    /// are not ours.
+    /// Works out a slot for a duress passphrase: the other half of the pair of the one `before`, if that is beside ours.
     pub(super) fn prepare_duress<R: CryptoRng + ?Sized>(
         &self,
         passphrase: &Passphrase,
         duress: Duress,
+        before: Option<usize>,
+        rng: &mut R,
+    ) -> Result<SlotWrite, StoreError> {
+        let drawn = beside(self.slot) ^ usize::from(rng.next_u32() & 1 == 1);
+        let near = before.filter(|slot| self.is_near(*slot));
+        let slot = near.map_or(drawn, other_half);
+        self.prepare_other(slot, passphrase, &Content::Duress(duress), before, rng)
+    }
+
+    /// Works out a slot for another master key, in the half of the header that is not ours.
+    pub(super) fn prepare_decoy<R: CryptoRng + ?Sized>(
+        &self,
+        passphrase: &Passphrase,
+        master: &MasterKey,
+        rng: &mut R,
+    ) -> Result<SlotWrite, StoreError> {
+        let drawn = usize::try_from(rng.next_u32()).unwrap_or(0) % (SLOTS / 2);
+        let slot = (self.slot ^ (SLOTS / 2)) / (SLOTS / 2) * (SLOTS / 2) + drawn;
+        self.prepare_other(slot, passphrase, &Content::Opens(master), None, rng)
+    }
+
+    fn prepare_other<R: CryptoRng + ?Sized>(
+        &self,
+        slot: usize,
+        passphrase: &Passphrase,
+        content: &Content<'_>,
         before: Option<usize>,
         rng: &mut R,
     ) -> Result<SlotWrite, StoreError> {
@@ -202,13 +227,12 @@ impl Vault {
             Ok(_) => return Err(StoreError::PassphraseTaken),
             Err(error) => return Err(error),
         }
-        let others: Vec<usize> =
-            (0..SLOTS).filter(|slot| *slot != self.slot && *slot != other_half(self.slot)).collect();
-        let drawn = usize::try_from(rng.next_u32()).unwrap_or(0) % others.len().max(1);
-        let drawn = *others.get(drawn).ok_or(StoreError::DamagedHeader)?;
-        let slot = before.map_or(drawn, other_half);
-        let bytes = seal(&head, slot, &derived, &Content::Duress(duress), rng)?;
-        Ok(SlotWrite { slot, bytes })
+        Ok(SlotWrite { slot, bytes: seal(&head, slot, &derived, content, rng)? })
+    }
+
+    /// Whether a slot is in our half of the header.
+    pub(super) const fn is_near(&self, slot: usize) -> bool {
+        slot / (SLOTS / 2) == self.slot / (SLOTS / 2)
     }
 
     /// Overwrites both halves of a slot's pair.
@@ -289,6 +313,11 @@ fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
 
 const fn offset(slot: usize) -> usize {
     HEAD_LEN + slot * SLOT_LEN
+}
+
+/// The pair beside a slot's own, in the same half of the header: the same half of it.
+const fn beside(slot: usize) -> usize {
+    slot ^ 2
 }
 
 /// The half of a slot's pair in which it is not.

@@ -79,6 +79,46 @@ fn wipe_ends_as_before_the_first_run() {
     anna.run(&["init", "--name", ANNA.name, "--kdf-memory-mib", "1"], "").unwrap();
 }
 
+/// Makes a decoy: her own passphrase is asked for first, then that one.
+fn set_decoy(person: &Person) {
+    let typing = at_the_keyboard_of(person, person.who.passphrase);
+    let file = typing.dir.parent().unwrap().join(format!("typing {}", person.who.passphrase.len()));
+    fs::write(file.join("passphrase"), format!("{}\n{FORCED}\n", person.who.passphrase)).unwrap();
+    let refused = typing.try_run(&["-q", "duress", "set", "decoy", "--name", "Harmless"], "").unwrap();
+    assert_eq!(refused.code, 4, "{refused:?}");
+    for told in ["two copies of the disk", "itself a decoy", "such passphrases exist"] {
+        assert!(refused.err.contains(told), "{told}: {refused:?}");
+    }
+    let said = typing.json(&["duress", "set", "decoy", "--name", "Harmless", "--yes"]).unwrap();
+    assert_eq!((&said[0]["duress"], &said[0]["decoy"]), (&"none".into(), &true.into()));
+}
+
+#[test]
+fn a_decoy_is_a_profile_like_any_other_with_contacts_of_its_own() {
+    let world = World::new();
+    let (anna, boris) = (&world.anna, &world.boris);
+    anna.run(&["send", BORIS.name], "meet me at the river").unwrap();
+    set_decoy(anna);
+    let decoy = at_the_keyboard_of(anna, FORCED);
+    assert_eq!(decoy.json(&["status"]).unwrap()[0]["name"], "Harmless");
+    assert!(decoy.json(&["contact", "list"]).unwrap().is_empty());
+    let status = decoy.json(&["duress", "status"]).unwrap();
+    assert_eq!((&status[0]["duress"], &status[0]["decoy"]), (&"none".into(), &false.into()));
+    // It is lived in, with a relay and contacts of its own.
+    decoy.run(&["relay", "set", &world.relay.address], "").unwrap();
+    boris.meet(&decoy).unwrap();
+    decoy.run(&["send", BORIS.name], "how is your mother?").unwrap();
+    let heard = boris.run(&["receive"], "").unwrap();
+    assert!(heard.contains("Harmless") && heard.contains("how is your mother?"), "{heard}");
+    // Hers is as it was.
+    assert_eq!(anna.json(&["duress", "status"]).unwrap()[0]["decoy"], true);
+    let history = format!("{:?}", anna.json(&["chat", "history", BORIS.name]).unwrap());
+    assert!(history.contains("meet me at the river") && !history.contains("mother"), "{history}");
+    let removed = anna.json(&["duress", "remove", "decoy", "--yes"]).unwrap();
+    assert_eq!(removed[0]["decoy"], false);
+    assert_eq!(self::heard(&decoy).code, 6);
+}
+
 /// Every call to the system that names a file of the profile, in order: the call and the file.
 fn calls(person: &Person, trace: &Path) -> Option<Vec<String>> {
     let command = person.command(&["contact", "list"]);
@@ -135,7 +175,7 @@ fn what_is_read_and_written_does_not_tell_which_passphrase_was_given() {
         return;
     };
     assert!(wrong.iter().any(|call| call.ends_with("/vault.hdr")), "the trace shows nothing: {wrong:?}");
-    assert!(!wrong.iter().any(|call| call.contains("store.db") || call.starts_with("write")), "{wrong:?}");
+    assert!(!wrong.iter().any(|call| call.contains("store.") || call.starts_with("write")), "{wrong:?}");
     for what in ["cold", "wipe"] {
         set(anna, what);
         let before = stat(&anna.dir);
@@ -159,4 +199,51 @@ fn what_is_read_and_written_does_not_tell_which_passphrase_was_given() {
     let wipe = look(FORCED).unwrap();
     assert_eq!(wipe[..wrong.len()], wrong);
     assert!(!anna.dir.exists());
+}
+
+#[test]
+fn what_is_read_and_written_does_not_tell_a_decoy_from_a_profile() {
+    let world = World::new();
+    let anna = &world.anna;
+    let folder = anna.dir.parent().unwrap();
+    let bare = Person::new(&Programs::for_tests().unwrap(), &folder.join("bare"), ANNA).unwrap();
+    bare.run(&["init", "--name", ANNA.name, "--kdf-memory-mib", "1"], "").unwrap();
+    set_decoy(&bare);
+    let trace = folder.join("trace");
+    // As seen from the side that is opened: its own files are A, the others B. Up to the header, call by call; from there on
+    // which calls are made of which file, since how many pages are read is a matter of what is in them.
+    let look = |passphrase| {
+        let calls = calls(&at_the_keyboard_of(&bare, passphrase), &trace)?;
+        let own = if calls.iter().any(|call| call == "pread64 /store.1") { '1' } else { '2' };
+        let touched = calls.iter().filter(|call| call.starts_with("utimensat")).count();
+        let mask = |call: &String| call.replace(own, "A").replace(['1', '2'], "B");
+        let calls: Vec<String> = calls.iter().map(mask).collect();
+        let opened = calls.iter().rposition(|call| call.ends_with("/vault.hdr")).unwrap();
+        let (front, rest) = calls.split_at(opened);
+        let rest: std::collections::BTreeSet<String> = rest.iter().cloned().collect();
+        Some((own, front.to_vec(), rest, touched))
+    };
+    let Some((own, front, rest, touched)) = look(bare.who.passphrase) else {
+        #[expect(clippy::disallowed_methods, reason = "whoever runs every test says so")]
+        let all = std::env::var("BERESTA_TEST_ALL").is_ok();
+        assert!(!all, "strace is needed, and the right to trace");
+        println!("NOT TRIED: there is no strace, or no right to trace");
+        return;
+    };
+    assert!(touched >= 6 && rest.iter().any(|call| call.ends_with("/store.A")), "{rest:?}");
+    let (other, front_there, rest_there, touched_there) = look(FORCED).unwrap();
+    assert_ne!(own, other);
+    assert_eq!((front_there, rest_there, touched_there), (front, rest, touched));
+    // And afterwards the files of both have the same sizes and times.
+    let stat: Vec<_> =
+        stat(&bare.dir).into_iter().map(|(name, len, changed, _)| (name, len, changed)).collect();
+    for file in ["store.", "keys."] {
+        let of = |side| {
+            stat.iter()
+                .find(|one| one.0.ends_with(&format!("{file}{side}")))
+                .map(|one| (one.1, one.2))
+                .unwrap()
+        };
+        assert_eq!(of('1'), of('2'), "{file}");
+    }
 }

@@ -75,8 +75,11 @@ fn chats() -> Command {
 }
 
 fn duress() -> Command {
-    let what = word("what", "cold|wipe").value_parser(["cold", "wipe"]).hide_possible_values(true);
-    noun("duress", [verb("set", [what, flag("yes")]), verb("remove", []), verb("status", [])])
+    let what =
+        || word("what", "cold|wipe|decoy").value_parser(["cold", "wipe", "decoy"]).hide_possible_values(true);
+    let (name, relay) = (option("name", "NAME"), option("relay", "beresta-relay:…"));
+    let set = verb("set", [what(), name, relay, flag("yes")]);
+    noun("duress", [set, verb("remove", [what().required(false), flag("yes")]), verb("status", [])])
 }
 
 fn all() -> Command {

@@ -129,6 +129,8 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::NoKeyFile => ("no-key-file", code::LOCKED),
         Error::KeyFileExists => ("key-file-exists", code::USAGE),
         Error::PassphraseTaken => ("passphrase-taken", code::USAGE),
+        Error::DuressInTheWay => ("duress-in-the-way", code::USAGE),
+        Error::DecoyExists => ("decoy-exists", code::USAGE),
         Error::StoreDamaged => ("store-damaged", code::INTERNAL),
         Error::StoreNewer => ("store-newer", code::INTERNAL),
         Error::StoreFull => ("store-full", code::INTERNAL),

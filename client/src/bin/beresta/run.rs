@@ -156,7 +156,7 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("relay", Some(("set", found))) => profile::set_relay(shell, found).await,
         ("relay", Some(("credit", found))) => profile::set_credit(shell, found).await,
         ("duress", Some(("set", found))) => duress::set(shell, found).await,
-        ("duress", Some(("remove", _))) => duress::remove(shell).await,
+        ("duress", Some(("remove", found))) => duress::remove(shell, found).await,
         ("duress", Some(("status", _))) => duress::status(shell).await,
         ("lock", Some(("idle", found))) => lock::idle(shell, found).await,
         ("lock", _) => lock::now(shell),

@@ -118,7 +118,6 @@ fn after_its_end_no_copy_is_left() {
             })
             .unwrap();
     }
-    store.checkpoint_and_truncate().unwrap();
     let (gone, kept) = (store.traces("GONE"), store.traces("KEPT"));
     assert_eq!((store.left_of(&gone), store.left_of(&kept)), ((40, 40), (20, 20)));
     let before = Store::killed(dir.path());
@@ -127,7 +126,7 @@ fn after_its_end_no_copy_is_left() {
     engine.handle_timeout(&mut store, end.minus(1)).unwrap();
     assert!(!store.owes_scrub());
     engine.handle_timeout(&mut store, end).unwrap();
-    assert!(store.owes_scrub() && Store::wal_len(dir.path()) > 0);
+    assert!(store.owes_scrub() && Store::journal_len(dir.path()) == 0);
 
     // Killed before the driver scrubs: the next start does.
     let copy = Store::killed(dir.path());
@@ -137,7 +136,7 @@ fn after_its_end_no_copy_is_left() {
     Engine::new(rng(2)).handle_start(&mut store, end).unwrap();
     store.scrub().unwrap();
     assert_eq!((store.left_of(&gone), store.left_of(&kept)), ((0, 0), (20, 20)));
-    assert_eq!(Store::wal_len(copy.path()), 0);
+    assert_eq!(Store::journal_len(copy.path()), 0);
 
     // Whoever carves the old database out of the disk has the passphrase and every key that is left.
     drop(store);
@@ -155,13 +154,15 @@ fn a_removed_contact_is_in_no_page() {
     hear(&mut engine, &mut store, boris, "GONE with them", None);
     engine.rename(&mut store, boris, "GONE too", NOW).unwrap();
     engine.send(&mut store, boris, "GONE unsent", NOW).unwrap();
-    store.checkpoint_and_truncate().unwrap();
     let said = store.traces("GONE");
     assert_eq!((store.left_of(&said), count(&mut store, "GONE too") > 0), ((2, 2), true));
     engine.remove(&mut store, boris, NOW).unwrap();
     assert!(store.owes_scrub());
     store.scrub().unwrap();
-    assert_eq!((store.left_of(&said), count(&mut store, "GONE"), Store::wal_len(dir.path())), ((0, 0), 0, 0));
+    assert_eq!(
+        (store.left_of(&said), count(&mut store, "GONE"), Store::journal_len(dir.path())),
+        ((0, 0), 0, 0)
+    );
 }
 
 #[test]

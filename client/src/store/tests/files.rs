@@ -9,11 +9,14 @@ fn a_profile_belongs_to_its_owner_only_and_has_no_other_files() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("profile");
     let mut store = make(&dir);
-    put(&mut store, b"in the WAL");
+    put(&mut store, b"kept");
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&dir), 0o700);
     let names: Vec<_> = files(&dir).into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["body.keys", "lock", "store.db", "store.db-wal", "vault.hdr"]);
+    assert_eq!(
+        names,
+        ["keys.1", "keys.2", "lock", "store.1", "store.1-journal", "store.2", "store.2-journal", "vault.hdr"]
+    );
     for name in names {
         assert_eq!(mode(&dir.join(&name)), 0o600, "{name}");
     }
@@ -33,7 +36,7 @@ fn no_file_holds_a_word_that_was_stored_or_the_passphrase() {
             }
         }
         if when == "open" {
-            store.checkpoint_and_truncate().unwrap();
+            drop(std::mem::replace(&mut store, Store::open_in_memory(&mut rng()).unwrap()));
         }
     }
 }
@@ -54,7 +57,7 @@ fn a_copied_profile_does_not_open_without_the_passphrase() {
     let other = tempfile::tempdir().unwrap();
     let mut seeded = ChaCha20Rng::seed_from_u64(8);
     drop(Store::create(other.path(), &pass("right"), KdfCost::FOR_TESTS, &mut seeded).unwrap());
-    fs::copy(dir.path().join("store.db"), other.path().join("store.db")).unwrap();
+    fs::copy(database(dir.path()), database(other.path())).unwrap();
     assert_eq!(Store::open(other.path(), &pass("right")).unwrap_err(), StoreError::Damaged);
 }
 
@@ -88,27 +91,33 @@ fn a_profile_has_its_first_rows_or_is_not_there() {
 fn a_creation_cut_short_is_begun_again_or_finished() {
     // Before the header appeared: there is no profile, and the leftovers are in nobody's way.
     let dir = tempfile::tempdir().unwrap();
-    for name in ["store.db.new", "store.db.new-wal", "vault.hdr.new"] {
+    for name in
+        ["store.1.new", "store.2.new", "store.1.new-journal", "keys.1", "store.db.new-wal", "vault.hdr.new"]
+    {
         fs::write(dir.path().join(name), b"half").unwrap();
     }
     assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::NotFound);
     drop(make(dir.path()));
 
-    // After the header appeared, before the database had its name.
-    fs::rename(dir.path().join("store.db"), dir.path().join("store.db.new")).unwrap();
-    put(&mut Store::open(dir.path(), &pass("right")).unwrap(), b"works");
-    assert!(!dir.path().join("store.db.new").exists());
+    // After the header appeared, before the databases had their names, or one of them.
+    for sides in [&[Side::First, Side::Second][..], &[Side::First], &[Side::Second]] {
+        for side in sides {
+            fs::rename(dir.path().join(side.database()), dir.path().join(side.unfinished())).unwrap();
+        }
+        put(&mut Store::open(dir.path(), &pass("right")).unwrap(), b"works");
+        assert!(!Side::BOTH.iter().any(|side| dir.path().join(side.unfinished()).exists()));
+    }
 }
 
 #[test]
 fn a_missing_emptied_or_overwritten_database_is_not_replaced_by_an_empty_one() {
     let dir = tempfile::tempdir().unwrap();
     drop(make(dir.path()));
-    let db = dir.path().join("store.db");
+    let db = database(dir.path());
     let whole = fs::read(&db).unwrap();
     let mut flipped = whole.clone();
     flipped[100] ^= 1;
-    for bytes in [vec![], vec![0; 4096], vec![7; 8192], whole[..whole.len() / 2].to_vec(), flipped] {
+    for bytes in [vec![], vec![0; 4096], vec![7; 8192], whole[..8192].to_vec(), flipped] {
         fs::write(&db, &bytes).unwrap();
         assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::Damaged);
         assert_eq!(fs::read(&db).unwrap(), bytes);

@@ -40,7 +40,7 @@ fn texts(store: &mut Store, contact: ContactId) -> Vec<String> {
 }
 
 fn len(dir: &Path) -> u64 {
-    fs::metadata(dir.join("body.keys")).unwrap().len()
+    fs::metadata(seeds_of(dir)).unwrap().len()
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn what_was_rolled_back_leaves_every_text_readable() {
 fn a_profile_without_its_file_of_keys_does_not_open() {
     let dir = tempfile::tempdir().unwrap();
     make(dir.path()).close().unwrap();
-    fs::remove_file(dir.path().join("body.keys")).unwrap();
+    fs::remove_file(seeds_of(dir.path())).unwrap();
     assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::Damaged);
 }
 
@@ -133,7 +133,7 @@ fn the_file_of_keys_opens_nothing_under_another_master_key() {
     fs::create_dir_all(other.path()).unwrap();
     let seeds = store.keys.all();
     let master = MasterKey::generate(&mut ChaCha20Rng::seed_from_u64(8));
-    fs::write(other.path().join("body.keys"), seeds).unwrap();
+    fs::write(other.path().join(master.side().unwrap().seeds()), seeds).unwrap();
     let keys = BodyKeys::open(other.path(), &master).unwrap();
     keys.trust(2_048).unwrap();
     let opened = (0..2_048).filter(|slot| keys.open_body(body::Slot(*slot), &sealed).is_ok()).count();
@@ -175,7 +175,7 @@ fn what_a_crash_left_in_the_file_of_keys_is_used_for_no_text() {
     write(&mut store, boris, 1).unwrap();
     store.close().unwrap();
     // Longer, as a step makes it, and what it was to hold has not arrived.
-    let path = dir.path().join("body.keys");
+    let path = seeds_of(dir.path());
     let mut file = fs::read(&path).unwrap();
     file[32..].fill(0);
     file.resize(128 * 1024, 0);
@@ -194,7 +194,7 @@ fn an_older_file_of_keys_costs_texts_and_not_the_store() {
         write(&mut store, boris, n).unwrap();
     }
     store.close().unwrap();
-    let path = dir.path().join("body.keys");
+    let path = seeds_of(dir.path());
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(64 * 1024).unwrap();
     let mut store = Store::open(dir.path(), &pass("right")).unwrap();
     write(&mut store, boris, 9_999).unwrap();
@@ -226,7 +226,7 @@ fn a_file_of_keys_that_somebody_made_huge_costs_nothing() {
     write(&mut store, boris, 1).unwrap();
     store.close().unwrap();
     // Beyond what a number of a seed can say.
-    let path = dir.path().join("body.keys");
+    let path = seeds_of(dir.path());
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
     let mut store = Store::open(dir.path(), &pass("right")).unwrap();
     assert_eq!(texts(&mut store, boris), ["text 1"]);
@@ -238,16 +238,15 @@ fn a_key_whose_text_was_taken_back_within_a_step_is_given_to_no_other_either() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());
     let boris = contact(&mut store);
-    let all = store.keys.all();
-    let taken_back = all[..32].to_vec();
-    store
+    let taken_back = store
         .transaction(|tx| {
             let undone: Result<(), StoreError> = tx.all_or_nothing(|| {
                 tx.insert_message(&message(boris, 1))?;
                 Err(StoreError::BadRow)
             });
             assert!(undone.is_err());
-            tx.insert_message(&message(boris, 2))
+            tx.insert_message(&message(boris, 2))?;
+            Ok::<_, StoreError>(tx.keys().all()[..32].to_vec())
         })
         .unwrap();
     let used = store.transaction(|tx| tx.all("SELECT seed FROM message", [], |row| row.get::<_, u32>(0)));

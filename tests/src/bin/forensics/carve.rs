@@ -1,6 +1,6 @@
 //! The search. SQLCipher encrypts pages with AES-256 in CBC mode: who has the key decrypts every 16 bytes with the 16
 //! before them, wherever they lie, whatever page they were of. So the whole image is decrypted as if it were one page, at
-//! each offset at which pages of the database and frames of its log can lie, and searched: no header, no checksum and no
+//! each offset at which pages of the database and records of its journal can lie, and searched: no header, no checksum and no
 //! list of blocks has to be left for a text to be found.
 
 use std::collections::{BTreeSet, HashMap};
@@ -52,8 +52,8 @@ impl<'n> Search<'n> {
     }
 }
 
-/// The image decrypted: each page with the IV at its end; and as one stream, at either offset at which a log's frames
-/// (24 bytes and a page, after 32 bytes) can lie.
+/// The image decrypted: each page with the IV at its end; and as one stream, at each offset at which a journal's records (4
+/// bytes, a page and 4 bytes, after a sector) can lie.
 fn decrypted(image: &[u8], key: &[u8]) -> Vec<Vec<u8>> {
     let cipher = Aes256::new(GenericArray::from_slice(key));
     let stream = |from: usize| {
@@ -80,10 +80,10 @@ fn decrypted(image: &[u8], key: &[u8]) -> Vec<Vec<u8>> {
             pages[at + n] = byte ^ iv[n];
         }
     }
-    vec![pages, stream(0), stream(8)]
+    vec![pages, stream(0), stream(4), stream(12)]
 }
 
-/// Every 32 bytes that stand where a seed may have stood: in blocks that share a seed with a `body.keys` that there was.
+/// Every 32 bytes that stand where a seed may have stood: in blocks that share a seed with a file of seeds that there was.
 fn seeds_of_old_copies(image: &[u8], known: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
     let known: BTreeSet<&[u8]> = known.iter().flat_map(|file| file.chunks_exact(32)).collect();
     let mut seeds = BTreeSet::new();
@@ -165,8 +165,7 @@ pub(crate) fn carve(image: &Path, work: &Path) {
     before.retain(|path| path.is_dir() && *path != after);
     before.sort();
     let read = |path: &Path| std::fs::read(path).unwrap();
-    let files: Vec<Vec<u8>> =
-        before.iter().chain([&after]).map(|copy| read(&copy.join("body.keys"))).collect();
+    let files: Vec<Vec<u8>> = before.iter().chain([&after]).map(|copy| keys.seeds(copy)).collect();
     let stay = keys.truths(&after);
     let stay: Vec<&Truth> = stay.iter().collect();
     let rounds: Vec<Vec<Truth>> = before.iter().map(|copy| keys.truths(copy)).collect();
@@ -199,7 +198,7 @@ pub(crate) fn carve(image: &Path, work: &Path) {
     let (stay, gone) = (look.of(&stay), look.of(&gone));
     println!("after, of what stays: {stay:?}");
     println!("after, of what has disappeared: {gone:?}");
-    println!("keys in old and new copies of body.keys: {}", look.seeds.len());
+    println!("keys in old and new copies of the seeds: {}", look.seeds.len());
     assert_eq!((stay.opened, stay.seeds), (stay.texts, stay.texts), "the look is blind");
     assert_eq!((gone.seeds, gone.opened, gone.words), (0, 0, 0), "SOMETHING IS LEFT");
 }

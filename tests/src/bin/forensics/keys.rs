@@ -1,4 +1,4 @@
-//! The profile opened as its documents say: `vault.hdr`, SQLCipher's raw key, `body.keys`.
+//! The profile opened as its documents say: `vault.hdr`, SQLCipher's raw key, the seeds of its side.
 
 use std::path::Path;
 
@@ -14,6 +14,8 @@ use super::PASSPHRASE;
 pub(crate) struct Keys {
     /// SQLCipher's raw key and salt.
     pub(crate) database: [u8; 48],
+    /// Of the two sides, 1 or 2.
+    pub(crate) side: u8,
     bodies: [u8; 32],
     /// What must be found of the header, if the header is found: the slot as it lies there.
     pub(crate) slot: Vec<u8>,
@@ -60,6 +62,7 @@ impl Keys {
                 let master = &opened[2..34];
                 Some(Self {
                     database: expand(master, &[b"beresta/1 db"]),
+                    side: 1 + (expand::<1>(master, &[b"beresta/1 side"])[0] & 1),
                     bodies: expand(master, &[b"beresta/1 bodies"]),
                     slot: bytes.to_vec(),
                 })
@@ -75,12 +78,17 @@ impl Keys {
         String::from_utf8(opened).ok()
     }
 
+    /// The file of seeds of a copy of the profile.
+    pub(crate) fn seeds(&self, profile: &Path) -> Vec<u8> {
+        std::fs::read(profile.join(format!("keys.{}", self.side))).unwrap()
+    }
+
     /// Every text of a copy of the profile that has not disappeared in it.
     pub(crate) fn truths(&self, profile: &Path) -> Vec<Truth> {
         let hex: String = self.database.iter().map(|byte| format!("{byte:02x}")).collect();
-        let conn = Connection::open(profile.join("store.db")).unwrap();
+        let conn = Connection::open(profile.join(format!("store.{}", self.side))).unwrap();
         conn.execute_batch(&format!("PRAGMA key = \"x'{hex}'\"")).unwrap();
-        let seeds = std::fs::read(profile.join("body.keys")).unwrap();
+        let seeds = self.seeds(profile);
         let mut statement = conn.prepare("SELECT body, seed FROM message WHERE body IS NOT NULL").unwrap();
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
         rows.map(|row| {

@@ -65,7 +65,7 @@ pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     Ok(Done::Fully)
 }
 
-fn ask_name(shell: &Shell) -> Result<String, Fault> {
+pub(super) fn ask_name(shell: &Shell) -> Result<String, Fault> {
     if !stdin().is_terminal() {
         return Err(beresta_client::api::Error::BadName.into());
     }

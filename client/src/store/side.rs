@@ -1,0 +1,288 @@
+//! The two sides of a profile: two databases, each with its journal and its seeds, of which only a key tells whether
+//! anybody uses them.
+//!
+//! Every profile has both from its first moment on. One is its person's: which, was drawn with its master key. The other is
+//! random bytes, or a decoy that a passphrase of its own opens. So that a look at the files does not tell:
+//! - both sides are as large at any time: a side that needs room gets it in steps, of random bytes, once the other has got
+//!   the same, and neither ever shrinks;
+//! - both have the same times: whenever one was written, all files of both are touched, in an order that is drawn;
+//! - a journal is empty but in the middle of a commit, and there are two.
+//!
+//! What was used is not told from what was not by its bytes: SQLCipher's pages begin with a salt and are random to the last
+//! bit, and so are seeds. Two images of the disk from different days tell, by the blocks that changed.
+
+use std::fs::{File, FileTimes, OpenOptions};
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use rand::CryptoRng;
+use rand::seq::SliceRandom as _;
+use rusqlite::Connection;
+
+use super::StoreError;
+use super::body::in_place;
+use super::lock::{private, sync_dir};
+use crate::rng::Rng;
+
+/// A database grows by so many bytes.
+pub(super) const STEP: u64 = 4 * 1024 * 1024;
+/// One that has less room than this left for its next pages grows. More than a commit writes: one that needed more would
+/// lengthen its own file alone, until it is over.
+const RESERVE: u64 = 1024 * 1024;
+/// The sides are never this far from each other by an interruption, but where one of them is not there yet.
+const FURTHEST: u64 = 16 * STEP;
+/// A file of seeds grows by so many bytes.
+pub(super) const SEEDS_STEP: u64 = 64 * 1024;
+/// Random bytes are made in pieces of so many.
+const PIECE: usize = 64 * 1024;
+
+/// One of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    First,
+    Second,
+}
+
+impl Side {
+    pub(super) const BOTH: [Self; 2] = [Self::First, Self::Second];
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+        }
+    }
+
+    pub(super) const fn database(self) -> &'static str {
+        match self {
+            Self::First => "store.1",
+            Self::Second => "store.2",
+        }
+    }
+
+    /// A database that is not complete yet.
+    pub(super) const fn unfinished(self) -> &'static str {
+        match self {
+            Self::First => "store.1.new",
+            Self::Second => "store.2.new",
+        }
+    }
+
+    pub(super) const fn unfinished_journal(self) -> &'static str {
+        match self {
+            Self::First => "store.1.new-journal",
+            Self::Second => "store.2.new-journal",
+        }
+    }
+
+    pub(super) const fn journal(self) -> &'static str {
+        match self {
+            Self::First => "store.1-journal",
+            Self::Second => "store.2-journal",
+        }
+    }
+
+    pub(super) const fn seeds(self) -> &'static str {
+        match self {
+            Self::First => "keys.1",
+            Self::Second => "keys.2",
+        }
+    }
+
+    /// Every file that it may have, whole or not.
+    pub(super) const fn all(self) -> [&'static str; 5] {
+        [self.database(), self.unfinished(), self.unfinished_journal(), self.journal(), self.seeds()]
+    }
+
+    /// What lies there at rest.
+    const fn files(self) -> [&'static str; 3] {
+        [self.database(), self.journal(), self.seeds()]
+    }
+}
+
+/// The files of both sides, of a profile that is open.
+pub(super) struct Sides {
+    dir: PathBuf,
+    own: Side,
+    all: Vec<File>,
+}
+
+impl Sides {
+    /// Of the profile in `dir`, whose database `own` is complete: both sides are made alike, whatever an interruption left.
+    pub(super) fn open(dir: &Path, own: Side) -> Result<Self, StoreError> {
+        level(dir)?;
+        let names = Side::BOTH.into_iter().flat_map(Side::files);
+        let all = names.map(|name| Ok(OpenOptions::new().write(true).open(dir.join(name))?));
+        let sides = Self { dir: dir.to_owned(), own, all: all.collect::<Result<_, StoreError>>()? };
+        sides.touch();
+        Ok(sides)
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The side of the database that is open.
+    pub(super) const fn own(&self) -> Side {
+        self.own
+    }
+
+    /// Something was committed: sees to it that the next commit has room, and that no time tells where it was written.
+    /// Where the disk has no room, what there is must do, and the next commit asks again.
+    pub(super) fn keep_up(&self, conn: &Connection) {
+        let _ = self.make_room(conn);
+        self.touch();
+    }
+
+    fn make_room(&self, conn: &Connection) -> Result<(), StoreError> {
+        let pages: u64 = conn.prepare_cached("PRAGMA page_count")?.query_row([], |row| row.get(0))?;
+        let used = pages.saturating_mul(PAGE);
+        let has = std::fs::metadata(self.dir.join(self.own.database()))?.len();
+        let wanted = if used.saturating_add(RESERVE) > has { has.saturating_add(1) } else { has };
+        if wanted > has || has % STEP != 0 {
+            lengthen_both(&self.dir, Side::database, wanted, STEP)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Gives all files of both sides the times of the one that was written last. That the kernel notes when it was done can't
+    /// be helped: the order is drawn.
+    pub(super) fn touch(&self) {
+        let written = self.all.iter().filter_map(|file| file.metadata().ok()?.modified().ok()).max();
+        let Some(last) = written else { return };
+        let times = FileTimes::new().set_accessed(last).set_modified(last);
+        let mut all: Vec<&File> = self.all.iter().collect();
+        all.shuffle(&mut Rng::system());
+        for file in all {
+            let _ = file.set_times(times); // on a file system that keeps no times there is nothing to tell
+        }
+    }
+}
+
+/// Bytes of a page of SQLCipher's.
+const PAGE: u64 = 4096;
+
+/// Makes both sides alike: what is missing is made, and what is shorter gets as long as the other, of random bytes.
+pub(super) fn level(dir: &Path) -> Result<(), StoreError> {
+    let mut made = false;
+    for side in Side::BOTH {
+        discard(dir, side)?;
+        made |= make(&dir.join(side.journal()), false)?;
+        made |= make(&dir.join(side.seeds()), true)?;
+        made |= make(&dir.join(side.database()), false)?;
+    }
+    lengthen_both(dir, Side::seeds, 1, SEEDS_STEP)?;
+    lengthen_both(dir, Side::database, 1, STEP)?;
+    if made { sync_dir(dir) } else { Ok(()) }
+}
+
+/// Makes an empty file, for its owner only, where there is none; one that is `overwritten` in its place asks its file system
+/// to let it be so. Whether it was made.
+pub(super) fn make(path: &Path, overwritten: bool) -> Result<bool, StoreError> {
+    match private(OpenOptions::new().write(true).create_new(true)).open(path) {
+        Ok(file) => {
+            if overwritten {
+                in_place(&file);
+            }
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Lengthens one file of each side to the same number of steps: as many as `at_least` bytes and the longer one take. If
+/// one of them can't be, neither is.
+pub(super) fn lengthen_both(
+    dir: &Path,
+    name: impl Fn(Side) -> &'static str,
+    at_least: u64,
+    step: u64,
+) -> Result<(), StoreError> {
+    let path = |side| dir.join(name(side));
+    let lengths = [std::fs::metadata(path(Side::First))?.len(), std::fs::metadata(path(Side::Second))?.len()];
+    let [first, second] = lengths;
+    // One of them was lengthened by somebody else: nothing of ours ends so, and to follow could fill the disk.
+    if first.abs_diff(second) > FURTHEST && first.min(second) > 0 {
+        return Ok(());
+    }
+    let longest = at_least.max(first).max(second);
+    let target = longest.checked_next_multiple_of(step).ok_or(StoreError::Full)?;
+    lengthen(&path(Side::First), target)?;
+    lengthen(&path(Side::Second), target).inspect_err(|_| {
+        let _ = shorten(&path(Side::First), first);
+    })
+}
+
+/// Lengthens a file by random bytes, durably, or leaves it as it was.
+pub(super) fn lengthen(path: &Path, target: u64) -> Result<(), StoreError> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let before = file.metadata()?.len();
+    if before >= target {
+        return Ok(());
+    }
+    file.seek(SeekFrom::Start(before))?;
+    fill(&mut file, target.saturating_sub(before), &mut Rng::system()).inspect_err(|_| {
+        let _ = file.set_len(before);
+    })
+}
+
+fn shorten(path: &Path, length: u64) -> std::io::Result<()> {
+    OpenOptions::new().write(true).open(path)?.set_len(length)
+}
+
+/// Writes so many random bytes where the file stands, durably.
+pub(super) fn fill<R: CryptoRng + ?Sized>(
+    file: &mut File,
+    mut left: u64,
+    rng: &mut R,
+) -> Result<(), StoreError> {
+    let mut noise = vec![0; PIECE];
+    while left > 0 {
+        rng.fill_bytes(&mut noise);
+        let piece = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+        file.write_all(noise.get(..piece).unwrap_or(&noise))?;
+        left = left.saturating_sub(u64::try_from(piece).unwrap_or(u64::MAX));
+    }
+    Ok(file.sync_all()?)
+}
+
+/// Moves a database that is complete to the beginning of a side's file, in its place, so that the file stays where it lies and
+/// as large as it is: what it was made in is overwritten and removed.
+pub(super) fn transplant(dir: &Path, side: Side) -> Result<(), StoreError> {
+    let from = dir.join(side.unfinished());
+    let bytes = std::fs::read(&from)?;
+    lengthen_both(
+        dir,
+        Side::database,
+        u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(RESERVE),
+        STEP,
+    )?;
+    let mut file = OpenOptions::new().write(true).open(dir.join(side.database()))?;
+    file.write_all(&bytes)?;
+    file.sync_all()?;
+    discard(dir, side)
+}
+
+/// Removes what a database was made in, if it is there.
+pub(super) fn discard(dir: &Path, side: Side) -> Result<(), StoreError> {
+    let path = dir.join(side.unfinished());
+    if let Ok(mut file) = OpenOptions::new().write(true).open(&path) {
+        let length = file.metadata()?.len();
+        fill(&mut file, length, &mut Rng::system())?;
+        std::fs::remove_file(path)?;
+        sync_dir(dir)?;
+    }
+    Ok(())
+}
+
+/// Overwrites the files of a side that nobody is to use any more, where they lie.
+pub(super) fn overwrite(dir: &Path, side: Side) -> Result<(), StoreError> {
+    for name in [side.database(), side.seeds()] {
+        let mut file = OpenOptions::new().write(true).open(dir.join(name))?;
+        let length = file.metadata()?.len();
+        fill(&mut file, length, &mut Rng::system())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! The two sides of a profile: alike in size and time whatever is done, and random to the last bit.
+
+use super::seeds::{contact, write};
+use super::*;
+use crate::store::{older, side, sqlcipher};
+
+/// Sizes and times of the files of either side.
+fn look(dir: &Path, side: Side) -> [String; 3] {
+    [side.database(), side.journal(), side.seeds()].map(|name| {
+        let meta = fs::metadata(dir.join(name)).unwrap();
+        format!("{} {:?}", meta.len(), meta.modified().unwrap())
+    })
+}
+
+fn assert_alike(dir: &Path) {
+    assert_eq!(look(dir, Side::First), look(dir, Side::Second));
+}
+
+#[test]
+fn both_sides_have_the_same_sizes_and_times_after_whatever_was_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    assert_alike(dir.path());
+    let boris = contact(&mut store);
+    for n in 0..2_100 {
+        write(&mut store, boris, n).unwrap();
+        if n % 100 == 0 {
+            assert_alike(dir.path());
+        }
+    }
+    let mut sizes = std::collections::BTreeSet::new();
+    for n in 0..60 {
+        put(&mut store, &vec![n; 100_000 * usize::from(n)]);
+        assert_alike(dir.path());
+        sizes.insert(fs::metadata(database(dir.path())).unwrap().len());
+    }
+    // It grew, in steps, and not a byte of one write shows.
+    assert!(sizes.len() > 1 && sizes.iter().all(|size| size % side::STEP == 0), "{sizes:?}");
+    put(&mut store, b"little again");
+    assert_eq!(fs::metadata(database(dir.path())).unwrap().len(), *sizes.last().unwrap());
+    store.close().unwrap();
+    assert_alike(dir.path());
+    let mut store = Store::open(dir.path(), &pass("right")).unwrap();
+    assert_alike(dir.path());
+    assert_eq!(get(&mut store), Some(b"little again".to_vec()));
+}
+
+#[test]
+fn which_side_is_the_persons_is_drawn() {
+    let sides: Vec<Side> = (0..32)
+        .map(|seed| {
+            let dir = tempfile::tempdir().unwrap();
+            let mut rng = ChaCha20Rng::seed_from_u64(seed);
+            drop(Store::create(dir.path(), &pass("right"), KdfCost::FOR_TESTS, &mut rng).unwrap());
+            own(dir.path())
+        })
+        .collect();
+    let first = sides.iter().filter(|side| **side == Side::First).count();
+    assert!((4..=28).contains(&first), "{first} of 32");
+}
+
+/// How far the bytes are from random ones: for those, near 255.
+fn chi_squared(bytes: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    bytes.iter().for_each(|byte| counts[usize::from(*byte)] += 1);
+    let expected = f64::from(u32::try_from(bytes.len()).unwrap()) / 256.0;
+    counts.iter().map(|count| (f64::from(*count) - expected).powi(2) / expected).sum()
+}
+
+#[test]
+fn the_bytes_of_a_side_do_not_tell_whether_anybody_uses_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    for n in 0..500 {
+        write(&mut store, boris, n).unwrap();
+    }
+    store.close().unwrap();
+    for side in Side::BOTH {
+        for name in [side.database(), side.seeds()] {
+            let bytes = fs::read(dir.path().join(name)).unwrap();
+            // The used part and the rest too: 12 standard deviations.
+            for part in [&bytes[..], &bytes[..4096], &bytes[..64 * 1024], &bytes[bytes.len() - 4096..]] {
+                let far = chi_squared(part);
+                assert!((0.0..255.0 + 12.0 * 22.6).contains(&far), "{name}: {far}");
+            }
+            assert!(bytes.chunks(16).all(|chunk| chunk != [0; 16]), "{name} has zeros");
+        }
+    }
+    // The look finds what is not random.
+    assert!(chi_squared(&[b"text".as_slice(); 1024].concat()) > 10_000.0);
+}
+
+#[test]
+fn what_an_interruption_left_of_the_other_side_is_made_whole_by_the_next_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path()).close().unwrap();
+    let other = own(dir.path()).other();
+    let path = |name: &str| dir.path().join(name);
+    let shorten = |name, len| fs::File::options().write(true).open(path(name)).unwrap().set_len(len).unwrap();
+    shorten(other.database(), 5_000);
+    shorten(other.seeds(), 100);
+    fs::remove_file(path(other.journal())).unwrap();
+    fs::write(path(other.unfinished()), "half a database").unwrap();
+    drop(Store::open(dir.path(), &pass("right")).unwrap());
+    assert_alike(dir.path());
+    for name in [other.database(), other.seeds()] {
+        fs::remove_file(path(name)).unwrap();
+    }
+    // Ours had just grown.
+    shorten(other.other().database(), 3 * side::STEP);
+    drop(Store::open(dir.path(), &pass("right")).unwrap());
+    assert_alike(dir.path());
+    assert!(!path(other.unfinished()).exists());
+}
+
+#[test]
+fn a_side_that_somebody_made_huge_is_not_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path()).close().unwrap();
+    let other = dir.path().join(own(dir.path()).other().database());
+    fs::File::options().write(true).open(&other).unwrap().set_len(1 << 40).unwrap();
+    let mut store = Store::open(dir.path(), &pass("right")).unwrap();
+    put(&mut store, b"goes on");
+    assert!(fs::metadata(database(dir.path())).unwrap().len() < 1 << 30);
+}
+
+/// Makes of a profile what an earlier version had: one database with a write-ahead log, and one file of seeds.
+fn make_older(dir: &Path) {
+    let side = own(dir);
+    let master = Vault::open(dir, &pass("right")).unwrap().1;
+    let conn = sqlcipher::connect(&dir.join(side.database()), &master.database_key().unwrap()).unwrap();
+    conn.execute_batch("PRAGMA locking_mode = EXCLUSIVE; SELECT count(*) FROM meta;").unwrap();
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).unwrap();
+    assert_eq!(mode, "wal");
+    conn.execute("INSERT INTO meta (key, value) VALUES ('late', x'01')", []).unwrap();
+    // Copied as a killed process leaves it: the row is in the log only.
+    let killed = tempfile::tempdir().unwrap();
+    let log = format!("{}-wal", side.database());
+    for (from, to) in
+        [(side.database(), older::DATABASE), (&*log, "store.db-wal"), (side.seeds(), older::SEEDS)]
+    {
+        fs::copy(dir.join(from), killed.path().join(to)).unwrap();
+    }
+    drop(conn);
+    for (name, _) in files(dir).iter().filter(|(name, _)| !["vault.hdr", "lock"].contains(&name.as_str())) {
+        fs::remove_file(dir.join(name)).unwrap();
+    }
+    for (name, bytes) in files(killed.path()) {
+        fs::write(dir.join(name), bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_profile_of_an_earlier_version_gets_its_second_side_when_it_is_opened() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    store.close().unwrap();
+    make_older(dir.path());
+    let check = |dir: &Path| {
+        let mut store = Store::open(dir, &pass("right")).unwrap();
+        assert_eq!(store.transaction(|tx| tx.meta("late")).unwrap(), Some(vec![1]));
+        assert_eq!(store.transaction(|tx| tx.history(boris, None, 9)).unwrap().len(), 1);
+        store.close().unwrap();
+        assert_alike(dir);
+        let names: Vec<_> = files(dir).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 8, "{names:?}");
+    };
+    // Cut short once the seeds had their name, and not the database.
+    let cut = Store::killed(dir.path());
+    fs::rename(cut.path().join(older::SEEDS), cut.path().join(own(dir.path()).seeds())).unwrap();
+    check(cut.path());
+    // And a panic knows the older files.
+    let doomed = Store::killed(dir.path());
+    Destruction::of(doomed.path()).unwrap().run().unwrap();
+    assert!(files(doomed.path()).iter().all(|(name, _)| name == "lock"));
+    check(dir.path());
+}
