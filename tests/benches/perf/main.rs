@@ -9,7 +9,7 @@
 //! `cargo bench -p beresta-tests`: the tables of `docs/perf.md`, measured on this machine and printed. It takes some
 //! minutes, sends to loopback only, and judges nothing: whether a figure is good, `docs/perf.md` says.
 //!
-//! `-- relayed`, `-- latency`, `-- idle`, `-- soak`, `-- siege` or `-- client` behind the command measures that part only; a number
+//! `-- relayed`, `-- latency`, `-- idle`, `-- soak`, `-- siege`, `-- client` or `-- unlock` behind the command measures that part only; a number
 //! behind `soak` is its length in seconds. What `latency` and `soak` draw goes into `docs/perf/`. In every part the peers take turns
 //! in one run, because only ratios of one run mean anything on another machine.
 //!
@@ -33,6 +33,7 @@ mod siege;
 mod soak;
 mod table;
 mod timed;
+mod unlock;
 
 use std::path::Path;
 
@@ -63,7 +64,7 @@ fn measure(wanted: &[&str]) {
     // Not where temporary files go by default: that is memory on many machines.
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     machine(dir.path());
-    if wanted != ["client"] {
+    if wanted != ["client"] && wanted != ["unlock"] {
         process::build_relay();
     }
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -90,6 +91,9 @@ fn measure(wanted: &[&str]) {
     drop(runtime);
     if wants("client") {
         client::measure(dir.path());
+    }
+    if wants("unlock") {
+        unlock::measure(dir.path());
     }
 }
 
