@@ -18,6 +18,7 @@ mod logs;
 mod memory;
 mod moved;
 mod operators;
+mod outside;
 mod passphrases;
 mod power_cut;
 mod readme;
