@@ -276,6 +276,7 @@ impl Engine {
         let linked = self.lines.iter().filter(|(_, line)| !matches!(line, Line::Down(_)));
         for relay in linked.map(|(relay, _)| *relay).collect::<Vec<_>>() {
             self.effect(Effect::HangUp { relay });
+            self.lines.get_mut(&relay).into_iter().for_each(Line::forgive);
             self.line_down(relay, now);
         }
         self.sessions.clear();

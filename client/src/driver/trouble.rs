@@ -7,9 +7,9 @@ use tokio::sync::watch;
 /// First pause after a failed step; doubles with every further one.
 const FIRST_MS: u64 = SECOND_MS;
 /// Longest pause: somebody may have made room on the disk.
-const LONGEST_MS: u64 = 60 * SECOND_MS;
+const LONGEST_MS: u64 = 15 * SECOND_MS;
 /// For how long a store that failed is said to fail: steps that write nothing succeed meanwhile.
-const SAID_MS: u64 = 3 * LONGEST_MS;
+const SAID_MS: u64 = 180 * SECOND_MS;
 
 /// What is wrong with the store. Nothing is lost by either: what arrives waits at the relay.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -85,7 +85,7 @@ mod tests {
             assert!(trouble.pause(now) >= FIRST_MS);
             now = now.plus(trouble.pause(now));
         }
-        assert!(tries <= 70, "{tries} tries in an hour");
+        assert!(tries <= 250, "{tries} tries in an hour");
         assert_eq!(told, 1);
         trouble.over();
         assert_eq!(trouble.pause(now), 0);

@@ -19,6 +19,8 @@ use crate::store::queue::{OwnQueueId, PeerQueueId};
 const RETRY_FIRST_MS: u64 = SECOND_MS;
 /// Longest pause: a laptop that wakes up should not wait for long.
 const RETRY_LONGEST_MS: u64 = 5 * MINUTE_MS;
+/// So many failures are left of a line that our store failed: it is down for 4 to 12 s.
+const FORGIVEN: u32 = 3;
 /// A link that lived so long was no failure. A relay that takes links only to close them is dialled ever more seldom.
 const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
@@ -140,6 +142,17 @@ impl Line {
             Self::Dialling { failures } | Self::Down(Pause { failures, until: _ }) => *failures,
             Self::Up(up) if now.since(up.linked) >= LIVED_MS => 0,
             Self::Up(up) => up.failures,
+        }
+    }
+
+    /// The store is about to fail it, and not the relay: it is not to wait for longer than somebody waits who made room on
+    /// the disk.
+    pub(super) fn forgive(&mut self) {
+        match self {
+            Self::Dialling { failures } | Self::Down(Pause { failures, until: _ }) => {
+                *failures = FORGIVEN.min(*failures)
+            }
+            Self::Up(up) => up.failures = FORGIVEN.min(up.failures),
         }
     }
 

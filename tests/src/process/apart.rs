@@ -15,7 +15,7 @@ const ALL: &str = "BERESTA_TEST_ALL";
 /// The file that takes what room there is.
 const BALLAST: &str = "ballast";
 /// MiB of an image: two profiles and a relay with its reserve of 16.
-const IMAGE_MIB: u64 = 48;
+const IMAGE_MIB: u64 = 80;
 
 /// Says that a test was not carried out, or fails where all have to be.
 ///

@@ -139,7 +139,7 @@ fn a_passphrase_that_cannot_be_read_is_told_as_such() {
     assert!(!dir.exists(), "nothing was made");
 }
 
-/// A file system of 4 MiB, which only root can mount.
+/// A file system of 12 MiB, which only root can mount.
 struct SmallDisk<'a>(&'a Path);
 
 impl Drop for SmallDisk<'_> {
@@ -157,7 +157,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     let disk = folder.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let mut mount = Command::new("mount");
-    mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&disk);
+    mount.args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(&disk);
     if output(mount, "").map_or(true, |done| done.code != 0) {
         println!("NOT TRIED: a small disk can be mounted by root only");
         return;
@@ -170,7 +170,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
 
     // Everything but less than a text needs.
     let ballast = disk.join("ballast");
-    assert!(fs::write(&ballast, vec![7; 4 << 20]).is_err(), "it is larger than the disk");
+    assert!(fs::write(&ballast, vec![7; 12 << 20]).is_err(), "it is larger than the disk");
     told(&anna, &["send", BORIS.name], &"this does not fit ".repeat(600), 1, "error-store-full");
     // Who waits for letters learns why none comes, and need not start anew once there is room.
     let mut follows = anna.start(&["-q", "receive", "--follow"]).unwrap();

@@ -8,7 +8,7 @@ use super::command_line::{assert_told, in_english};
 use super::killed::texts;
 use super::{ANNA, BORIS, World};
 
-/// A relay elsewhere, and two people who met, of whom Boris has his profile on a disk of 8 MiB.
+/// A relay elsewhere, and two people who met, of whom Boris has his profile on a disk of 20 MiB.
 fn boris_on(disk: &std::path::Path) -> World {
     let programs = Programs::for_tests().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -32,7 +32,7 @@ fn say(world: &World, said: &[&str]) {
 #[test]
 fn a_client_whose_disk_is_full_loses_nothing_says_so_and_goes_on_by_itself() {
     let test = "full_disk::a_client_whose_disk_is_full_loses_nothing_says_so_and_goes_on_by_itself";
-    let Some(disk) = Disk::Memory(8).apart(test).unwrap() else { return };
+    let Some(disk) = Disk::Memory(20).apart(test).unwrap() else { return };
     let mut world = boris_on(&disk);
 
     // One that runs says it, shows nothing that it can't keep, and goes on.

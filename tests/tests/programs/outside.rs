@@ -26,7 +26,8 @@ fn traced(person: &Person, args: &[&str], input: &str, trace: &Path) -> Option<V
 /// What of it leaves something outside of the profile.
 fn outside<'c>(calls: &'c [String], profile: &str) -> Vec<&'c str> {
     let harmless = |call: &&str| {
-        let reads = call.contains("open") && !["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|how| call.contains(how));
+        let reads =
+            call.contains("open") && !["O_WRONLY", "O_RDWR", "O_CREAT"].iter().any(|how| call.contains(how));
         // The whole of the path is in the profile; a rename has two.
         let paths: Vec<&str> = call.split('"').skip(1).step_by(2).collect();
         let inside = !paths.is_empty() && paths.iter().all(|path| path.starts_with(profile));
@@ -68,8 +69,10 @@ fn nothing_is_written_outside_of_the_profile() {
     }
     assert!(seen >= 7, "the trace shows nothing: {seen}");
     // The look finds what is elsewhere.
-    let elsewhere = [String::from("7 openat(AT_FDCWD, \"/tmp/export.txt\", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 9")];
+    let elsewhere =
+        [String::from("7 openat(AT_FDCWD, \"/tmp/export.txt\", O_WRONLY|O_CREAT|O_CLOEXEC, 0666) = 9")];
     assert_eq!(outside(&elsewhere, profile).len(), 1);
-    let clipboard = [String::from("7 connect(9, {sa_family=AF_UNIX, sun_path=\"/run/user/0/wayland-0\"}, 110) = 0")];
+    let clipboard =
+        [String::from("7 connect(9, {sa_family=AF_UNIX, sun_path=\"/run/user/0/wayland-0\"}, 110) = 0")];
     assert_eq!(outside(&clipboard, profile).len(), 1);
 }

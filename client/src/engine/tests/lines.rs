@@ -36,6 +36,21 @@ fn a_link_that_there_is_nothing_to_say_on_is_hung_up_after_a_minute() {
 }
 
 #[test]
+fn who_made_room_on_the_disk_is_linked_again_within_seconds_however_long_it_was_full() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_a_queue(&station);
+    for _ in 0..20 {
+        bench.links(&station);
+        bench.fails();
+        bench.effects();
+        let wait = bench.due().unwrap().since(bench.now);
+        assert!(wait <= 12 * SECOND_MS, "{wait}");
+        assert!(dials(&bench.pass(wait)) <= 1);
+    }
+}
+
+#[test]
 fn a_relay_that_takes_links_only_to_close_them_is_dialled_ever_more_seldom() {
     let station = Station::new(1);
     let mut bench = Bench::new(Some(station.address()));
