@@ -217,7 +217,9 @@ async fn run(
         let due = blocking(|| desk.engine.poll_timeout(&mut desk.store)).ok().flatten();
         let now = clock();
         let wait = due.map_or(LOOK_AT_CLOCK, |due| Duration::from_millis(due.since(now)).min(LOOK_AT_CLOCK));
-        let wait = wait.max(Duration::from_millis(trouble.pause(now)));
+        // Whatever is due then: a step that failed may have been the one that would have asked for the next.
+        let pause = Duration::from_millis(trouble.pause(now));
+        let wait = if pause.is_zero() { wait } else { pause };
         let input = tokio::select! {
             input = inputs.recv() => match input {
                 Some(Input::Close(done)) => {
