@@ -24,7 +24,7 @@ use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::net::{Server, tell_ready};
 use beresta_server::queue::sqlite::{SqliteEngine, Standing};
-use beresta_server::queue::{Namer, QueueEngine, rules::Cap};
+use beresta_server::queue::{Namer, QueueEngine};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
 use beresta_server::setup::{self, Config, Renewal, Setup, SetupError, Wish};
@@ -40,8 +40,6 @@ pub(crate) use harden::harden;
 use locale::Language;
 use text::Text;
 
-/// Bytes of files for each byte that queues may count for, at the most.
-const FILES_PER_CAP: u64 = 2;
 /// Between two looks at whether the descriptor was renewed.
 const LOOK: Duration = Duration::from_secs(60);
 /// Said on standard error once the relay can be reached. For programs that start it, so it is in no language.
@@ -181,7 +179,7 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let Setup { config, queues, .. } = setup::load(dir, now)?;
     log::limit(config.log);
-    let cap = Cap { bytes: config.disk / FILES_PER_CAP };
+    let cap = config.cap();
     let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping())?);
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
     // keys meanwhile.

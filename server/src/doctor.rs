@@ -1,6 +1,9 @@
 //! Looks a relay over for its operator: what would keep it from running, or from running well. It changes nothing, and
 //! may be called while the relay runs. What to say about each finding is the command line's business.
 
+mod disk;
+mod file_system;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -9,15 +12,14 @@ use std::time::UNIX_EPOCH;
 use beresta_proto::descriptor::Policy;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 
-use crate::admin::Request;
+use crate::admin::{Reply, Request};
 use crate::home::{Home, Name};
 use crate::net::{self, Port};
+use crate::queue::guard::Intake;
 use crate::setup::{self, Config, SetupError};
 
 /// Days before its end from which on a descriptor should be renewed.
 const RENEW_DAYS: u64 = 14;
-/// Bytes without which a relay has no room for its log of writes.
-const LEAST_FREE: u64 = 64 * 1024 * 1024;
 /// What files may say of a time that has not come, because file systems round.
 const TOLERANCE_MS: u64 = HOUR_MS;
 /// Where systemd says whether the clock was set from the network.
@@ -67,15 +69,36 @@ pub enum Finding {
         /// It does.
         roomy: bool,
     },
-    /// The disk has room for all that the settings allow.
-    Disk,
-    /// It has less: MiB that `disk_mib` could be.
+    /// Everything is taken in.
+    Disk {
+        /// MiB that are left for the queues.
+        free_mib: u64,
+        /// MiB left at which each of the three steps begins (rule Q16).
+        steps_mib: [u64; 3],
+    },
+    /// Less is taken in, for the disk fills.
+    DiskStep {
+        /// What still is.
+        intake: Intake,
+        /// MiB that are left for the queues.
+        free_mib: u64,
+        /// MiB left from which on everything is taken in again.
+        again_mib: u64,
+    },
+    /// Less is taken in, for `disk_mib` is used up or nearly.
+    CapStep {
+        /// All of it is, and not four fifths.
+        reached: bool,
+    },
+    /// The disk has less room than the settings allow: MiB that `disk_mib` could be.
     DiskSmall {
         /// What is taken and what is free, less a tenth.
         mib: u64,
     },
     /// There is next to nothing free.
     DiskFull,
+    /// The file system does not write in place, so that destroyed keys may be left.
+    WritesElsewhere,
     /// The operator lets nobody new in.
     Paused,
     /// What the relay signed says otherwise than its settings whether it is open to anybody.
@@ -94,13 +117,16 @@ impl Finding {
             | Self::Running
             | Self::Port(Port::Free)
             | Self::Buffers { roomy: true }
-            | Self::Disk
+            | Self::Disk { .. }
             | Self::Descriptor { days: Some(RENEW_DAYS..) } => Verdict::Good,
             Self::IdentityHere
             | Self::ClockNotSet
             | Self::Port(Port::Denied)
             | Self::Buffers { roomy: false }
             | Self::DiskSmall { .. }
+            | Self::DiskStep { intake: Intake::All | Intake::NoNew | Intake::NoLarge, .. }
+            | Self::CapStep { reached: false }
+            | Self::WritesElsewhere
             | Self::Paused
             | Self::OtherPolicy
             | Self::Descriptor { days: Some(_) } => Verdict::Warning,
@@ -110,6 +136,8 @@ impl Finding {
             | Self::ClockBehind
             | Self::Port(Port::Taken | Port::NotOurs)
             | Self::DiskFull
+            | Self::DiskStep { intake: Intake::Nothing, .. }
+            | Self::CapStep { reached: true }
             | Self::Moved
             | Self::Descriptor { days: None } => Verdict::Failure,
         }
@@ -142,12 +170,17 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     let policy = descriptor.as_ref().map(|one| one.policy);
     found.push(clock(&home, descriptor.map_or(Timestamp(0), |one| one.not_before), now));
     if let Ok(config) = Config::read(&home) {
-        let runs = net::ask(&home, Request::Status).is_ok();
+        let status = net::ask(&home, Request::Status);
+        let runs = status.is_ok();
         found.push(if runs { Finding::Running } else { Finding::Port(net::port(config.listen)) });
-        found.extend(disk(dir, &home, &config));
+        let running = if let Ok(Reply::Status(status)) = status { Some(status.intake) } else { None };
+        found.extend(disk::look(&home.path(Name::Queues), &config, running));
         if policy.is_some_and(|signed| signed.has(Policy::OPEN) != config.open) {
             found.push(Finding::OtherPolicy);
         }
+    }
+    if file_system::writes_elsewhere(dir) {
+        found.push(Finding::WritesElsewhere);
     }
     found.push(Finding::Buffers { roomy: net::buffers_are_roomy() });
     let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
@@ -189,20 +222,6 @@ fn clock(home: &Home, made: Timestamp, now: Timestamp) -> Finding {
     }
 }
 
-fn disk(dir: &Path, home: &Home, config: &Config) -> Option<Finding> {
-    let room = rustix::fs::statvfs(dir).ok()?;
-    let free = room.f_bavail.saturating_mul(room.f_frsize);
-    let taken = fs::metadata(home.path(Name::Queues)).map_or(0, |file| file.len());
-    let all = free.saturating_add(taken);
-    Some(if free < LEAST_FREE {
-        Finding::DiskFull
-    } else if all < config.disk {
-        Finding::DiskSmall { mib: all / 10 * 9 / 1024 / 1024 }
-    } else {
-        Finding::Disk
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,13 +254,15 @@ mod tests {
         let dir = relay("127.0.0.1:0", now());
         write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 64\n");
         let found = examine(dir.path(), now()).unwrap();
-        for good in [Finding::Files, Finding::Port(Port::Free), Finding::Disk, Finding::IdentityHere] {
+        for good in [Finding::Files, Finding::Port(Port::Free), Finding::IdentityHere] {
             assert!(found.contains(&good), "{found:?}");
         }
+        assert!(found.iter().any(|one| matches!(one, Finding::Disk { free_mib: 1.., .. })), "{found:?}");
         fs::rename(dir.path().join("identity.key"), dir.path().join("elsewhere")).unwrap();
         let found = examine(dir.path(), now()).unwrap();
         let bad = found.iter().filter(|one| one.verdict() != Verdict::Good);
-        let of_this_machine = [Finding::ClockNotSet, Finding::Buffers { roomy: false }];
+        let of_this_machine =
+            [Finding::ClockNotSet, Finding::Buffers { roomy: false }, Finding::WritesElsewhere];
         assert_eq!(bad.filter(|one| !of_this_machine.contains(one)).count(), 0, "{found:?}");
     }
 

@@ -79,7 +79,13 @@ doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it,
 doctor-port-not-ours = The address in “listen” of relay.toml is not one of this machine. See: ip address. 0.0.0.0 stands for all.
 doctor-port-denied = You may not use a port below 1024. The service of the Debian package may; by hand take a higher one.
 doctor-buffers = The kernel gives the UDP buffers that a busy relay needs.
-doctor-disk = The disk has room for all that the settings allow.
+doctor-disk = { $free } MiB are free for the queues, and everything is taken in. Nobody new is let in once { $new } MiB are left (80 % of the disk, as far as it counts, is full), long messages are refused at { $large } MiB (85 %), all messages at { $all } MiB (95 %).
+doctor-step-no-new = The disk is 80 % full, as far as it counts; { $free } MiB are free. No new queues and invites are made; all conversations go on. Make room: from { $again } MiB on everything is taken in again.
+doctor-step-no-large = The disk is 85 % full, as far as it counts; { $free } MiB are free. No new queues and invites are made, and long messages are refused for now: their senders try again by themselves. Make room: from { $again } MiB on everything is taken in again.
+doctor-step-nothing = The disk is 95 % full, as far as it counts; { $free } MiB are free. No messages are taken in; people only read and delete, and senders try again by themselves. Make room now: from { $again } MiB on everything is taken in again.
+doctor-cap-no-new = 80 % of “disk_mib” are used. No new queues and invites are made; all conversations go on. If the disk has room, raise “disk_mib” in relay.toml and start the relay again; else it ends when people have read.
+doctor-cap-nothing = All of “disk_mib” is used. No messages are taken in; people only read and delete, and senders try again by themselves. If the disk has room, raise “disk_mib” in relay.toml and start the relay again.
+doctor-writes-elsewhere = The file system of { $dir } does not write in place, but each change elsewhere or twice (btrfs, ZFS, ext4 with data=journal). Keys of days that are over can be found on it for a while after the relay overwrote them. Move the relay to ext4, as it is mounted unless somebody says otherwise, or to xfs: “export” and “import”. With volatile = true in relay.toml the keys of what waits are never on a disk.
 doctor-disk-small = The disk has less room than the settings allow. Write into relay.toml: disk_mib = { $mib }
 doctor-disk-full = The disk is full. Make room: nothing new is taken in until then.
 

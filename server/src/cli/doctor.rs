@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use beresta_server::clock;
 use beresta_server::doctor::{Finding, Verdict, examine};
 use beresta_server::net::Port;
+use beresta_server::queue::guard::Intake;
 
 use super::fault::Fault;
 use super::text::Text;
@@ -64,11 +65,32 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Port(Port::Denied) => text.say("doctor-port-denied"),
         Finding::Buffers { roomy: true } => text.say("doctor-buffers"),
         Finding::Buffers { roomy: false } => text.say("run-small-buffers"),
-        Finding::Disk => text.say("doctor-disk"),
+        Finding::Disk { free_mib, steps_mib: [new, large, all] } => {
+            let mib = [("free", free_mib), ("new", new), ("large", large), ("all", all)];
+            numbers("doctor-disk", &mib, text)
+        }
+        Finding::DiskStep { intake, free_mib, again_mib } => {
+            let key = match intake {
+                Intake::All | Intake::NoNew => "doctor-step-no-new",
+                Intake::NoLarge => "doctor-step-no-large",
+                Intake::Nothing => "doctor-step-nothing",
+            };
+            numbers(key, &[("free", free_mib), ("again", again_mib)], text)
+        }
+        Finding::CapStep { reached: false } => text.say("doctor-cap-no-new"),
+        Finding::CapStep { reached: true } => text.say("doctor-cap-nothing"),
         Finding::DiskSmall { mib } => text.say_with("doctor-disk-small", &[("mib", &mib.to_string())]),
         Finding::DiskFull => text.say("doctor-disk-full"),
+        Finding::WritesElsewhere => here("doctor-writes-elsewhere"),
         Finding::OtherPolicy => here("doctor-other-policy"),
         Finding::Paused => text.say("status-paused"),
         Finding::Moved => Fault::Moved.words(text),
     }
+}
+
+fn numbers(key: &str, numbers: &[(&str, &u64)], text: &Text) -> String {
+    let written: Vec<(&str, String)> =
+        numbers.iter().map(|(name, number)| (*name, number.to_string())).collect();
+    let written: Vec<(&str, &str)> = written.iter().map(|(name, number)| (*name, number.as_str())).collect();
+    text.say_with(key, &written)
 }

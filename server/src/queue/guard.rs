@@ -7,7 +7,7 @@
 use beresta_proto::envelope::Bucket;
 use serde::{Deserialize, Serialize};
 
-use super::rules::Cap;
+use super::rules::{Cap, Cost};
 
 /// Percent of the file system in use from which on each step holds.
 const NO_NEW: u64 = 80;
@@ -32,14 +32,15 @@ pub struct Room {
 impl Room {
     /// What is left once the log is moved into the file, of which `live` bytes are in use: with the log as it stands, and
     /// as if it were emptied.
-    pub(super) fn settled(self, live: u64) -> (Self, Self) {
+    #[must_use]
+    pub fn settled(self, live: u64) -> (Self, Self) {
         let free = self.free.saturating_add(self.file).saturating_sub(live).min(self.all);
         let emptied = free.saturating_add(self.log).min(self.all);
         (Self { free, ..self }, Self { free: emptied, ..self })
     }
 
-    fn counted(self) -> u64 {
-        self.all.min(COUNTED)
+    const fn counted(self) -> u64 {
+        if self.all < COUNTED { self.all } else { COUNTED }
     }
 }
 
@@ -96,6 +97,37 @@ impl Intake {
         } else {
             Self::All
         }
+    }
+
+    /// By how much of the cap is used.
+    #[must_use]
+    pub fn of_cap(used: u64, cap: Cap) -> Self {
+        if !cap.admits_message(used, Cost::message(0)) {
+            Self::Nothing
+        } else if !cap.admits_new(used, Cost::BLOB) {
+            Self::NoNew
+        } else {
+            Self::All
+        }
+    }
+
+    /// Bytes left on a file system of this size at which the step begins; of the first, what is left of an empty one.
+    #[must_use]
+    pub fn begins(self, room: Room, cap: Cap) -> u64 {
+        let percent = match self {
+            Self::All => 0,
+            Self::NoNew => NO_NEW,
+            Self::NoLarge => NO_LARGE,
+            Self::Nothing => NOTHING,
+        };
+        let left = room.counted().saturating_mul(100 - percent) / 100;
+        left.min(cap.bytes.saturating_mul(2).saturating_sub(1))
+    }
+
+    /// Bytes left from which on everything is taken in again.
+    #[must_use]
+    pub fn all_again(room: Room, cap: Cap) -> u64 {
+        Self::NoNew.begins(room, cap).saturating_add(room.counted() / 100).saturating_add(1)
     }
 
     /// What follows this one: more is taken in again only a percent below the step, or it would go to and fro.
@@ -172,6 +204,22 @@ mod tests {
             [4 * GIB, 3 * GIB, GIB, 0].map(left),
             [Intake::NoNew, Intake::NoLarge, Intake::Nothing, Intake::Nothing]
         );
+    }
+
+    #[test]
+    fn a_step_begins_where_it_is_said_to_and_all_is_taken_in_again_where_that_is_said() {
+        for (all, cap) in [(1_000, 1 << 40), (1_000, 60), (u64::MAX / 2, 1 << 50)] {
+            let (cap, left) = (Cap { bytes: cap }, |free| Room { free, all, file: 0, log: 0 });
+            for step in [Intake::NoNew, Intake::NoLarge, Intake::Nothing] {
+                let begins = step.begins(left(0), cap);
+                assert!(Intake::of(left(begins), cap) >= step, "{all} {step:?}");
+                assert!(Intake::of(left(begins + 1), cap) < step, "{all} {step:?}");
+            }
+            let again = Intake::all_again(left(0), cap);
+            let after = |free| Intake::Nothing.follow(left(free), cap);
+            assert_eq!(after(again), Intake::All);
+            assert_ne!(after(again - 1), Intake::All);
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ use std::thread::JoinHandle;
 use self::day::DayKeys;
 use self::reserve::Reserve;
 use self::room::{FileSystem, Guard};
-use super::guard::Disk;
+use super::guard::{Disk, Room};
 use super::rules::Cap;
 use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
 use crate::home::Name;
@@ -181,6 +181,17 @@ impl SqliteEngine {
     /// [`OpenError`] if it is no file of this engine, or can't be read.
     pub fn peek(path: &Path) -> Result<Stats, OpenError> {
         reader::peek(&schema::open_look(path)?).map_err(|_| OpenError::Damaged)
+    }
+
+    /// What the disk has left on which the file at `path` is or will be, how many bytes of the file are in use, and what counts
+    /// against its cap. None where the disk does not tell. Changes nothing.
+    #[must_use]
+    pub fn room(path: &Path) -> Option<(Room, u64, u64)> {
+        let room = FileSystem::of(path).room()?;
+        let look = || schema::in_use(&schema::open_look(path).ok()?).ok();
+        // Of a file that can't be read none is taken to be free.
+        let (live, used) = look().unwrap_or((room.file, 0));
+        Some((room, live, used))
     }
 
     /// Whether [`SqliteEngine::open`] would take the file at `path`, also while a relay runs on it. Changes nothing.

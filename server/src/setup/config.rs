@@ -9,6 +9,7 @@ use toml_edit::DocumentMut;
 use super::SetupError;
 use crate::home::{Home, HomeError, Name};
 use crate::net::{Loopback, NotLoopback};
+use crate::queue::rules::Cap;
 use crate::queue::sqlite::Keeping;
 
 /// What [`Config::keep_listen`] begins with: every key and its default, explained.
@@ -16,6 +17,8 @@ const TEMPLATE: &str = include_str!("relay.toml");
 
 /// Bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
+/// Bytes of files for each byte that queues may count for, at the most.
+const FILES_PER_CAP: u64 = 2;
 
 /// One of the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +197,12 @@ impl Config {
         let text = document.to_string();
         Self::parse(&text)?;
         Ok(home.replace(Name::Config, text.as_bytes())?)
+    }
+
+    /// What the queues may count for.
+    #[must_use]
+    pub const fn cap(&self) -> Cap {
+        Cap { bytes: self.disk / FILES_PER_CAP }
     }
 
     /// Where the keys of what waits are kept.

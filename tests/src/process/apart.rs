@@ -135,6 +135,23 @@ pub fn fill(disk: &Path) -> Result<(), Broken> {
     Ok(())
 }
 
+/// Takes room until so many MiB are left.
+///
+/// # Errors
+/// [`Broken`] if it can't be written.
+pub fn fill_up_to(disk: &Path, left_mib: u64) -> Result<(), Broken> {
+    let mut ballast = File::options().create(true).append(true).open(disk.join(BALLAST))?;
+    let mib = vec![0; 1 << 20];
+    (left_mib..free_mib(disk)?).try_for_each(|_| Ok(ballast.write_all(&mib)?))
+}
+
+fn free_mib(disk: &Path) -> Result<u64, Broken> {
+    let told = Command::new("df").args(["--output=avail", "-BM"]).arg(disk).output()?;
+    let told = String::from_utf8_lossy(&told.stdout);
+    let last = told.lines().last().map(|line| line.trim().trim_end_matches('M'));
+    last.and_then(|mib| mib.parse().ok()).ok_or_else(|| Broken(format!("df: {told}")))
+}
+
 /// Gives the room back.
 ///
 /// # Errors

@@ -1,8 +1,10 @@
 //! A disk that is full under a client, and under a relay: nothing that was acknowledged is lost, people are told, and all
 //! goes on when there is room.
 
-use beresta_tests::process::apart::{Disk, fill, make_room};
-use beresta_tests::process::{Person, Programs, Relay};
+use std::process::Command;
+
+use beresta_tests::process::apart::{Disk, fill, fill_up_to, make_room};
+use beresta_tests::process::{Output, Person, Programs, Relay, output};
 
 use super::command_line::{assert_told, in_english};
 use super::killed::texts;
@@ -124,4 +126,44 @@ fn a_relay_whose_disk_is_full_refuses_what_is_new_delivers_what_it_has_and_goes_
     );
     let lines = world.relay.stop().unwrap();
     assert!(!lines.iter().any(|line| line.contains("internal") || line.contains("panic")), "{lines:?}");
+}
+
+#[test]
+fn doctor_tells_the_step_that_holds_as_a_disk_fills_and_the_relay_does_as_it_says() {
+    let test = "full_disk::doctor_tells_the_step_that_holds_as_a_disk_fills_and_the_relay_does_as_it_says";
+    // Of which a fifth is more than what `doctor` calls full whatever the share.
+    let Some(disk) = Disk::Memory(600).apart(test).unwrap() else { return };
+    let programs = Programs::for_tests().unwrap();
+    let mut relay = Relay::make(&programs, &disk.join("relay")).unwrap();
+    let ask = |relay: &Relay, args: &[&str], at: [&str; 2]| {
+        let mut ask = Command::new(&programs.relay);
+        ask.args(args).args(["--lang", "en"]).args(at);
+        output(ask, "").unwrap_or_else(|error| panic!("{} {error:?}", relay.address))
+    };
+    let dir = relay.dir.to_str().unwrap().to_owned();
+    let doctor = |relay: &Relay, code: i32, line: &str| {
+        let Output { code: ended, out, err } = ask(relay, &["doctor"], ["--dir", &dir]);
+        assert!(ended == code && out.contains(line), "{line}: {ended} {out}{err}");
+    };
+    let lets_in = |relay: &Relay| ask(relay, &["selftest"], ["--via", &relay.address]).code == 0;
+
+    doctor(&relay, 4, "everything is taken in");
+    doctor(&relay, 4, "once 120 MiB are left");
+    assert!(lets_in(&relay));
+    fill_up_to(&disk, 100).unwrap();
+    doctor(&relay, 4, "warn The disk is 80 % full");
+    assert!(!lets_in(&relay));
+    fill_up_to(&disk, 80).unwrap();
+    doctor(&relay, 4, "warn The disk is 85 % full");
+    fill_up_to(&disk, 20).unwrap();
+    doctor(&relay, 5, "FAIL The disk is full");
+    // Also of one that does not run, whose log and free pages are counted as it would find them.
+    make_room(&disk).unwrap();
+    fill_up_to(&disk, 100).unwrap();
+    relay.stop().unwrap();
+    doctor(&relay, 4, "warn The disk is 80 % full");
+    make_room(&disk).unwrap();
+    doctor(&relay, 4, "everything is taken in");
+    relay.start().unwrap();
+    assert!(lets_in(&relay));
 }

@@ -8,7 +8,7 @@ use rusqlite::{ErrorCode, ffi};
 use crate::clock;
 use crate::queue::Op;
 use crate::queue::guard::{Disk, Grows, Intake, Room};
-use crate::queue::rules::{Cap, Cost};
+use crate::queue::rules::Cap;
 
 /// Between two warnings of one step.
 const WARN_AGAIN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -27,7 +27,9 @@ impl FileSystem {
 impl Disk for FileSystem {
     fn room(&self) -> Option<Room> {
         let [file, _] = &self.files;
-        let told = rustix::fs::statvfs(file).ok()?;
+        // Before a relay's first start there is the folder only.
+        let mut places = [Some(file.as_path()), file.parent()].into_iter().flatten();
+        let told = places.find_map(|at| rustix::fs::statvfs(at).ok())?;
         let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
         // What is kept for root is neither.
         let used = bytes(told.f_blocks.saturating_sub(told.f_bfree));
@@ -65,14 +67,7 @@ impl Guard {
             empty_log();
             settled().map_or(intake, |(as_it_stands, _)| self.intake.follow(as_it_stands, self.cap))
         });
-        let by_cap = if !self.cap.admits_message(used, Cost::message(0)) {
-            Intake::Nothing
-        } else if !self.cap.admits_new(used, Cost::BLOB) {
-            Intake::NoNew
-        } else {
-            Intake::All
-        };
-        let intake = self.intake.max(by_cap);
+        let intake = self.intake.max(Intake::of_cap(used, self.cap));
         self.warn(intake);
         intake
     }

@@ -57,6 +57,13 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(conn)
 }
 
+/// Bytes of the pages that are in use, and what counts against the cap.
+pub(super) fn in_use(conn: &Connection) -> rusqlite::Result<(u64, u64)> {
+    let count = |sql| conn.query_row(sql, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs);
+    let pages = count("PRAGMA page_count")?.saturating_sub(count("PRAGMA freelist_count")?);
+    Ok((pages.saturating_mul(PAGE), count("SELECT used FROM held")?))
+}
+
 /// Opens a connection to look at a file that nobody may have open. SQLite would put its log and the log's index beside it, and
 /// they would be whose who looks: root's, and out of the relay's reach.
 pub(super) fn open_look(path: &Path) -> Result<Connection, OpenError> {
