@@ -36,6 +36,8 @@ impl Policy {
     pub const MAILBOX: Self = Self(1);
     /// Makes queues and blobs without credit.
     pub const OPEN: Self = Self(2);
+    /// Keeps what waits in memory only: a restart loses it (rule Q15).
+    pub const VOLATILE: Self = Self(4);
 
     /// Both.
     #[must_use]

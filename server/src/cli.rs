@@ -184,6 +184,9 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
     // keys meanwhile.
     let setup = setup::load(dir, now)?;
+    if let Some(key) = setup.config.differs(setup.descriptor.policy) {
+        eprintln!("{}", doctor::other_policy(key, dir, text));
+    }
     let mut renewal = Renewal::new(dir, setup.descriptor);
     if renewal.is_due(now) {
         eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));

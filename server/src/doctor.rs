@@ -9,14 +9,13 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use beresta_proto::descriptor::Policy;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use crate::admin::{Reply, Request};
 use crate::home::{Home, Name};
 use crate::net::{self, Port};
 use crate::queue::guard::Intake;
-use crate::setup::{self, Config, SetupError};
+use crate::setup::{self, Config, Key, SetupError};
 
 /// Days before its end from which on a descriptor should be renewed.
 const RENEW_DAYS: u64 = 14;
@@ -101,8 +100,8 @@ pub enum Finding {
     WritesElsewhere,
     /// The operator lets nobody new in.
     Paused,
-    /// What the relay signed says otherwise than its settings whether it is open to anybody.
-    OtherPolicy,
+    /// What the relay signed says otherwise than this setting.
+    OtherPolicy(Key),
     /// The relay was exported to run elsewhere.
     Moved,
 }
@@ -128,7 +127,7 @@ impl Finding {
             | Self::CapStep { reached: false }
             | Self::WritesElsewhere
             | Self::Paused
-            | Self::OtherPolicy
+            | Self::OtherPolicy(_)
             | Self::Descriptor { days: Some(_) } => Verdict::Warning,
             Self::Broken(_)
             | Self::Readable(_)
@@ -175,9 +174,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         found.push(if runs { Finding::Running } else { Finding::Port(net::port(config.listen)) });
         let running = if let Ok(Reply::Status(status)) = status { Some(status.intake) } else { None };
         found.extend(disk::look(&home.path(Name::Queues), &config, running));
-        if policy.is_some_and(|signed| signed.has(Policy::OPEN) != config.open) {
-            found.push(Finding::OtherPolicy);
-        }
+        found.extend(policy.and_then(|signed| config.differs(signed)).map(Finding::OtherPolicy));
     }
     if file_system::writes_elsewhere(dir) {
         found.push(Finding::WritesElsewhere);
@@ -282,10 +279,9 @@ mod tests {
     #[test]
     fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
         let dir = relay("127.0.0.1:0", now());
-        let told = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherPolicy);
-        assert!(!told());
-        write(dir.path(), "listen = \"127.0.0.1:0\"\nopen = false\n");
-        assert!(told());
+        let told = || {
+            examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::OtherPolicy(_)))
+        };
         let wish = Wish {
             dir: dir.path().to_path_buf(),
             listen: None,
@@ -293,8 +289,17 @@ mod tests {
             operator: None,
             identity: None,
         };
-        init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
-        assert!(!told());
+        assert_eq!(told(), None);
+        for key in [Key::Open, Key::Volatile] {
+            let other = if key == Key::Open { "open = false" } else { "volatile = true" };
+            write(dir.path(), &format!("listen = \"127.0.0.1:0\"\n{other}\n"));
+            assert_eq!(told(), Some(Finding::OtherPolicy(key)));
+            init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
+            assert_eq!(told(), None);
+            write(dir.path(), "listen = \"127.0.0.1:0\"\n");
+            assert_eq!(told(), Some(Finding::OtherPolicy(key)), "and back");
+            init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use beresta_proto::address::RelayAddress;
-use beresta_proto::descriptor::{Descriptor, DescriptorError, Policy, UnverifiedDescriptor, relay_id};
+use beresta_proto::descriptor::{Descriptor, DescriptorError, UnverifiedDescriptor, relay_id};
 use beresta_proto::id::RelayId;
 use beresta_proto::key::{BadSigningKey, SigningKey};
 use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES, ROUTES};
@@ -173,7 +173,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         (None, Some(_)) => Config::read(&home)?.listen,
         (None, None) => return Err(SetupError::NoAddress),
     };
-    let open = if home.has(Name::Config) { Config::read(&home)?.open } else { true };
+    let policy = if home.has(Name::Config) { Config::read(&home)?.policy() } else { Config::FIRST_POLICY };
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
@@ -206,7 +206,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         tls_key: tls.hash(),
         epoch_signer: epoch_signer.verifying_key()?,
         routes,
-        policy: policy(open),
+        policy,
         operator: wish.operator.clone().or_else(|| old.map(|old| old.operator.clone())).unwrap_or_default(),
     };
     Config::keep_listen(&home, listen)?;
@@ -253,12 +253,6 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
         queue_key: home.read_array(Name::QueueKey)?,
         queues: home.path(Name::Queues),
     })
-}
-
-/// What a relay says of itself that is open to anybody, or not.
-#[must_use]
-pub const fn policy(open: bool) -> Policy {
-    if open { Policy::MAILBOX.and(Policy::OPEN) } else { Policy::MAILBOX }
 }
 
 /// What to hand out: the relay's address.

@@ -117,7 +117,9 @@ pub(super) async fn invite_accept(
         desk.engine.invite_accept(&mut desk.store, request, now)
     };
     match client.driver.wish(wish).await?? {
-        Answer::Accepted { contact } => client.rows(move |tx| Ok((&tx.contact(contact)?).into())).await,
+        Answer::Accepted { contact } => {
+            client.rows(move |tx| Ok(ContactInfo::of(tx, &tx.contact(contact)?)?)).await
+        }
         Answer::Invited { invite: _, link: _ } => Err(Error::Store),
     }
 }
@@ -138,18 +140,18 @@ pub(super) async fn invite_revoke(client: &Client, id: &str) -> Result<(), Error
 }
 
 pub(super) async fn contacts(client: &Client) -> Result<Vec<ContactInfo>, Error> {
-    client.rows(|tx| Ok(tx.contacts()?.iter().map(ContactInfo::from).collect())).await
+    client.rows(|tx| tx.contacts()?.iter().map(|one| Ok(ContactInfo::of(tx, one)?)).collect()).await
 }
 
 pub(super) async fn find_contact(client: &Client, who: &str) -> Result<ContactInfo, Error> {
     let who = who.trim().to_owned();
-    client.rows(move |tx| find(&tx.contacts()?, &who)).await
+    client.rows(move |tx| Ok(ContactInfo::of(tx, find(&tx.contacts()?, &who)?)?)).await
 }
 
-fn find(contacts: &[Contact], who: &str) -> Result<ContactInfo, Error> {
+fn find<'c>(contacts: &'c [Contact], who: &str) -> Result<&'c Contact, Error> {
     // What reads as an id is one: nobody is found by calling themselves like the id of another.
     if let Some(id) = parse_id('c', who) {
-        return contacts.iter().find(|one| one.id.0 == id).map(Into::into).ok_or(Error::NotFound);
+        return contacts.iter().find(|one| one.id.0 == id).ok_or(Error::NotFound);
     }
     // A whole name goes before no beginning of one: people choose their names, and whoever calls themselves “bor” must not
     // get what was always sent to Boris.
@@ -159,7 +161,7 @@ fn find(contacts: &[Contact], who: &str) -> Result<ContactInfo, Error> {
     match fitting.as_slice() {
         [] => Err(Error::NotFound),
         _ if who.is_empty() => Err(Error::NotFound),
-        [one] => Ok((*one).into()),
+        [one] => Ok(*one),
         several => Err(Error::Ambiguous(
             several
                 .iter()
@@ -222,7 +224,7 @@ pub(super) async fn chats(client: &Client) -> Result<Vec<Chat>, Error> {
             let chats = tx.contacts()?.into_iter().map(|contact| {
                 let new_messages = u64::try_from(tx.unshown(Some(contact.id))?.len()).unwrap_or(u64::MAX);
                 let last = tx.history(contact.id, None, 1)?.pop().map(MessageInfo::from);
-                Ok(Chat { contact: (&contact).into(), new_messages, last })
+                Ok(Chat { contact: ContactInfo::of(tx, &contact)?, new_messages, last })
             });
             chats.collect()
         })
@@ -379,6 +381,7 @@ impl From<EventRow> for Event {
             event::EventKind::InviteNamesAnother => EventKind::InviteNamesAnother,
             event::EventKind::NotToBeMet => EventKind::NotToBeMet,
             event::EventKind::SeizedWrote => EventKind::SeizedWrote,
+            event::EventKind::HomeVolatile => EventKind::HomeVolatile,
         };
         Self {
             seq: row.seq,

@@ -143,8 +143,10 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
         let engine = &desk.engine;
         desk.store.transaction(|tx| {
             let profile = tx.profile()?;
+            let known = profile.home.as_ref().map(|home| tx.relay(&home.relay)).transpose()?.flatten();
             let relay = profile.home.map(|home| RelayStatus {
                 linked: engine.is_linked(&home.relay),
+                volatile: known.is_some_and(|known| known.volatile),
                 fault: engine.dial_failure(&home.relay).map(Into::into),
                 address: home.to_link().into(),
             });

@@ -12,6 +12,7 @@ use crate::driver::StoreTrouble;
 use crate::store::contact::{self, Contact, ContactState};
 use crate::store::invite::{self, Invite, InviteState};
 use crate::store::message::{self, Message, MessageState};
+use crate::store::{StoreError, Tx};
 
 /// Who this is, how the line is, what waits.
 #[derive(Debug, Clone, Serialize)]
@@ -48,6 +49,8 @@ pub struct RelayStatus {
     pub address: Words,
     /// Whether it is linked now.
     pub linked: bool,
+    /// Whether it says that it keeps what waits in memory only: a restart loses it.
+    pub volatile: bool,
     /// Why it was not reached at the last try; none if it was, or nobody has failed yet.
     pub fault: Option<LinkFault>,
 }
@@ -150,6 +153,8 @@ pub struct ContactInfo {
     pub seized: bool,
     /// Seconds after which messages disappear; none if they stay.
     pub timer_secs: Option<u32>,
+    /// Whether their relay says that it keeps what waits in memory only: a restart loses it.
+    pub volatile: bool,
 }
 
 /// A conversation.
@@ -253,6 +258,8 @@ pub enum EventKind {
     NotToBeMet,
     /// Somebody wrote with the key of a contact whose device was seized. Nothing of it was kept.
     SeizedWrote,
+    /// The home relay says that it keeps what waits in memory only: a restart loses it.
+    HomeVolatile,
 }
 
 fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {
@@ -311,7 +318,15 @@ impl From<&Contact> for ContactInfo {
             blocked: contact.state == ContactState::Blocked,
             seized: contact.state == ContactState::Seized,
             timer_secs: contact.timer.seconds,
+            volatile: false,
         }
+    }
+}
+
+impl ContactInfo {
+    /// A contact, and what is known of their relay.
+    pub(super) fn of(tx: &Tx<'_>, contact: &Contact) -> Result<Self, StoreError> {
+        Ok(Self { volatile: tx.waits_in_memory_only(contact.id)?, ..contact.into() })
     }
 }
 

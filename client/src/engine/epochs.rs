@@ -1,12 +1,13 @@
 //! A relay's epoch keys: asked for, and checked in one place, however they came (rules D7, D8 and D10).
 
 use beresta_proto::command::Command;
-use beresta_proto::descriptor::{Descriptor, DescriptorError, EpochKey, UnverifiedDescriptor};
+use beresta_proto::descriptor::{Descriptor, DescriptorError, EpochKey, Policy, UnverifiedDescriptor};
 use beresta_proto::id::RelayId;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::Engine;
 use super::line::{Flight, Line, Up};
+use crate::store::event::EventKind;
 use crate::store::profile::KnownRelay;
 use crate::store::{StoreError, Tx};
 
@@ -41,15 +42,27 @@ impl Up {
     }
 }
 
-/// What is kept of a relay by a descriptor of its own.
-pub(super) fn described(descriptor: &Descriptor) -> KnownRelay {
-    let signed = descriptor.address();
-    let (relay, sequence) = (signed.relay, descriptor.sequence);
-    let address = (!signed.routes.is_empty()).then_some(signed);
-    KnownRelay { relay, address, sequence, epoch_day: 0 }
-}
-
 impl Engine {
+    /// Keeps what a relay says of itself by a checked descriptor. That the home one forgets with a restart is told once, when it
+    /// says so first.
+    pub(super) fn described(
+        &mut self,
+        tx: &Tx<'_>,
+        descriptor: &Descriptor,
+        now: Timestamp,
+    ) -> Result<RelayId, StoreError> {
+        let signed = descriptor.address();
+        let (relay, sequence) = (signed.relay, descriptor.sequence);
+        let address = (!signed.routes.is_empty()).then_some(signed);
+        let volatile = descriptor.policy.has(Policy::VOLATILE);
+        let news = volatile && !tx.relay(&relay)?.is_some_and(|known| known.volatile);
+        tx.put_relay(&KnownRelay { relay, address, sequence, epoch_day: 0, volatile })?;
+        if news && tx.profile()?.home.is_some_and(|home| home.relay == relay) {
+            self.event(tx, EventKind::HomeVolatile, None, now)?;
+        }
+        Ok(relay)
+    }
+
     /// Asks for keys where the newest has ended, and for the clock, which comes with them, where it has to be heard.
     pub(super) fn progress_keys(
         &mut self,
@@ -97,8 +110,10 @@ impl Engine {
         match unverified.verify(&relay, &up.descriptor.tls_key, known.sequence, now) {
             // With one number a relay signs one descriptor (rule D2).
             Ok(shown) if shown.sequence > up.descriptor.sequence => {
-                tx.put_relay(&described(&shown))?;
-                up.descriptor = shown;
+                self.described(tx, &shown, now)?;
+                if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+                    up.descriptor = shown;
+                }
                 Ok(true)
             }
             Ok(_) => Ok(true),

@@ -10,7 +10,6 @@ use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
-use super::epochs::described;
 use super::invite::{MadeQueue, Purpose, QueueFor};
 use super::line::{Flight, Line, Up};
 use crate::store::{Store, StoreError, Tx};
@@ -31,9 +30,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.step(store, now, |engine, tx| {
-            let known = described(&link.descriptor);
-            let relay = known.relay;
-            tx.put_relay(&known)?;
+            let relay = engine.described(tx, &link.descriptor, now)?;
             let failures = engine.lines.get(&relay).map_or(0, |line| line.failures(now));
             let up = Up {
                 descriptor: link.descriptor,

@@ -62,6 +62,8 @@ codes!(
         NotToBeMet = 13,
         /// Somebody wrote with the key of a contact whose device was seized. Nothing of it was kept.
         SeizedWrote = 14,
+        /// The home relay says that it keeps what waits in memory only.
+        HomeVolatile = 15,
     }
 );
 

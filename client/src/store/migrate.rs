@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0003_messaging.sql"),
     include_str!("migrations/0004_gone.sql"),
     include_str!("migrations/0005_credit.sql"),
+    include_str!("migrations/0006_volatile.sql"),
 ];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.

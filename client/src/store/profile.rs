@@ -8,6 +8,7 @@ use beresta_proto::words::Words;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::column::{array, secret, to_db, words};
+use super::contact::ContactId;
 use super::{StoreError, Tx};
 
 /// The person of this store.
@@ -34,6 +35,8 @@ pub struct KnownRelay {
     pub sequence: u64,
     /// The newest epoch whose key we took from it, in days since 1970.
     pub epoch_day: u64,
+    /// Whether it says that it keeps what waits in memory only: a restart loses it.
+    pub volatile: bool,
 }
 
 /// After how long an idle profile locks, in seconds, 4 bytes; 0: never.
@@ -127,12 +130,15 @@ impl Tx<'_> {
     pub fn relay(&self, relay: &RelayId) -> Result<Option<KnownRelay>, StoreError> {
         let row = self
             .conn()
-            .prepare_cached("SELECT address, sequence, epoch_day FROM relay WHERE relay = ?1")?
-            .query_row([relay.0], |row| Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get(1)?, row.get(2)?)))
+            .prepare_cached("SELECT address, sequence, epoch_day, volatile FROM relay WHERE relay = ?1")?
+            .query_row([relay.0], |row| {
+                Ok((row.get::<_, Option<Vec<u8>>>(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
             .optional()?;
-        let Some((address, sequence, epoch_day)) = row else { return Ok(None) };
+        let Some((address, sequence, epoch_day, volatile)) = row else { return Ok(None) };
         let read = |bytes: Vec<u8>| RelayAddress::from_bytes(&bytes).map_err(|_| StoreError::Damaged);
-        Ok(Some(KnownRelay { relay: *relay, address: address.map(read).transpose()?, sequence, epoch_day }))
+        let address = address.map(read).transpose()?;
+        Ok(Some(KnownRelay { relay: *relay, address, sequence, epoch_day, volatile }))
     }
 
     /// Keeps what a relay says of itself; its numbers only rise.
@@ -141,16 +147,27 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn put_relay(&self, known: &KnownRelay) -> Result<(), StoreError> {
         self.run(
-            "INSERT INTO relay (relay, address, sequence, epoch_day) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (relay) DO UPDATE SET address = excluded.address,
+            "INSERT INTO relay (relay, address, sequence, epoch_day, volatile) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (relay) DO UPDATE SET address = excluded.address, volatile = excluded.volatile,
                  sequence = max(sequence, excluded.sequence), epoch_day = max(epoch_day, excluded.epoch_day)",
             params![
                 known.relay.0,
                 known.address.as_ref().map(RelayAddress::to_bytes),
                 i64::try_from(known.sequence).unwrap_or(i64::MAX),
                 i64::try_from(known.epoch_day).unwrap_or(i64::MAX),
+                known.volatile,
             ],
         )?;
         Ok(())
+    }
+
+    /// Whether a relay at which we write to a contact says that it keeps what waits in memory only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn waits_in_memory_only(&self, contact: ContactId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM peer_queue JOIN relay USING (relay)
+                   WHERE contact = ?1 AND retired = 0 AND volatile = 1)";
+        Ok(self.conn().prepare_cached(sql)?.query_row([contact.0], |row| row.get(0))?)
     }
 }

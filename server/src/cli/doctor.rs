@@ -8,6 +8,7 @@ use beresta_server::clock;
 use beresta_server::doctor::{Finding, Verdict, examine};
 use beresta_server::net::Port;
 use beresta_server::queue::guard::Intake;
+use beresta_server::setup::Key;
 
 use super::fault::Fault;
 use super::text::Text;
@@ -37,6 +38,7 @@ const fn mark(verdict: Verdict) -> &'static str {
 }
 
 fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
+    let folder = dir;
     let dir = dir.display().to_string();
     let here = |key: &str| text.say_with(key, &[("dir", &dir)]);
     match finding {
@@ -82,10 +84,16 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::DiskSmall { mib } => text.say_with("doctor-disk-small", &[("mib", &mib.to_string())]),
         Finding::DiskFull => text.say("doctor-disk-full"),
         Finding::WritesElsewhere => here("doctor-writes-elsewhere"),
-        Finding::OtherPolicy => here("doctor-other-policy"),
+        Finding::OtherPolicy(key) => other_policy(*key, folder, text),
         Finding::Paused => text.say("status-paused"),
         Finding::Moved => Fault::Moved.words(text),
     }
+}
+
+/// What the relay signed says otherwise than this setting.
+pub(crate) fn other_policy(key: Key, dir: &Path, text: &Text) -> String {
+    let dir = dir.display().to_string();
+    text.say_with("doctor-other-policy", &[("dir", &dir), ("key", key.as_str())])
 }
 
 fn numbers(key: &str, numbers: &[(&str, &u64)], text: &Text) -> String {

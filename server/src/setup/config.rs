@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use beresta_proto::descriptor::Policy;
 use serde::Deserialize;
 use toml_edit::DocumentMut;
 
@@ -197,6 +198,24 @@ impl Config {
         let text = document.to_string();
         Self::parse(&text)?;
         Ok(home.replace(Name::Config, text.as_bytes())?)
+    }
+
+    /// What a relay says of itself with the defaults.
+    pub const FIRST_POLICY: Policy = Policy::MAILBOX.and(Policy::OPEN);
+
+    /// What a relay with these settings says of itself (rule D2).
+    #[must_use]
+    pub const fn policy(&self) -> Policy {
+        let policy = if self.open { Policy::MAILBOX.and(Policy::OPEN) } else { Policy::MAILBOX };
+        if self.volatile { policy.and(Policy::VOLATILE) } else { policy }
+    }
+
+    /// The setting by which a signed policy differs from these, the first one.
+    #[must_use]
+    pub fn differs(&self, signed: Policy) -> Option<Key> {
+        let ours = self.policy();
+        let said = [(Policy::OPEN, Key::Open), (Policy::VOLATILE, Key::Volatile)];
+        said.into_iter().find(|(bit, _)| signed.has(*bit) != ours.has(*bit)).map(|(_, key)| key)
     }
 
     /// What the queues may count for.

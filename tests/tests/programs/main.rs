@@ -26,6 +26,7 @@ mod restored;
 mod seized;
 mod selftest;
 mod typed;
+mod volatile;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, both};
 

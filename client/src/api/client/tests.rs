@@ -7,7 +7,7 @@ fn contact(id: i64, name: &str) -> Contact {
 }
 
 fn found(contacts: &[Contact], who: &str) -> Result<String, Error> {
-    find(contacts, who).map(|one| one.id)
+    find(contacts, who).map(|one| contact_id(one.id))
 }
 
 #[test]

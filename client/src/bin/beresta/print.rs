@@ -184,6 +184,7 @@ impl Printer {
             EventKind::InviteNamesAnother => "event-invite-names-another",
             EventKind::NotToBeMet => "event-not-to-be-met",
             EventKind::SeizedWrote => "event-seized-wrote",
+            EventKind::HomeVolatile => "relay-volatile",
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));
@@ -217,6 +218,20 @@ impl Printer {
             Some(LinkFault::NotTheRelay) => self.warn("error-not-the-relay", []),
             Some(LinkFault::NoRoute) => self.warn("error-no-route", []),
             Some(LinkFault::Unreachable | LinkFault::Broke) | None => {}
+        }
+    }
+
+    /// Tells that the home relay forgets with a restart, if it says so.
+    pub(crate) fn volatile_home(&self, status: &Status) {
+        if status.relay.as_ref().is_some_and(|relay| relay.volatile) {
+            self.warn("relay-volatile", []);
+        }
+    }
+
+    /// Tells that a contact's relay does.
+    pub(crate) fn volatile(&self, contact: &ContactInfo) {
+        if contact.volatile {
+            self.warn("contact-volatile", [("name", harmless_line(&contact.name).into())]);
         }
     }
 

@@ -4,6 +4,7 @@ use beresta_proto::descriptor::EpochKey;
 use beresta_proto::reply::Reply;
 
 use super::*;
+use crate::store::event::EventKind;
 
 impl Bench {
     fn key(&self, station: &Station) -> Option<u64> {
@@ -202,4 +203,50 @@ fn keys_are_asked_for_once_a_minute_however_often_a_capsule_does_not_open() {
         }
     }
     assert_eq!(asked, 9);
+}
+
+#[test]
+fn a_home_relay_that_forgets_with_a_restart_is_told_of_once_when_it_first_says_so() {
+    let (mut bench, station) = at_home();
+    let told = |bench: &mut Bench| {
+        let events = bench.store.transaction(|tx| tx.events_after(0, 64)).unwrap();
+        let seen = events.last().map_or(0, |event| event.seq);
+        bench.store.transaction(|tx| tx.acknowledge_events(seen)).unwrap();
+        events.iter().filter(|event| event.kind == EventKind::HomeVolatile).count()
+    };
+    let says = |bench: &mut Bench, descriptor: Descriptor| {
+        let up = LinkUp { descriptor, ..station.link_up(bench.now) };
+        bench.engine.handle_link_up(&mut bench.store, up, bench.now).unwrap();
+    };
+    bench.links(&station);
+    assert_eq!(told(&mut bench), 0);
+    bench.effects();
+    // While the link stands.
+    let volatile = Policy::MAILBOX.and(Policy::OPEN).and(Policy::VOLATILE);
+    let forgets = Descriptor { sequence: 2, policy: volatile, ..station.descriptor() };
+    let (now, today) = (bench.now, bench.now.day());
+    bench.is_told(&station, forgets.sign(&station.identity).unwrap(), vec![station.epoch_key(today)], now);
+    assert_eq!(told(&mut bench), 1);
+    // Not with each link, and not with the next run.
+    bench.breaks(&station);
+    says(&mut bench, forgets.clone());
+    bench.engine = Engine::new(rng(3));
+    says(&mut bench, forgets.clone());
+    assert_eq!(told(&mut bench), 0);
+    let keeps = Descriptor { sequence: 3, ..station.descriptor() };
+    says(&mut bench, keeps);
+    let volatile =
+        |bench: &mut Bench, relay| bench.store.transaction(|tx| tx.relay(&relay)).unwrap().unwrap().volatile;
+    assert!(!volatile(&mut bench, station.id()));
+    says(&mut bench, Descriptor { sequence: 4, ..forgets.clone() });
+    assert_eq!((told(&mut bench), volatile(&mut bench, station.id())), (1, true));
+
+    // Of another relay it is kept and not told.
+    let other = Station::new(2);
+    let up = LinkUp {
+        descriptor: Descriptor { policy: forgets.policy, ..other.descriptor() },
+        ..other.link_up(now)
+    };
+    bench.engine.handle_link_up(&mut bench.store, up, now).unwrap();
+    assert_eq!((told(&mut bench), volatile(&mut bench, other.id())), (0, true));
 }

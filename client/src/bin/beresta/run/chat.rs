@@ -36,6 +36,7 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
     }
     shell.print.talk("chat-timer", [("timer", timer.into())]);
+    shell.print.volatile(&contact);
     let recent = client.history(&contact.id, None, RECENT).await?;
     show(shell, &client, &recent, |_| contact.name.to_string()).await?;
     let (idle, after) = (Idle::default(), client.idle_lock().await?);
@@ -121,7 +122,11 @@ async fn talk(
                 after = events.last().map_or(after, |event| event.seq);
                 hear(shell, client, &contact, &events).await?;
                 // What is decided from now on is about the key that was just told.
+                let known_volatile = contact.volatile;
                 contact = client.find_contact(&contact.id).await?;
+                if !known_volatile {
+                    shell.print.volatile(&contact);
+                }
                 if !told_skew {
                     let skew = client.status().await?.clock_skew_ms;
                     shell.print.skew(skew);

@@ -39,6 +39,7 @@ pub(super) async fn show(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
             shell.print.talk("not-met-yet", []);
         }
     }
+    shell.print.volatile(&contact);
     Ok(Done::Fully)
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn new(shell: &mut Shell, found: &ArgMatches) -> Result<Done, F
     let renews = renews(&client, found).await?;
     shell.print.talk("reaching", []);
     let invite = client.invite_new(hours, args::string(found, "name"), renews).await?;
-    let skew = client.status().await?.clock_skew_ms;
+    let status = client.status().await?;
     client.close().await;
     if shell.print.json {
         shell.print.object(&invite);
@@ -55,7 +55,8 @@ pub(super) async fn new(shell: &mut Shell, found: &ArgMatches) -> Result<Done, F
         }
         shell.print.talk("invite-advice", []);
     }
-    shell.print.skew(skew);
+    shell.print.volatile_home(&status);
+    shell.print.skew(status.clock_skew_ms);
     Ok(Done::Fully)
 }
 
@@ -83,7 +84,7 @@ pub(super) async fn accept(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     let contact = client.invite_accept(&link, args::string(found, "name"), renews).await?;
     // Our first message tells them where to write to us.
     let sent = client.settle(std::time::Duration::from_secs(15)).await?;
-    let skew = client.status().await?.clock_skew_ms;
+    let status = client.status().await?;
     client.close().await;
     if shell.print.json {
         shell.print.object(&contact);
@@ -92,7 +93,9 @@ pub(super) async fn accept(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     }
     let name = harmless_line(&contact.name);
     shell.print.talk("accepted", [("name", name.into())]);
-    shell.print.skew(skew);
+    shell.print.volatile(&contact);
+    shell.print.volatile_home(&status);
+    shell.print.skew(status.clock_skew_ms);
     if sent {
         Ok(Done::Fully)
     } else {

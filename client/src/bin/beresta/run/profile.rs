@@ -82,6 +82,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     client.close().await;
     if shell.print.json {
         shell.print.object(&status);
+        shell.print.volatile_home(&status);
         shell.print.surroundings(Surroundings::of(&shell.dir()?));
         return Ok(Done::Fully);
     }
@@ -97,6 +98,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
         }
     }
     shell.print.fault(&status);
+    shell.print.volatile_home(&status);
     let count = |key: &str, n: u64| {
         shell.print.line(&shell.print.text.say_with(key, [("n", n.into())]));
     };
@@ -127,6 +129,7 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
         shell.print.object(&status);
     }
     shell.print.talk("relay-set", []);
+    shell.print.volatile_home(&status);
     // Without contacts there is nothing to say to it yet.
     if status.contacts > 0 && !status.relay.is_some_and(|relay| relay.linked) {
         shell.print.warn("status-not-linked", []);

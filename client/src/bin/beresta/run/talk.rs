@@ -58,6 +58,8 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let state = client.wait_sent(&message.id, wait).await?;
     let status = client.status().await?;
     let message = client.message(&message.id).await?.unwrap_or(message);
+    // What its relay is may have been learned with the first word to it.
+    let contact = client.find_contact(&contact.id).await?;
     client.close().await;
     if shell.print.json {
         shell.print.object(&message);
@@ -74,7 +76,9 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
             Ok(Done::Partly)
         }
         DeliveryState::AtRelay | DeliveryState::Delivered | DeliveryState::New | DeliveryState::Shown => {
-            shell.print.talk("sent", [("name", harmless_line(&contact.name).into())]);
+            let waits = state == DeliveryState::AtRelay && contact.volatile;
+            let sent = if waits { "sent-volatile" } else { "sent" };
+            shell.print.talk(sent, [("name", harmless_line(&contact.name).into())]);
             Ok(Done::Fully)
         }
     }
