@@ -77,8 +77,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         (name, found) = found.subcommand().ok_or(Fault::Internal)?;
     }
     if name == "selftest" {
-        let address: String = value(found, "via").ok_or(Fault::Internal)?;
-        return selftest::selftest(&address, text);
+        return selftest::selftest(found, text);
     }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
     if name == "doctor" {

@@ -13,7 +13,7 @@ use beresta_proto::command::{Command, Subscription};
 use beresta_proto::descriptor::{Descriptor, DescriptorError, EpochKey, UnverifiedDescriptor};
 use beresta_proto::envelope::{Bucket, Envelope};
 use beresta_proto::id::{BlobId, MessageId, ReadId, SendId};
-use beresta_proto::key::{SendCapability, SigningKey};
+use beresta_proto::key::{Credit, SendCapability, SigningKey};
 use beresta_proto::limits::BLOB;
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random as _;
@@ -65,9 +65,12 @@ pub enum Trouble {
     /// Its operator lets nobody new in.
     #[error("it lets nobody new in")]
     Closed,
-    /// It serves only who has a code of its operator.
+    /// It serves only who has a code of its operator, and none was shown.
     #[error("it asks for a code")]
     AsksCredit,
+    /// It does not take the code that was shown: not its own, used up, over or taken back.
+    #[error("it does not take the code")]
+    BadCredit,
     /// It has no room left, or too much to do.
     #[error("it is full, or busy")]
     Busy,
@@ -93,7 +96,13 @@ struct Checked {
 
 /// Tries all of it and tells of each step. Whether the relay can be used: it failed no step but those for other routes.
 /// `off` is told the minutes by which the clocks differ, if they are many.
-pub async fn run(relay: &RelayAddress, mut tell: impl FnMut(Tried), off: impl FnOnce(u64)) -> bool {
+/// `credit` pays for the queue and the invite where the relay asks for it (rule Q2); each that is made uses up one.
+pub async fn run(
+    relay: &RelayAddress,
+    credit: Option<&Credit>,
+    mut tell: impl FnMut(Tried),
+    off: impl FnOnce(u64),
+) -> bool {
     let mut answers = None;
     for route in &relay.routes {
         let Route::Quic(at) = route else { continue };
@@ -110,7 +119,7 @@ pub async fn run(relay: &RelayAddress, mut tell: impl FnMut(Tried), off: impl Fn
         tell(Tried { step: Step::Answers(at), outcome: Err(Trouble::Link(VisitError::Ended)) });
         return false;
     };
-    let done = visit(relay, at, &mut reader, &mut tell, off).await;
+    let done = visit((relay, credit), at, &mut reader, &mut tell, off).await;
     reader.close().await;
     done.is_ok()
 }
@@ -134,7 +143,7 @@ async fn step<T>(
 }
 
 async fn visit(
-    relay: &RelayAddress,
+    (relay, credit): (&RelayAddress, Option<&Credit>),
     at: SocketAddr,
     reader: &mut Visit,
     tell: &mut impl FnMut(Tried),
@@ -144,10 +153,10 @@ async fn visit(
     let checked = step(Step::IsTheOne, tell, check(relay, reader, off)).await?;
     let exporter = reader.exporter().ok_or(INTERNAL)?;
     let mut queue = Queue::draw(&mut rng);
-    step(Step::Queue, tell, queue.make(reader, &exporter)).await?;
+    step(Step::Queue, tell, queue.make(reader, &exporter, credit)).await?;
     let message = step(Step::Message, tell, queue.carry(reader, at, &checked, relay, &mut rng)).await;
     let invite = match message {
-        Ok(()) => step(Step::Invite, tell, invite(reader, &exporter, &mut rng)).await,
+        Ok(()) => step(Step::Invite, tell, invite(reader, &exporter, credit, &mut rng)).await,
         Err(trouble) => Err(trouble),
     };
     // Whatever came before, nothing is left.
@@ -196,6 +205,12 @@ const fn trouble(reply: &Reply) -> Trouble {
     }
 }
 
+/// The same of what is to be paid for.
+fn unpaid(reply: &Reply, credit: Option<&Credit>) -> Trouble {
+    let asked = *reply == Reply::Refused(Refusal::NoCredit);
+    if asked && credit.is_some() { Trouble::BadCredit } else { trouble(reply) }
+}
+
 /// A queue that is made for the test.
 struct Queue {
     read_key: SigningKey,
@@ -208,11 +223,16 @@ impl Queue {
         Self { read_key: SigningKey::random(rng), capability: SendCapability::random(rng), ids: None }
     }
 
-    async fn make(&mut self, line: &mut Visit, exporter: &Exporter) -> Result<(), Trouble> {
+    async fn make(
+        &mut self,
+        line: &mut Visit,
+        exporter: &Exporter,
+        credit: Option<&Credit>,
+    ) -> Result<(), Trouble> {
         let read_key = self.read_key.verifying_key().map_err(|_| INTERNAL)?;
         let capability = self.capability.hash();
-        let made = line.ask(&Command::MakeQueue { read_key, capability, credit: None }).await?;
-        let Reply::QueueMade { read_id, send_id } = made else { return Err(trouble(&made)) };
+        let made = line.ask(&Command::MakeQueue { read_key, capability, credit: credit.cloned() }).await?;
+        let Reply::QueueMade { read_id, send_id } = made else { return Err(unpaid(&made, credit)) };
         self.ids = Some((read_id, send_id));
         let text = auth::subscribe(exporter, &read_id);
         let signature = self.read_key.sign(&text).map_err(|_| INTERNAL)?;
@@ -274,15 +294,21 @@ impl Queue {
 }
 
 /// Keeps a blob, claims it and deletes it (rules B1 to B4).
-async fn invite(line: &mut Visit, exporter: &Exporter, rng: &mut SystemRandom) -> Result<(), Trouble> {
+async fn invite(
+    line: &mut Visit,
+    exporter: &Exporter,
+    credit: Option<&Credit>,
+    rng: &mut SystemRandom,
+) -> Result<(), Trouble> {
     let (blob, owner, claimant) = (BlobId::random(rng), SigningKey::random(rng), SigningKey::random(rng));
     let key = |key: &SigningKey| key.verifying_key().map_err(|_| INTERNAL);
     let mut sealed = vec![0; BLOB];
     rng.fill(&mut sealed);
-    let put = Command::PutBlob { blob, owner: key(&owner)?, hours: 1, sealed: sealed.clone(), credit: None };
+    let (owns, sends, credit) = (key(&owner)?, sealed.clone(), credit.cloned());
+    let put = Command::PutBlob { blob, owner: owns, hours: 1, sealed: sends, credit: credit.clone() };
     let done = line.ask(&put).await?;
     if done != Reply::Done {
-        return Err(trouble(&done));
+        return Err(unpaid(&done, credit.as_ref()));
     }
     let signature = claimant.sign(&auth::claim_blob(exporter, &blob)).map_err(|_| INTERNAL)?;
     let claimed = line.ask(&Command::ClaimBlob { blob, claimant: key(&claimant)?, signature }).await?;

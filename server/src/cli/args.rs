@@ -118,8 +118,9 @@ pub(crate) fn command(text: &Text) -> Command {
         ]);
     let selftest = base(Command::new("selftest"), text)
         .about(text.say("about-selftest"))
-        .override_usage("beresta-relay selftest --via ADDRESS")
-        .arg(option("via", "ADDRESS", "help-via").required(true));
+        .override_usage("beresta-relay selftest --via ADDRESS [--code -]")
+        .arg(option("via", "ADDRESS", "help-via").required(true))
+        .arg(option("code", "-", "help-code"));
     let version = Arg::new("version")
         .long("version")
         .action(ArgAction::Version)

@@ -30,6 +30,10 @@ pub(crate) enum Fault {
     NoQueue,
     /// What was typed is no code, and no id of one.
     BadCredit,
+    /// A code stands on the command line.
+    CreditInSight,
+    /// It is a code of another relay.
+    OtherCredit,
     NoCredit,
     ManyCredits,
     Refused,
@@ -102,6 +106,8 @@ impl Fault {
             Self::Transfer(_) => INTERNAL,
             Self::BadId
             | Self::BadCredit
+            | Self::CreditInSight
+            | Self::OtherCredit
             | Self::BadAddress
             | Self::NoPassphrase
             | Self::ShortPassphrase
@@ -131,6 +137,8 @@ impl Fault {
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),
             Self::BadCredit => text.say("error-bad-credit"),
+            Self::CreditInSight => text.say("error-credit-in-sight"),
+            Self::OtherCredit => text.say("error-other-credit"),
             Self::NoCredit => text.say("error-no-credit"),
             Self::ManyCredits => text.say("error-many-credits"),
             Self::Queues(error) => text.say(queues(error)),

@@ -86,10 +86,7 @@ struct Shown {
 pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let typed: String = value(found, "id").ok_or(Fault::Internal)?;
     let id = if typed == "-" {
-        let mut line = Zeroizing::new(String::with_capacity(256));
-        std::io::stdin().lock().take(LINE).read_line(&mut line).map_err(|_| Fault::BadCredit)?;
-        let code = CreditCode::from_code(&line).map_err(|_| Fault::BadCredit)?;
-        CreditId::of(&name(dir, &code.credit)?).0
+        CreditId::of(&name(dir, &read_code()?.credit)?).0
     } else {
         setup::describe(dir)?;
         u64::from_str_radix(&typed, 16).map_err(|_| Fault::BadCredit)?
@@ -102,6 +99,13 @@ pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// A code, from a line of standard input.
+pub(super) fn read_code() -> Result<CreditCode, Fault> {
+    let mut line = Zeroizing::new(String::with_capacity(256));
+    std::io::stdin().lock().take(LINE).read_line(&mut line).map_err(|_| Fault::BadCredit)?;
+    CreditCode::from_code(&line).map_err(|_| Fault::BadCredit)
 }
 
 /// The name under which the relay in this folder keeps a credit.

@@ -6,17 +6,28 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use beresta_proto::address::RelayAddress;
+use beresta_proto::key::Credit;
 use beresta_server::net::VisitError;
 use beresta_server::selftest::{Step, Tried, Trouble, run};
+use clap::ArgMatches;
 
+use super::args::value;
 use super::fault::Fault;
+use super::invite::read_code;
 use super::text::Text;
 
 const LOOK: u8 = 4;
 const WRONG: u8 = 5;
 
-pub(crate) fn selftest(address: &str, text: &Text) -> Result<ExitCode, Fault> {
-    let relay = RelayAddress::from_link(address).map_err(|_| Fault::BadAddress)?;
+pub(crate) fn selftest(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
+    let address: String = value(found, "via").ok_or(Fault::Internal)?;
+    let relay = RelayAddress::from_link(&address).map_err(|_| Fault::BadAddress)?;
+    let credit = match value::<String>(found, "code").as_deref() {
+        None => None,
+        Some("-") => Some(code(&relay)?),
+        // What stands on a command line is seen by all users of the machine, and kept by the shell.
+        Some(_) => return Err(Fault::CreditInSight),
+    };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| Fault::Internal)?;
     let look = Cell::new(false);
@@ -29,12 +40,19 @@ pub(crate) fn selftest(address: &str, text: &Text) -> Result<ExitCode, Fault> {
         look.set(true);
         println!("warn {}", text.say_with("selftest-clock", &[("minutes", &minutes.to_string())]));
     };
-    let works = runtime.block_on(run(&relay, tell, off));
+    let works = runtime.block_on(run(&relay, credit.as_ref(), tell, off));
     Ok(match (works, look.get()) {
         (true, false) => ExitCode::SUCCESS,
         (true, true) => ExitCode::from(LOOK),
         (false, _) => ExitCode::from(WRONG),
     })
+}
+
+/// A code of this relay, from standard input.
+fn code(relay: &RelayAddress) -> Result<Credit, Fault> {
+    let code = read_code()?;
+    // A credit goes to the relay that takes it and to no other.
+    if code.relay == relay.relay { Ok(code.credit) } else { Err(Fault::OtherCredit) }
 }
 
 fn words(tried: Tried, text: &Text) -> String {
@@ -65,6 +83,7 @@ const fn key(trouble: Trouble) -> &'static str {
         Trouble::NoKey => "selftest-no-key",
         Trouble::Closed => "selftest-closed",
         Trouble::AsksCredit => "selftest-asks-credit",
+        Trouble::BadCredit => "selftest-bad-credit",
         Trouble::Busy => "selftest-busy",
         Trouble::Link(VisitError::Ended) => "selftest-ended",
         Trouble::Link(VisitError::Silent) => "selftest-silent",

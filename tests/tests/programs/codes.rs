@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use beresta_proto::credit::CreditCode;
-use beresta_tests::process::{Output, Person, Programs, Who, output};
+use beresta_tests::process::{Output, Person, Programs, Relay, Who, output};
 
 use super::{ANNA, BORIS, World};
 
@@ -104,4 +104,51 @@ fn codes_are_made_listed_and_taken_back_and_the_relay_never_has_one() {
     assert_eq!(invite(&world, &["revoke", "what"], "").code, 2);
     world.relay.stop().unwrap();
     assert_eq!(invite(&world, &["create"], "").code, 3, "no relay runs");
+}
+
+#[test]
+fn a_relay_that_asks_for_codes_is_tried_with_one_that_nobody_sees() {
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::make(&programs, &folder.path().join("relay")).unwrap();
+    let other = Relay::make(&programs, &folder.path().join("other")).unwrap();
+    let mut world = World::at(&programs, relay, folder);
+    close(&mut world, &programs);
+    let selftest = |world: &World, args: &[&str], typed: &str| {
+        let mut ask = Command::new(&programs.relay);
+        ask.args(["selftest", "--lang", "en", "--via", &world.relay.address]).args(args);
+        output(ask, typed).unwrap()
+    };
+    let asked = selftest(&world, &[], "");
+    assert!(asked.code == 5 && asked.out.contains("--code -"), "{}", asked.out);
+    let code = invite(&world, &programs, &["create", "--makes", "3"], "").out;
+    let works = selftest(&world, &["--code", "-"], &code);
+    assert_eq!((works.code, works.out.matches("ok  ").count()), (0, 6), "{}{}", works.out, works.err);
+    assert!(
+        invite(&world, &programs, &["list"], "").out.contains(" 1 left"),
+        "a queue and an invite were paid"
+    );
+    // The second time it pays for the queue, and for no invite; what was made is taken away all the same.
+    let used_up = selftest(&world, &["--code", "-"], &code);
+    assert_eq!(
+        (used_up.code, used_up.out.matches("does not take the code").count()),
+        (5, 1),
+        "{}",
+        used_up.out
+    );
+    assert!(used_up.out.contains("ok   Taking all away"), "{}", used_up.out);
+
+    let seen = selftest(&world, &["--code", code.trim()], "");
+    assert_eq!(seen.code, 2, "{}", seen.out);
+    let word = code.trim();
+    for said in [&works, &used_up, &seen] {
+        assert!(![&*said.out, &*said.err].concat().contains(word), "it shows the code");
+    }
+    assert_eq!(selftest(&world, &["--code", "-"], "beresta-credit:AAAA").code, 2);
+    // One of another relay is shown to nobody.
+    let mut elsewhere = Command::new(&programs.relay);
+    elsewhere.args(["invite", "create", "--dir"]).arg(&other.dir);
+    let theirs = output(elsewhere, "").unwrap().out;
+    let refused = selftest(&world, &["--code", "-"], &theirs);
+    assert!(refused.code == 2 && refused.err.contains("another relay"), "{}", refused.err);
 }
