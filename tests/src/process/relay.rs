@@ -105,6 +105,12 @@ impl Relay {
         }
     }
 
+    /// The program that it is.
+    #[must_use]
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The running process's number.
     #[must_use]
     pub fn id(&self) -> Option<u32> {

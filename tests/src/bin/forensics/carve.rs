@@ -19,14 +19,14 @@ const RESERVED: usize = 80;
 const FRONT: usize = 40;
 
 /// Where the needles of a search begin, and which they are.
-struct Search<'n> {
+pub(crate) struct Search<'n> {
     needles: &'n [Vec<u8>],
     begin: HashMap<[u8; 4], Vec<usize>>,
     maybe: Vec<bool>,
 }
 
 impl<'n> Search<'n> {
-    fn new(needles: &'n [Vec<u8>]) -> Self {
+    pub(crate) fn new(needles: &'n [Vec<u8>]) -> Self {
         let mut search = Self { needles, begin: HashMap::new(), maybe: vec![false; 1 << 16] };
         for (which, needle) in needles.iter().enumerate() {
             search.maybe[usize::from(u16::from_le_bytes([needle[0], needle[1]]))] = true;
@@ -36,7 +36,7 @@ impl<'n> Search<'n> {
     }
 
     /// Which of the needles are somewhere in the hay.
-    fn found(&self, hay: &[u8]) -> BTreeSet<usize> {
+    pub(crate) fn found(&self, hay: &[u8]) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
         for at in 0..hay.len().saturating_sub(3) {
             if !self.maybe[usize::from(u16::from_le_bytes([hay[at], hay[at + 1]]))] {
@@ -84,7 +84,7 @@ fn decrypted(image: &[u8], key: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// Every 32 bytes that stand where a seed may have stood: in blocks that share a seed with a file of seeds that there was.
-fn seeds_of_old_copies(image: &[u8], known: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
+pub(crate) fn seeds_of_old_copies(image: &[u8], known: &[Vec<u8>]) -> BTreeSet<Vec<u8>> {
     let known: BTreeSet<&[u8]> = known.iter().flat_map(|file| file.chunks_exact(32)).collect();
     let mut seeds = BTreeSet::new();
     for block in image.chunks_exact(BLOCK) {

@@ -11,6 +11,9 @@
 //! forensics live PROFILE IMAGE WORK    lives a while with a profile, in a file system that IMAGE holds
 //! forensics carve IMAGE WORK           looks for what is left of that in the image of the unmounted file system
 //! forensics destroyed IMAGE WORK       the same after the profile was destroyed: nothing that opens it is there
+//!
+//! forensics relay-live PROGRAM FOLDER IMAGE WORK    lives some weeks with a relay, and has it serve somebody
+//! forensics relay-carve IMAGE WORK                  looks for what has ended, and for who was there
 //! ```
 //! `live` writes texts that stay and texts that disappear, lets time pass, and copies the profile to WORK before each
 //! ending, and the image once: the truth that `carve` compares with. The profile is opened by code of its own, written from
@@ -19,6 +22,7 @@
 mod carve;
 mod keys;
 mod live;
+mod relay;
 
 use std::path::PathBuf;
 
@@ -33,6 +37,11 @@ fn main() {
         ("live", [profile, image, work]) => live::live(profile, image, work),
         ("carve", [image, work]) => carve::carve(image, work),
         ("destroyed", [image, work]) => carve::destroyed(image, work),
-        _ => panic!("forensics live PROFILE IMAGE WORK | forensics carve|destroyed IMAGE WORK"),
+        ("relay-live", [program, folder, image, work]) => relay::live(program, folder, image, work),
+        ("relay-carve", [image, work]) => relay::carve(image, work),
+        _ => panic!(
+            "forensics live PROFILE IMAGE WORK | carve|destroyed|relay-carve IMAGE WORK | \
+             relay-live PROGRAM FOLDER IMAGE WORK"
+        ),
     }
 }
