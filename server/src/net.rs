@@ -8,6 +8,7 @@
 
 mod admin;
 mod admission;
+mod alias;
 mod counts;
 mod endpoint;
 mod hub;
@@ -15,8 +16,10 @@ mod link;
 mod outbox;
 mod quic;
 mod ready;
+mod register;
 mod scrape;
 mod socket;
+mod stack;
 mod survey;
 mod tls;
 mod visit;

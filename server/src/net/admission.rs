@@ -5,17 +5,16 @@
 //! A source address that nobody answered from may be forged. It is never charged: its handshake counts among the few
 //! that may be under way, and once those places are taken everybody shows first that it receives at its address.
 //!
-//! Neighbourhoods are kept under a hash whose key dies with the process, and only while they matter.
+//! Neighbourhoods are kept only while they matter, and wiped then.
 
-use std::collections::HashMap;
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use beresta_proto::time::Timestamp;
+use zeroize::Zeroize;
 
 use super::counts::Refused;
+use super::register::{Place, Register};
 
 /// Connections of one neighbourhood at once.
 const CONNECTIONS: u32 = 64;
@@ -31,8 +30,12 @@ const UNPROVEN: u32 = 256;
 const UNPROVEN_NEAR: u32 = 4;
 /// Connections of all together: some 52 KiB each.
 const ALL: u32 = 16_384;
-/// Neighbourhoods kept before the idle ones are dropped.
-const KEPT: usize = 4_096;
+/// Neighbourhoods and owners at the most: two for each connection, and those that have to wait before they come again.
+const KEPT: usize = 49_152;
+
+/// The front of an address, and which: of which kind, and whether it stands for a neighbourhood or an owner.
+#[derive(Default, PartialEq, Eq, Hash, Zeroize)]
+struct Prefix([u8; 8]);
 
 #[derive(Debug, Default)]
 struct Neighbourhood {
@@ -43,19 +46,22 @@ struct Neighbourhood {
     paid_until: Timestamp,
 }
 
-#[derive(Debug, Default)]
+impl Neighbourhood {
+    fn matters(&self, now: Timestamp) -> bool {
+        self.connections > 0 || self.unproven > 0 || self.paid_until > now
+    }
+}
+
+#[derive(Debug)]
 struct State {
-    neighbourhoods: HashMap<u64, Neighbourhood>,
-    /// Neighbourhoods at which the idle ones are dropped next, so that a look at all of them stays rare.
-    drop_at: usize,
+    neighbourhoods: Register<Prefix, Neighbourhood>,
     unproven: u32,
     all: u32,
 }
 
 /// Counts connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Admission {
-    secret: RandomState,
     state: Mutex<State>,
 }
 
@@ -70,11 +76,11 @@ pub(super) enum Verdict {
     Refuse(Refused),
 }
 
-/// Where somebody comes from.
+/// Where somebody comes from: places in the register.
 #[derive(Debug, Clone, Copy)]
 struct Origin {
-    near: u64,
-    owner: u64,
+    near: Place,
+    owner: Place,
 }
 
 /// A connection that counts. Stops counting when it is dropped.
@@ -87,68 +93,104 @@ pub(super) struct Pass {
     proven: bool,
 }
 
+impl Default for Admission {
+    fn default() -> Self {
+        let state = State { neighbourhoods: Register::new(KEPT), unproven: 0, all: 0 };
+        Self { state: Mutex::new(state) }
+    }
+}
+
 impl State {
-    /// Whether one more connection may be charged to `from`.
-    fn admits(&mut self, from: Origin, now: Timestamp) -> bool {
-        if self.neighbourhoods.len() >= self.drop_at {
-            self.neighbourhoods
-                .retain(|_, one| one.connections > 0 || one.unproven > 0 || one.paid_until > now);
-            self.drop_at = self.neighbourhoods.len().saturating_mul(2).max(KEPT);
-        }
-        let near = self.neighbourhoods.entry(from.near).or_default();
-        // A clock that was set back must not make a neighbourhood wait until it is there again.
-        near.paid_until = near.paid_until.min(now.plus(BURST_MS + HANDSHAKE_MS));
-        let near = near.paid_until.since(now) < BURST_MS && near.connections < CONNECTIONS;
-        near && self.neighbourhoods.get(&from.owner).is_none_or(|one| one.connections < CONNECTIONS_OF_OWNER)
+    /// Whether one more connection may be charged to these, as far as they are known.
+    fn admits(&mut self, near: Option<Place>, owner: Option<Place>, now: Timestamp) -> bool {
+        let near = near.and_then(|near| self.neighbourhoods.value(near)).is_none_or(|near| {
+            // A clock that was set back must not make a neighbourhood wait until it is there again.
+            near.paid_until = near.paid_until.min(now.plus(BURST_MS + HANDSHAKE_MS));
+            near.paid_until.since(now) < BURST_MS && near.connections < CONNECTIONS
+        });
+        let owner = owner.and_then(|owner| self.neighbourhoods.value(owner));
+        near && owner.is_none_or(|owner| owner.connections < CONNECTIONS_OF_OWNER)
     }
 
     fn charge(&mut self, from: Origin, now: Timestamp) {
-        let near = self.neighbourhoods.entry(from.near).or_default();
-        near.paid_until = near.paid_until.max(now).plus(HANDSHAKE_MS);
-        near.connections = near.connections.saturating_add(1);
-        let owner = self.neighbourhoods.entry(from.owner).or_default();
-        owner.connections = owner.connections.saturating_add(1);
+        if let Some(near) = self.neighbourhoods.value(from.near) {
+            near.paid_until = near.paid_until.max(now).plus(HANDSHAKE_MS);
+        }
+        self.each(from, |one| one.connections = one.connections.saturating_add(1));
     }
 
-    fn near(&mut self, from: Option<Origin>) -> Option<&mut Neighbourhood> {
-        self.neighbourhoods.get_mut(&from?.near)
+    fn each(&mut self, from: Origin, change: impl Fn(&mut Neighbourhood)) {
+        for place in [from.near, from.owner] {
+            if let Some(one) = self.neighbourhoods.value(place) {
+                change(one);
+            }
+        }
+    }
+
+    fn keep(&mut self, known: Option<Place>, prefix: Prefix) -> Option<Place> {
+        known.or_else(|| self.neighbourhoods.insert(prefix, Neighbourhood::default()))
+    }
+
+    fn no_longer_unproven(&mut self, from: Option<Origin>) {
+        self.unproven = self.unproven.saturating_sub(1);
+        if let Some(from) = from {
+            self.each(from, |one| one.unproven = one.unproven.saturating_sub(1));
+        }
     }
 }
 
 impl Admission {
     /// Judges who knocks; `proven` says that it receives at its address. The machine itself is let in: it needs no
-    /// guard, and its programs share one address.
+    /// guard, and its programs share one address. Leaves parts of the address on the stack ([`super::stack`]).
     pub(super) fn arrive(self: &Arc<Self>, at: IpAddr, proven: bool, now: Timestamp) -> Verdict {
         let at = at.to_canonical();
-        let from = (!at.is_loopback()).then(|| {
-            let (near, owner) = prefixes(at);
-            Origin { near: self.secret.hash_one(near), owner: self.secret.hash_one(owner) }
-        });
         let mut state = self.lock();
         if state.all >= ALL {
             return Verdict::Refuse(Refused::Full);
         }
-        let admitted = from.is_none_or(|from| state.admits(from, now));
-        if proven {
-            if !admitted {
-                return Verdict::Refuse(Refused::Crowded);
+        let prefixes = (!at.is_loopback()).then(|| prefixes(at));
+        let known = prefixes
+            .as_ref()
+            .map(|(near, owner)| (state.neighbourhoods.find(near), state.neighbourhoods.find(owner)));
+        let (near, owner) = known.unwrap_or_default();
+        let admitted = state.admits(near, owner, now);
+        if proven && !admitted {
+            return Verdict::Refuse(Refused::Crowded);
+        }
+        if !proven {
+            let under_way =
+                near.and_then(|near| state.neighbourhoods.get(near)).map(|(_, near)| near.unproven);
+            // Nobody is sent away for what others did in the name of its address.
+            if !admitted || under_way.unwrap_or(0) >= UNPROVEN_NEAR || state.unproven >= UNPROVEN {
+                return Verdict::Retry;
             }
+        }
+        let from = match prefixes {
+            None => None,
+            Some((of_near, of_owner)) => {
+                let near = state.keep(near, of_near);
+                let owner = state.keep(owner, of_owner);
+                let (Some(near), Some(owner)) = (near, owner) else { return Verdict::Refuse(Refused::Full) };
+                Some(Origin { near, owner })
+            }
+        };
+        state.all = state.all.saturating_add(1);
+        if proven {
             if let Some(from) = from {
                 state.charge(from, now);
             }
         } else {
-            let near = state.near(from).map_or(0, |near| near.unproven);
-            // Nobody is sent away for what others did in the name of its address.
-            if !admitted || near >= UNPROVEN_NEAR || state.unproven >= UNPROVEN {
-                return Verdict::Retry;
-            }
             state.unproven = state.unproven.saturating_add(1);
-            if let Some(near) = state.near(from) {
-                near.unproven = near.unproven.saturating_add(1);
+            if let Some(from) = from {
+                state.each(from, |one| one.unproven = one.unproven.saturating_add(1));
             }
         }
-        state.all = state.all.saturating_add(1);
         Verdict::Enter(Pass { admission: Arc::clone(self), from, proven })
+    }
+
+    /// Wipes what does not matter any more.
+    pub(super) fn forget(&self, now: Timestamp) {
+        self.lock().neighbourhoods.retain(|one| one.matters(now));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -163,24 +205,17 @@ impl Pass {
         if self.proven {
             return true;
         }
-        let admission = Arc::clone(&self.admission);
-        let mut state = admission.lock();
-        let admitted = self.from.is_none_or(|from| state.admits(from, now));
+        let mut state = self.admission.lock();
+        let places = self.from.map(|from| (from.near, from.owner)).unzip();
+        let admitted = state.admits(places.0, places.1, now);
         if admitted {
-            self.no_longer_unproven(&mut state);
+            state.no_longer_unproven(self.from);
             self.proven = true;
             if let Some(from) = self.from {
                 state.charge(from, now);
             }
         }
         admitted
-    }
-
-    fn no_longer_unproven(&self, state: &mut State) {
-        state.unproven = state.unproven.saturating_sub(1);
-        if let Some(near) = state.near(self.from) {
-            near.unproven = near.unproven.saturating_sub(1);
-        }
     }
 }
 
@@ -189,25 +224,26 @@ impl Drop for Pass {
         let mut state = self.admission.lock();
         state.all = state.all.saturating_sub(1);
         if !self.proven {
-            return self.no_longer_unproven(&mut state);
+            return state.no_longer_unproven(self.from);
         }
-        let Some(Origin { near, owner }) = self.from else { return };
-        for key in [near, owner] {
-            if let Some(one) = state.neighbourhoods.get_mut(&key) {
-                one.connections = one.connections.saturating_sub(1);
-            }
+        if let Some(from) = self.from {
+            state.each(from, |one| one.connections = one.connections.saturating_sub(1));
         }
     }
 }
 
-/// The prefixes of an address that stand for its neighbourhood and for its owner; they differ in length as in use.
-fn prefixes(address: IpAddr) -> (Vec<u8>, Vec<u8>) {
-    let (octets, near, owner) = match address {
-        IpAddr::V4(v4) => (v4.octets().to_vec(), 3, 2),
-        IpAddr::V6(v6) => (v6.octets().to_vec(), 7, 6),
-    };
-    let front = |bytes: usize| octets.iter().copied().take(bytes).collect();
-    (front(near), front(owner))
+/// The prefixes of an address that stand for its neighbourhood and for its owner.
+fn prefixes(address: IpAddr) -> (Prefix, Prefix) {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            (Prefix([1, a, b, c, 0, 0, 0, 0]), Prefix([2, a, b, 0, 0, 0, 0, 0]))
+        }
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, e, f, g, ..] = v6.octets();
+            (Prefix([3, a, b, c, d, e, f, g]), Prefix([4, a, b, c, d, e, f, 0]))
+        }
+    }
 }
 
 #[cfg(test)]

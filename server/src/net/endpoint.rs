@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
-use quinn::{Connection, Endpoint, Incoming, TokioRuntime, VarInt};
+use quinn::{Connection, Endpoint, Incoming, Runtime as _, TokioRuntime, VarInt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::admin::{self, Desk};
 use super::admission::{Admission, Pass, Verdict};
+use super::alias::{AliasSocket, Aliases, Lease};
 use super::counts::Refused;
 use super::hub::Hub;
 use super::link::{End, FIRST_COMMAND, LinkTask};
 use super::scrape::{self, Booth};
 use super::socket::{Drops, Loopback};
+use super::stack::wipe_stack;
 use super::survey::Survey;
 use super::tls::{BadTlsKey, TlsKey};
 use super::{quic, socket, workers};
@@ -37,6 +39,8 @@ const FINISH: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(20);
 /// How long the last frames may take to reach the clients.
 const LINGER: Duration = Duration::from_millis(500);
+/// Bytes of stack that a judgement needs.
+const JUDGING: usize = 4 * 1024;
 
 /// Why the relay does not listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,11 +87,16 @@ impl Server {
         home: &Home,
     ) -> Result<Self, ServerError> {
         let config = quic::server_config(tls.server()?);
-        let bound = socket::bind(listen).map_err(|error| ServerError::Bind(error.kind()))?;
+        let failed = |error: std::io::Error| ServerError::Bind(error.kind());
+        let bound = socket::bind(listen).map_err(failed)?;
         let runtime = Arc::new(TokioRuntime);
+        let rng = SystemRandom::new().map_err(|_| ServerError::Bind(ErrorKind::Other))?;
+        let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::default()));
+        let under = runtime.wrap_udp_socket(bound.socket).map_err(failed)?;
+        let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases)));
+        let ours = quic::endpoint_config(tls.resets());
         let endpoint =
-            Endpoint::new(quic::endpoint_config(tls.resets()), Some(config), bound.socket, runtime)
-                .map_err(|error| ServerError::Bind(error.kind()))?;
+            Endpoint::new_with_abstract_socket(ours, Some(config), socket, runtime).map_err(failed)?;
         // Before anybody asks: a key is handed out once it is on the disk, and nothing else is asked for yet.
         while let Some(Output::KeepEpochs { ticket, keys }) = relay.poll_output() {
             relay.handle_kept(ticket, workers::keep_epochs(home, &keys), clock::now());
@@ -104,7 +113,9 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hub).run_answers());
         tasks.spawn(Arc::clone(&hub).run_timer());
-        tasks.spawn(accept(endpoint.clone(), Arc::clone(&hub)));
+        let forgets = Arc::clone(&admission);
+        tasks.spawn(Arc::clone(&aliases).keep(move || forgets.forget(clock::now())));
+        tasks.spawn(accept(endpoint.clone(), aliases, admission, Arc::clone(&hub)));
         Ok(Self { endpoint, hub, tasks, roomy: bound.roomy, drops: bound.drops, drain: Arc::default() })
     }
 
@@ -209,32 +220,55 @@ impl Server {
     }
 }
 
-async fn accept(endpoint: Endpoint, hub: Arc<Hub>) {
-    let admission = Arc::new(Admission::default());
+async fn accept(endpoint: Endpoint, aliases: Arc<Aliases>, admission: Arc<Admission>, hub: Arc<Hub>) {
     while let Some(incoming) = endpoint.accept().await {
-        let from = incoming.remote_address().ip();
-        match admission.arrive(from, incoming.remote_address_validated(), clock::now()) {
-            Verdict::Enter(pass) => {
-                tokio::spawn(shake(incoming, pass, Arc::clone(&hub)));
-            }
-            Verdict::Retry => {
+        let verdict = judge(&aliases, &admission, &incoming);
+        wipe_stack::<JUDGING>();
+        match verdict {
+            Some(Verdict::Enter(pass)) => match aliases.hold(incoming.remote_address()) {
+                Some(lease) => {
+                    tokio::spawn(shake(incoming, Guest { pass, lease }, Arc::clone(&hub)));
+                }
+                None => incoming.ignore(),
+            },
+            Some(Verdict::Retry) => {
                 // It was not validated, so this can't fail; if it did, the drop refuses it.
                 let _ = incoming.retry();
             }
-            Verdict::Refuse(why) => {
+            Some(Verdict::Refuse(why)) => {
                 hub.counts().refuse(why);
                 incoming.refuse();
             }
+            // It waited for so long that nobody knows any more who it is.
+            None => incoming.ignore(),
         }
     }
 }
 
-/// From a handshake to a link; a pass counts it as long as it lives.
-async fn shake(incoming: Incoming, mut pass: Pass, hub: Arc<Hub>) {
+/// Judges who knocks by the real address, which leaves its traces on the stack.
+#[inline(never)]
+fn judge(aliases: &Aliases, admission: &Arc<Admission>, incoming: &Incoming) -> Option<Verdict> {
+    let from = aliases.address(incoming.remote_address())?;
+    Some(admission.arrive(from.ip(), incoming.remote_address_validated(), clock::now()))
+}
+
+/// Somebody who was let in: counted, and held, as long as it is here.
+struct Guest {
+    pass: Pass,
+    lease: Lease,
+}
+
+/// From a handshake to a link.
+async fn shake(incoming: Incoming, mut guest: Guest, hub: Arc<Hub>) {
     let failed = || hub.counts().refuse(Refused::Handshake);
+    if incoming.remote_address_validated() {
+        guest.lease.prove();
+    }
     let Ok(connecting) = incoming.accept() else { return failed() };
     let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return failed() };
-    if !pass.shaken(clock::now()) {
+    guest.lease.prove();
+    guest.lease.follow(connection.clone());
+    if !guest.pass.shaken(clock::now()) {
         hub.counts().refuse(Refused::Crowded);
         return connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
     }
@@ -247,14 +281,14 @@ async fn shake(incoming: Incoming, mut pass: Pass, hub: Arc<Hub>) {
         return connection.close(VarInt::from_u32(CloseReason::Slow.code()), b"");
     };
     // A task of its own: what the handshake's future needed is given back while the link lives.
-    tokio::spawn(run(connection, streams, Exporter(exporter), pass, hub));
+    tokio::spawn(run(connection, streams, Exporter(exporter), guest, hub));
 }
 
 async fn run(
     connection: Connection,
     streams: (quinn::SendStream, quinn::RecvStream),
     exporter: Exporter,
-    pass: Pass,
+    guest: Guest,
     hub: Arc<Hub>,
 ) {
     let (id, outbox) = hub.connected(exporter);
@@ -269,7 +303,7 @@ async fn run(
         }
         End::Theirs => connection.close(VarInt::from_u32(0), b""),
     }
-    drop(pass);
+    drop(guest);
 }
 
 /// A link that the core knows. It is forgotten however its task ends, a panic in it included: else its subscriptions

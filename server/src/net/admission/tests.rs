@@ -101,9 +101,9 @@ fn a_handshake_that_ends_well_is_charged_then() {
     assert!(enter(&admission, "192.0.2.8", later).is_some());
     assert!(!slow.shaken(later));
     drop((slow, passes));
+    admission.forget(later.plus(BURST_MS + HANDSHAKE_MS));
     let state = admission.lock();
-    assert_eq!((state.all, state.unproven), (0, 0));
-    assert!(state.neighbourhoods.values().all(|one| one.connections == 0 && one.unproven == 0));
+    assert_eq!((state.all, state.unproven, state.neighbourhoods.len()), (0, 0, 0));
 }
 
 #[test]
@@ -135,9 +135,31 @@ fn a_clock_that_is_set_back_locks_no_neighbourhood_out() {
 #[test]
 fn neighbourhoods_that_no_longer_matter_are_forgotten() {
     let admission = Arc::new(Admission::default());
+    let stays = enter(&admission, "192.0.2.7", NOW).unwrap();
     for number in 0..20_000_u32 {
-        let now = NOW.plus(u64::from(number) * HANDSHAKE_MS);
-        enter(&admission, &format!("10.{}.{}.1", number / 250 % 250, number % 250), now).unwrap();
+        enter(&admission, &format!("10.{}.{}.1", number / 250 % 250, number % 250), NOW).unwrap();
     }
-    assert!(admission.lock().neighbourhoods.len() <= 2 * KEPT);
+    assert!(admission.lock().neighbourhoods.len() > 20_000);
+    admission.forget(NOW.plus(HANDSHAKE_MS));
+    assert_eq!(admission.lock().neighbourhoods.len(), 2, "where a link is");
+    drop(stays);
+    admission.forget(NOW.plus(HANDSHAKE_MS));
+    assert_eq!(admission.lock().neighbourhoods.len(), 0);
+}
+
+#[test]
+fn nothing_is_kept_of_a_neighbourhood_in_whose_name_others_knock() {
+    let admission = Arc::new(Admission::default());
+    let passes: Vec<_> = (0..UNPROVEN)
+        .map(|number| claim(&admission, &format!("10.{}.{}.1", number / 250, number % 250), NOW))
+        .collect();
+    let known = admission.lock().neighbourhoods.len();
+    for number in 0..100_000_u32 {
+        let [_, a, b, c] = number.to_be_bytes();
+        assert!(matches!(claim(&admission, &format!("198.{a}.{b}.{c}"), NOW), Verdict::Retry));
+    }
+    assert_eq!(admission.lock().neighbourhoods.len(), known);
+    drop(passes);
+    admission.forget(NOW);
+    assert_eq!(admission.lock().neighbourhoods.len(), 0);
 }

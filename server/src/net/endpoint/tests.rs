@@ -1,5 +1,6 @@
 //! Over real QUIC on loopback, with a client that is only as good as these tests need.
 
+mod addresses;
 mod admin;
 mod client;
 mod hostile;

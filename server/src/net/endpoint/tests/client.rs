@@ -24,7 +24,7 @@ use tokio::net::UdpSocket;
 const WINDOW: u32 = 1_000_000;
 
 #[derive(Debug)]
-struct Pin {
+pub(super) struct Pin {
     provider: Arc<CryptoProvider>,
     seen: Mutex<Option<[u8; 32]>>,
 }
@@ -76,7 +76,7 @@ pub(super) struct Client {
 }
 
 /// What a client that takes up old sessions would use, and where the key that it sees is put.
-fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
+pub(super) fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
     let provider = Arc::new(ring::default_provider());
     let pin = Arc::new(Pin { provider: Arc::clone(&provider), seen: Mutex::default() });
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -94,7 +94,7 @@ fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
     (config, pin)
 }
 
-fn endpoint() -> Endpoint {
+pub(super) fn endpoint() -> Endpoint {
     Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap()
 }
 
