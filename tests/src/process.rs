@@ -20,7 +20,7 @@ pub mod scan;
 mod terminal;
 
 #[cfg(feature = "world")]
-pub use bad_line::{BadLine, Badness};
+pub use bad_line::{BadLine, Badness, GOOD};
 use memory::memory;
 pub use person::{Person, Who, both};
 pub use programs::{Profile, Programs};

@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,13 +32,21 @@ pub struct Badness {
     pub late_ms: u64,
 }
 
+/// A line that carries everything, at once and in order.
+pub const GOOD: Badness = Badness { lost: 0, twice: 0, late_ms: 0 };
+
 /// What a line did.
 #[derive(Debug, Default)]
 struct Counts {
     carried: AtomicU64,
     lost: AtomicU64,
     twice: AtomicU64,
+    /// Where clients seem to be, as the relay sees them.
+    seen_at: Mutex<Vec<SocketAddr>>,
 }
+
+/// Where the client with this number seems to be.
+type Whence = fn(u8) -> Ipv4Addr;
 
 /// A bad line. It ends when it is dropped.
 #[derive(Debug)]
@@ -59,6 +67,7 @@ struct Parcel {
 #[derive(Clone)]
 struct Shared {
     badness: Badness,
+    whence: Whence,
     counts: Arc<Counts>,
     ended: Arc<AtomicBool>,
     courier: Sender<(Instant, Parcel)>,
@@ -75,11 +84,25 @@ impl BadLine {
     /// # Errors
     /// [`Broken`] if there is no socket.
     pub fn start(relay: SocketAddr, badness: Badness, seed: u64) -> Result<Self, Broken> {
-        let public = socket()?;
+        Self::start_from(|_| Ipv4Addr::LOCALHOST, relay, badness, seed)
+    }
+
+    /// A line to `relay` behind which each client has an address of its own on loopback. Linux has all of them.
+    ///
+    /// # Errors
+    /// [`Broken`] if there is no socket.
+    pub fn start_from(
+        whence: Whence,
+        relay: SocketAddr,
+        badness: Badness,
+        seed: u64,
+    ) -> Result<Self, Broken> {
+        let public = socket(Ipv4Addr::LOCALHOST)?;
         let address = public.local_addr()?.to_string();
         let (courier, parcels) = channel();
         let (counts, ended) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
-        let shared = Shared { badness, counts: Arc::clone(&counts), ended: Arc::clone(&ended), courier };
+        let (counted, over) = (Arc::clone(&counts), Arc::clone(&ended));
+        let shared = Shared { badness, whence, counts: counted, ended: over, courier };
         thread::spawn(move || deliver(&parcels));
         thread::spawn(move || from_clients(&Arc::new(public), relay, &shared, seed));
         Ok(Self { address, counts, ended })
@@ -88,8 +111,14 @@ impl BadLine {
     /// How many datagrams were carried, lost, and repeated.
     #[must_use]
     pub fn counts(&self) -> (u64, u64, u64) {
-        let Counts { carried, lost, twice } = &*self.counts;
+        let Counts { carried, lost, twice, seen_at: _ } = &*self.counts;
         (carried.load(Ordering::Relaxed), lost.load(Ordering::Relaxed), twice.load(Ordering::Relaxed))
+    }
+
+    /// Where the clients seemed to be so far, in the order in which they came.
+    #[must_use]
+    pub fn seen_at(&self) -> Vec<SocketAddr> {
+        self.counts.seen_at.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -99,8 +128,8 @@ impl Drop for BadLine {
     }
 }
 
-fn socket() -> std::io::Result<UdpSocket> {
-    let socket = UdpSocket::bind("127.0.0.1:0")?;
+fn socket(at: Ipv4Addr) -> std::io::Result<UdpSocket> {
+    let socket = UdpSocket::bind((at, 0))?;
     socket.set_read_timeout(Some(LOOK))?;
     Ok(socket)
 }
@@ -130,7 +159,11 @@ fn from_clients(public: &Arc<UdpSocket>, relay: SocketAddr, shared: &Shared, see
         let towards = match clients.get(&client) {
             Some(towards) => Arc::clone(towards),
             None => {
-                let Ok(towards) = socket().map(Arc::new) else { return };
+                let at = (shared.whence)(u8::try_from(clients.len()).unwrap_or(u8::MAX));
+                let Ok(towards) = socket(at).map(Arc::new) else { return };
+                if let Ok(at) = towards.local_addr() {
+                    shared.counts.seen_at.lock().unwrap_or_else(PoisonError::into_inner).push(at);
+                }
                 let (back, by, shared) = (Arc::clone(&towards), Arc::clone(public), shared.clone());
                 let number = u64::try_from(clients.len()).unwrap_or(u64::MAX);
                 let mut chance = ChaCha20Rng::seed_from_u64(seed.wrapping_add(1).wrapping_add(number));
@@ -149,7 +182,7 @@ fn from_clients(public: &Arc<UdpSocket>, relay: SocketAddr, shared: &Shared, see
 
 /// Decides what becomes of a datagram.
 fn carry(shared: &Shared, chance: &mut ChaCha20Rng, by: &Arc<UdpSocket>, to: SocketAddr, datagram: &[u8]) {
-    let Shared { badness, counts, ended: _, courier } = shared;
+    let Shared { badness, whence: _, counts, ended: _, courier } = shared;
     if chance.random_range(0..100) < badness.lost {
         counts.lost.fetch_add(1, Ordering::Relaxed);
         return;

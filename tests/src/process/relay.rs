@@ -117,6 +117,14 @@ impl Relay {
         self.running.as_ref().map(Process::id)
     }
 
+    /// Everything in its memory.
+    ///
+    /// # Errors
+    /// [`Broken`] if it does not run, or is not ours to look into.
+    pub fn memory(&self) -> Result<Vec<u8>, Broken> {
+        self.running.as_ref().ok_or_else(|| Broken(String::from("the relay does not run")))?.memory()
+    }
+
     /// Lets it run on: a relay that is dropped is killed.
     pub fn leave_running(&mut self) {
         if let Some(running) = self.running.take() {

@@ -1,5 +1,6 @@
 //! Searching files and lines for what must not be there.
 
+use std::net::SocketAddrV4;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,22 @@ pub fn secret(what: &str, bytes: &[u8]) -> Vec<Needle> {
     forms.sort();
     forms.dedup();
     forms.into_iter().map(|bytes| Needle { what: what.to_owned(), bytes }).collect()
+}
+
+/// A network address in the forms in which a program has it: as the kernel, the standard library and a table of IPv6
+/// addresses would, and as text. Four bytes alone are anything.
+#[must_use]
+pub fn address(at: SocketAddrV4) -> Vec<Needle> {
+    let ip = at.ip().octets();
+    let forms = [
+        [&at.port().to_be_bytes(), ip.as_slice()].concat(),
+        [ip.as_slice(), &at.port().to_be_bytes()].concat(),
+        [ip.as_slice(), &at.port().to_le_bytes()].concat(),
+        [&[0xff, 0xff], ip.as_slice()].concat(),
+    ];
+    let named = |bytes| Needle { what: at.to_string(), bytes };
+    let texts = text(&at.ip().to_string()).into_iter().map(|one| named(one.bytes));
+    forms.into_iter().map(named).chain(texts).collect()
 }
 
 /// Which needles are in `content`.

@@ -6,6 +6,7 @@
     reason = "outside the test functions stand only their helpers"
 )]
 
+mod addresses;
 mod bad_line;
 mod clock_jumps;
 mod codes;

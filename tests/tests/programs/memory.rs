@@ -11,7 +11,7 @@ use super::World;
 const LINES: u32 = 4;
 const LAST: &str = "found, number 3";
 
-fn can_look() -> bool {
+pub(crate) fn can_look() -> bool {
     rustix::process::geteuid().is_root()
 }
 
