@@ -10,6 +10,7 @@ use std::time::Duration;
 
 pub use beresta_proto::words::Words;
 
+mod alert;
 mod client;
 mod destroy;
 mod duress;
@@ -22,7 +23,8 @@ mod record;
 
 pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
-pub use destroy::{Panic, panic};
+pub use alert::{ALERT_CONTACTS, AlertContact, AlertInfo};
+pub use destroy::{Closing, Panic, panic};
 pub use error::{Error, LinkFault};
 pub use link::{inspect_invite, parse_relay};
 pub use lock::{
@@ -98,7 +100,7 @@ impl Client {
 
     /// Ends work in order and closes the store. What waits to be sent goes out at the next start.
     pub async fn close(self) {
-        self.driver.close().await;
+        self.driver.end_close(self.driver.begin_close(false).await).await;
     }
 
     /// Changes the passphrase.

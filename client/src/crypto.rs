@@ -40,7 +40,8 @@ pub use self::guard::{MAX_JUMP, Refused};
 pub use self::safety_number::{SafetyNumber, SafetyNumberError, ScanError, safety_number};
 pub use self::seal::{CERTIFICATE_LIFE_MS, CERTIFICATE_RENEWAL_MS, Opened, Sealed, Vouched, open_seal};
 pub use self::session::{
-    Decrypted, Expected, count_failure, decrypt, encrypt, end_sessions, forget, meet, pinned, sent_ahead,
+    Decrypted, Expected, count_failure, decrypt, encrypt, encrypt_last, end_sessions, forget, meet, pinned,
+    sent_ahead, session_hash,
 };
 
 /// libsignal logs addresses and identity keys through the `log` crate, which is a dependency here for one reason: to

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::engine::{Answer, AskError, AskId, DialFailure, Effect, Engine, LinkUp, Token};
 use crate::store::Store;
 
+mod alert;
 mod lines;
 mod trouble;
 
@@ -49,7 +50,24 @@ enum Input {
     LinkDown(RelayId, u64),
     Replied(RelayId, Token, Option<Reply>),
     Pushed(RelayId, u64, Push),
-    Close(oneshot::Sender<()>),
+    Close(Close),
+}
+
+/// The client is to be closed.
+struct Close {
+    /// Whether the profile is gone: the alert is said then.
+    gone: bool,
+    /// Told once keys and texts are out of memory, and the store is closed.
+    released: oneshot::Sender<()>,
+    /// Told once relays know, or the wait for them is over.
+    done: oneshot::Sender<()>,
+}
+
+/// A client that is being closed.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) released: oneshot::Receiver<()>,
+    pub(crate) done: oneshot::Receiver<()>,
 }
 
 /// The client is closed.
@@ -163,12 +181,17 @@ impl Driver {
         now.map(|now| *now).map_err(|_| Closed)
     }
 
-    /// Ends the loop and closes the store.
-    pub(crate) async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.inbox.send(Input::Close(done)).await.is_ok() {
-            let _ = closed.await;
-        }
+    /// Begins to end the loop, which drops keys and texts first. If the profile is `gone`, it then says the alert.
+    pub(crate) async fn begin_close(&self, gone: bool) -> Closing {
+        let ((released, is_released), (done, is_done)) = (oneshot::channel(), oneshot::channel());
+        // If that fails, the loop has ended; the senders are dropped with what was not sent.
+        let _ = self.inbox.send(Input::Close(Close { gone, released, done })).await;
+        Closing { released: is_released, done: is_done }
+    }
+
+    /// Waits for the end of the loop and ends its threads.
+    pub(crate) async fn end_close(&self, closing: Closing) {
+        let _ = closing.done.await;
         let runtime = self.runtime.lock().ok().and_then(|mut runtime| runtime.take());
         if let Some(runtime) = runtime {
             end(runtime).await;
@@ -213,6 +236,8 @@ async fn run(
     });
     perform(&mut desk, &mut lines, &mut trouble);
     loop {
+        // Before the next input, which may be the last. Where the store fails, the next step meets that.
+        let _ = blocking(|| desk.engine.ready_alert(&mut desk.store, clock()));
         trouble.tell(clock());
         let due = blocking(|| desk.engine.poll_timeout(&mut desk.store)).ok().flatten();
         let now = clock();
@@ -222,9 +247,12 @@ async fn run(
         let wait = if pause.is_zero() { wait } else { pause };
         let input = tokio::select! {
             input = inputs.recv() => match input {
-                Some(Input::Close(done)) => {
+                Some(Input::Close(Close { gone, released, done })) => {
+                    let alert = if gone { desk.engine.take_alert(clock()) } else { Vec::new() };
                     // Keys and texts first: relays may take their time.
                     blocking(|| drop(desk));
+                    let _ = released.send(());
+                    lines.say_alert(alert, &mut inputs).await;
                     lines.close().await;
                     let _ = done.send(());
                     return;

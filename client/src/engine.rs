@@ -27,6 +27,7 @@ use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
+mod alert;
 mod clock;
 mod compose;
 mod effect;
@@ -44,6 +45,7 @@ mod routes;
 mod sweep;
 mod wish;
 
+pub use alert::AlertMessage;
 pub use clock::CLOCK_SKEW_TOLD_MS;
 pub use compose::ComposeError;
 pub(crate) use compose::peer;
@@ -51,6 +53,7 @@ pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
 pub use invite::{AcceptRequest, InviteRequest};
 pub use wish::{DecideRefused, SendRefused, SentMessage};
 
+use alert::Alert;
 use clock::Clock;
 use invite::Waiting;
 use line::Line;
@@ -75,6 +78,7 @@ pub struct Engine {
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
     clock: Clock,
+    alert: Alert,
     /// When the last step was: what was due by then was done, or waits for a line.
     last: Timestamp,
 }
@@ -110,6 +114,7 @@ impl Engine {
             vouched: Vouched::new(),
             prompted: BTreeMap::new(),
             clock: Clock::default(),
+            alert: Alert::default(),
             last: Timestamp(0),
         }
     }

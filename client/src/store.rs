@@ -29,6 +29,7 @@ mod surroundings;
 mod tx;
 mod vault;
 
+mod alert;
 mod clock;
 mod column;
 pub mod contact;

@@ -48,7 +48,7 @@ impl Client {
     }
 }
 
-fn contact_of(id: &str) -> Result<ContactId, Error> {
+pub(super) fn contact_of(id: &str) -> Result<ContactId, Error> {
     parse_id('c', id).map(ContactId).ok_or(Error::NotFound)
 }
 

@@ -1,10 +1,12 @@
 //! Destroying a profile, also one that another process has open: the files first, and then everything that may wait.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::lock::{Patience, end_holder, end_within};
 use super::{Client, Error};
+use crate::driver::{self, Driver};
 use crate::store::{Destruction, Left};
 
 /// A panic whose files are done: nothing that is here opens the profile any more.
@@ -78,14 +80,37 @@ pub fn panic(dir: &Path) -> Result<(), Error> {
     Panic::begin(dir)?.end()
 }
 
+/// A client that is being closed, and may have an alert to say.
+#[derive(Debug)]
+#[must_use = "what is said to relays ends with it"]
+pub struct Closing {
+    driver: Arc<Driver>,
+    closing: driver::Closing,
+}
+
 impl Client {
-    /// Ends a panic of the profile that this client has open, and closes it.
+    /// Begins to close the client, which has the profile in `dir` open: keys and texts go first. Where the profile was
+    /// destroyed, what was to be said then is said after that, from memory.
+    pub async fn begin_close(self, dir: &Path) -> Closing {
+        let Self { driver } = self;
+        let closing = driver.begin_close(Destruction::is_done(dir)).await;
+        Closing { driver, closing }
+    }
+}
+
+impl Closing {
+    /// Ends a panic of the profile that this client had open. Waits for no relay.
     ///
     /// # Errors
     /// Those of [`Panic::end`].
-    pub async fn panic(self, panic: Panic) -> Result<(), Error> {
-        self.close().await;
+    pub async fn panic(&mut self, panic: Panic) -> Result<(), Error> {
+        let _ = (&mut self.closing.released).await;
         panic.end()
+    }
+
+    /// Waits for the end: an alert has a second, and then relays have a moment to know that we go.
+    pub async fn end(self) {
+        self.driver.end_close(self.closing).await;
     }
 }
 

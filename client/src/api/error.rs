@@ -139,6 +139,9 @@ pub enum Error {
     /// The text is too long.
     #[error("text too long")]
     TextTooLong,
+    /// An alert goes to at least one contact, and to no more than [`super::ALERT_CONTACTS`].
+    #[error("contacts of an alert")]
+    AlertContacts,
     /// Too many messages are undelivered: the contact must come back first.
     #[error("too many undelivered")]
     TooManyUndelivered,

@@ -262,12 +262,12 @@ pub enum EventKind {
     HomeVolatile,
 }
 
-fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(text)
 }
 
 #[expect(clippy::ref_option, reason = "serde's signature")]
-fn plain_option<S: serde::Serializer>(text: &Option<Words>, to: S) -> Result<S::Ok, S::Error> {
+pub(super) fn plain_option<S: serde::Serializer>(text: &Option<Words>, to: S) -> Result<S::Ok, S::Error> {
     match text {
         Some(text) => to.serialize_some(text.as_str()),
         None => to.serialize_none(),

@@ -6,10 +6,8 @@ use beresta_proto::id::Device;
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 use libsignal_protocol::{
-    ContentHint, DeviceId, IdentityKey, PreKeyBundle, ProtocolAddress, SessionRecord,
-    SessionUsabilityRequirements, Timestamp as SignalTime, UnidentifiedSenderMessageContent, kem,
-    message_decrypt_prekey, message_decrypt_signal, message_encrypt, process_prekey_bundle,
-    sealed_sender_encrypt_from_usmc,
+    DeviceId, IdentityKey, PreKeyBundle, ProtocolAddress, SessionRecord, SessionUsabilityRequirements,
+    Timestamp as SignalTime, kem, message_decrypt_prekey, message_decrypt_signal, process_prekey_bundle,
 };
 use zeroize::Zeroizing;
 
@@ -18,10 +16,14 @@ use super::fault::{DecryptError, EncryptError, MeetError, contain, undecryptable
 use super::guard::record::Record;
 use super::guard::{self, Admitted, PeerKey, Refused};
 use super::rng::SignalRng;
-use super::seal::{Opened, Sealed, Vouched, certificate, check_certificate, keep_certificate};
+use super::seal::{Opened, Vouched, check_certificate};
 use super::stores::{Failure, OneSession, Rows, Said, ready};
 use super::{Clocks, Handle, Peer, budget};
 use crate::store::{StoreError, Tx};
+
+mod encrypt;
+
+pub use encrypt::{encrypt, encrypt_last, session_hash};
 
 /// Whom a message may be from.
 #[derive(Debug, Clone, Copy)]
@@ -119,70 +121,6 @@ fn checked(bundle: &Bundle, identity: &PeerKey) -> Result<PreKeyBundle, MeetErro
         IdentityKey::new(*identity.key()),
     )
     .map_err(|_| MeetError::BadBundle)
-}
-
-/// Encrypts `plaintext` for `peer` and seals it, unless `most_ahead` messages or more were encrypted since the last that
-/// they surely decrypted (rule S9). The ratchet has moved when this returns: commit before sending.
-///
-/// # Errors
-/// [`EncryptError`]; nothing was changed then, unless the store failed.
-pub fn encrypt(
-    tx: &Tx<'_>,
-    peer: &Peer,
-    plaintext: &[u8],
-    most_ahead: u32,
-    clocks: impl Into<Clocks>,
-    rng: &mut impl Random,
-) -> Result<Sealed, EncryptError> {
-    let Clocks { now, certificate: by } = clocks.into();
-    if Pinned::of(tx, peer)? != Pinned::Already {
-        return Err(EncryptError::OtherIdentity);
-    }
-    let stored = tx.session(&peer.handle.0, peer.device.get())?.ok_or(EncryptError::NoSession)?;
-    let record = Record::read(Some(&stored)).ok_or(EncryptError::Damaged)?;
-    if record.sent_ahead() >= most_ahead {
-        return Err(EncryptError::TooFarAhead);
-    }
-    let mut session = OneSession::new(Some(&stored)).map_err(|_| EncryptError::Damaged)?;
-    if !record.only_with(&peer.identity.0) || !session.record().is_some_and(|session| usable(session, now)) {
-        return Err(EncryptError::NoSession);
-    }
-    let own = Account::load(tx)?;
-    let mut rng = SignalRng(rng);
-    let (certificate, fresh) = certificate(tx, &own, by, &mut rng)?;
-    let fresh = fresh.then(|| certificate.clone());
-    let said = Said::default();
-    let mut rows = Rows { tx, own: &own, peer: &peer.identity, said: &said };
-    let address = peer.address().ok_or(EncryptError::Damaged)?;
-    let sealed = contain(|| {
-        ready(async {
-            let message = message_encrypt(
-                plaintext,
-                &address,
-                &mut session,
-                &mut rows,
-                signal_time(now).into(),
-                &mut rng,
-            )
-            .await?;
-            let content = UnidentifiedSenderMessageContent::new(
-                message.message_type(),
-                certificate,
-                message.serialize().to_vec(),
-                ContentHint::Resendable,
-                None,
-            )?;
-            sealed_sender_encrypt_from_usmc(&address, &content, &rows, &mut rng).await
-        })
-    });
-    let sealed = sealed.ok().flatten().and_then(Result::ok).ok_or(EncryptError::Damaged)?;
-    let moved = session.record().filter(|session| usable(session, now)).ok_or(EncryptError::NoSession)?;
-    let record = record.with(moved).ok_or(EncryptError::Damaged)?;
-    if let Some(fresh) = fresh {
-        keep_certificate(tx, &fresh, by)?;
-    }
-    tx.put_session(&peer.handle.0, peer.device.get(), &record)?;
-    Ok(Sealed(sealed))
 }
 
 /// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption. Whose

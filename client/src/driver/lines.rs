@@ -54,6 +54,16 @@ impl Lines {
         }
     }
 
+    /// What reaches relays; none offline.
+    pub(super) fn dialler(&self) -> Option<std::sync::Arc<Dialler>> {
+        self.dialler.clone()
+    }
+
+    /// A relay's link; empty while it is dialled.
+    pub(super) fn link(&self, relay: RelayId) -> Option<std::sync::Arc<std::sync::OnceLock<Link>>> {
+        self.lines.get(&relay).map(|line| std::sync::Arc::clone(&line.link))
+    }
+
     pub(super) fn is_current(&self, relay: RelayId, number: u64) -> bool {
         self.lines.get(&relay).is_some_and(|line| line.number == number)
     }
@@ -116,12 +126,7 @@ async fn carry(
             return;
         }
     };
-    let up = LinkUp {
-        descriptor: link.descriptor().clone(),
-        epoch_keys: link.epoch_keys().to_vec(),
-        clock: link.relay_clock(),
-        exporter: *link.exporter(),
-    };
+    let up = link_up(&link);
     tracing::info!("a relay was reached");
     if slot.set(link).is_err() || inbox.send(Input::LinkUp(relay, number, Box::new(up))).await.is_err() {
         return;
@@ -133,6 +138,16 @@ async fn carry(
     }
     tracing::info!("a link broke");
     let _ = inbox.send(Input::LinkDown(relay, number)).await;
+}
+
+/// What the engine is told of a link.
+pub(super) fn link_up(link: &Link) -> LinkUp {
+    LinkUp {
+        descriptor: link.descriptor().clone(),
+        epoch_keys: link.epoch_keys().to_vec(),
+        clock: link.relay_clock(),
+        exporter: *link.exporter(),
+    }
 }
 
 fn failure(error: &ConnectError) -> DialFailure {

@@ -78,6 +78,15 @@ pub(super) struct Draft<'a> {
     pub(super) message: Option<MessageRow>,
 }
 
+/// What becomes of the ratchet's step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is kept with what was sealed.
+    Kept,
+    /// It is not: what was sealed may leave only as the last that this store ever said.
+    Last,
+}
+
 /// The crypto room's view of a contact.
 pub(crate) fn peer(contact: &Contact) -> Peer {
     Peer { handle: Handle(contact.handle.0), identity: contact.identity, device: contact.device }
@@ -93,6 +102,19 @@ impl Engine {
         draft: Draft<'_>,
         now: Timestamp,
     ) -> Result<(), ComposeError> {
+        let outgoing = self.seal(tx, draft, Turn::Kept, now)?;
+        tx.insert_outgoing(&outgoing)?;
+        Ok(())
+    }
+
+    /// Seals a content for the contact's queue. The `id` of what it gives means nothing.
+    pub(super) fn seal(
+        &mut self,
+        tx: &Tx<'_>,
+        draft: Draft<'_>,
+        turn: Turn,
+        now: Timestamp,
+    ) -> Result<Outgoing, ComposeError> {
         let Draft { contact, id, body, timer, ttl, message } = draft;
         if contact.state.is_shut() {
             return Err(ComposeError::Blocked);
@@ -101,7 +123,10 @@ impl Engine {
             return Err(ComposeError::IdentityChanged);
         }
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
-        let most_ahead = most_ahead(&body);
+        let most_ahead = match turn {
+            Turn::Kept => most_ahead(&body),
+            Turn::Last => AHEAD_HARD,
+        };
         let profile = tx.profile()?;
         let seen_epoch = match self.lines.get(&queue.address.relay.relay) {
             Some(Line::Up(up)) => {
@@ -125,10 +150,14 @@ impl Engine {
         };
         let plain = content.encode().map_err(|_| ComposeError::TooLong)?;
         let clocks = self.writing_clocks(tx, now)?;
-        let sealed = crypto::encrypt(tx, &peer(contact), &plain, most_ahead, clocks, &mut self.rng)?;
+        let (peer, rng) = (peer(contact), &mut self.rng);
+        let sealed = match turn {
+            Turn::Kept => crypto::encrypt(tx, &peer, &plain, most_ahead, clocks, rng)?,
+            Turn::Last => crypto::encrypt_last(tx, &peer, &plain, most_ahead, clocks, rng)?,
+        };
         let envelope = Envelope::seal(&queue.address.key, &sealed.0, &mut self.rng)
             .map_err(|_: SealError| ComposeError::TooLong)?;
-        tx.insert_outgoing(&Outgoing {
+        Ok(Outgoing {
             id: crate::store::outbox::OutboxId(0),
             contact: contact.id,
             queue: queue.id,
@@ -140,8 +169,7 @@ impl Engine {
             full: false,
             due: now,
             expires: clocks.certificate.plus(ttl.millis()),
-        })?;
-        Ok(())
+        })
     }
 
     /// Composes what no person sees. Where that is refused (no address yet, too far ahead, a changed key), it is simply

@@ -24,9 +24,7 @@ impl Up {
 
     /// The epoch key to seal to: the newest that has begun by the relay's own clock, for ours may be wrong by days.
     pub(super) fn epoch_key(&self, now: Timestamp) -> Option<&EpochKey> {
-        let relay_now = self.relay_now(now);
-        let begun = self.epoch_keys.iter().filter(|key| key.begins() <= relay_now);
-        begun.max_by_key(|key| key.day)
+        newest(&self.epoch_keys, self.relay_now(now))
     }
 
     /// Whether the newest key has ended, so that new ones should be fetched. Until they come, the old one still opens.
@@ -40,6 +38,11 @@ impl Up {
         (now < self.keys_asked || now.since(self.keys_asked) >= pause)
             && !self.any(|flight| matches!(flight, Flight::Refresh))
     }
+}
+
+/// The newest key that has begun by the relay's clock.
+pub(super) fn newest(keys: &[EpochKey], relay_now: Timestamp) -> Option<&EpochKey> {
+    keys.iter().filter(|key| key.begins() <= relay_now).max_by_key(|key| key.day)
 }
 
 impl Engine {

@@ -39,13 +39,7 @@ impl Engine {
         let relay = address.relay.relay;
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return None };
         let epoch = up.epoch_key(now)?;
-        let order = SendOrder {
-            queue: address.send_id,
-            capability: address.capability.clone(),
-            message: outgoing.transport,
-            ttl: outgoing.ttl,
-            envelope: outgoing.envelope.clone(),
-        };
+        let order = order(queue, outgoing);
         let rng = &mut self.rng;
         let key = (relay, address.send_id);
         let session = match self.sessions.remove(&key) {
@@ -237,6 +231,17 @@ impl Engine {
             Some(outgoing) => Self::again(tx, outgoing, false, RETRY_FIRST_MS, now),
             None => Ok(()),
         }
+    }
+}
+
+/// What the relay is ordered to do with an envelope.
+pub(super) fn order(queue: &PeerQueue, outgoing: &Outgoing) -> SendOrder {
+    SendOrder {
+        queue: queue.address.send_id,
+        capability: queue.address.capability.clone(),
+        message: outgoing.transport,
+        ttl: outgoing.ttl,
+        envelope: outgoing.envelope.clone(),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::store::outbox::{OutboxId, Outgoing};
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
+mod alert;
 mod clock;
 mod ending;
 mod epochs;

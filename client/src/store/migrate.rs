@@ -12,6 +12,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0004_gone.sql"),
     include_str!("migrations/0005_credit.sql"),
     include_str!("migrations/0006_volatile.sql"),
+    include_str!("migrations/0007_alert.sql"),
 ];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.

@@ -143,6 +143,14 @@ impl Destruction {
         Ok(())
     }
 
+    /// Whether the profile in `dir` was destroyed, for who has it open: the folder and the lock are there until the last of
+    /// them has ended, and no header is. A folder that was moved away has neither.
+    #[must_use]
+    pub fn is_done(dir: &Path) -> bool {
+        is_there(&dir.join(lock::NAME))
+            && ![vault::NAME, vault::NEW_NAME].iter().any(|name| is_there(&dir.join(name)))
+    }
+
     /// Whether there was a header: without one, what is there was left by somebody.
     #[must_use]
     pub const fn has_header(&self) -> bool {

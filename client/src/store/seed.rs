@@ -25,7 +25,7 @@ impl Tx<'_> {
         Ok((slot, self.keys().seal(slot, text)?))
     }
 
-    /// The text of a message's row. Empty where it has disappeared, or where its key is gone and it soon will have.
+    /// The text of a row. Empty where it has disappeared, or where its key is gone and it soon will have.
     pub(super) fn opened(&self, row: &Row<'_>) -> Result<Words, StoreError> {
         let (Some(seed), Some(body)) = (row.get("seed")?, row.get::<_, Option<Vec<u8>>>("body")?) else {
             return Ok(Words::default());
@@ -67,7 +67,8 @@ impl Tx<'_> {
         let listed = listed.transpose().map_err(|_| StoreError::Damaged)?.unwrap_or(0);
         self.keys().trust(listed)?;
         self.keys().listed.set(listed);
-        let sql = "SELECT seed FROM message INDEXED BY message_content WHERE seed IS NOT NULL";
+        let sql = "SELECT seed FROM message INDEXED BY message_content WHERE seed IS NOT NULL
+                   UNION ALL SELECT seed FROM alert";
         let used: BTreeSet<Slot> = self.all(sql, [], |row| row.get(0).map(Slot))?.into_iter().collect();
         let others: Vec<Slot> =
             (0..self.keys().count()).map(Slot).filter(|slot| !used.contains(slot)).collect();

@@ -8,6 +8,7 @@ use rand_chacha::ChaCha20Rng;
 use super::side::Side;
 use super::*;
 
+mod alert;
 mod decoy;
 mod duress;
 mod events;

@@ -106,6 +106,12 @@ impl World {
             .unwrap()
     }
 
+    /// What a person's conversation with a contact stands at: another hash once it has moved.
+    pub fn stands_at(&mut self, who: Who, with: ContactId) -> Option<[u8; 32]> {
+        let store = &mut self.get(who).store;
+        store.transaction(|tx| crypto::session_hash(tx, &peer(&tx.contact(with)?))).unwrap()
+    }
+
     /// The last message that the relay pushed to anybody.
     pub fn last_delivery(&self) -> Push {
         let pushed = self.tap.iter().rev().filter(|(to_relay, _)| !to_relay);

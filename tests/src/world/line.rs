@@ -1,6 +1,6 @@
 //! The world's clock and lines: what is under way, and when it arrives.
 
-use beresta_client::engine::{DialFailure, Effect, LinkUp};
+use beresta_client::engine::{DialFailure, Effect, LinkUp, Token};
 use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
 use beresta_proto::descriptor::UnverifiedDescriptor;
@@ -199,6 +199,30 @@ impl World {
                 }
             }
         }
+        let clock = self.clock_of(who);
+        let person = &mut self.people[who.0];
+        person.engine.ready_alert(&mut person.store, clock).unwrap();
+    }
+
+    /// The person's profile is destroyed: what was to be said then is said from memory, and their program ends. To how many
+    /// it was said.
+    pub fn destroy(&mut self, who: Who) -> usize {
+        let now = self.clock_of(who);
+        let person = &mut self.people[who.0];
+        let alert = person.engine.take_alert(now);
+        let commands: Vec<Command> = alert.into_iter().filter_map(|mut one| one.take_command()).collect();
+        for command in &commands {
+            let request = RequestId(person.next_request);
+            person.next_request += 1;
+            // Nobody reads the answer any more.
+            person.requests.insert(request, Token(u64::MAX));
+            let frame = command.encode(request).unwrap();
+            let link = person.link.unwrap();
+            self.next += 1;
+            self.parcels.insert((self.now.plus(LATENCY_MS), self.next), Parcel::ToRelay(link, frame));
+        }
+        person.running = false;
+        commands.len()
     }
 
     /// There is one relay in the world: every other one is gone.

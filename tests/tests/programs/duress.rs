@@ -9,10 +9,10 @@ use beresta_tests::process::{Output, Person, Programs, Who, output};
 
 use super::{ANNA, BORIS, World};
 
-const FORCED: &str = "marble onion quiet ladder saddle";
+pub(super) const FORCED: &str = "marble onion quiet ladder saddle";
 
 /// Whoever has Anna at her keyboard types this at her profile.
-fn at_the_keyboard_of(person: &Person, passphrase: &'static str) -> Person {
+pub(super) fn at_the_keyboard_of(person: &Person, passphrase: &'static str) -> Person {
     let folder = person.dir.parent().unwrap().join(format!("typing {}", passphrase.len()));
     let programs = Programs::for_tests().unwrap();
     let mut typing = Person::new(&programs, &folder, Who { passphrase, ..person.who }).unwrap();
@@ -21,7 +21,7 @@ fn at_the_keyboard_of(person: &Person, passphrase: &'static str) -> Person {
 }
 
 /// Sets a duress passphrase: her own is asked for first, then that one.
-fn set(person: &Person, what: &str) {
+pub(super) fn set(person: &Person, what: &str) {
     let typing = at_the_keyboard_of(person, person.who.passphrase);
     let file = typing.dir.parent().unwrap().join(format!("typing {}", person.who.passphrase.len()));
     fs::write(file.join("passphrase"), format!("{}\n{FORCED}\n", person.who.passphrase)).unwrap();

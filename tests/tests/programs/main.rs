@@ -7,6 +7,7 @@
 )]
 
 mod addresses;
+mod alert;
 mod bad_line;
 mod clock_jumps;
 mod codes;

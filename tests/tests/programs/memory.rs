@@ -16,7 +16,7 @@ pub(crate) fn can_look() -> bool {
 }
 
 /// How often a text is in a memory, in whatever form.
-fn is_in(memory: &[u8], what: &str) -> bool {
+pub(super) fn is_in(memory: &[u8], what: &str) -> bool {
     !found(memory, &text(what)).is_empty()
 }
 

@@ -164,7 +164,7 @@ fn every_option_that_readme_names_exists() {
         ask.args(command).arg("--help");
         beresta_tests::process::output(ask, "").unwrap().out
     };
-    let asked: [&[&str]; 3] = [&["init"], &["invite", "accept"], &["panic"]];
+    let asked: [&[&str]; 4] = [&["init"], &["invite", "accept"], &["panic"], &["alert", "set"]];
     let client = asked.map(|command| help(&programs.client, command)).concat();
     let known = client + &help(&programs.relay, &["init"]);
     let words = README.split(|one: char| !(one.is_ascii_alphanumeric() || one == '-'));

@@ -82,6 +82,11 @@ fn duress() -> Command {
     noun("duress", [set, verb("remove", [what().required(false), flag("yes")]), verb("status", [])])
 }
 
+fn alert() -> Command {
+    let to = option("to", "CONTACT").action(ArgAction::Append).required(true);
+    noun("alert", [verb("set", [to, flag("yes")]), verb("remove", []), verb("status", [])])
+}
+
 fn all() -> Command {
     let memory = option("kdf-memory-mib", "M").value_parser(value_parser!(u32).range(1..=1_024));
     let seconds = || value_parser!(u64).range(0..=86_400);
@@ -136,6 +141,7 @@ fn all() -> Command {
             verb("lock", []).subcommand(verb("idle", [Arg::new("span").value_name("off|1m|10m|1h")])),
             verb("panic", [flag("yes")]),
             duress(),
+            alert(),
             verb("completions", [shells]),
         ])
 }
@@ -195,6 +201,11 @@ pub(crate) fn value<T: Clone + Send + Sync + 'static>(found: &ArgMatches, name: 
 /// The value of an option that is a text.
 pub(crate) fn string(found: &ArgMatches, name: &str) -> Option<String> {
     value(found, name)
+}
+
+/// Every value of an option that may stand more than once.
+pub(crate) fn strings(found: &ArgMatches, name: &str) -> Vec<String> {
+    found.try_get_many::<String>(name).ok().flatten().map(|all| all.cloned().collect()).unwrap_or_default()
 }
 
 /// Whether a flag is set.

@@ -162,6 +162,7 @@ fn api(error: &Error) -> (&'static str, u8) {
         Error::CodeDiffers => ("code-differs", code::IDENTITY),
         Error::EmptyText => ("empty-text", code::USAGE),
         Error::TextTooLong => ("text-too-long", code::USAGE),
+        Error::AlertContacts => ("alert-contacts", code::USAGE),
         Error::TooManyUndelivered => ("too-many-undelivered", code::BUSY),
         Error::Session => ("session", code::IDENTITY),
         Error::NotDestroyed => ("not-destroyed", code::INTERNAL),

@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod alert;
 mod chat;
 mod contact;
 mod duress;
@@ -118,13 +119,25 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
                 done = command(&mut shell, &found) => done,
                 reason = word.spoken() => Err(Fault::Locked(reason)),
             };
-            if let Err(Fault::Locked(_)) = done {
+            let locked = matches!(done, Err(Fault::Locked(_)));
+            if locked {
                 api::lock_in_time();
-                shell.print.clear();
             }
             // However it ended: a client that is dropped open fails inside when its runtime goes, and tells no relay.
-            if let Some(client) = shell.opened.take() {
-                client.close().await;
+            let mut closing = None;
+            if let Err(Fault::Locked(LockReason::Told)) = done
+                && let (Some(client), Ok(dir)) = (&shell.opened, shell.dir())
+            {
+                closing = Some(client.clone().begin_close(&dir).await);
+            }
+            if locked {
+                // A terminal that was stopped holds this up, and what is said to others goes on.
+                shell.print.clear();
+            }
+            match (closing, shell.opened.take()) {
+                (Some(closing), _) => closing.end().await,
+                (None, Some(client)) => client.close().await,
+                (None, None) => {}
             }
             done
         });
@@ -158,6 +171,9 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("duress", Some(("set", found))) => duress::set(shell, found).await,
         ("duress", Some(("remove", found))) => duress::remove(shell, found).await,
         ("duress", Some(("status", _))) => duress::status(shell).await,
+        ("alert", Some(("set", found))) => alert::set(shell, found).await,
+        ("alert", Some(("remove", _))) => alert::remove(shell).await,
+        ("alert", Some(("status", _))) => alert::status(shell).await,
         ("lock", Some(("idle", found))) => lock::idle(shell, found).await,
         ("lock", _) => lock::now(shell),
         ("panic", _) => lock::panic(shell, found),

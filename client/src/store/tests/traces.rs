@@ -20,7 +20,8 @@ impl Store {
     pub(crate) fn traces(&mut self, word: &str) -> Vec<Trace> {
         let keys = self.keys.all();
         self.transaction(|tx| {
-            let rows = tx.all("SELECT body, seed FROM message WHERE body IS NOT NULL", [], |row| {
+            let sql = "SELECT body, seed FROM message WHERE body IS NOT NULL UNION ALL SELECT body, seed FROM alert";
+            let rows = tx.all(sql, [], |row| {
                 Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, u32>(1)?))
             })?;
             let traces = rows.into_iter().filter_map(|(sealed, seed)| {

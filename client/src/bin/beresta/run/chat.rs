@@ -48,13 +48,18 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     if let Err(Fault::Panic(begun)) = talked {
+        let mut closing = client.begin_close(&shell.dir()?).await;
         let done = match begun {
-            Ok(panic) => client.panic(panic).await,
+            Ok(panic) => closing.panic(panic).await,
             Err(error) => Err(error),
         };
         shell.print.clear();
+        if done.is_ok() {
+            shell.print.talk("panic-done", []);
+        }
+        // What is seen does not wait for what is said to others.
+        closing.end().await;
         done?;
-        shell.print.talk("panic-done", []);
         return Ok(Done::Fully);
     }
     let sent = client.settle(LAST).await?;

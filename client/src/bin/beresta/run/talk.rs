@@ -35,15 +35,7 @@ const INPUT: u64 = 64 * 1024;
 pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let text = match args::string(found, "message") {
         Some(text) => Zeroizing::new(text),
-        None => {
-            let mut text = Zeroizing::new(String::new());
-            stdin().lock().take(INPUT).read_to_string(&mut text).map_err(|_| Fault::Input)?;
-            // The end of the last line belongs to the terminal, not to the text.
-            while text.ends_with(['\n', '\r']) {
-                text.pop();
-            }
-            text
-        }
+        None => read_text()?,
     };
     let wait = match args::string(found, "wait") {
         Some(typed) => Duration::from_secs(seconds(&typed).ok_or(Fault::BadSpan)?),
@@ -82,6 +74,17 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
             Ok(Done::Fully)
         }
     }
+}
+
+/// A text from standard input, to its end.
+pub(super) fn read_text() -> Result<Zeroizing<String>, Fault> {
+    let mut text = Zeroizing::new(String::new());
+    stdin().lock().take(INPUT).read_to_string(&mut text).map_err(|_| Fault::Input)?;
+    // The end of the last line belongs to the terminal, not to the text.
+    while text.ends_with(['\n', '\r']) {
+        text.pop();
+    }
+    Ok(text)
 }
 
 /// Shows messages, and marks those that were shown: a message that nobody saw stays new.
