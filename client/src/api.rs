@@ -28,7 +28,8 @@ pub use destroy::{Closing, Panic, panic};
 pub use error::{Error, LinkFault};
 pub use link::{inspect_invite, parse_relay};
 pub use lock::{
-    Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockReason, LockWord, end_after_sleep, lock_in_time, lock_others,
+    Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockCauses, LockOn, LockReason, LockWord, end_after_sleep,
+    has_session, lock_in_time, lock_others,
 };
 pub use opener::{make_key_file, make_phrase, read_key_file};
 pub use record::{

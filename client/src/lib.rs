@@ -7,6 +7,7 @@ pub mod api;
 #[cfg(test)]
 mod cpu_time;
 pub mod crypto;
+mod desktop;
 mod driver;
 pub mod engine;
 pub mod phrase;

@@ -11,6 +11,10 @@ use tokio::sync::Notify;
 use super::{Client, Error};
 use crate::store::Holder;
 
+mod causes;
+
+pub use causes::{LockCauses, LockOn, end_after_sleep, has_session};
+
 /// How long a process that was told to lock may take before it is killed: it may wait for a disk, or at a question.
 const LOCKS_WITHIN: Duration = Duration::from_secs(3);
 
@@ -48,6 +52,8 @@ pub enum LockReason {
     Idle,
     /// The machine slept.
     Slept,
+    /// The session of the desktop was locked.
+    Session,
 }
 
 /// After how long an idle profile locks, unless the person says otherwise: see `docs/decisions/0010`.
@@ -142,29 +148,10 @@ pub fn lock_in_time() {
     end_within(LOCKS_WITHIN, || {});
 }
 
-/// Ends this process where the machine slept and the process does not lock by itself: it may stand at a question, or
-/// before somebody who takes nothing of what it says. Looks from a thread of its own. Does `say` before.
-pub fn end_after_sleep(say: impl FnOnce() + Send + 'static) {
-    std::thread::spawn(move || watch(asleep, std::thread::sleep, say));
-}
-
-fn watch(asleep: impl Fn() -> Duration, pause: impl Fn(Duration), say: impl FnOnce() + Send + 'static) {
-    let before = asleep();
-    while asleep().saturating_sub(before) <= ASLEEP {
-        pause(ASLEEP_LOOK);
-    }
-    // If it can, it notices as late as we do, and locks in order.
-    pause(ASLEEP_LOOK);
-    pause(LOCKS_WITHIN);
-    // What holds the process up may hold this up, too.
-    std::thread::spawn(say);
-    pause(SAYS_WITHIN);
-    end_process();
-}
-
 /// Listens for the word by which another process has us lock. From its making on that word does not end the process.
 #[derive(Debug)]
 pub struct LockWord {
+    causes: LockCauses,
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
@@ -172,18 +159,21 @@ pub struct LockWord {
 impl LockWord {
     /// Begins to listen, on a runtime. A system that refuses ends the process when the word comes, which locks as well.
     #[must_use]
-    pub fn listen() -> Self {
+    pub fn listen(causes: LockCauses) -> Self {
         Self {
+            causes,
             #[cfg(unix)]
             signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1()).ok(),
         }
     }
 
-    /// Waits for the word, or for the machine to wake up after a sleep.
+    /// Waits for the word, for the machine to wake up after a sleep, or for the desktop to be locked.
     pub async fn spoken(&mut self) -> LockReason {
+        let causes = self.causes.clone();
         tokio::select! {
             () = self.told() => LockReason::Told,
-            () = slept(asleep) => LockReason::Slept,
+            () = slept(asleep, || causes.sleep_locks()) => LockReason::Slept,
+            () = causes.session_locked() => LockReason::Session,
         }
     }
 
@@ -214,13 +204,17 @@ fn asleep() -> Duration {
     Duration::ZERO
 }
 
-/// Waits until the machine has slept longer than it had at the beginning.
-async fn slept(asleep: impl Fn() -> Duration) {
-    let before = asleep();
+/// Waits until the machine has slept longer than it had before, at a time at which that locks.
+async fn slept(asleep: impl Fn() -> Duration, locks: impl Fn() -> bool) {
+    let mut before = asleep();
     loop {
         tokio::time::sleep(ASLEEP_LOOK).await;
-        if asleep().saturating_sub(before) > ASLEEP {
-            return;
+        let now = asleep();
+        if now.saturating_sub(before) > ASLEEP {
+            if locks() {
+                return;
+            }
+            before = now;
         }
     }
 }
@@ -251,6 +245,23 @@ impl Client {
         let kept = self.rows(|tx| Ok(tx.idle_lock()?)).await?;
         let span = |seconds: u32| (seconds != 0).then(|| Duration::from_secs(u64::from(seconds)));
         Ok(kept.map_or(Some(IDLE_DEFAULT), span))
+    }
+
+    /// What else locks the profile.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn lock_on(&self) -> Result<LockOn, Error> {
+        let (sleep, session) = self.rows(|tx| Ok(tx.lock_on()?)).await?;
+        Ok(LockOn { sleep, session })
+    }
+
+    /// Sets what else locks the profile.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn set_lock_on(&self, on: LockOn) -> Result<(), Error> {
+        self.rows(move |tx| Ok(tx.set_lock_on(on.sleep, on.session)?)).await
     }
 
     /// Sets after how long the profile locks: a minute to a day, or none for never.

@@ -42,7 +42,29 @@ pub struct KnownRelay {
 /// After how long an idle profile locks, in seconds, 4 bytes; 0: never.
 const IDLE: &str = "lock.idle";
 
+/// What else locks a profile, each 1 byte; 0: it does not.
+const ON_SLEEP: &str = "lock.sleep";
+const ON_SESSION: &str = "lock.session";
+
 impl Tx<'_> {
+    /// Whether a sleep of the machine locks the profile, and a lock of the desktop; each does unless somebody said otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn lock_on(&self) -> Result<(bool, bool), StoreError> {
+        let is_on = |key| Ok::<_, StoreError>(self.meta(key)?.as_deref() != Some(&[0]));
+        Ok((is_on(ON_SLEEP)?, is_on(ON_SESSION)?))
+    }
+
+    /// Keeps it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_lock_on(&self, sleep: bool, session: bool) -> Result<(), StoreError> {
+        self.set_meta(ON_SLEEP, &[u8::from(sleep)])?;
+        self.set_meta(ON_SESSION, &[u8::from(session)])
+    }
+
     /// After how many seconds an idle profile locks, 0 for never; none if nobody said.
     ///
     /// # Errors

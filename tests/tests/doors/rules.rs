@@ -64,6 +64,13 @@ pub(crate) const DOORS: &[Door] = &[
         save: &[],
     },
     Door {
+        id: "D-Bus is named where the desktop is asked only",
+        watched: EVERYWHERE,
+        rooms: &["client/src/desktop"],
+        names: &["zbus"],
+        save: &[],
+    },
+    Door {
         id: "sockets, QUIC and TLS are named where links are made only",
         watched: EVERYWHERE,
         rooms: &["client/src/transport", "server/src/net"],

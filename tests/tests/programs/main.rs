@@ -12,6 +12,7 @@ mod bad_line;
 mod clock_jumps;
 mod codes;
 mod command_line;
+mod desktop;
 mod duress;
 mod full_disk;
 mod killed;

@@ -43,10 +43,36 @@ async fn a_machine_that_slept_locks_and_one_that_only_ran_does_not() {
     };
     let begun = tokio::time::Instant::now();
     tokio::select! {
-        () = slept(|| asleep.get()) => {}
+        () = slept(|| asleep.get(), || true) => {}
         () = woken => panic!("it did not notice"),
     }
     assert!(begun.elapsed() >= Duration::from_secs(3_600));
+}
+
+#[expect(clippy::disallowed_methods, reason = "a clock that stands still unless the test waits")]
+#[tokio::test(start_paused = true)]
+async fn a_sleep_locks_only_where_the_profile_says_so_at_that_time() {
+    let (asleep, causes) = (Cell::new(Duration::ZERO), LockCauses::default());
+    let sleep = async || {
+        asleep.set(asleep.get() + Duration::from_secs(30));
+        tokio::time::sleep(2 * ASLEEP_LOOK).await;
+    };
+    let sleeps = async {
+        causes.obey(LockOn { sleep: false, session: false });
+        sleep().await;
+        causes.obey(LockOn { sleep: true, session: false });
+        // What was slept before is over.
+        tokio::time::sleep(10 * ASLEEP_LOOK).await;
+        let before = tokio::time::Instant::now();
+        sleep().await;
+        before
+    };
+    let begun = tokio::time::Instant::now();
+    tokio::select! {
+        () = slept(|| asleep.get(), || causes.sleep_locks()) => {}
+        _ = sleeps => panic!("it did not lock"),
+    }
+    assert!(begun.elapsed() >= 12 * ASLEEP_LOOK, "{:?}", begun.elapsed());
 }
 
 #[test]
@@ -64,7 +90,7 @@ fn child_stands_at_a_question() {
                 std::thread::park_timeout(time);
             }
         };
-        watch(asleep, pause, || say("it slept"));
+        causes::watch(asleep, || true, pause, || say("it slept"));
     });
     std::io::stdin().read_line(&mut String::new()).unwrap();
     say("it was answered");

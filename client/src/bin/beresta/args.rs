@@ -82,6 +82,16 @@ fn duress() -> Command {
     noun("duress", [set, verb("remove", [what().required(false), flag("yes")]), verb("status", [])])
 }
 
+fn lock() -> Command {
+    let switch =
+        || Arg::new("state").value_name("on|off").value_parser(["on", "off"]).hide_possible_values(true);
+    verb("lock", []).subcommands([
+        verb("idle", [Arg::new("span").value_name("off|1m|10m|1h")]),
+        verb("sleep", [switch()]),
+        verb("session", [switch()]),
+    ])
+}
+
 fn alert() -> Command {
     let to = option("to", "CONTACT").action(ArgAction::Append).required(true);
     noun("alert", [verb("set", [to, flag("yes")]), verb("remove", []), verb("status", [])])
@@ -138,7 +148,7 @@ fn all() -> Command {
             send,
             receive,
             passwd,
-            verb("lock", []).subcommand(verb("idle", [Arg::new("span").value_name("off|1m|10m|1h")])),
+            lock(),
             verb("panic", [flag("yes")]),
             duress(),
             alert(),

@@ -82,6 +82,7 @@ impl Fault {
             Self::Locked(LockReason::Told) => "locked",
             Self::Locked(LockReason::Idle) => "locked-idle",
             Self::Locked(LockReason::Slept) => "locked-slept",
+            Self::Locked(LockReason::Session) => "locked-session",
             Self::BadIdle => "bad-idle",
             Self::Input => "input",
             Self::Output => "output",

@@ -15,7 +15,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use beresta_client::api::{self, Client, ContactInfo, KeyFile, LockReason, LockWord, Network, Passphrase};
+use beresta_client::api::{
+    self, Client, ContactInfo, KeyFile, LockCauses, LockReason, LockWord, Network, Passphrase,
+};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 
@@ -41,6 +43,7 @@ pub(crate) struct Shell {
     key_file: Option<PathBuf>,
     source: Source,
     opened: Option<Client>,
+    causes: LockCauses,
 }
 
 impl Shell {
@@ -74,6 +77,7 @@ impl Shell {
         self.print.talk("opening", []);
         let client = Client::open(&dir, passphrase, network).await?;
         self.opened = Some(client.clone());
+        self.causes.obey(client.lock_on().await?);
         Ok(client)
     }
 }
@@ -99,7 +103,8 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
     };
     let print = Printer { text, json, quiet: args::is_set(&found, "quiet") };
     // What waits for a person, or for who takes its output, sees no clock.
-    api::end_after_sleep(move || {
+    let causes = LockCauses::default();
+    api::end_after_sleep(causes.clone(), move || {
         let print = Printer { text: Text::new(language), json, quiet: false };
         print.clear();
         tell(&Fault::Locked(LockReason::Slept).words(&print.text));
@@ -107,14 +112,14 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
     let outcome = Source::new(args::value(&found, "passphrase-fd")).and_then(|source| {
         let dir = args::value(&found, "dir");
         let key_file = args::value(&found, "key-file");
-        let mut shell = Shell { print, language, dir, key_file, source, opened: None };
+        let mut shell = Shell { print, language, dir, key_file, source, opened: None, causes };
         // The client has a runtime of its own; this one only waits for it and for the terminal.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|_| Fault::Internal)?;
         let done = runtime.block_on(async {
-            let mut word = LockWord::listen();
+            let mut word = LockWord::listen(shell.causes.clone());
             let done = tokio::select! {
                 done = command(&mut shell, &found) => done,
                 reason = word.spoken() => Err(Fault::Locked(reason)),
@@ -175,6 +180,8 @@ async fn command(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
         ("alert", Some(("remove", _))) => alert::remove(shell).await,
         ("alert", Some(("status", _))) => alert::status(shell).await,
         ("lock", Some(("idle", found))) => lock::idle(shell, found).await,
+        ("lock", Some(("sleep", found))) => lock::sleep(shell, found).await,
+        ("lock", Some(("session", found))) => lock::session(shell, found).await,
         ("lock", _) => lock::now(shell),
         ("panic", _) => lock::panic(shell, found),
         ("passwd", _) => profile::passwd(shell, found).await,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beresta_client::api::{self, Ended, Network};
+use beresta_client::api::{self, Ended, LockOn, Network};
 use clap::ArgMatches;
 
 use super::super::args;
@@ -47,6 +47,44 @@ pub(super) async fn idle(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
             let by = shell.print.span("span", after.as_secs());
             shell.print.line(&shell.print.text.say_with("lock-idle", [("by", by.into())]));
         }
+    }
+    Ok(Done::Fully)
+}
+
+/// Shows what else locks the profile, or switches one of it.
+async fn on(shell: &mut Shell, found: &ArgMatches, set: impl Fn(&mut LockOn, bool)) -> Result<LockOn, Fault> {
+    let client = shell.open(Network::Offline).await?;
+    let mut on = client.lock_on().await?;
+    if let Some(state) = args::string(found, "state") {
+        set(&mut on, state == "on");
+        client.set_lock_on(on).await?;
+    }
+    client.close().await;
+    Ok(on)
+}
+
+/// Shows or sets whether a sleep of the machine locks.
+pub(super) async fn sleep(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let LockOn { sleep, session: _ } = on(shell, found, |on, is| on.sleep = is).await?;
+    if shell.print.json {
+        shell.print.object(&serde_json::json!({ "sleep": sleep }));
+    } else {
+        shell.print.line(&shell.print.text.say(if sleep { "lock-sleep-on" } else { "lock-sleep-off" }));
+    }
+    Ok(Done::Fully)
+}
+
+/// Shows or sets whether a lock of the desktop locks; and whether it could be seen here.
+pub(super) async fn session(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
+    let LockOn { sleep: _, session } = on(shell, found, |on, is| on.session = is).await?;
+    let seen = api::has_session().await;
+    if shell.print.json {
+        shell.print.object(&serde_json::json!({ "session": session, "seen": seen }));
+        return Ok(Done::Fully);
+    }
+    shell.print.line(&shell.print.text.say(if session { "lock-session-on" } else { "lock-session-off" }));
+    if session && !seen {
+        shell.print.line(&shell.print.text.say("lock-session-unseen"));
     }
     Ok(Done::Fully)
 }

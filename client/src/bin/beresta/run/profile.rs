@@ -158,6 +158,7 @@ pub(super) async fn passwd(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     // Opened first, so that a wrong passphrase is told before a new one is thought of.
     let again = old.clone();
     let client = Client::open(&dir, old, Network::Offline).await?;
+    shell.causes.obey(client.lock_on().await?);
     if made.is_some() {
         shell.print.warn("key-file-advice", []);
         sure(shell, found, "sure-key-file", "")?;

@@ -115,6 +115,7 @@ fn every_error_says_something_in_both_languages() {
         Fault::Locked(LockReason::Told),
         Fault::Locked(LockReason::Idle),
         Fault::Locked(LockReason::Slept),
+        Fault::Locked(LockReason::Session),
         Fault::BadIdle,
         Fault::Input,
         Fault::Internal,
