@@ -193,11 +193,9 @@ fn open(path: &Path) -> Connection {
     conn.execute_batch(
         "PRAGMA cipher_memory_security = ON;
          PRAGMA key = \"x'5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a'\";
-         PRAGMA locking_mode = EXCLUSIVE;
-         PRAGMA journal_mode = WAL;
+         PRAGMA journal_mode = TRUNCATE;
          PRAGMA synchronous = FULL;
          PRAGMA secure_delete = ON;
-         PRAGMA wal_autocheckpoint = 200;
          CREATE TABLE message (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
          CREATE TABLE session (id INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;",
     )
