@@ -1,6 +1,6 @@
 //! The store: keeps all changes of a step or none, encrypted at rest, and is the only door to SQLCipher.
 //!
-//! A profile is a folder: `vault.hdr` (the wrapped master key), `lock`, and two [sides](side) of a database (SQLCipher), its
+//! A profile is a folder: `vault.hdr` (the wrapped master key), `lock`, and two sides of a database (SQLCipher), its
 //! journal and its seeds. What the rows mean is left to the engine and to the crypto room; each of their
 //! subjects has a row module here that adds functions to [`Tx`].
 

@@ -50,7 +50,7 @@ impl Client {
     /// overwrites whatever is on the side of the files that this profile does not use.
     ///
     /// # Errors
-    /// [`Error::DecoyExists`], [`Error::BadName`], [`Error::BadAddress`] for `relay`, [`Error::PassphraseTaken`],
+    /// [`Error::DecoyExists`], [`Error::BadName`], [`Error::BadLink`] for `relay`, [`Error::PassphraseTaken`],
     /// [`Error::DuressInTheWay`]; [`Error::Store`].
     pub async fn set_decoy(
         &self,
@@ -61,7 +61,9 @@ impl Client {
         let language = self.status().await?.language;
         let person = Newcomer::new(name, language, relay)?;
         let made = self.desk(move |desk, _| {
-            desk.store.set_decoy(&passphrase, &mut Rng::system(), |tx, rng| person.enter(tx, rng))
+            // The files are as old as this profile: a decoy that is younger would be one that was made later.
+            let made = desk.store.transaction(|tx| tx.profile_made())?;
+            desk.store.set_decoy(&passphrase, &mut Rng::system(), |tx, rng| person.enter(tx, made, rng))
         });
         match made.await {
             Err(Error::ProfileExists) => Err(Error::DecoyExists),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::limits::NAME_BYTES;
+use beresta_proto::time::Timestamp;
 use beresta_proto::words::Words;
 use tokio::runtime::Runtime;
 
@@ -71,7 +72,9 @@ pub(super) async fn create(profile: NewProfile, network: Network) -> Result<Clie
     let person = Newcomer::new(&name, language, relay.as_deref())?;
     on_own_threads(
         move || {
-            Store::create_with(&dir, &passphrase, cost, &mut Rng::system(), |tx, rng| person.enter(tx, rng))
+            Store::create_with(&dir, &passphrase, cost, &mut Rng::system(), |tx, rng| {
+                person.enter(tx, clock(), rng)
+            })
         },
         network,
     )
@@ -91,12 +94,12 @@ impl Newcomer {
         Ok(Self { name: checked_name(name)?, language, home })
     }
 
-    /// Writes the first rows of the profile, with an account of its own.
-    pub(super) fn enter(self, tx: &Tx<'_>, rng: &mut Rng) -> Result<(), Error> {
+    /// Writes the first rows of the profile, with an account of its own, as of `made`.
+    pub(super) fn enter(self, tx: &Tx<'_>, made: Timestamp, rng: &mut Rng) -> Result<(), Error> {
         let Self { name, language, home } = self;
         crypto::check_backend(tx)?;
         let account = crypto::create_account(tx, rng)?;
-        tx.insert_profile(&Profile { account, name, language, home }, clock())?;
+        tx.insert_profile(&Profile { account, name, language, home }, made)?;
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use beresta_proto::time::Timestamp;
 use beresta_proto::words::Words;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::column::{array, secret, to_db, words};
+use super::column::{array, from_db, secret, to_db, words};
 use super::contact::ContactId;
 use super::{StoreError, Tx};
 
@@ -93,6 +93,15 @@ impl Tx<'_> {
             params![profile.account.0, profile.name.as_str(), profile.language, home, to_db(now)],
         )?;
         Ok(())
+    }
+
+    /// When the profile was made.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] if the row is missing.
+    pub fn profile_made(&self) -> Result<Timestamp, StoreError> {
+        let made = self.one("SELECT created FROM profile", [], |row| Ok(from_db(row.get(0)?)))?;
+        made.ok_or(StoreError::Damaged)
     }
 
     /// Who the person is.

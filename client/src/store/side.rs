@@ -167,6 +167,9 @@ const PAGE: u64 = 4096;
 pub(super) fn level(dir: &Path) -> Result<(), StoreError> {
     let mut made = false;
     for side in Side::BOTH {
+        // Every opening makes and removes what a decoy would be made in: so the times of the folder, and what is left of
+        // names in it, do not tell that there was one.
+        make(&dir.join(side.unfinished()), false)?;
         discard(dir, side)?;
         made |= make(&dir.join(side.journal()), false)?;
         made |= make(&dir.join(side.seeds()), true)?;
@@ -270,9 +273,10 @@ pub(super) fn discard(dir: &Path, side: Side) -> Result<(), StoreError> {
     let path = dir.join(side.unfinished());
     if let Ok(mut file) = OpenOptions::new().write(true).open(&path) {
         let length = file.metadata()?.len();
-        fill(&mut file, length, &mut Rng::system())?;
+        if length > 0 {
+            fill(&mut file, length, &mut Rng::system())?;
+        }
         std::fs::remove_file(path)?;
-        sync_dir(dir)?;
     }
     Ok(())
 }

@@ -52,6 +52,22 @@ fn a_profile_with_a_decoy_has_the_files_of_one_without() {
 }
 
 #[test]
+fn the_folder_of_any_profile_is_as_old_as_its_last_opening() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path()).close().unwrap();
+    let changed = || fs::metadata(dir.path()).unwrap().modified().unwrap();
+    let made = changed();
+    // The kernel's clock for files goes in steps of some milliseconds.
+    while {
+        drop(open(dir.path(), "right").unwrap());
+        changed() == made
+    } {}
+    let before = changed();
+    assert_eq!(open(dir.path(), "wrong").unwrap_err(), StoreError::WrongPassphrase);
+    assert_eq!(changed(), before);
+}
+
+#[test]
 fn what_is_done_with_the_decoy_open_leaves_the_profile_its_way_in() {
     // Wherever the slots fall.
     for seed in 0..8 {
