@@ -90,8 +90,11 @@ impl Store {
         let master = MasterKey::generate_on(other, rng)?;
         let write = home.vault.prepare_decoy(passphrase, &master, rng)?;
         side::discard(&dir, other)?; // of one that came to nothing
-        open::fill_side(&dir, &master, rng, fill)?;
-        side::transplant(&dir, other)?;
+        if let Err(error) = open::fill_side(&dir, &master, rng, fill) {
+            let _ = side::discard(&dir, other); // no profile has such a file at rest; the next opening tries it again
+            return Err(error);
+        }
+        side::transplant(&dir, other, other.database())?;
         let mut coming = vec![COMES, number(write.slot)?];
         coming.extend_from_slice(&write.bytes);
         self.transaction(|tx| tx.set_meta(NOTE, &coming))?;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::lock::sync_dir;
-use super::{MasterKey, StoreError, sqlcipher};
+use super::side::{self, Side};
+use super::{MasterKey, StoreError, open, sqlcipher};
 
 pub(super) const DATABASE: &str = "store.db";
 pub(super) const UNFINISHED: &str = "store.db.new";
@@ -22,22 +22,26 @@ pub(super) fn files(dir: &Path) -> Vec<PathBuf> {
     databases.chain([dir.join(SEEDS)]).collect()
 }
 
-/// Makes the database that is there, if one is, that of the key's side. The other side comes with the next step of an
-/// opening, whoever the profile is of. Interrupted, it is gone on with.
+/// Makes of the database that is there, if one is, a profile with two sides: files of both are made anew, and what was there is
+/// copied to its side, overwritten and removed. Interrupted before they have their names, it is begun again; after that,
+/// ended.
 pub(super) fn convert(dir: &Path, master: &MasterKey) -> Result<(), StoreError> {
-    let Some(from) = [DATABASE, UNFINISHED].map(|name| dir.join(name)).into_iter().find(|path| path.exists())
-    else {
-        return Ok(());
-    };
-    if std::fs::metadata(&from)?.len() == 0 {
-        return Err(StoreError::Damaged);
+    let there = |name: &str| Some(dir.join(name)).filter(|path| path.exists());
+    let converted = Side::BOTH.iter().any(|side| there(side.database()).is_some());
+    let from = there(DATABASE).or_else(|| there(UNFINISHED));
+    if let (Some(from), false) = (from, converted) {
+        let length = std::fs::metadata(&from)?.len();
+        if length == 0 {
+            return Err(StoreError::Damaged);
+        }
+        let side = master.side()?;
+        sqlcipher::leave_log(&from, &master.database_key()?)?;
+        let seeds = there(SEEDS).ok_or(StoreError::Damaged)?;
+        let [first, first_seeds] = side::FIRST;
+        side::begin(dir, [length.max(first), std::fs::metadata(&seeds)?.len().max(first_seeds)])?;
+        side::graft(&seeds, &dir.join(side.seeds()))?;
+        side::graft(&from, &dir.join(side.unfinished()))?;
+        open::finish(dir)?;
     }
-    let side = master.side()?;
-    sqlcipher::leave_log(&from, &master.database_key()?)?;
-    let seeds = dir.join(SEEDS);
-    if seeds.exists() {
-        std::fs::rename(seeds, dir.join(side.seeds()))?;
-    }
-    std::fs::rename(from, dir.join(side.database()))?;
-    sync_dir(dir)
+    files(dir).iter().try_for_each(|path| side::shred(path))
 }

@@ -34,8 +34,14 @@ pub(super) fn create<R: CryptoRng + ?Sized, E: From<StoreError>>(
 ) -> Result<Opened, E> {
     let master = MasterKey::generate(rng);
     clear(dir)?;
+    side::begin(dir, if cost.is_cheap() { side::LEAST } else { side::FIRST })?;
     fill_side(dir, &master, rng, fill)?;
-    Ok(complete(dir, passphrase, cost, &master, rng)?)
+    let own = master.side()?;
+    side::transplant(dir, own, own.unfinished())?;
+    // Both databases are complete before the header says that there is a profile; that they get their names is a step of
+    // both this and an opening after a crash in between.
+    let vault = Vault::create(dir, passphrase, cost, &master, rng)?;
+    Ok(start(dir, vault, &master)?)
 }
 
 /// Clears away what a creation or a panic that was cut short left: no header holds its keys.
@@ -56,17 +62,15 @@ fn clear(dir: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Makes the database of the key's side, under a name for what is not complete yet, with what `fill` writes in it.
+/// Builds the database of the key's side, beside its files, with what `fill` writes in it.
 pub(super) fn fill_side<R: CryptoRng + ?Sized, E: From<StoreError>>(
     dir: &Path,
     master: &MasterKey,
     rng: &mut R,
     fill: impl FnOnce(&Tx<'_>, &mut R) -> Result<(), E>,
 ) -> Result<(), E> {
-    let side = master.side()?;
-    let path = dir.join(side.unfinished());
+    let path = dir.join(master.side()?.workshop());
     side::make(&path, false)?;
-    side::make(&dir.join(side.seeds()), true)?;
     let mut conn = connect(&path, &master.database_key()?)?;
     migrate::migrate(&mut conn)?;
     // Seeds are listed by the database once one of them is in use, and none is yet.
@@ -75,25 +79,7 @@ pub(super) fn fill_side<R: CryptoRng + ?Sized, E: From<StoreError>>(
     fill(&tx, rng)?;
     tx.commit()?;
     conn.close().map_err(|(_, error)| StoreError::from(error))?;
-    std::fs::remove_file(dir.join(side.unfinished_journal())).map_err(StoreError::from)?;
     Ok(())
-}
-
-/// Both databases are complete before the header says that there is a profile; `finish` is a step of both this and an
-/// opening after a crash in between.
-fn complete<R: CryptoRng + ?Sized>(
-    dir: &Path,
-    passphrase: &Passphrase,
-    cost: KdfCost,
-    master: &MasterKey,
-    rng: &mut R,
-) -> Result<Opened, StoreError> {
-    for side in Side::BOTH {
-        side::make(&dir.join(side.unfinished()), false)?;
-    }
-    side::lengthen_both(dir, Side::unfinished, 1, side::STEP)?;
-    let vault = Vault::create(dir, passphrase, cost, master, rng)?;
-    start(dir, vault, master)
 }
 
 pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<Opened, StoreError> {
@@ -135,7 +121,7 @@ pub(super) fn in_memory<R: CryptoRng + ?Sized>(rng: &mut R) -> Result<(Connectio
 }
 
 /// Gives the databases their names, if a crash came between the header's appearance and this.
-fn finish(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn finish(dir: &Path) -> Result<(), StoreError> {
     let mut named = false;
     for side in Side::BOTH {
         let (path, new) = (dir.join(side.database()), dir.join(side.unfinished()));

@@ -14,6 +14,7 @@
 use std::fs::{File, FileTimes, OpenOptions};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rand::CryptoRng;
 use rand::seq::SliceRandom as _;
@@ -24,13 +25,16 @@ use super::body::in_place;
 use super::lock::{private, sync_dir};
 use crate::rng::Rng;
 
+/// What a database has room for at first, and a file of seeds has bytes of: more than most people ever need. A side that outgrew
+/// this shows by its size, beside a decoy that holds less, that it is used.
+pub(super) const FIRST: [u64; 2] = [15 * 1024 * 1024, 512 * 1024];
+/// The least, for who chose that a guess at the passphrase costs little: tests.
+pub(super) const LEAST: [u64; 2] = [0, 1];
 /// A database grows by so many bytes.
 pub(super) const STEP: u64 = 4 * 1024 * 1024;
 /// One that has less room than this left for its next pages grows. More than a commit writes: one that needed more would
 /// lengthen its own file alone, until it is over.
 const RESERVE: u64 = 1024 * 1024;
-/// The sides are never this far from each other by an interruption, but where one of them is not there yet.
-const FURTHEST: u64 = 16 * STEP;
 /// A file of seeds grows by so many bytes.
 pub(super) const SEEDS_STEP: u64 = 64 * 1024;
 /// Random bytes are made in pieces of so many.
@@ -68,10 +72,18 @@ impl Side {
         }
     }
 
-    pub(super) const fn unfinished_journal(self) -> &'static str {
+    /// Where a database is built, before it is copied to its place.
+    pub(super) const fn workshop(self) -> &'static str {
         match self {
-            Self::First => "store.1.new-journal",
-            Self::Second => "store.2.new-journal",
+            Self::First => "store.1.part",
+            Self::Second => "store.2.part",
+        }
+    }
+
+    const fn workshop_journal(self) -> &'static str {
+        match self {
+            Self::First => "store.1.part-journal",
+            Self::Second => "store.2.part-journal",
         }
     }
 
@@ -90,8 +102,9 @@ impl Side {
     }
 
     /// Every file that it may have, whole or not.
-    pub(super) const fn all(self) -> [&'static str; 5] {
-        [self.database(), self.unfinished(), self.unfinished_journal(), self.journal(), self.seeds()]
+    pub(super) const fn all(self) -> [&'static str; 6] {
+        let [database, journal, seeds] = self.files();
+        [database, self.unfinished(), journal, seeds, self.workshop(), self.workshop_journal()]
     }
 
     /// What lies there at rest.
@@ -110,7 +123,13 @@ pub(super) struct Sides {
 impl Sides {
     /// Of the profile in `dir`, whose database `own` is complete: both sides are made alike, whatever an interruption left.
     pub(super) fn open(dir: &Path, own: Side) -> Result<Self, StoreError> {
-        level(dir)?;
+        // A journal that was played back is emptied in its place: one that was made anew would be younger than the other.
+        shorten(&dir.join(own.journal()), 0)?;
+        match level(dir) {
+            // Who can't make both alike is let in all the same, and may delete something.
+            Ok(()) | Err(StoreError::Full) => {}
+            Err(error) => return Err(error),
+        }
         let names = Side::BOTH.into_iter().flat_map(Side::files);
         let all = names.map(|name| Ok(OpenOptions::new().write(true).open(dir.join(name))?));
         let sides = Self { dir: dir.to_owned(), own, all: all.collect::<Result<_, StoreError>>()? };
@@ -147,11 +166,12 @@ impl Sides {
     }
 
     /// Gives all files of both sides the times of the one that was written last. That the kernel notes when it was done can't
-    /// be helped: the order is drawn.
+    /// be helped: the order is drawn. The time of the last reading lies ahead, because most systems note a reading only
+    /// where the time that they have is older than the file, or than a day.
     pub(super) fn touch(&self) {
         let written = self.all.iter().filter_map(|file| file.metadata().ok()?.modified().ok()).max();
         let Some(last) = written else { return };
-        let times = FileTimes::new().set_accessed(last).set_modified(last);
+        let times = FileTimes::new().set_accessed(last + READ_AHEAD).set_modified(last);
         let mut all: Vec<&File> = self.all.iter().collect();
         all.shuffle(&mut Rng::system());
         for file in all {
@@ -160,16 +180,26 @@ impl Sides {
     }
 }
 
+impl Drop for Sides {
+    /// What was read since the last commit is not told either, where a system notes each reading.
+    fn drop(&mut self) {
+        self.touch();
+    }
+}
+
 /// Bytes of a page of SQLCipher's.
 const PAGE: u64 = 4096;
+/// How far ahead the time of the last reading lies.
+const READ_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Makes both sides alike: what is missing is made, and what is shorter gets as long as the other, of random bytes.
 pub(super) fn level(dir: &Path) -> Result<(), StoreError> {
     let mut made = false;
     for side in Side::BOTH {
-        // Every opening makes and removes what a decoy would be made in: so the times of the folder, and what is left of
+        // Every opening makes and removes what a decoy would be built in: so the times of the folder, and what is left of
         // names in it, do not tell that there was one.
-        make(&dir.join(side.unfinished()), false)?;
+        make(&dir.join(side.workshop()), false)?;
+        make(&dir.join(side.workshop_journal()), false)?;
         discard(dir, side)?;
         made |= make(&dir.join(side.journal()), false)?;
         made |= make(&dir.join(side.seeds()), true)?;
@@ -178,6 +208,19 @@ pub(super) fn level(dir: &Path) -> Result<(), StoreError> {
     lengthen_both(dir, Side::seeds, 1, SEEDS_STEP)?;
     lengthen_both(dir, Side::database, 1, STEP)?;
     if made { sync_dir(dir) } else { Ok(()) }
+}
+
+/// Makes all files of both sides under the names of what is not complete, as long as each other and of random bytes, in an order
+/// that is drawn: which of them the person gets is not to be told from which was made first. Files that are there stay.
+pub(super) fn begin(dir: &Path, [database, seeds]: [u64; 2]) -> Result<(), StoreError> {
+    let names = |side: Side| [(side.unfinished(), false), (side.journal(), false), (side.seeds(), true)];
+    let mut all: Vec<(&str, bool)> = Side::BOTH.into_iter().flat_map(names).collect();
+    all.shuffle(&mut Rng::system());
+    for (name, overwritten) in all {
+        make(&dir.join(name), overwritten)?;
+    }
+    lengthen_both(dir, Side::seeds, seeds, SEEDS_STEP)?;
+    lengthen_both(dir, Side::unfinished, database.saturating_add(RESERVE), STEP)
 }
 
 /// Makes an empty file, for its owner only, where there is none; one that is `overwritten` in its place asks its file system
@@ -206,8 +249,8 @@ pub(super) fn lengthen_both(
     let path = |side| dir.join(name(side));
     let lengths = [std::fs::metadata(path(Side::First))?.len(), std::fs::metadata(path(Side::Second))?.len()];
     let [first, second] = lengths;
-    // One of them was lengthened by somebody else: nothing of ours ends so, and to follow could fill the disk.
-    if first.abs_diff(second) > FURTHEST && first.min(second) > 0 {
+    // One with a hole was lengthened by somebody else: nothing of ours has any, and to follow could fill the disk.
+    if has_hole(&path(Side::First))? || has_hole(&path(Side::Second))? {
         return Ok(());
     }
     let longest = at_least.max(first).max(second);
@@ -216,6 +259,22 @@ pub(super) fn lengthen_both(
     lengthen(&path(Side::Second), target).inspect_err(|_| {
         let _ = shorten(&path(Side::First), first);
     })
+}
+
+/// Whether a file takes less room on the disk than it is long.
+fn has_hole(path: &Path) -> Result<bool, StoreError> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let meta = std::fs::metadata(path)?;
+        // Some file systems keep a small file in its inode, and count it late.
+        Ok(meta.len() >= STEP && meta.blocks().saturating_mul(512).saturating_add(STEP) <= meta.len())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        Ok(false)
+    }
 }
 
 /// Lengthens a file by random bytes, durably, or leaves it as it was.
@@ -251,38 +310,51 @@ pub(super) fn fill<R: CryptoRng + ?Sized>(
     Ok(file.sync_all()?)
 }
 
-/// Moves a database that is complete to the beginning of a side's file, in its place, so that the file stays where it lies and
-/// as large as it is: what it was made in is overwritten and removed.
-pub(super) fn transplant(dir: &Path, side: Side) -> Result<(), StoreError> {
-    let from = dir.join(side.unfinished());
-    let bytes = std::fs::read(&from)?;
-    lengthen_both(
-        dir,
-        Side::database,
-        u64::try_from(bytes.len()).unwrap_or(u64::MAX).saturating_add(RESERVE),
-        STEP,
-    )?;
-    let mut file = OpenOptions::new().write(true).open(dir.join(side.database()))?;
-    file.write_all(&bytes)?;
-    file.sync_all()?;
+/// Copies a database that was built to the beginning of a file that is there, in its place, so that the file stays where it
+/// lies and as large as it is.
+pub(super) fn transplant(dir: &Path, side: Side, to: &str) -> Result<(), StoreError> {
+    empty(&dir.join(side.journal()))?; // or what was there would be played back over it
+    graft(&dir.join(side.workshop()), &dir.join(to))?;
     discard(dir, side)
 }
 
-/// Removes what a database was made in, if it is there.
+/// Copies a file over the first bytes of another one, durably.
+pub(super) fn graft(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let (mut from, mut to) = (File::open(from)?, OpenOptions::new().write(true).open(to)?);
+    std::io::copy(&mut from, &mut to)?;
+    Ok(to.sync_all()?)
+}
+
+/// Overwrites and removes what a database was built in, if it is there.
 pub(super) fn discard(dir: &Path, side: Side) -> Result<(), StoreError> {
-    let path = dir.join(side.unfinished());
-    if let Ok(mut file) = OpenOptions::new().write(true).open(&path) {
-        let length = file.metadata()?.len();
-        if length > 0 {
-            fill(&mut file, length, &mut Rng::system())?;
-        }
-        std::fs::remove_file(path)?;
+    shred(&dir.join(side.workshop()))?;
+    shred(&dir.join(side.workshop_journal()))
+}
+
+/// Overwrites and removes a file, if it is there.
+pub(super) fn shred(path: &Path) -> Result<(), StoreError> {
+    match empty(path) {
+        Ok(()) => Ok(std::fs::remove_file(path)?),
+        Err(StoreError::NotFound) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Overwrites what is in a file, durably, and empties it.
+fn empty(path: &Path) -> Result<(), StoreError> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let length = file.metadata()?.len();
+    if length > 0 {
+        fill(&mut file, length, &mut Rng::system())?;
+        file.set_len(0)?;
+        file.sync_all()?;
     }
     Ok(())
 }
 
 /// Overwrites the files of a side that nobody is to use any more, where they lie.
 pub(super) fn overwrite(dir: &Path, side: Side) -> Result<(), StoreError> {
+    empty(&dir.join(side.journal()))?;
     for name in [side.database(), side.seeds()] {
         let mut file = OpenOptions::new().write(true).open(dir.join(name))?;
         let length = file.metadata()?.len();

@@ -23,8 +23,13 @@ pub(super) fn connect(path: &Path, key: &DatabaseKey) -> Result<Connection, Stor
     ready()?;
     let conn = reach(path)?;
     unlock(&conn, key, Place::Disk)?;
+    // Alone with it, a journal that is played back is emptied; else it would be removed, and made anew later than the other's.
+    run_pragma(&conn, "locking_mode", "EXCLUSIVE")?;
     prove(&conn)?;
     set_up(&conn, Place::Disk)?;
+    // From now on each transaction looks anew how long the file is.
+    run_pragma(&conn, "locking_mode", "NORMAL")?;
+    prove(&conn)?;
     Ok(conn)
 }
 

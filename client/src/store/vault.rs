@@ -148,6 +148,9 @@ impl Vault {
         else {
             return Err(StoreError::WrongPassphrase);
         };
+        if from != self.slot {
+            return Err(StoreError::WrongPassphrase); // it opens the other side
+        }
         let to = other_half(from);
         let derived = kdf::derive(new, &head.salt, head.cost)?;
         // The same passphrase anew is no harm; one that does something else is.

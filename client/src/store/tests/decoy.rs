@@ -118,6 +118,34 @@ fn nothing_of_a_decoy_that_was_removed_is_left_in_its_place() {
 }
 
 #[test]
+fn a_journal_of_a_decoy_that_was_killed_is_not_played_back_over_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    with_decoy(dir.path());
+    let journal = dir.path().join(own(dir.path()).other().journal());
+    fs::write(&journal, vec![7; 9_000]).unwrap();
+    let mut store = open(dir.path(), "right").unwrap();
+    store.remove_decoy().unwrap();
+    assert_eq!(fs::metadata(&journal).unwrap().len(), 0);
+    fs::write(&journal, vec![7; 9_000]).unwrap();
+    store.set_decoy(&pass("another"), &mut rng(), nothing).unwrap();
+    assert_eq!(fs::metadata(&journal).unwrap().len(), 0);
+    drop(store);
+    open(dir.path(), "another").unwrap();
+}
+
+#[test]
+fn the_passphrase_of_the_other_side_changes_nothing_from_this_one() {
+    let dir = tempfile::tempdir().unwrap();
+    with_decoy(dir.path());
+    let mut store = open(dir.path(), "right").unwrap();
+    let refused = store.change_passphrase(&pass("decoy"), &pass("new"), &mut rng());
+    assert_eq!(refused, Err(StoreError::WrongPassphrase));
+    drop(store);
+    open(dir.path(), "decoy").unwrap();
+    open(dir.path(), "right").unwrap();
+}
+
+#[test]
 fn a_decoy_is_refused_where_it_would_take_the_place_of_something() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());
@@ -158,8 +186,10 @@ fn a_decoy_whose_making_is_cut_short_is_there_or_not_and_the_profile_opens() {
     put(&mut store, b"real");
     // Its first rows fail: nothing was made.
     let full = |_: &Tx<'_>, _: &mut ChaCha20Rng| Err(StoreError::Full);
+    let names = || files(dir.path()).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let before = names();
     assert_eq!(store.set_decoy(&pass("decoy"), &mut rng(), full), Err(StoreError::Full));
-    assert_eq!(store.has_decoy(), Ok(false));
+    assert_eq!((store.has_decoy(), names()), (Ok(false), before));
     store.set_decoy(&pass("decoy"), &mut rng(), nothing).unwrap();
     let slot = store.transaction(|tx| tx.meta(NOTE)).unwrap().unwrap()[1];
     let header = fs::read(dir.path().join(vault::NAME)).unwrap();

@@ -91,9 +91,15 @@ fn a_profile_has_its_first_rows_or_is_not_there() {
 fn a_creation_cut_short_is_begun_again_or_finished() {
     // Before the header appeared: there is no profile, and the leftovers are in nobody's way.
     let dir = tempfile::tempdir().unwrap();
-    for name in
-        ["store.1.new", "store.2.new", "store.1.new-journal", "keys.1", "store.db.new-wal", "vault.hdr.new"]
-    {
+    for name in [
+        "store.1.new",
+        "store.2.new",
+        "store.1.part",
+        "store.1.part-journal",
+        "keys.1",
+        "store.db.new-wal",
+        "vault.hdr.new",
+    ] {
         fs::write(dir.path().join(name), b"half").unwrap();
     }
     assert_eq!(Store::open(dir.path(), &pass("right")).unwrap_err(), StoreError::NotFound);

@@ -8,7 +8,7 @@ use crate::store::{older, side, sqlcipher};
 fn look(dir: &Path, side: Side) -> [String; 3] {
     [side.database(), side.journal(), side.seeds()].map(|name| {
         let meta = fs::metadata(dir.join(name)).unwrap();
-        format!("{} {:?}", meta.len(), meta.modified().unwrap())
+        format!("{} {:?} {:?}", meta.len(), meta.modified().unwrap(), meta.accessed().unwrap())
     })
 }
 
@@ -101,17 +101,19 @@ fn what_an_interruption_left_of_the_other_side_is_made_whole_by_the_next_opening
     shorten(other.database(), 5_000);
     shorten(other.seeds(), 100);
     fs::remove_file(path(other.journal())).unwrap();
-    fs::write(path(other.unfinished()), "half a database").unwrap();
+    fs::write(path(other.workshop()), "half a database").unwrap();
     drop(Store::open(dir.path(), &pass("right")).unwrap());
     assert_alike(dir.path());
     for name in [other.database(), other.seeds()] {
         fs::remove_file(path(name)).unwrap();
     }
     // Ours had just grown.
-    shorten(other.other().database(), 3 * side::STEP);
+    let ours = path(other.other().database());
+    let grown = [fs::read(&ours).unwrap(), vec![7; usize::try_from(2 * side::STEP).unwrap()]].concat();
+    fs::write(ours, grown).unwrap();
     drop(Store::open(dir.path(), &pass("right")).unwrap());
     assert_alike(dir.path());
-    assert!(!path(other.unfinished()).exists());
+    assert!(!path(other.workshop()).exists());
 }
 
 #[test]
@@ -123,6 +125,93 @@ fn a_side_that_somebody_made_huge_is_not_followed() {
     let mut store = Store::open(dir.path(), &pass("right")).unwrap();
     put(&mut store, b"goes on");
     assert!(fs::metadata(database(dir.path())).unwrap().len() < 1 << 30);
+}
+
+#[test]
+fn what_is_only_read_moves_no_time_of_the_side_that_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    let boris = contact(&mut store);
+    write(&mut store, boris, 1).unwrap();
+    for _ in 0..3 {
+        assert_eq!(store.transaction(|tx| tx.history(boris, None, 9)).unwrap().len(), 1);
+        assert_alike(dir.path());
+    }
+    // Nor does a raw reading, on a system that notes it where the file is younger.
+    for side in [own(dir.path()), own(dir.path()).other()] {
+        fs::read(dir.path().join(side.database())).unwrap();
+        assert_alike(dir.path());
+    }
+    drop(store);
+    assert_alike(dir.path());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_journal_that_a_kill_left_is_played_back_and_emptied_where_it_lies() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = make(dir.path());
+    put(&mut store, b"before");
+    put_large(&mut store, 1);
+    let mut killed = None;
+    let cut: Result<(), StoreError> = store.transaction(|tx| {
+        // Little is kept in memory, so that pages go to the disk before the commit.
+        tx.conn().execute_batch("PRAGMA cache_size = 5").map_err(StoreError::from)?;
+        tx.set_meta("large", &vec![2; 1 << 20])?;
+        tx.set_meta("test", b"half")?;
+        killed = Some(Store::killed(dir.path()));
+        Err(StoreError::BadRow)
+    });
+    assert!(cut.is_err());
+    let copy = killed.unwrap();
+    let journal = copy.path().join(own(dir.path()).journal());
+    let before = fs::metadata(&journal).unwrap();
+    assert!(before.len() > 512, "nothing is to be played back");
+    let mut store = Store::open(copy.path(), &pass("right")).unwrap();
+    assert_eq!(get(&mut store), Some(b"before".to_vec()));
+    let after = fs::metadata(&journal).unwrap();
+    assert_eq!((after.len(), after.ino()), (0, before.ino()));
+    assert_alike(copy.path());
+}
+
+fn put_large(store: &mut Store, byte: u8) {
+    store.transaction(|tx| tx.set_meta("large", &vec![byte; 1 << 20])).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn the_files_of_both_sides_are_made_in_an_order_that_is_drawn_and_before_the_header() {
+    use std::os::unix::fs::MetadataExt as _;
+    let mut own_first = 0;
+    for seed in 0..24 {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        drop(Store::create(dir.path(), &pass("right"), KdfCost::FOR_TESTS, &mut rng).unwrap());
+        let own = own(dir.path());
+        let born = |name: &str| {
+            let meta = fs::metadata(dir.path().join(name)).unwrap();
+            (meta.created().ok(), meta.ino())
+        };
+        let header = born(vault::NAME).0;
+        for side in Side::BOTH {
+            for name in [side.database(), side.journal(), side.seeds()] {
+                assert!(born(name).0 <= header, "{name}");
+            }
+        }
+        own_first += usize::from(born(own.database()).1 < born(own.other().database()).1);
+    }
+    assert!((2..=22).contains(&own_first), "{own_first} of 24");
+}
+
+#[test]
+fn a_profile_at_the_usual_price_begins_with_room_for_years_of_texts() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Store::create(dir.path(), &pass("right"), KdfCost::DEFAULT, &mut rng()).unwrap());
+    let len = |name| fs::metadata(dir.path().join(name)).unwrap().len();
+    for side in Side::BOTH {
+        assert_eq!((len(side.database()), len(side.seeds())), (16 << 20, 512 << 10));
+    }
 }
 
 /// Makes of a profile what an earlier version had: one database with a write-ahead log, and one file of seeds.
@@ -168,9 +257,34 @@ fn a_profile_of_an_earlier_version_gets_its_second_side_when_it_is_opened() {
         let names: Vec<_> = files(dir).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names.len(), 8, "{names:?}");
     };
-    // Cut short once the seeds had their name, and not the database.
+    // Cut short while the new files were made.
     let cut = Store::killed(dir.path());
-    fs::rename(cut.path().join(older::SEEDS), cut.path().join(own(dir.path()).seeds())).unwrap();
+    for name in ["store.1.new", "store.2.new", "keys.1"] {
+        fs::write(cut.path().join(name), "half").unwrap();
+    }
+    check(cut.path());
+    // Cut short when they had their names, and what was there before was not removed.
+    let cut = Store::killed(dir.path());
+    check(cut.path());
+    let mut store = Store::open(cut.path(), &pass("right")).unwrap();
+    put(&mut store, b"since then");
+    drop(store);
+    for name in [older::DATABASE, older::SEEDS] {
+        fs::copy(dir.path().join(name), cut.path().join(name)).unwrap();
+    }
+    check(cut.path());
+    assert_eq!(get(&mut Store::open(cut.path(), &pass("right")).unwrap()), Some(b"since then".to_vec()));
+    // Half of a step of a large one, and it is gone on with.
+    let cut = Store::killed(dir.path());
+    check(cut.path());
+    let other = cut.path().join(own(dir.path()).other().database());
+    let longer = fs::read(&other).unwrap().repeat(20);
+    fs::write(cut.path().join(own(dir.path()).database()), {
+        let mut bytes = fs::read(database(cut.path())).unwrap();
+        bytes.extend_from_slice(&longer);
+        bytes
+    })
+    .unwrap();
     check(cut.path());
     // And a panic knows the older files.
     let doomed = Store::killed(dir.path());
