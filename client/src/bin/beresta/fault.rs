@@ -49,6 +49,11 @@ impl From<Error> for Fault {
 }
 
 impl Fault {
+    /// Whether files of the profile could not be read or written: also what who has it open meets when it is destroyed.
+    pub(crate) const fn is_of_the_files(&self) -> bool {
+        matches!(self, Self::Api(Error::Denied | Error::Store | Error::StoreDamaged | Error::Closed))
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_)

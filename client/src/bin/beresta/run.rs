@@ -14,6 +14,7 @@ mod talk;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use beresta_client::api::{
     self, Client, ContactInfo, KeyFile, LockCauses, LockReason, LockWord, Network, Passphrase,
@@ -27,6 +28,9 @@ use super::locale::{Language, default_dir};
 use super::passphrase::Source;
 use super::print::{Printer, put, tell};
 use super::text::Text;
+
+/// How long a word to lock may come after the profile was destroyed under a command.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// How a command ended well.
 pub(crate) enum Done {
@@ -121,7 +125,14 @@ pub(crate) fn run(typed: Vec<OsString>) -> ExitCode {
         let done = runtime.block_on(async {
             let mut word = LockWord::listen(shell.causes.clone());
             let done = tokio::select! {
-                done = command(&mut shell, &found) => done,
+                done = command(&mut shell, &found) => match done {
+                    // The profile may have been destroyed under it: then whoever did so is about to say it.
+                    Err(fault) if fault.is_of_the_files() => {
+                        let word = tokio::time::timeout(ON_ITS_WAY, word.spoken()).await;
+                        Err(word.map_or(fault, Fault::Locked))
+                    }
+                    done => done,
+                },
                 reason = word.spoken() => Err(Fault::Locked(reason)),
             };
             let locked = matches!(done, Err(Fault::Locked(_)));

@@ -20,6 +20,8 @@ use super::{Done, Shell, contact_of};
 const RECENT: u32 = 20;
 /// How long the end waits for what was typed last to leave.
 const LAST: Duration = Duration::from_secs(5);
+/// How long a panic that was typed may take to destroy, before this program hears of it.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 /// How long the end of a panic may wait for a terminal.
 const PANIC: Duration = Duration::from_secs(3);
 
@@ -28,24 +30,15 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     let contact = contact_of(&client, found).await?;
     // Before anything is shown: a terminal that was stopped holds that up, and must not hold up a panic.
     let dir = shell.dir()?;
-    let typed = lines(move |line| Typed::of(line, &dir));
-    let name = harmless_line(&contact.name);
-    let timer = shell.print.timer(contact.timer_secs);
-    shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
-    if contact.seized {
-        shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
-    }
-    shell.print.talk("chat-timer", [("timer", timer.into())]);
-    shell.print.volatile(&contact);
-    let recent = client.history(&contact.id, None, RECENT).await?;
-    show(shell, &client, &recent, |_| contact.name.to_string()).await?;
-    let (idle, after) = (Idle::default(), client.idle_lock().await?);
-    tell_idle(shell, after);
-    let talked = tokio::select! {
-        talked = talk(shell, &client, contact, typed, &idle) => talked,
-        trouble = tell_trouble(shell, &client) => trouble,
-        () = idle.over(after) => return Err(Fault::Locked(LockReason::Idle)),
-        _ = tokio::signal::ctrl_c() => Ok(()),
+    let mut typed = lines(move |line| Typed::of(line, &dir));
+    let talked = match converse(shell, &client, contact, &mut typed).await {
+        Err(Fault::Locked(reason)) => return Err(Fault::Locked(reason)),
+        // It may have failed because a panic that was typed has destroyed the profile under it.
+        Err(fault) if !matches!(fault, Fault::Panic(_)) => {
+            let panic = tokio::time::timeout(ON_ITS_WAY, next_panic(&mut typed)).await;
+            Err(panic.ok().flatten().map_or(fault, Fault::Panic))
+        }
+        talked => talked,
     };
     if let Err(Fault::Panic(begun)) = talked {
         let mut closing = client.begin_close(&shell.dir()?).await;
@@ -70,6 +63,33 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     }
     shell.print.warn("kept-not-sent", []);
     Ok(Done::Partly)
+}
+
+/// Shows what was said last, and talks until the person has enough.
+async fn converse(
+    shell: &Shell,
+    client: &Client,
+    contact: ContactInfo,
+    typed: &mut Receiver<Typed>,
+) -> Result<(), Fault> {
+    let name = harmless_line(&contact.name);
+    let timer = shell.print.timer(contact.timer_secs);
+    shell.print.talk("chat-opened", [("name", name.into()), ("trust", shell.print.trust(&contact).into())]);
+    if contact.seized {
+        shell.print.warn("seized-history", [("name", harmless_line(&contact.name).into())]);
+    }
+    shell.print.talk("chat-timer", [("timer", timer.into())]);
+    shell.print.volatile(&contact);
+    let recent = client.history(&contact.id, None, RECENT).await?;
+    show(shell, client, &recent, |_| contact.name.to_string()).await?;
+    let (idle, after) = (Idle::default(), client.idle_lock().await?);
+    tell_idle(shell, after);
+    tokio::select! {
+        talked = talk(shell, client, contact, typed, &idle) => talked,
+        trouble = tell_trouble(shell, client) => trouble,
+        () = idle.over(after) => Err(Fault::Locked(LockReason::Idle)),
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
 }
 
 /// Says that the profile will lock, if it will.
@@ -99,11 +119,20 @@ impl Typed {
     }
 }
 
+/// Waits for a panic that is typed.
+async fn next_panic(typed: &mut Receiver<Typed>) -> Option<Result<Panic, Error>> {
+    loop {
+        if let Typed::Panic(begun) = typed.recv().await? {
+            return Some(begun);
+        }
+    }
+}
+
 async fn talk(
     shell: &Shell,
     client: &Client,
     mut contact: ContactInfo,
-    mut typed: Receiver<Typed>,
+    typed: &mut Receiver<Typed>,
     idle: &Idle,
 ) -> Result<(), Fault> {
     let marks = Marks::ask();
