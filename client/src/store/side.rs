@@ -124,7 +124,10 @@ impl Sides {
     /// Of the profile in `dir`, whose database `own` is complete: both sides are made alike, whatever an interruption left.
     pub(super) fn open(dir: &Path, own: Side) -> Result<Self, StoreError> {
         // A journal that was played back is emptied in its place: one that was made anew would be younger than the other.
-        shorten(&dir.join(own.journal()), 0)?;
+        match shorten(&dir.join(own.journal()), 0) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            Ok(()) | Err(_) => {} // one that somebody removed is made below
+        }
         match level(dir) {
             // Who can't make both alike is let in all the same, and may delete something.
             Ok(()) | Err(StoreError::Full) => {}
