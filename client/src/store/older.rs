@@ -23,8 +23,7 @@ pub(super) fn files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Makes of the database that is there, if one is, a profile with two sides: files of both are made anew, and what was there is
-/// copied to its side, overwritten and removed. Interrupted before they have their names, it is begun again; after that,
-/// ended.
+/// copied to its side. Interrupted before they have their names, it is begun again.
 pub(super) fn convert(dir: &Path, master: &MasterKey) -> Result<(), StoreError> {
     let there = |name: &str| Some(dir.join(name)).filter(|path| path.exists());
     let converted = Side::BOTH.iter().any(|side| there(side.database()).is_some());
@@ -43,5 +42,10 @@ pub(super) fn convert(dir: &Path, master: &MasterKey) -> Result<(), StoreError> 
         side::graft(&from, &dir.join(side.unfinished()))?;
         open::finish(dir)?;
     }
+    Ok(())
+}
+
+/// Overwrites and removes what was there before, once the side that it was copied to has opened.
+pub(super) fn forget(dir: &Path) -> Result<(), StoreError> {
     files(dir).iter().try_for_each(|path| side::shred(path))
 }

@@ -85,7 +85,9 @@ pub(super) fn fill_side<R: CryptoRng + ?Sized, E: From<StoreError>>(
 pub(super) fn open(dir: &Path, passphrase: &Passphrase) -> Result<Opened, StoreError> {
     let (vault, master) = Vault::open(dir, passphrase)?;
     older::convert(dir, &master)?;
-    start(dir, vault, &master)
+    let opened = start(dir, vault, &master)?;
+    older::forget(dir)?;
+    Ok(opened)
 }
 
 /// Opens what the header has the key of.

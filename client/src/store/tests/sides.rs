@@ -277,6 +277,16 @@ fn a_profile_of_an_earlier_version_gets_its_second_side_when_it_is_opened() {
     }
     check(cut.path());
     assert_eq!(get(&mut Store::open(cut.path(), &pass("right")).unwrap()), Some(b"since then".to_vec()));
+    // A side that is none costs the profile nothing.
+    let cut = Store::killed(dir.path());
+    for side in Side::BOTH {
+        fs::write(cut.path().join(side.database()), vec![7; 8192]).unwrap();
+    }
+    assert_eq!(Store::open(cut.path(), &pass("right")).unwrap_err(), StoreError::Damaged);
+    for side in Side::BOTH {
+        fs::remove_file(cut.path().join(side.database())).unwrap();
+    }
+    check(cut.path());
     // Half of a step of a large one, and it is gone on with.
     let cut = Store::killed(dir.path());
     check(cut.path());
