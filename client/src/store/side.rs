@@ -134,7 +134,7 @@ impl Sides {
             Err(error) => return Err(error),
         }
         let names = Side::BOTH.into_iter().flat_map(Side::files);
-        let all = names.map(|name| Ok(OpenOptions::new().write(true).open(dir.join(name))?));
+        let all = names.map(|name| Ok(write_to(&dir.join(name))?));
         let sides = Self { dir: dir.to_owned(), own, all: all.collect::<Result<_, StoreError>>()? };
         sides.touch();
         Ok(sides)
@@ -241,6 +241,17 @@ pub(super) fn make(path: &Path, overwritten: bool) -> Result<bool, StoreError> {
     }
 }
 
+/// Opens a file of ours to be written. Nobody who laid a link in its place has another file written.
+fn write_to(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        rustix::fs::OFlags::NOFOLLOW.bits().cast_signed(),
+    );
+    options.write(true).open(path)
+}
+
 /// Lengthens one file of each side to the same number of steps: as many as `at_least` bytes and the longer one take. If
 /// one of them can't be, neither is.
 pub(super) fn lengthen_both(
@@ -282,7 +293,7 @@ fn has_hole(path: &Path) -> Result<bool, StoreError> {
 
 /// Lengthens a file by random bytes, durably, or leaves it as it was.
 pub(super) fn lengthen(path: &Path, target: u64) -> Result<(), StoreError> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut file = write_to(path)?;
     let before = file.metadata()?.len();
     if before >= target {
         return Ok(());
@@ -294,7 +305,7 @@ pub(super) fn lengthen(path: &Path, target: u64) -> Result<(), StoreError> {
 }
 
 fn shorten(path: &Path, length: u64) -> std::io::Result<()> {
-    OpenOptions::new().write(true).open(path)?.set_len(length)
+    write_to(path)?.set_len(length)
 }
 
 /// Writes so many random bytes where the file stands, durably.
@@ -323,7 +334,7 @@ pub(super) fn transplant(dir: &Path, side: Side, to: &str) -> Result<(), StoreEr
 
 /// Copies a file over the first bytes of another one, durably.
 pub(super) fn graft(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let (mut from, mut to) = (File::open(from)?, OpenOptions::new().write(true).open(to)?);
+    let (mut from, mut to) = (File::open(from)?, write_to(to)?);
     std::io::copy(&mut from, &mut to)?;
     Ok(to.sync_all()?)
 }
@@ -336,6 +347,9 @@ pub(super) fn discard(dir: &Path, side: Side) -> Result<(), StoreError> {
 
 /// Overwrites and removes a file, if it is there.
 pub(super) fn shred(path: &Path) -> Result<(), StoreError> {
+    if path.is_symlink() {
+        return Ok(std::fs::remove_file(path)?); // what it leads to is not ours
+    }
     match empty(path) {
         Ok(()) => Ok(std::fs::remove_file(path)?),
         Err(StoreError::NotFound) => Ok(()),
@@ -345,7 +359,7 @@ pub(super) fn shred(path: &Path) -> Result<(), StoreError> {
 
 /// Overwrites what is in a file, durably, and empties it.
 fn empty(path: &Path) -> Result<(), StoreError> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
+    let mut file = write_to(path)?;
     let length = file.metadata()?.len();
     if length > 0 {
         fill(&mut file, length, &mut Rng::system())?;
@@ -359,7 +373,7 @@ fn empty(path: &Path) -> Result<(), StoreError> {
 pub(super) fn overwrite(dir: &Path, side: Side) -> Result<(), StoreError> {
     empty(&dir.join(side.journal()))?;
     for name in [side.database(), side.seeds()] {
-        let mut file = OpenOptions::new().write(true).open(dir.join(name))?;
+        let mut file = write_to(&dir.join(name))?;
         let length = file.metadata()?.len();
         fill(&mut file, length, &mut Rng::system())?;
     }

@@ -217,6 +217,28 @@ fn a_profile_at_the_usual_price_begins_with_room_for_years_of_texts() {
     }
 }
 
+#[test]
+#[cfg(unix)]
+fn a_link_in_the_place_of_a_file_has_no_other_file_written() {
+    let dir = tempfile::tempdir().unwrap();
+    make(dir.path()).close().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let letter = elsewhere.path().join("letter");
+    fs::write(&letter, "not ours").unwrap();
+    let side = own(dir.path()).other();
+    for name in [side.workshop(), "store.db", "body.keys", side.database(), side.journal()] {
+        let path = dir.path().join(name);
+        let before = fs::read(&path);
+        let _ = fs::remove_file(&path);
+        std::os::unix::fs::symlink(&letter, &path).unwrap();
+        let _ = Store::open(dir.path(), &pass("right"));
+        assert_eq!(fs::read(&letter).unwrap(), b"not ours", "{name}");
+        let _ = fs::remove_file(&path);
+        before.into_iter().for_each(|bytes| fs::write(&path, bytes).unwrap());
+    }
+    Store::open(dir.path(), &pass("right")).unwrap();
+}
+
 /// Makes of a profile what an earlier version had: one database with a write-ahead log, and one file of seeds.
 fn make_older(dir: &Path) {
     let side = own(dir);
