@@ -9,6 +9,9 @@ use beresta_tests::process::{Person, output};
 
 use super::{BORIS, World};
 
+/// Where the system's bus listens.
+const BUS: [&str; 2] = ["/run/dbus/system_bus_socket", "/var/run/dbus/system_bus_socket"];
+
 /// Runs a command under strace: every call that makes, writes, renames or removes by name, or connects, in full.
 fn traced(person: &Person, args: &[&str], input: &str, trace: &Path) -> Option<Vec<String>> {
     let command = person.command(args);
@@ -32,8 +35,10 @@ fn outside<'c>(calls: &'c [String], profile: &str) -> Vec<&'c str> {
         let paths: Vec<&str> = call.split('"').skip(1).step_by(2).collect();
         let inside = !paths.is_empty() && paths.iter().all(|path| path.starts_with(profile));
         let device = paths.iter().all(|path| ["/dev/null", "/dev/tty"].contains(path)) && !paths.is_empty();
-        let network = call.contains("connect(") && (call.contains("AF_INET"));
-        reads || inside || device || network || call.contains("resumed>") || call.contains("= -1 E")
+        let network = call.contains("connect(") && call.contains("AF_INET");
+        // logind is asked whether the desktop is locked.
+        let bus = call.contains("connect(") && BUS.iter().any(|at| paths == [*at]);
+        reads || inside || device || network || bus || call.contains("resumed>") || call.contains("= -1 E")
     };
     calls.iter().map(String::as_str).filter(|call| !harmless(call)).collect()
 }
