@@ -1,7 +1,7 @@
 //! `keys.1` and `keys.2`, one for each [side]: one key for each text, in a file of its own, so that a text ends when 32 bytes do.
 //!
 //! What SQLite deletes or overwrites stays readable below it: file systems and flash keep old blocks of database and
-//! WAL, thousands of copies in an image of the disk. So a text enters the database only sealed under a key that it shares
+//! journal, thousands of copies in an image of the disk. So a text enters the database only sealed under a key that it shares
 //! with nothing, and the key is in this file alone, which is never copied, renamed or shortened. When the text ends, its
 //! key is overwritten where it lies.
 //!

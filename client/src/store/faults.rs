@@ -54,7 +54,7 @@ mod false_world {
     impl Store {
         /// A store that lives in memory and is gone with the value.
         ///
-        /// The library, the migrations and the settings are the real ones, except that SQLite has no WAL in memory, that
+        /// The library, the migrations and the settings are the real ones, except that SQLite has no journal of that kind in memory, that
         /// SQLCipher encrypts files only, and that nothing is locked in memory.
         ///
         /// # Errors

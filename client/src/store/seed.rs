@@ -1,4 +1,4 @@
-//! Which seeds of `body.keys` are in use, and texts sealed and opened by them.
+//! Which seeds of a side are in use, and texts sealed and opened by them.
 //!
 //! A seed is in use by the row that names it, ended once that row is gone or emptied, and free when it was overwritten since.
 //! Which are free is in memory alone, so that giving one to a text writes nothing.

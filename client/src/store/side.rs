@@ -196,7 +196,7 @@ const PAGE: u64 = 4096;
 const READ_AHEAD: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Makes both sides alike: what is missing is made, and what is shorter gets as long as the other, of random bytes.
-pub(super) fn level(dir: &Path) -> Result<(), StoreError> {
+fn level(dir: &Path) -> Result<(), StoreError> {
     let mut made = false;
     for side in Side::BOTH {
         // Every opening makes and removes what a decoy would be built in: so the times of the folder, and what is left of
@@ -292,7 +292,7 @@ fn has_hole(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// Lengthens a file by random bytes, durably, or leaves it as it was.
-pub(super) fn lengthen(path: &Path, target: u64) -> Result<(), StoreError> {
+fn lengthen(path: &Path, target: u64) -> Result<(), StoreError> {
     let mut file = write_to(path)?;
     let before = file.metadata()?.len();
     if before >= target {
@@ -309,11 +309,7 @@ fn shorten(path: &Path, length: u64) -> std::io::Result<()> {
 }
 
 /// Writes so many random bytes where the file stands, durably.
-pub(super) fn fill<R: CryptoRng + ?Sized>(
-    file: &mut File,
-    mut left: u64,
-    rng: &mut R,
-) -> Result<(), StoreError> {
+fn fill<R: CryptoRng + ?Sized>(file: &mut File, mut left: u64, rng: &mut R) -> Result<(), StoreError> {
     let mut noise = vec![0; PIECE];
     while left > 0 {
         rng.fill_bytes(&mut noise);

@@ -132,7 +132,7 @@ impl<'c> Tx<'c> {
         Ok(self.conn().prepare_cached(sql)?.execute(params)?)
     }
 
-    /// Runs one statement that deletes, or empties, something said or secret. Older copies of it stay in the WAL: the
+    /// Runs one statement that deletes, or empties, something said or secret. Its key stays in the file of seeds: the
     /// store owes a [scrub](super::Store::scrub) from then on. Whatever a person or a rule wants gone goes through here.
     ///
     /// What a step of a ratchet overwrites does not: the text that its keys open is in the store itself, and the scrub

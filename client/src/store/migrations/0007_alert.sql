@@ -2,7 +2,7 @@
 CREATE TABLE alert (
     one   INTEGER PRIMARY KEY CHECK (one = 1),
     body  BLOB NOT NULL,    -- sealed under the key of its seed (body.rs)
-    seed  INTEGER NOT NULL  -- a place in body.keys, no other row's
+    seed  INTEGER NOT NULL  -- a place in the file of seeds, no other row's
 ) STRICT;
 -- However the text goes, its key goes.
 CREATE TRIGGER alert_deleted AFTER DELETE ON alert BEGIN
