@@ -6,11 +6,13 @@
 //! One `writer` thread carries out all that changes something, many operations to a commit; `reader` threads look
 //! things up beside it, so that a reader never waits for a disk. `schema` says what the file looks like.
 
+mod append;
 mod blobs;
 mod cache;
 mod credits;
 mod day;
 mod expiry;
+mod gather;
 mod graves;
 mod lost;
 mod passing;

@@ -231,3 +231,43 @@ fn who_acknowledges_late_is_not_taken_for_quick() {
     let told = submit(&rig, append_op(&rig, 1, 4));
     assert!(matches!(told.recv().unwrap(), Answer::Appended { .. }));
 }
+
+#[test]
+fn a_message_does_not_overtake_the_one_before_it_that_came_behind_a_change() {
+    let (rig, _) = scene();
+    let idle = rig.make(2);
+    // One batch: a change, behind which the first message waits, and an acknowledgement, behind which the second could be
+    // admitted by itself.
+    let (go, wait) = channel::<()>();
+    rig.submit(Op::Renew { queues: vec![], now: NOW }, Box::new(move |_| assert!(wait.recv().is_err())));
+    let change = submit(&rig, rig.make_op(3));
+    let first = submit(&rig, append_op(&rig, 1, 2));
+    let other = submit(&rig, Op::Acknowledge { queue: idle, upto: 1, now: NOW });
+    let second = submit(&rig, append_op(&rig, 1, 3));
+    drop(go);
+    assert!(matches!(last(&change), Answer::Made(_)));
+    assert!(matches!(last(&other), Answer::Acknowledged { deleted: 0, .. }));
+    assert_eq!((sequence(last(&first)), sequence(last(&second))), (2, 3));
+}
+
+#[test]
+fn an_acknowledgement_among_many_that_do_not_come_is_answered() {
+    let (rig, queue) = scene();
+    let waiting: Vec<_> = (2..=50).map(|message| admit(&rig, message)).collect();
+    assert_eq!(rig.acknowledge(queue, 2), Answer::Acknowledged { deleted: 1, drained: false });
+    assert!(waiting.iter().map(|(_, told)| sequence(last(told))).eq(2..=50));
+    assert_eq!(rig.fetch(queue, 0, NOW).len(), 48, "the others are stored");
+}
+
+#[test]
+fn a_queue_whose_reader_keeps_up_does_not_run_out_of_places() {
+    let (mut rig, queue) = scene();
+    for message in 2..=140 {
+        let (place, told) = admit(&rig, message);
+        assert_eq!(place, message);
+        assert!(matches!(rig.acknowledge(queue, place), Answer::Acknowledged { deleted: 1, .. }));
+        assert_eq!(sequence(last(&told)), place);
+    }
+    rig.restart();
+    assert_eq!(sequence(rig.append(1, 141)), 141, "what was set aside and not given is given back");
+}

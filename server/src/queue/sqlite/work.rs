@@ -4,25 +4,22 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
-use beresta_proto::time::{Timestamp, TtlClass};
-use rusqlite::{OptionalExtension as _, Statement, params};
+use beresta_proto::time::Timestamp;
+use rusqlite::{Statement, params};
 
-use super::cache::{Cache, Place, Queue};
+use super::append::Admitted;
+use super::cache::{Cache, Queue};
 use super::day::DayKeys;
 use super::graves::Graves;
-use super::passing::{GRACE, hurry, write};
+use super::passing::GRACE;
 use super::room::{Guard, checkpoint};
 use super::schema::{PAGE, int, most_pages};
 use super::statements::Statements;
 use crate::clock;
 use crate::queue::guard::Grows;
-use crate::queue::rules::{self, Append, Cap, Cost};
-use crate::queue::{Answer, CreditName, Health, MessageName, Op, QueueRef, ReadName, SendName};
-
-/// Places of a queue that are set aside at once: a row is written for one message of so many.
-const STRIDE: u64 = 64;
+use crate::queue::rules::{self, Cap, Cost};
+use crate::queue::{Answer, CreditName, Health, Op, QueueRef, ReadName, SendName};
 
 /// What will be answered, once it is durable.
 pub(super) enum Decided {
@@ -31,7 +28,7 @@ pub(super) enum Decided {
     /// [`Answer::Appended`], with the operation's envelope.
     Appended { queue: QueueRef, sequence: u64 },
     /// The same, but nothing is written yet: its reader may be quick.
-    Admitted { queue: QueueRef, sequence: u64, after: u64 },
+    Admitted(Admitted),
 }
 
 /// The writer's statements and what it remembers.
@@ -49,7 +46,7 @@ pub(super) struct Work<'c> {
     /// that fetches what is behind it acknowledges what is before it.
     pub(super) hurried: HashMap<QueueRef, u64>,
     /// Queues that set places aside in this transaction.
-    risen: Vec<QueueRef>,
+    pub(super) risen: Vec<QueueRef>,
     /// Bytes that count against the cap.
     pub(super) used: u64,
     /// The day of the last sweep.
@@ -220,90 +217,6 @@ impl<'c> Work<'c> {
         Ok(Answer::Done)
     }
 
-    fn append(
-        &mut self,
-        send: &SendName,
-        shown: &CapabilityHash,
-        name: MessageName,
-        ttl: TtlClass,
-        envelope: &Envelope,
-        now: Timestamp,
-    ) -> rusqlite::Result<Decided> {
-        // Rule Q3: this one look into the file is all that is done for whoever has no right to send.
-        let found = self.statements.queue_by_send.query_row([&send.0], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (queue, kept) = found.optional()?.map(|(id, kept)| (QueueRef(id), CapabilityHash(kept))).unzip();
-        if !rules::may_send(kept.as_ref(), shown) {
-            return Ok(Decided::Answer(Answer::Gone));
-        }
-        let weight = self.weight(Grows::Message(envelope.bucket()));
-        let Some(queue) = queue else { return Ok(Decided::Answer(Answer::Gone)) };
-        let Some(held) = self.cache.queue(queue, &mut self.statements)? else {
-            return Ok(Decided::Answer(Answer::Gone));
-        };
-
-        let name = i64::from_be_bytes(name.0);
-        let waiting = held.places.iter().find(|place| place.name == name);
-        let tombstone = match waiting {
-            Some(_) => None,
-            None => self.graves.find(queue, name, &mut self.statements)?,
-        };
-        let known = waiting.is_some() || tombstone.is_some_and(|ends| !ends.is_over(now));
-        let bucket = envelope.bucket();
-        match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
-            Append::Repeated => {
-                // What is said now of the repeat must be true of the first (rule Q10).
-                if let Some(first) = waiting.filter(|place| !place.stored) {
-                    hurry(&mut self.hurried, queue, first.sequence);
-                }
-                Ok(Decided::Answer(Answer::Repeated))
-            }
-            Append::Full => Ok(Decided::Answer(Answer::Full)),
-            Append::QueueFull => {
-                // Written once, so that knocking at a full queue costs no disk.
-                if !held.fill.was_full {
-                    held.fill.was_full = true;
-                    set_counter(queue, held, &mut self.statements)?;
-                }
-                Ok(Decided::Answer(Answer::QueueFull))
-            }
-            Append::Store { cost } => {
-                if let Some(ends) = tombstone {
-                    self.graves.unbury(ends, queue, name, &mut self.statements)?;
-                    self.used = self.used.saturating_sub(Cost::TOMBSTONE);
-                }
-                let sequence = held.last.saturating_add(1);
-                if sequence > held.reserved {
-                    held.reserved = sequence.saturating_add(STRIDE);
-                    set_counter(queue, held, &mut self.statements)?;
-                    self.risen.push(queue);
-                }
-                // A place that is told before it is stored must not be given again after a crash (rule Q14).
-                let passes = self.room > 0 && sequence <= held.durably && self.quick.contains(&queue);
-                if passes {
-                    self.room = self.room.saturating_sub(1);
-                } else {
-                    let ends = rules::message_ends(ttl, now);
-                    write(ends, queue, sequence, name, envelope, &mut self.keys, &mut self.statements)?;
-                    if held.places.iter().any(|place| !place.stored) {
-                        hurry(&mut self.hurried, queue, sequence);
-                    }
-                }
-                let after = held.places.back().map_or(0, |place| place.sequence);
-                held.last = sequence;
-                held.fill.add(bucket.size());
-                held.places.push_back(Place { sequence, name, bucket, stored: !passes });
-                held.appended = Some(clock::monotonic());
-                self.used = self.used.saturating_add(cost);
-                self.cache.grew();
-                Ok(if passes {
-                    Decided::Admitted { queue, sequence, after }
-                } else {
-                    Decided::Appended { queue, sequence }
-                })
-            }
-        }
-    }
-
     fn acknowledge(&mut self, queue: QueueRef, upto: u64, now: Timestamp) -> rusqlite::Result<Answer> {
         let statements = &mut self.statements;
         let Some(held) = self.cache.queue(queue, statements)? else { return Ok(Answer::Gone) };
@@ -327,6 +240,7 @@ impl<'c> Work<'c> {
         if quick {
             self.mark_quick(queue);
         }
+        self.set_aside_early(queue)?;
         Ok(Answer::Acknowledged { deleted: going, drained })
     }
 }

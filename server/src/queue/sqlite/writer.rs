@@ -8,11 +8,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::append::Admitted;
 use super::day::DayKeys;
 use super::passing::GRACE;
 use super::reserve::Reserve;
@@ -24,12 +25,8 @@ use crate::clock;
 use crate::queue::rules::{Cap, Cost};
 use crate::queue::{Answer, Health, Op, QueueRef};
 
-/// Operations in one commit at the most.
-const BATCH: usize = 1_024;
 /// Messages that may wait in memory: 16 MiB of the largest.
-const MOST_WAITING: usize = 1_024;
-/// So long nothing must come before the log is emptied for rest.
-const REST: Duration = Duration::from_millis(500);
+pub(super) const MOST_WAITING: usize = 1_024;
 
 /// Pages of a file that is small: 32 MiB, which is a fraction of a second's work.
 const SMALL: i64 = 1_024;
@@ -98,60 +95,27 @@ impl From<rusqlite::Error> for Failure {
 }
 
 /// A message that was admitted and is not written: its reader may acknowledge it before it need be.
-struct Passing {
-    job: Job,
-    queue: QueueRef,
-    sequence: u64,
-    since: Instant,
+pub(super) struct Passing {
+    pub(super) job: Job,
+    pub(super) queue: QueueRef,
+    pub(super) sequence: u64,
+    pub(super) since: Instant,
 }
 
-struct Writer<'c> {
-    conn: &'c Connection,
-    work: Work<'c>,
-    reserve: Reserve,
+pub(super) struct Writer<'c> {
+    pub(super) conn: &'c Connection,
+    pub(super) work: Work<'c>,
+    pub(super) reserve: Reserve,
     /// In the order in which they were admitted.
-    waiting: VecDeque<Passing>,
+    pub(super) waiting: VecDeque<Passing>,
     /// Nothing more comes: nothing may wait.
-    closing: bool,
-    log_holds_something: bool,
+    pub(super) closing: bool,
+    pub(super) log_holds_something: bool,
     /// The day on which the rows were last laid anew.
     laid: Option<i64>,
 }
 
 impl Writer<'_> {
-    /// Waits for operations: all that are there, up to a batch; none if what waits must be written first. None when no more
-    /// can come and nothing waits.
-    fn gather(&mut self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
-        let first = if let Some(oldest) = self.waiting.front() {
-            match jobs.recv_timeout(GRACE.saturating_sub(oldest.since.elapsed())) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.closing = true;
-                    return Some(Vec::new());
-                }
-            }
-        } else if self.log_holds_something {
-            match jobs.recv_timeout(REST) {
-                Err(RecvTimeoutError::Timeout) => {
-                    self.empty_log();
-                    jobs.recv().ok()?
-                }
-                other => other.ok()?,
-            }
-        } else {
-            jobs.recv().ok()?
-        };
-        let mut batch = vec![first];
-        while batch.len() < BATCH {
-            match jobs.try_recv() {
-                Ok(job) => batch.push(job),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
-        }
-        Some(batch)
-    }
-
     /// Carries a batch out and tells everybody.
     fn carry_out(&mut self, mut batch: Vec<Job>) {
         loop {
@@ -199,10 +163,11 @@ impl Writer<'_> {
     /// Tells what became of an operation that was committed. What was admitted and is not written goes on waiting.
     fn tell(&mut self, job: Job, decided: Decided) {
         match decided {
-            Decided::Admitted { queue, sequence, after: _ } if self.work.waits(queue, sequence) => {
+            Decided::Admitted(Admitted { queue, sequence, after: _ }) if self.work.waits(queue, sequence) => {
                 self.waiting.push_back(Passing { job, queue, sequence, since: clock::monotonic() });
             }
-            Decided::Admitted { queue, sequence, after: _ } | Decided::Appended { queue, sequence } => {
+            Decided::Admitted(Admitted { queue, sequence, after: _ })
+            | Decided::Appended { queue, sequence } => {
                 tell(job.done, appended(job.op, queue, sequence));
             }
             Decided::Answer(answer) => tell(job.done, answer),
@@ -259,7 +224,9 @@ impl Writer<'_> {
 
     /// One transaction. `only_frees`: what might store something is refused with [`Answer::Full`].
     fn attempt(&mut self, batch: &mut [Job], only_frees: bool) -> Result<Vec<Decided>, Failure> {
-        self.work.begin()?;
+        if self.conn.is_autocommit() {
+            self.work.begin()?;
+        }
         self.work.room = MOST_WAITING.saturating_sub(self.waiting.len());
         let mut decided = Vec::with_capacity(batch.len());
         for (at, job) in batch.iter().enumerate() {
@@ -281,7 +248,7 @@ impl Writer<'_> {
         });
         let admitted =
             batch.iter().zip(&decided).enumerate().filter_map(|(at, (job, decided))| match decided {
-                Decided::Admitted { queue, sequence, after: _ } => {
+                Decided::Admitted(Admitted { queue, sequence, after: _ }) => {
                     Some((Culprit::One(at), &job.op, *queue, *sequence))
                 }
                 Decided::Answer(_) | Decided::Appended { .. } => None,
@@ -299,12 +266,10 @@ impl Writer<'_> {
         }
         // Nothing is lost by a reader that hears of it before the disk does: its sender was told nothing.
         for (job, decided) in batch.iter_mut().zip(&decided) {
-            if let Decided::Admitted { queue, sequence, after } = *decided
-                && let Op::Append { envelope, .. } = &job.op
-                && self.work.waits(queue, sequence)
+            if let Decided::Admitted(admitted) = *decided
+                && self.work.waits(admitted.queue, admitted.sequence)
             {
-                let envelope = envelope.clone();
-                tell_early(&mut job.done, Answer::Admitted { queue, sequence, after, envelope });
+                tell_admitted(job, admitted);
             }
         }
         self.work.commit(unwritten)?;
@@ -357,10 +322,17 @@ impl Writer<'_> {
     }
 
     /// Moves the log into the file and empties it: deleted ciphertext is not kept in it.
-    fn empty_log(&mut self) {
+    pub(super) fn empty_log(&mut self) {
         // If a reader holds it or the disk fails, the next rest or expiry tries again.
         self.log_holds_something = !checkpoint(&mut self.work.statements.truncate);
         self.reserve.restore();
+    }
+}
+
+pub(super) fn tell_admitted(job: &mut Job, Admitted { queue, sequence, after }: Admitted) {
+    if let Op::Append { envelope, .. } = &job.op {
+        let envelope = envelope.clone();
+        tell_early(&mut job.done, Answer::Admitted { queue, sequence, after, envelope });
     }
 }
 

@@ -1,0 +1,223 @@
+//! How a message comes in (rules Q3, Q5, Q10, Q14): inside the writer's transaction, or without one if nothing is to be
+//! written for it yet.
+
+use beresta_proto::envelope::{Bucket, Envelope};
+use beresta_proto::key::CapabilityHash;
+use beresta_proto::time::{Timestamp, TtlClass};
+use rusqlite::OptionalExtension as _;
+
+use super::cache::{Place, Queue};
+use super::passing::{hurry, write};
+use super::statements::Statements;
+use super::work::{Decided, Work, set_counter};
+use crate::clock;
+use crate::queue::guard::Grows;
+use crate::queue::rules::{self, Append, Cost, Hour};
+use crate::queue::{Answer, MessageName, Op, QueueRef, SendName};
+
+/// Places of a queue that are set aside at once: a row is written for one message of so many.
+const STRIDE: u64 = 64;
+
+/// A message that has its place.
+#[derive(Clone, Copy)]
+pub(super) struct Admitted {
+    pub(super) queue: QueueRef,
+    pub(super) sequence: u64,
+    /// The place of the one before it that waits, or 0.
+    pub(super) after: u64,
+}
+
+/// What stands in the way of a message.
+enum Found {
+    /// There is no such queue, or no right to send to it.
+    Gone,
+    /// It came before. The place of the first, if that is not stored.
+    Repeated { queue: QueueRef, unstored: Option<u64> },
+    /// The relay is full.
+    Full,
+    /// The queue is.
+    QueueFull(QueueRef),
+    /// Nothing.
+    Room(Room),
+}
+
+/// Where a message fits.
+struct Room {
+    queue: QueueRef,
+    /// When its id is forgotten, which is over, and still there.
+    tombstone: Option<Hour>,
+    /// Bytes that it counts against the cap.
+    cost: u64,
+}
+
+impl Work<'_> {
+    /// Admits a message without a transaction of its own: nothing is written for it, because its reader is quick and its
+    /// place is set aside. None where something must be written or is to be refused.
+    pub(super) fn admit(&mut self, op: &Op) -> rusqlite::Result<Option<Admitted>> {
+        let Op::Append { send, capability, message, ttl: _, envelope, now } = op else { return Ok(None) };
+        let Found::Room(Room { queue, tombstone: None, cost }) =
+            self.find(send, capability, *message, envelope.bucket(), *now)?
+        else {
+            return Ok(None);
+        };
+        if !self.passes(queue)? {
+            return Ok(None);
+        }
+        self.place(queue, i64::from_be_bytes(message.0), envelope.bucket(), cost, false)
+    }
+
+    /// What stands in the way of a message.
+    fn find(
+        &mut self,
+        send: &SendName,
+        shown: &CapabilityHash,
+        name: MessageName,
+        bucket: Bucket,
+        now: Timestamp,
+    ) -> rusqlite::Result<Found> {
+        // Rule Q3: this one look into the file is all that is done for whoever has no right to send.
+        let found = self.statements.queue_by_send.query_row([&send.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (queue, kept) = found.optional()?.map(|(id, kept)| (QueueRef(id), CapabilityHash(kept))).unzip();
+        if !rules::may_send(kept.as_ref(), shown) {
+            return Ok(Found::Gone);
+        }
+        let weight = self.weight(Grows::Message(bucket));
+        let Some(queue) = queue else { return Ok(Found::Gone) };
+        let Some(held) = self.cache.queue(queue, &mut self.statements)? else { return Ok(Found::Gone) };
+
+        let name = i64::from_be_bytes(name.0);
+        let waiting = held.places.iter().find(|place| place.name == name);
+        let tombstone = match waiting {
+            Some(_) => None,
+            None => self.graves.find(queue, name, &mut self.statements)?,
+        };
+        let known = waiting.is_some() || tombstone.is_some_and(|ends| !ends.is_over(now));
+        Ok(match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
+            // What is said now of the repeat must be true of the first (rule Q10).
+            Append::Repeated => Found::Repeated {
+                queue,
+                unstored: waiting.filter(|place| !place.stored).map(|place| place.sequence),
+            },
+            Append::Full => Found::Full,
+            Append::QueueFull => Found::QueueFull(queue),
+            Append::Store { cost } => Found::Room(Room { queue, tombstone, cost }),
+        })
+    }
+
+    /// Whether the next message of a queue need not be written at once: its reader is quick, and its place, which is told
+    /// before it is stored, will not be given again after a crash (rule Q14).
+    fn passes(&mut self, queue: QueueRef) -> rusqlite::Result<bool> {
+        let quick = self.room > 0 && self.quick.contains(&queue);
+        let held = self.cache.queue(queue, &mut self.statements)?;
+        Ok(quick && held.is_some_and(|held| held.last < held.durably))
+    }
+
+    /// Gives the next place of a queue to a message.
+    fn place(
+        &mut self,
+        queue: QueueRef,
+        name: i64,
+        bucket: Bucket,
+        cost: u64,
+        stored: bool,
+    ) -> rusqlite::Result<Option<Admitted>> {
+        let Some(held) = self.cache.queue(queue, &mut self.statements)? else { return Ok(None) };
+        let after = held.places.back().map_or(0, |place| place.sequence);
+        let sequence = held.last.saturating_add(1);
+        held.last = sequence;
+        held.fill.add(bucket.size());
+        held.places.push_back(Place { sequence, name, bucket, stored });
+        held.appended = Some(clock::monotonic());
+        self.used = self.used.saturating_add(cost);
+        self.cache.grew();
+        if !stored {
+            self.room = self.room.saturating_sub(1);
+        }
+        Ok(Some(Admitted { queue, sequence, after }))
+    }
+
+    /// Takes a message in, inside the transaction.
+    pub(super) fn append(
+        &mut self,
+        send: &SendName,
+        shown: &CapabilityHash,
+        name: MessageName,
+        ttl: TtlClass,
+        envelope: &Envelope,
+        now: Timestamp,
+    ) -> rusqlite::Result<Decided> {
+        let bucket = envelope.bucket();
+        let Room { queue, tombstone, cost } = match self.find(send, shown, name, bucket, now)? {
+            Found::Gone => return Ok(Decided::Answer(Answer::Gone)),
+            Found::Repeated { queue, unstored } => {
+                if let Some(first) = unstored {
+                    hurry(&mut self.hurried, queue, first);
+                }
+                return Ok(Decided::Answer(Answer::Repeated));
+            }
+            Found::Full => return Ok(Decided::Answer(Answer::Full)),
+            Found::QueueFull(queue) => {
+                self.mark_full(queue)?;
+                return Ok(Decided::Answer(Answer::QueueFull));
+            }
+            Found::Room(room) => room,
+        };
+        let name = i64::from_be_bytes(name.0);
+        if let Some(ends) = tombstone {
+            self.graves.unbury(ends, queue, name, &mut self.statements)?;
+            self.used = self.used.saturating_sub(Cost::TOMBSTONE);
+        }
+        let passes = self.passes(queue)?;
+        let gone = || Decided::Answer(Answer::Gone);
+        let Some(held) = self.cache.queue(queue, &mut self.statements)? else { return Ok(gone()) };
+        let sequence = held.last.saturating_add(1);
+        if sequence > held.reserved {
+            set_aside(queue, held, &mut self.statements, &mut self.risen)?;
+        }
+        if !passes {
+            let ends = rules::message_ends(ttl, now);
+            if held.places.iter().any(|place| !place.stored) {
+                hurry(&mut self.hurried, queue, sequence);
+            }
+            write(ends, queue, sequence, name, envelope, &mut self.keys, &mut self.statements)?;
+        }
+        let placed = self.place(queue, name, bucket, cost, !passes)?;
+        Ok(placed.map_or_else(gone, |admitted| {
+            if passes { Decided::Admitted(admitted) } else { Decided::Appended { queue, sequence } }
+        }))
+    }
+
+    /// Written once, so that knocking at a full queue costs no disk.
+    fn mark_full(&mut self, queue: QueueRef) -> rusqlite::Result<()> {
+        match self.cache.queue(queue, &mut self.statements)? {
+            Some(held) if !held.fill.was_full => {
+                held.fill.was_full = true;
+                set_counter(queue, held, &mut self.statements)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Sets places of a queue aside before they run out, in a transaction that writes anyhow: a message that finds none
+    /// can't be admitted without one.
+    pub(super) fn set_aside_early(&mut self, queue: QueueRef) -> rusqlite::Result<()> {
+        match self.cache.queue(queue, &mut self.statements)? {
+            Some(held) if held.durably > 0 && held.durably.saturating_sub(held.last) < STRIDE / 2 => {
+                set_aside(queue, held, &mut self.statements, &mut self.risen)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// Sets the next places of a queue aside.
+fn set_aside(
+    queue: QueueRef,
+    held: &mut Queue,
+    statements: &mut Statements<'_>,
+    risen: &mut Vec<QueueRef>,
+) -> rusqlite::Result<()> {
+    held.reserved = held.last.saturating_add(STRIDE);
+    risen.push(queue);
+    set_counter(queue, held, statements)
+}

@@ -1,0 +1,106 @@
+//! How the writer gathers what it carries out and commits together.
+//!
+//! A message that can be admitted is admitted and pushed at once; what must be written waits for the batch. Where many are
+//! on their way, the writer waits a moment for more of their acknowledgements: one commit for all of them is less work.
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::Duration;
+
+use super::Job;
+use super::append::Admitted;
+use super::passing::GRACE;
+use super::writer::{MOST_WAITING, Passing, Writer, tell_admitted};
+use crate::clock;
+use crate::queue::Op;
+
+/// Operations in one commit at the most.
+const BATCH: usize = 1_024;
+/// So many messages on their way make it worth while to wait for more of their acknowledgements.
+const CROWD: usize = 32;
+/// For how long at the most.
+const LINGER: Duration = Duration::from_millis(1);
+/// Between two looks meanwhile.
+const NAP: Duration = Duration::from_micros(250);
+/// So long nothing must come before the log is emptied for rest.
+const REST: Duration = Duration::from_millis(500);
+
+/// What is carried out and committed together.
+struct Batch {
+    jobs: Vec<Job>,
+    only_acknowledges: bool,
+}
+
+impl Writer<'_> {
+    /// Waits for operations: all that are there, up to a batch; none if what waits must be written first. None when no more
+    /// can come and nothing waits.
+    pub(super) fn gather(&mut self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
+        let first = if let Some(oldest) = self.waiting.front() {
+            match jobs.recv_timeout(GRACE.saturating_sub(oldest.since.elapsed())) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.closing = true;
+                    return Some(Vec::new());
+                }
+            }
+        } else if self.log_holds_something {
+            match jobs.recv_timeout(REST) {
+                Err(RecvTimeoutError::Timeout) => {
+                    self.empty_log();
+                    jobs.recv().ok()?
+                }
+                other => other.ok()?,
+            }
+        } else {
+            jobs.recv().ok()?
+        };
+        let mut batch = Batch { jobs: Vec::new(), only_acknowledges: true };
+        self.take(first, &mut batch);
+        let until = clock::monotonic().checked_add(LINGER);
+        loop {
+            while batch.jobs.len() < BATCH {
+                match jobs.try_recv() {
+                    Ok(job) => self.take(job, &mut batch),
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            if !self.may_linger(&batch) || until.is_none_or(|until| clock::monotonic() >= until) {
+                return Some(batch.jobs);
+            }
+            std::thread::sleep(NAP);
+        }
+    }
+
+    /// Whether more acknowledgements are to be expected in a moment than have come: then one commit for all of them is
+    /// less work, and what is admitted meanwhile does not wait for it.
+    fn may_linger(&self, batch: &Batch) -> bool {
+        batch.only_acknowledges
+            && (1..BATCH).contains(&batch.jobs.len())
+            && self.waiting.len() >= CROWD.max(batch.jobs.len())
+    }
+
+    /// Admits a message at once if it can be: it need not wait for a commit of others. All else joins the batch, and so
+    /// does a message behind anything but acknowledgements, whose order it might change.
+    fn take(&mut self, mut job: Job, batch: &mut Batch) {
+        let acknowledges = matches!(job.op, Op::Acknowledge { .. });
+        if batch.only_acknowledges && !acknowledges && self.reserve.is_held() {
+            self.work.room = MOST_WAITING.saturating_sub(self.waiting.len());
+            // A row that can't be read fails again in the batch, and there it is looked after.
+            if self.open()
+                && let Ok(Some(admitted)) = self.work.admit(&job.op)
+            {
+                tell_admitted(&mut job, admitted);
+                let Admitted { queue, sequence, after: _ } = admitted;
+                self.waiting.push_back(Passing { job, queue, sequence, since: clock::monotonic() });
+                return;
+            }
+        }
+        batch.only_acknowledges &= acknowledges;
+        batch.jobs.push(job);
+    }
+
+    /// Sees to it that a transaction is open. Whether one is.
+    fn open(&mut self) -> bool {
+        !self.conn.is_autocommit() || self.work.begin().is_ok()
+    }
+}
