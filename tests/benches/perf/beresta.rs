@@ -123,6 +123,15 @@ pub(crate) async fn pair(at: SocketAddr, relay: RelayId, recognised: bool, count
     Pair { sender, reader, frames, wire: Beresta { replies, queue: read_id, acknowledged: 0 } }
 }
 
+/// A link of whoever asks for the descriptor and nothing else.
+pub(crate) async fn visit(endpoint: &Endpoint, at: SocketAddr) -> Link {
+    let mut link = Link::open(endpoint, at).await;
+    let Reply::Descriptor { .. } = ask(&mut link, &Command::Descriptor).await else {
+        panic!("no descriptor")
+    };
+    link
+}
+
 /// A link that reads a fresh queue.
 pub(crate) async fn reader(endpoint: &Endpoint, at: SocketAddr) -> (Link, ReadId, Address) {
     let mut rng = SystemRandom::new().unwrap();

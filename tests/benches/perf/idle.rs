@@ -11,6 +11,9 @@ use crate::quic::{self, Link};
 use crate::table::Table;
 use crate::{bare, beresta};
 
+/// Links that are weighed.
+const WEIGHED: u32 = 5_000;
+/// Links that stay while something else is measured.
 pub(crate) const LINKS: u32 = 2_000;
 /// Links that are made at once, each from a socket that it shares with those of the other batches.
 const AT_ONCE: u32 = 50;
@@ -19,13 +22,14 @@ const REST: Duration = Duration::from_secs(3);
 
 /// Measures and prints it.
 pub(crate) async fn measure(dir: &Path) {
-    let ours = relay(dir, LINKS).await;
+    let ours = relay(dir, WEIGHED).await;
     let bare = Server::bare(None);
     let at = bare.at;
-    let theirs = each(&bare, LINKS, |from, number| async move { bare::idle(&from, at, number).await }).await;
+    let theirs =
+        each(&bare, WEIGHED, |from, number| async move { bare::idle(&from, at, number).await }).await;
     let mut table = Table::new(&["links", "relay", "bare quinn", "ratio"]);
     let kib = |kib: f64| format!("{kib:.1}");
-    table.row([LINKS.to_string(), kib(ours), kib(theirs), format!("{:.2}", ours / theirs)]);
+    table.row([WEIGHED.to_string(), kib(ours), kib(theirs), format!("{:.2}", ours / theirs)]);
     println!("Resident memory for each idle link, in KiB:\n\n{table}");
 }
 

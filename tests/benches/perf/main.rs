@@ -9,7 +9,7 @@
 //! `cargo bench -p beresta-tests`: the tables of `docs/perf.md`, measured on this machine and printed. It takes some
 //! minutes, sends to loopback only, and judges nothing: whether a figure is good, `docs/perf.md` says.
 //!
-//! `-- relayed`, `-- latency`, `-- idle`, `-- soak`, `-- siege`, `-- client` or `-- unlock` behind the command measures that part only; a number
+//! `-- relayed`, `-- latency`, `-- idle`, `-- handshakes`, `-- soak`, `-- siege`, `-- client` or `-- unlock` behind the command measures that part only; a number
 //! behind `soak` is its length in seconds. What `latency` and `soak` draw goes into `docs/perf/`. In every part the peers take turns
 //! in one run, because only ratios of one run mean anything on another machine.
 //!
@@ -20,6 +20,7 @@ mod bare;
 mod beresta;
 mod client;
 mod disk;
+mod handshakes;
 mod idle;
 mod latency;
 mod libsignal;
@@ -77,6 +78,9 @@ fn measure(wanted: &[&str]) {
     }
     if wants("idle") {
         runtime.block_on(idle::measure(dir.path()));
+    }
+    if wants("handshakes") {
+        runtime.block_on(handshakes::measure(dir.path()));
     }
     if wants("soak") {
         let seconds = wanted.iter().find_map(|word| word.parse().ok()).unwrap_or(soak::SECONDS);
