@@ -9,7 +9,10 @@
 //! |---|---|---|---|
 //! | unanswered | a datagram came | after [`KEPT`] | by 4,096 others who were not answered |
 //! | answered | something was sent there | after [`KEPT`] | by 65,536 others who were |
-//! | held | a handshake or link is there | never | never |
+//! | held | a handshake or link is there | after [`SILENT`] without a datagram | never |
+//!
+//! A link whose machine was switched off is QUIC's for two minutes, but where it was is forgotten before. If it was only a
+//! bad line, whoever is heard again gets another alias, and QUIC follows the link there (RFC 9000 §9).
 //!
 //! What is sent to an address that may be forged is three times what came from there, at the most (RFC 9000 §8.1):
 //! QUIC's library counts a datagram only once it has sent it, and so goes beyond.
@@ -25,6 +28,11 @@ use crate::random::SystemRandom;
 
 /// Ticks for which an entry is kept that nobody holds.
 pub(super) const KEPT: u64 = 10;
+/// Ticks after which an entry is forgotten that is held and says nothing. Clients let themselves be heard every 25 s (rule
+/// L10); what is lost of that is said again within the rest.
+pub(super) const SILENT: u64 = 40;
+/// Ticks between two looks for those.
+const LOOK: u64 = 5;
 /// Entries of who was not answered: as many as may wait to be judged, and some more.
 pub(super) const UNANSWERED: usize = 4_096;
 /// Entries of who was answered, and is no link: in a flood of forged handshakes an honest one has to come back before
@@ -62,6 +70,8 @@ struct Entry {
     state: State,
     /// The tick at which the state began.
     since: u64,
+    /// The tick at which something came last.
+    heard: u64,
     /// Bytes that may still be sent, where that is limited.
     left: u64,
     limited: bool,
@@ -162,6 +172,7 @@ impl Table {
             None => self.add(peer)?,
         };
         let entry = self.register.value(place)?;
+        entry.heard = self.tick;
         if !entry.proven {
             entry.left = entry.left.saturating_add((bytes as u64).saturating_mul(TIMES));
             // A link that moved is limited by QUIC's library, which alone knows when its new address is proven; and who
@@ -267,6 +278,11 @@ impl Table {
             if queue.is_empty() {
                 queue.shrink_to_fit();
             }
+        }
+        if self.tick.is_multiple_of(LOOK) {
+            let tick = self.tick;
+            let silent = |entry: &Entry| entry.heard.saturating_add(SILENT) < tick;
+            self.register.retain(|entry| !(matches!(entry.state, State::Held(_)) && silent(entry)));
         }
     }
 }

@@ -77,16 +77,35 @@ fn who_is_no_link_is_forgotten_in_time_and_who_is_stays() {
     let mut table = table();
     let (link, other) = (word(&mut table, peer(1)), word(&mut table, peer(2)));
     assert!(table.hold(link) && table.hold(link));
-    pass(&mut table, 10 * KEPT);
+    pass(&mut table, 2 * KEPT);
     assert_eq!((table.address(link), table.address(other)), (Some(peer(1)), None));
     table.release(link);
-    pass(&mut table, 10 * KEPT);
+    pass(&mut table, KEPT + 1);
     assert!(table.address(link).is_some(), "held by another still");
     table.release(link);
     pass(&mut table, KEPT);
     assert!(table.address(link).is_some(), "what comes late is answered");
     pass(&mut table, 1);
     assert_eq!((table.address(link), table.known()), (None, 0));
+}
+
+#[test]
+fn where_a_link_is_that_falls_silent_is_forgotten_and_who_is_heard_stays() {
+    let mut table = table();
+    let (silent, heard) = (word(&mut table, peer(1)), word(&mut table, peer(2)));
+    assert!(table.hold(silent) && table.hold(heard));
+    for _ in 0..SILENT {
+        pass(&mut table, 1);
+        assert_eq!(table.received(peer(2), 41, || false), Some(heard));
+    }
+    assert_eq!(table.address(silent), Some(peer(1)));
+    pass(&mut table, LOOK);
+    assert_eq!((table.address(silent), table.address(heard)), (None, Some(peer(2))));
+    assert_eq!(sent(&mut table, silent, 100), 0);
+    // Whoever held it lets go of nothing.
+    table.release(silent);
+    assert_eq!(table.known(), 1);
+    assert_ne!(table.received(peer(1), 41, || false), Some(silent), "it is known anew, as another");
 }
 
 #[test]

@@ -166,3 +166,27 @@ async fn quic_knows_a_link_by_its_alias_follows_it_to_another_address_and_forget
     sleep(20 * TICK).await;
     assert_eq!((echo.aliases.address(second), echo.aliases.known()), (None, 0));
 }
+
+#[tokio::test]
+async fn quic_forgets_where_a_silent_link_is_and_finds_it_again() {
+    let echo = echo();
+    let client = endpoint();
+    let (config, _) = config(beresta_proto::label::LINK_ALPN, 10_000);
+    let connection = client.connect_with(config, echo.at, "127.0.0.1").unwrap().await.unwrap();
+    let (mut send, mut recv) = connection.open_bi().await.unwrap();
+    says(&mut send, &mut recv, b"here").await;
+    let first = echo.alias();
+
+    pause();
+    sleep(60 * TICK).await;
+    assert_eq!((echo.aliases.address(first), echo.aliases.known()), (None, 0));
+    says(&mut send, &mut recv, b"back").await;
+    let second = echo.alias();
+    assert_ne!(second, first);
+    assert_eq!(echo.aliases.address(second), Some(client.local_addr().unwrap()));
+    // It is held again, and not only known because something came.
+    sleep(20 * TICK).await;
+    assert_eq!(echo.aliases.known(), 1);
+    says(&mut send, &mut recv, b"more").await;
+    assert_eq!(echo.alias(), second);
+}

@@ -89,7 +89,8 @@ pub(super) fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
     tls.enable_early_data = true;
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     let mut transport = TransportConfig::default();
-    transport.stream_receive_window(VarInt::from_u32(window));
+    // The relay's time counts.
+    transport.stream_receive_window(VarInt::from_u32(window)).max_idle_timeout(None);
     config.transport_config(Arc::new(transport));
     (config, pin)
 }
