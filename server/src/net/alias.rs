@@ -22,10 +22,14 @@ use lease::Link;
 pub(super) use socket::AliasSocket;
 use table::Table;
 
+use super::stack::wipe_stack;
 use crate::random::SystemRandom;
 
 /// Between two looks at what is to be forgotten, and at who moved to another address.
 pub(super) const TICK: Duration = Duration::from_secs(1);
+
+/// Bytes of stack that forgetting needs.
+const PASSING: usize = 4 * 1024;
 
 /// The table, and the links that hold aliases.
 #[derive(Debug)]
@@ -56,9 +60,16 @@ impl Aliases {
         loop {
             ticks.tick().await;
             self.follow();
-            self.table().tick();
+            self.pass();
+            wipe_stack::<PASSING>();
             also();
         }
+    }
+
+    /// Time passes in the table, which leaves traces of whom it forgets on the stack.
+    #[inline(never)]
+    fn pass(&self) {
+        self.table().tick();
     }
 
     /// QUIC moves a link to another address by itself (RFC 9000 §9), and tells nobody.

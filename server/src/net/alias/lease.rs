@@ -68,7 +68,7 @@ impl Link {
         if before != now {
             let mut table = aliases.table();
             // One that was forgotten is held once the peer is heard again, under its next.
-            if table.hold(now) {
+            if table.hold_moved(now) {
                 table.release(before);
                 *held = Some(now);
             }

@@ -247,6 +247,16 @@ impl Table {
         true
     }
 
+    /// Keeps the entry to which a link moved. How much may be sent there is QUIC's to limit from now on: a handshake that
+    /// somebody forges in its name must not slow it down. Says whether it is there.
+    pub(super) fn hold_moved(&mut self, alias: SocketAddr) -> bool {
+        let held = self.hold(alias);
+        if let Some(entry) = self.entry(alias) {
+            entry.limited = false;
+        }
+        held
+    }
+
     pub(super) fn release(&mut self, alias: SocketAddr) {
         let Some(place) = self.place(alias) else { return };
         let Some(entry) = self.register.value(place) else { return };

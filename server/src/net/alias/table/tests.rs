@@ -109,6 +109,22 @@ fn where_a_link_is_that_falls_silent_is_forgotten_and_who_is_heard_stays() {
 }
 
 #[test]
+fn a_link_that_is_heard_again_is_not_slowed_down_by_a_handshake_in_its_name() {
+    let mut table = table();
+    let link = word(&mut table, peer(1));
+    assert!(table.hold(link));
+    pass(&mut table, SILENT + LOOK);
+    // Somebody says a first word in its name, and then the link is heard again, and QUIC moves it.
+    let again = word(&mut table, peer(1));
+    assert_eq!(table.received(peer(1), 41, || false), Some(again));
+    assert!(table.hold_moved(again));
+    table.release(link);
+    for _ in 0..100 {
+        assert_eq!(sent(&mut table, again, 1_200), 1_200);
+    }
+}
+
+#[test]
 fn what_goes_to_an_unproven_address_is_three_times_what_came_and_no_byte_more() {
     let mut table = table();
     let alias = word(&mut table, peer(1));
