@@ -306,7 +306,8 @@ pub type Completion = Box<dyn FnMut(Answer) + Send>;
 /// Where queues are kept.
 ///
 /// An operation is seen by every one that is submitted after it was answered. Two that are under way at once may be
-/// carried out in either order, save that those that change one queue keep theirs.
+/// carried out in either order, save that those that change one queue keep theirs: but for an append, which may come before
+/// an acknowledgement, because nobody acknowledges what was not pushed.
 pub trait QueueEngine: Send + Sync + 'static {
     /// Carries `op` out and then calls `done`: only once what it stores is durable, or has failed, and then nothing of
     /// it is stored. Only [`Answer::Admitted`] comes before.

@@ -1,7 +1,7 @@
 //! What is pushed before it is stored (rules Q4, Q5, Q10), by the engine with a file.
 
 use std::fs;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use beresta_proto::limits::BUCKET_S;
 use beresta_server::queue::rules::Cost;
@@ -50,6 +50,19 @@ fn admit(rig: &Rig, message: u64) -> (u64, Receiver<Answer>) {
         Answer::Admitted { sequence, .. } => (sequence, told),
         other => panic!("{other:?}"),
     }
+}
+
+/// Holds the engine up until what is given is dropped, so that what is submitted meanwhile comes in one batch.
+fn hold(rig: &Rig) -> Sender<()> {
+    let (go, wait) = channel::<()>();
+    let (here, is_here) = channel();
+    let held = move |_| {
+        here.send(()).unwrap();
+        assert!(wait.recv().is_err());
+    };
+    rig.submit(Op::Renew { queues: vec![], now: NOW }, Box::new(held));
+    is_here.recv().unwrap();
+    go
 }
 
 /// What a power cut would leave at this moment.
@@ -238,8 +251,7 @@ fn a_message_does_not_overtake_the_one_before_it_that_came_behind_a_change() {
     let idle = rig.make(2);
     // One batch: a change, behind which the first message waits, and an acknowledgement, behind which the second could be
     // admitted by itself.
-    let (go, wait) = channel::<()>();
-    rig.submit(Op::Renew { queues: vec![], now: NOW }, Box::new(move |_| assert!(wait.recv().is_err())));
+    let go = hold(&rig);
     let change = submit(&rig, rig.make_op(3));
     let first = submit(&rig, append_op(&rig, 1, 2));
     let other = submit(&rig, Op::Acknowledge { queue: idle, upto: 1, now: NOW });
@@ -270,4 +282,28 @@ fn a_queue_whose_reader_keeps_up_does_not_run_out_of_places() {
     }
     rig.restart();
     assert_eq!(sequence(rig.append(1, 141)), 141, "what was set aside and not given is given back");
+}
+
+#[test]
+fn neither_a_commit_nor_a_stranger_holds_up_what_is_admitted() {
+    let (rig, _) = scene();
+    let idle = rig.make(2);
+    let go = hold(&rig);
+    let (tell, told) = channel();
+    let submit = |who: &'static str, op: Op| {
+        let tell = tell.clone();
+        rig.submit(op, Box::new(move |answer| tell.send((who, answer)).unwrap()));
+    };
+    submit("acknowledges", Op::Acknowledge { queue: idle, upto: 1, now: NOW });
+    submit("stranger", append_op(&rig, 9, 1));
+    submit("friend", append_op(&rig, 1, 2));
+    drop(go);
+    let order: Vec<_> = told.iter().take(3).collect();
+    assert!(
+        matches!(
+            order.as_slice(),
+            [("stranger", Answer::Gone), ("friend", Answer::Admitted { .. }), ("acknowledges", _)]
+        ),
+        "{order:?}"
+    );
 }

@@ -51,19 +51,22 @@ struct Room {
 }
 
 impl Work<'_> {
-    /// Admits a message without a transaction of its own: nothing is written for it, because its reader is quick and its
-    /// place is set aside. None where something must be written or is to be refused.
-    pub(super) fn admit(&mut self, op: &Op) -> rusqlite::Result<Option<Admitted>> {
+    /// Admits a message without a commit: nothing is written for it, because its reader is quick and its place is set
+    /// aside. Whoever has no right to send is told so at once, too, and holds nobody up. None where something must be
+    /// written or is to be refused for another reason.
+    pub(super) fn admit(&mut self, op: &Op) -> rusqlite::Result<Option<Decided>> {
         let Op::Append { send, capability, message, ttl: _, envelope, now } = op else { return Ok(None) };
-        let Found::Room(Room { queue, tombstone: None, cost }) =
-            self.find(send, capability, *message, envelope.bucket(), *now)?
-        else {
-            return Ok(None);
+        let bucket = envelope.bucket();
+        let Room { queue, cost, .. } = match self.find(send, capability, *message, bucket, *now)? {
+            Found::Gone => return Ok(Some(Decided::Answer(Answer::Gone))),
+            Found::Room(room) if room.tombstone.is_none() => room,
+            Found::Repeated { .. } | Found::Full | Found::QueueFull(_) | Found::Room(_) => return Ok(None),
         };
         if !self.passes(queue)? {
             return Ok(None);
         }
-        self.place(queue, i64::from_be_bytes(message.0), envelope.bucket(), cost, false)
+        let admitted = self.place(queue, i64::from_be_bytes(message.0), bucket, cost, false)?;
+        Ok(admitted.map(Decided::Admitted))
     }
 
     /// What stands in the way of a message.
@@ -199,10 +202,13 @@ impl Work<'_> {
     }
 
     /// Sets places of a queue aside before they run out, in a transaction that writes anyhow: a message that finds none
-    /// can't be admitted without one.
+    /// can't be admitted without one. Only for who may be admitted at all, and once in half a stride.
     pub(super) fn set_aside_early(&mut self, queue: QueueRef) -> rusqlite::Result<()> {
+        if !self.quick.contains(&queue) {
+            return Ok(());
+        }
         match self.cache.queue(queue, &mut self.statements)? {
-            Some(held) if held.durably > 0 && held.durably.saturating_sub(held.last) < STRIDE / 2 => {
+            Some(held) if held.reserved.saturating_sub(held.last) < STRIDE / 2 => {
                 set_aside(queue, held, &mut self.statements, &mut self.risen)
             }
             Some(_) | None => Ok(()),

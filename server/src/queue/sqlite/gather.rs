@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::Job;
-use super::append::Admitted;
 use super::passing::GRACE;
-use super::writer::{MOST_WAITING, Passing, Writer, tell_admitted};
+use super::work::Decided;
+use super::writer::{MOST_WAITING, Writer, tell_admitted};
 use crate::clock;
 use crate::queue::Op;
 
@@ -31,29 +31,41 @@ struct Batch {
 }
 
 impl Writer<'_> {
-    /// Waits for operations: all that are there, up to a batch; none if what waits must be written first. None when no more
-    /// can come and nothing waits.
+    /// Waits for operations to be carried out: all that are there, up to a batch; none if what waits must be written first.
+    /// None when no more can come and nothing waits.
     pub(super) fn gather(&mut self, jobs: &Receiver<Job>) -> Option<Vec<Job>> {
-        let first = if let Some(oldest) = self.waiting.front() {
-            match jobs.recv_timeout(GRACE.saturating_sub(oldest.since.elapsed())) {
-                Ok(job) => job,
-                Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+        loop {
+            let Some(first) = self.first(jobs)? else { return Some(Vec::new()) };
+            let batch = self.batch(first, jobs);
+            // Where all were admitted, nothing is to be committed.
+            if !batch.is_empty() || !self.end() {
+                return Some(batch);
+            }
+        }
+    }
+
+    /// Waits for an operation. The inner one is none if what waits must be written first.
+    fn first(&mut self, jobs: &Receiver<Job>) -> Option<Option<Job>> {
+        if let Some(oldest) = self.waiting.front() {
+            return match jobs.recv_timeout(GRACE.saturating_sub(oldest.since.elapsed())) {
+                Ok(job) => Some(Some(job)),
+                Err(RecvTimeoutError::Timeout) => Some(None),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.closing = true;
-                    return Some(Vec::new());
+                    Some(None)
                 }
-            }
-        } else if self.log_holds_something {
+            };
+        }
+        if self.log_holds_something {
             match jobs.recv_timeout(REST) {
-                Err(RecvTimeoutError::Timeout) => {
-                    self.empty_log();
-                    jobs.recv().ok()?
-                }
-                other => other.ok()?,
+                Err(RecvTimeoutError::Timeout) => self.empty_log(),
+                other => return other.ok().map(Some),
             }
-        } else {
-            jobs.recv().ok()?
-        };
+        }
+        jobs.recv().ok().map(Some)
+    }
+
+    fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
         let mut batch = Batch { jobs: Vec::new(), only_acknowledges: true };
         self.take(first, &mut batch);
         let until = clock::monotonic().checked_add(LINGER);
@@ -65,7 +77,7 @@ impl Writer<'_> {
                 }
             }
             if !self.may_linger(&batch) || until.is_none_or(|until| clock::monotonic() >= until) {
-                return Some(batch.jobs);
+                return batch.jobs;
             }
             std::thread::sleep(NAP);
         }
@@ -87,20 +99,30 @@ impl Writer<'_> {
             self.work.room = MOST_WAITING.saturating_sub(self.waiting.len());
             // A row that can't be read fails again in the batch, and there it is looked after.
             if self.open()
-                && let Ok(Some(admitted)) = self.work.admit(&job.op)
+                && let Ok(Some(decided)) = self.work.admit(&job.op)
             {
-                tell_admitted(&mut job, admitted);
-                let Admitted { queue, sequence, after: _ } = admitted;
-                self.waiting.push_back(Passing { job, queue, sequence, since: clock::monotonic() });
-                return;
+                if let Decided::Admitted(admitted) = decided {
+                    tell_admitted(&mut job, admitted);
+                }
+                return self.tell(job, decided);
             }
         }
         batch.only_acknowledges &= acknowledges;
         batch.jobs.push(job);
     }
 
-    /// Sees to it that a transaction is open. Whether one is.
-    fn open(&mut self) -> bool {
-        !self.conn.is_autocommit() || self.work.begin().is_ok()
+    /// Sees to it that our transaction is open. Whether it is.
+    pub(super) fn open(&mut self) -> bool {
+        // Some errors end a transaction by themselves.
+        self.opened &= !self.conn.is_autocommit();
+        self.opened = self.opened || self.work.begin().is_ok();
+        self.opened
+    }
+
+    /// Ends a transaction in which nothing was written. Whether it has ended.
+    fn end(&mut self) -> bool {
+        let ended = self.conn.is_autocommit() || self.work.statements.rollback.execute([]).is_ok();
+        self.opened &= !ended;
+        ended
     }
 }

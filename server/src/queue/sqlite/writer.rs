@@ -52,6 +52,7 @@ pub(super) fn run(
         waiting: VecDeque::new(),
         closing: false,
         log_holds_something: true,
+        opened: false,
         laid: None,
     };
     while let Some(batch) = writer.gather(jobs) {
@@ -111,6 +112,8 @@ pub(super) struct Writer<'c> {
     /// Nothing more comes: nothing may wait.
     pub(super) closing: bool,
     pub(super) log_holds_something: bool,
+    /// What is gathered lies in a transaction already.
+    pub(super) opened: bool,
     /// The day on which the rows were last laid anew.
     laid: Option<i64>,
 }
@@ -161,7 +164,7 @@ impl Writer<'_> {
     }
 
     /// Tells what became of an operation that was committed. What was admitted and is not written goes on waiting.
-    fn tell(&mut self, job: Job, decided: Decided) {
+    pub(super) fn tell(&mut self, job: Job, decided: Decided) {
         match decided {
             Decided::Admitted(Admitted { queue, sequence, after: _ }) if self.work.waits(queue, sequence) => {
                 self.waiting.push_back(Passing { job, queue, sequence, since: clock::monotonic() });
@@ -224,7 +227,8 @@ impl Writer<'_> {
 
     /// One transaction. `only_frees`: what might store something is refused with [`Answer::Full`].
     fn attempt(&mut self, batch: &mut [Job], only_frees: bool) -> Result<Vec<Decided>, Failure> {
-        if self.conn.is_autocommit() {
+        // One that could not be rolled back is not gone on with: to begin fails then.
+        if !core::mem::take(&mut self.opened) || self.conn.is_autocommit() {
             self.work.begin()?;
         }
         self.work.room = MOST_WAITING.saturating_sub(self.waiting.len());
