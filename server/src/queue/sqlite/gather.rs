@@ -13,7 +13,7 @@ use super::writer::{MOST_WAITING, Writer, tell_admitted};
 use crate::clock;
 use crate::queue::Op;
 
-/// Operations in one commit at the most.
+/// Operations that are looked at between two looks at the clock, at the most.
 const BATCH: usize = 1_024;
 /// So many messages on their way make it worth while to wait for more of their acknowledgements.
 const CROWD: usize = 32;
@@ -37,11 +37,17 @@ impl Writer<'_> {
         loop {
             let Some(first) = self.first(jobs)? else { return Some(Vec::new()) };
             let batch = self.batch(first, jobs);
-            // Where all were admitted, nothing is to be committed.
-            if !batch.is_empty() || !self.end() {
+            // Where all were admitted, nothing is to be committed; but who knocks without end must not keep from the disk what
+            // its reader does not acknowledge.
+            if !batch.is_empty() || self.is_overdue() || !self.end() {
                 return Some(batch);
             }
         }
+    }
+
+    /// Whether a message waited for its reader for as long as it may.
+    fn is_overdue(&self) -> bool {
+        self.waiting.front().is_some_and(|oldest| oldest.since.elapsed() >= GRACE)
     }
 
     /// Waits for an operation. The inner one is none if what waits must be written first.
@@ -70,7 +76,8 @@ impl Writer<'_> {
         self.take(first, &mut batch);
         let until = clock::monotonic().checked_add(LINGER);
         loop {
-            while batch.jobs.len() < BATCH {
+            // Counted with those that are admitted, or more of them than are carried out would never end it.
+            for _ in 1..BATCH {
                 match jobs.try_recv() {
                     Ok(job) => self.take(job, &mut batch),
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
@@ -112,7 +119,7 @@ impl Writer<'_> {
     }
 
     /// Sees to it that our transaction is open. Whether it is.
-    pub(super) fn open(&mut self) -> bool {
+    fn open(&mut self) -> bool {
         // Some errors end a transaction by themselves.
         self.opened &= !self.conn.is_autocommit();
         self.opened = self.opened || self.work.begin().is_ok();
