@@ -121,6 +121,16 @@ fn echo() -> Echo {
 }
 
 impl Echo {
+    /// A client whose link was heard once.
+    async fn client(&self) -> (Endpoint, Connection, (SendStream, RecvStream)) {
+        let client = endpoint();
+        let (config, _) = config(beresta_proto::label::LINK_ALPN, 10_000);
+        let connection = client.connect_with(config, self.at, "127.0.0.1").unwrap().await.unwrap();
+        let (mut send, mut recv) = connection.open_bi().await.unwrap();
+        says(&mut send, &mut recv, b"here").await;
+        (client, connection, (send, recv))
+    }
+
     fn alias(&self) -> SocketAddr {
         self.links.lock().unwrap().first().unwrap().remote_address()
     }
@@ -136,11 +146,7 @@ async fn says(send: &mut SendStream, recv: &mut RecvStream, word: &[u8; 4]) {
 #[tokio::test]
 async fn quic_knows_a_link_by_its_alias_follows_it_to_another_address_and_forgets_both() {
     let echo = echo();
-    let client = endpoint();
-    let (config, _) = config(beresta_proto::label::LINK_ALPN, 10_000);
-    let connection = client.connect_with(config, echo.at, "127.0.0.1").unwrap().await.unwrap();
-    let (mut send, mut recv) = connection.open_bi().await.unwrap();
-    says(&mut send, &mut recv, b"here").await;
+    let (client, connection, (mut send, mut recv)) = echo.client().await;
     let first = echo.alias();
     assert!(first.to_string().starts_with("[100::"), "{first}");
     assert_eq!(echo.aliases.address(first), Some(client.local_addr().unwrap()));
@@ -170,11 +176,7 @@ async fn quic_knows_a_link_by_its_alias_follows_it_to_another_address_and_forget
 #[tokio::test]
 async fn quic_forgets_where_a_silent_link_is_and_finds_it_again() {
     let echo = echo();
-    let client = endpoint();
-    let (config, _) = config(beresta_proto::label::LINK_ALPN, 10_000);
-    let connection = client.connect_with(config, echo.at, "127.0.0.1").unwrap().await.unwrap();
-    let (mut send, mut recv) = connection.open_bi().await.unwrap();
-    says(&mut send, &mut recv, b"here").await;
+    let (client, _connection, (mut send, mut recv)) = echo.client().await;
     let first = echo.alias();
 
     pause();
