@@ -18,15 +18,15 @@ use crate::engine::{Answer, AskError, AskId, DialFailure, Effect, Engine, LinkUp
 use crate::store::Store;
 
 mod alert;
+mod inbox;
 mod lines;
 mod trouble;
 
+use inbox::Inbox;
 use lines::Lines;
 pub use trouble::StoreTrouble;
 use trouble::Trouble;
 
-/// Inputs that may wait. A relay that pushes faster than we can store is slowed down by it.
-const INBOX: usize = 64;
 /// How long the threads of a closed client may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 /// The loop looks at the clock at least this often: after a laptop slept, only the wall clock knows.
@@ -49,7 +49,8 @@ enum Input {
     DialFailed(RelayId, u64, DialFailure),
     LinkDown(RelayId, u64),
     Replied(RelayId, Token, Option<Reply>),
-    Pushed(RelayId, u64, Push),
+    /// On one link, one behind the other.
+    Pushed(RelayId, u64, Vec<Push>),
     Close(Close),
 }
 
@@ -113,7 +114,7 @@ impl Driver {
 
     /// Starts the loop on `runtime`.
     pub(crate) fn start(runtime: Runtime, engine: Engine, store: Store, online: bool) -> Self {
-        let (inbox, inputs) = mpsc::channel(INBOX);
+        let (inbox, inputs) = Inbox::new();
         let (wake, woken) = watch::channel(0);
         let lines = Lines::new(inbox.clone(), online);
         let desk = Desk { engine, store, asks: BTreeMap::new() };
@@ -224,7 +225,7 @@ impl Drop for Driver {
 async fn run(
     mut desk: Desk,
     mut lines: Lines,
-    mut inputs: mpsc::Receiver<Input>,
+    mut inbox: Inbox,
     wake: watch::Sender<u64>,
     mut trouble: Trouble,
 ) {
@@ -246,13 +247,13 @@ async fn run(
         let pause = Duration::from_millis(trouble.pause(now));
         let wait = if pause.is_zero() { wait } else { pause };
         let input = tokio::select! {
-            input = inputs.recv() => match input {
+            input = inbox.next() => match input {
                 Some(Input::Close(Close { gone, released, done })) => {
                     let alert = if gone { desk.engine.take_alert(clock()) } else { Vec::new() };
                     // Keys and texts first: relays may take their time.
                     blocking(|| drop(desk));
                     let _ = released.send(());
-                    lines.say_alert(alert, &mut inputs).await;
+                    lines.say_alert(alert, &mut inbox).await;
                     lines.close().await;
                     let _ = done.send(());
                     return;
@@ -264,7 +265,11 @@ async fn run(
         };
         // A call that only looked changes nothing: waking for it would make who waits look for ever.
         let looked = matches!(input, Some(Input::Job(_)));
-        blocking(|| step(&mut desk, &mut lines, &mut trouble, input));
+        let pushed = matches!(input, Some(Input::Pushed(..)));
+        let kept = blocking(|| step(&mut desk, &mut lines, &mut trouble, input));
+        if pushed {
+            inbox.kept(kept);
+        }
         if perform(&mut desk, &mut lines, &mut trouble) || !looked {
             wake.send_modify(|count| *count = count.wrapping_add(1));
         }
@@ -276,7 +281,8 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
-fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option<Input>) {
+/// Whether what it was told is kept, or could be.
+fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option<Input>) -> bool {
     let now = clock();
     let (engine, store) = (&mut desk.engine, &mut desk.store);
     let outcome = match input {
@@ -284,7 +290,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
         Some(Input::Job(job)) => {
             job(desk, now);
             // Whoever gave it is told how it ended.
-            return;
+            return true;
         }
         Some(Input::LinkUp(relay, link, up)) if lines.is_current(relay, link) => {
             engine.handle_link_up(store, *up, now)
@@ -296,8 +302,8 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
             engine.handle_link_down(store, relay, now)
         }
         Some(Input::Replied(relay, token, reply)) => engine.handle_reply(store, relay, token, reply, now),
-        Some(Input::Pushed(relay, link, push)) if lines.is_current(relay, link) => {
-            engine.handle_push(store, relay, push, now)
+        Some(Input::Pushed(relay, link, pushes)) if lines.is_current(relay, link) => {
+            engine.handle_pushes(store, relay, pushes, now)
         }
         // News of a link that was hung up on or replaced. A closing is handled before.
         Some(
@@ -306,7 +312,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
             | Input::LinkDown(..)
             | Input::Pushed(..)
             | Input::Close(_),
-        ) => return,
+        ) => return true,
     };
     match outcome {
         Ok(()) => trouble.over(),
@@ -314,6 +320,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
         Err(_) if trouble.failed(now) => tracing::error!("the store failed"),
         Err(_) => {}
     }
+    outcome.is_ok()
 }
 
 /// Performs the effects of a step: whether there were any.

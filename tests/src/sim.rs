@@ -73,6 +73,8 @@ pub struct Summary {
     pub encrypted: usize,
     /// Frames that arrived at one side or the other.
     pub frames: u64,
+    /// Pushes that came together with one before and were stored with it.
+    pub together: u64,
     /// Programs and relays that were killed.
     pub kills: u64,
     /// Messages that were pushed before they were stored.
@@ -101,6 +103,7 @@ impl Summary {
             shown: self.shown + other.shown,
             encrypted: self.encrypted + other.encrypted,
             frames: self.frames + other.frames,
+            together: self.together + other.together,
             kills: self.kills + other.kills,
             admitted: self.admitted + other.admitted,
             disk_faults: self.disk_faults + other.disk_faults,

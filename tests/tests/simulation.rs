@@ -95,7 +95,7 @@ mod simulation {
             of(100).0
         );
         assert!(broken.is_empty(), "{} of {}:\n{}", broken.len(), seeds.len(), broken.join("\n"));
-        let enough = all.met > 0 && all.shown > all.said / 2 && all.encrypted > all.shown;
+        let enough = all.met > 0 && all.together > 0 && all.shown > all.said / 2 && all.encrypted > all.shown;
         assert!(enough || seeds.len() < 10, "{all:?}");
     }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use beresta_proto::command::Command;
 use beresta_proto::id::RelayId;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::clock;
+use super::inbox::Inbox;
 use super::lines::{Lines, link_up};
-use super::{Input, clock};
 use crate::engine::AlertMessage;
 use crate::rng::Rng;
 use crate::transport::{Dialler, Link};
@@ -21,7 +21,7 @@ const WITHIN: Duration = Duration::from_secs(1);
 impl Lines {
     /// Says these to their relays, over the links that are up or over others, until each was answered or a second is over.
     /// What else comes meanwhile is dropped: it must not stand in the way of the answers.
-    pub(super) async fn say_alert(&self, alert: Vec<AlertMessage>, inputs: &mut mpsc::Receiver<Input>) {
+    pub(super) async fn say_alert(&self, alert: Vec<AlertMessage>, inbox: &mut Inbox) {
         let Some(dialler) = self.dialler().filter(|_| !alert.is_empty()) else { return };
         let mut at_relays: BTreeMap<RelayId, Vec<AlertMessage>> = BTreeMap::new();
         for message in alert {
@@ -32,7 +32,7 @@ impl Lines {
             said.spawn(say(Arc::clone(&dialler), self.link(relay), messages));
         }
         let nothing_else = async {
-            while inputs.recv().await.is_some() {}
+            while inbox.next().await.is_some() {}
             std::future::pending::<()>().await;
         };
         tokio::select! {

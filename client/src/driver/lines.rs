@@ -132,7 +132,7 @@ async fn carry(
         return;
     }
     while let Some(push) = pushes.recv().await {
-        if inbox.send(Input::Pushed(relay, number, push)).await.is_err() {
+        if inbox.send(Input::Pushed(relay, number, vec![push])).await.is_err() {
             return;
         }
     }

@@ -7,8 +7,9 @@
 //! ```
 //! What fails any step up to libsignal's is dropped, and no ratchet moved; what fails a later one keeps a contact's ratchet
 //! where it moved to, and takes a stranger's back. The reason is counted, and the push is acknowledged so that it does not
-//! come again. A failure of the store is no such step: nothing is
-//! acknowledged, and the message comes again.
+//! come again. A failure of the store is no such step: nothing of what came together is acknowledged, and all comes again.
+
+use std::collections::BTreeMap;
 
 use beresta_proto::command::Command;
 use beresta_proto::content::{Body, Content, ContentError, Timer};
@@ -43,59 +44,61 @@ enum Sender {
 }
 
 impl Engine {
-    /// A relay pushed something.
+    /// A relay pushed something: what came together is stored in one commit, and each queue is then acknowledged once.
     ///
     /// # Errors
     /// [`StoreError`]: nothing was stored and nothing is acknowledged.
-    pub fn handle_push(
+    pub fn handle_pushes(
         &mut self,
         store: &mut Store,
         relay: RelayId,
-        push: Push,
+        pushes: impl IntoIterator<Item = Push>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        match push {
-            Push::Deliver { queue, sequence, envelope } => {
-                self.deliver(store, relay, queue, sequence, &envelope, now)
-            }
-            Push::TakenOver { queue } => {
-                self.step(store, now, |engine, tx| engine.taken_over(tx, relay, queue, now))
-            }
-            Push::Drained { queue } => {
-                self.step(store, now, |engine, tx| engine.drained(tx, relay, queue, now))
-            }
-            Push::GoAway { reconnect_after } => self.step(store, now, |engine, _| {
-                if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
-                    up.away = Some(u64::from(reconnect_after).saturating_mul(SECOND_MS));
+        self.step(store, now, |engine, tx| {
+            let mut safe = BTreeMap::new();
+            for push in pushes {
+                match push {
+                    Push::Deliver { queue, sequence, envelope } => {
+                        engine.deliver(tx, relay, queue, &envelope, now)?;
+                        let upto = safe.entry(queue).or_insert(sequence);
+                        *upto = sequence.max(*upto);
+                    }
+                    Push::TakenOver { queue } => engine.taken_over(tx, relay, queue, now)?,
+                    Push::Drained { queue } => engine.drained(tx, relay, queue, now)?,
+                    Push::GoAway { reconnect_after } => {
+                        if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
+                            up.away = Some(u64::from(reconnect_after).saturating_mul(SECOND_MS));
+                        }
+                    }
                 }
-                Ok(())
-            }),
-        }
+            }
+            for (queue, upto) in safe {
+                engine.acknowledge(relay, queue, upto);
+            }
+            Ok(())
+        })
     }
 
     fn deliver(
         &mut self,
-        store: &mut Store,
+        tx: &Tx<'_>,
         relay: RelayId,
         queue: ReadId,
-        sequence: u64,
         envelope: &Envelope,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |engine, tx| {
-            match engine.store_message(tx, relay, queue, envelope, now) {
-                Ok(()) => {}
-                Err(Refused::Drop { reason, tell }) => {
-                    tx.count_dropped(reason)?;
-                    if let Some(Tell { kind, contact }) = tell {
-                        engine.event(tx, kind, contact, now)?;
-                    }
+        match self.store_message(tx, relay, queue, envelope, now) {
+            Ok(()) => Ok(()),
+            Err(Refused::Drop { reason, tell }) => {
+                tx.count_dropped(reason)?;
+                match tell {
+                    Some(Tell { kind, contact }) => self.event(tx, kind, contact, now),
+                    None => Ok(()),
                 }
-                Err(Refused::Store(error)) => return Err(error),
             }
-            engine.acknowledge(relay, queue, sequence);
-            Ok(())
-        })
+            Err(Refused::Store(error)) => Err(error),
+        }
     }
 
     /// Says that everything in a queue up to `upto` is safe. It takes the place of what was refused before.

@@ -27,6 +27,7 @@ mod ending;
 mod epochs;
 mod lines;
 mod outbox;
+mod pushes;
 mod queues;
 mod routes;
 mod wishes;

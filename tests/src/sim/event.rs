@@ -48,7 +48,12 @@ impl Events {
 
     /// The next thing that happens by `now`.
     pub(super) fn due(&mut self, now: Timestamp) -> Option<Event> {
+        self.due_if(now, |_| true)
+    }
+
+    /// The next thing that happens by `now`, if it is what is looked for.
+    pub(super) fn due_if(&mut self, now: Timestamp, is: impl FnOnce(&Event) -> bool) -> Option<Event> {
         let first = self.queue.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
+        (first.key().0 <= now && is(first.get())).then(|| first.remove())
     }
 }

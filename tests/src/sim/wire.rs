@@ -21,6 +21,8 @@ use super::{At, Sim, Who};
 const ASKED: RequestId = RequestId(u32::MAX);
 /// Lost packets in a row after which a line counts as dead.
 const DEAD: u32 = 9;
+/// Pushes that the driver's loop takes as one at the most.
+const TOGETHER: usize = 16;
 
 /// The beginning of what `Debug` shows.
 fn name(of: &impl std::fmt::Debug) -> String {
@@ -226,11 +228,34 @@ impl Sim {
                 }
             }
             Heard::Push(push) => {
-                if let Push::Deliver { queue, sequence: _, envelope } = &push {
-                    self.model.delivered(&mut self.people[who.0], who, &relay, queue, envelope);
+                let pushes = self.together(who, at, link, push);
+                for push in &pushes {
+                    if let Push::Deliver { queue, sequence: _, envelope } = push {
+                        self.model.delivered(&mut self.people[who.0], who, &relay, queue, envelope);
+                    }
                 }
-                self.step(who, |engine, store| engine.handle_push(store, relay, push, clock));
+                self.step(who, |engine, store| engine.handle_pushes(store, relay, pushes, clock));
             }
         }
+    }
+
+    /// A push, and those that come on the same link in the same moment: the loop takes them as one.
+    fn together(&mut self, who: Who, at: At, link: LinkId, first: Push) -> Vec<Push> {
+        let mut pushes = vec![first];
+        let follows = |event: &Event| match event {
+            Event::ToPerson(to, from, on, frame) if (*to, *from, *on) == (who, at, link) => {
+                matches!(Heard::decode(frame), Ok(Heard::Push(_)))
+            }
+            _ => false,
+        };
+        while pushes.len() < TOGETHER
+            && let Some(Event::ToPerson(_, _, _, frame)) = self.events.due_if(self.now, follows)
+        {
+            let Ok(Heard::Push(push)) = Heard::decode(&frame) else { break };
+            self.summary.frames += 1;
+            self.summary.together += 1;
+            pushes.push(push);
+        }
+        pushes
     }
 }

@@ -127,6 +127,6 @@ impl World {
     /// A relay pushes what it likes.
     pub fn push(&mut self, who: Who, push: Push) {
         let relay = self.relay_address().relay;
-        self.wish(who, |engine, store, now| engine.handle_push(store, relay, push, now)).unwrap();
+        self.wish(who, |engine, store, now| engine.handle_pushes(store, relay, [push], now)).unwrap();
     }
 }

@@ -164,7 +164,7 @@ impl World {
                 engine.handle_reply(store, relay.relay, token, Some(reply), clock).unwrap();
             }
             Heard::Push(push) => {
-                person.engine.handle_push(&mut person.store, relay.relay, push, clock).unwrap();
+                person.engine.handle_pushes(&mut person.store, relay.relay, [push], clock).unwrap();
             }
         }
         self.perform(who);

@@ -80,7 +80,7 @@ fn a_relay_that_goes_away_is_left_alone_for_as_long_as_it_says() {
     bench.links(&station);
     let subscribe = tokens(&bench.effects());
     let push = Push::GoAway { reconnect_after: 60 };
-    bench.engine.handle_push(&mut bench.store, station.id(), push, bench.now).unwrap();
+    bench.engine.handle_pushes(&mut bench.store, station.id(), [push], bench.now).unwrap();
     // What is in flight is waited for.
     assert_eq!(hang_ups(&bench.effects()), 0);
     let done = Some(Reply::Subscribed(vec![Subscribed::Ok]));
@@ -101,7 +101,7 @@ fn a_relay_that_sends_everybody_away_for_ever_is_asked_again_and_not_too_often()
         while bench.now < end {
             bench.links(&station);
             let push = Push::GoAway { reconnect_after };
-            bench.engine.handle_push(&mut bench.store, station.id(), push, bench.now).unwrap();
+            bench.engine.handle_pushes(&mut bench.store, station.id(), [push], bench.now).unwrap();
             bench.breaks(&station);
             let wait = bench.due().unwrap().since(bench.now);
             dialled += dials(&bench.pass(wait));
@@ -132,7 +132,7 @@ fn a_relay_tells_once_a_link_that_a_queue_was_taken_over() {
     }
     for queue in [queue, queue, ReadId([9; 24])] {
         let push = Push::TakenOver { queue };
-        bench.engine.handle_push(&mut bench.store, station.id(), push, bench.now).unwrap();
+        bench.engine.handle_pushes(&mut bench.store, station.id(), [push], bench.now).unwrap();
     }
     let told = bench.store.transaction(|tx| tx.events_after(0, u32::MAX)).unwrap();
     assert_eq!(told.len(), 1);

@@ -1,0 +1,54 @@
+//! What a relay pushed at once.
+
+use beresta_proto::command::Command;
+use beresta_proto::envelope::Bucket;
+use beresta_proto::reply::Push;
+
+use super::*;
+
+fn deliver(queue: ReadId, sequence: u64) -> Push {
+    let envelope = Envelope::from_bytes(vec![0; Bucket::S.size()]).unwrap();
+    Push::Deliver { queue, sequence, envelope }
+}
+
+/// What was acknowledged, in order.
+fn acknowledged(effects: &[Effect]) -> Vec<(ReadId, u64)> {
+    let mut acknowledged = Vec::new();
+    for effect in effects {
+        if let Effect::Transmit { command: Command::Acknowledge { queue, upto }, .. } = effect {
+            acknowledged.push((*queue, *upto));
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn messages_that_came_together_are_acknowledged_once_for_each_queue() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    let (ours, other) = (bench.reads_a_queue(&station).read_id, ReadId([255; 24]));
+    bench.links(&station);
+    bench.effects();
+    let pushes = [deliver(ours, 7), deliver(other, 3), deliver(ours, 8), deliver(ours, 9)];
+    bench.engine.handle_pushes(&mut bench.store, station.id(), pushes, bench.now).unwrap();
+    let mut told = acknowledged(&bench.effects());
+    told.sort_unstable();
+    assert_eq!(told, [(ours, 9), (other, 3)]);
+    // Each was looked at: they are no envelopes of ours, and counted.
+    let dropped = bench.store.transaction(|tx| tx.dropped()).unwrap();
+    assert_eq!(dropped.iter().map(|(_, count)| count).sum::<u64>(), 4);
+}
+
+#[test]
+fn a_relay_that_goes_away_behind_messages_hears_that_they_are_safe() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    let queue = bench.reads_a_queue(&station).read_id;
+    bench.links(&station);
+    bench.effects();
+    let pushes = [deliver(queue, 1), Push::GoAway { reconnect_after: 60 }];
+    bench.engine.handle_pushes(&mut bench.store, station.id(), pushes, bench.now).unwrap();
+    let effects = bench.effects();
+    assert_eq!(acknowledged(&effects), [(queue, 1)]);
+    assert_eq!(hang_ups(&effects), 0);
+}
