@@ -91,7 +91,11 @@ impl Wire for Bare {
     fn replied(&mut self, _: &[u8]) {}
 
     fn pushed(&mut self, _: &[u8]) -> Pushed {
-        Pushed::Done
+        Pushed::Done(1)
+    }
+
+    fn acknowledge(&mut self) -> Option<Vec<u8>> {
+        None
     }
 }
 

@@ -82,7 +82,12 @@ impl Sealer {
 pub(crate) struct Beresta {
     replies: VecDeque<(RequestId, ReplyKey)>,
     queue: ReadId,
-    acknowledged: u32,
+    /// Messages that were not acknowledged yet, and the last one's number.
+    unacknowledged: usize,
+    upto: u64,
+    /// Acknowledgements that were not answered yet: of how many messages each.
+    acknowledged: VecDeque<(RequestId, usize)>,
+    next: u32,
 }
 
 impl Wire for Beresta {
@@ -95,13 +100,27 @@ impl Wire for Beresta {
     fn pushed(&mut self, frame: &[u8]) -> Pushed {
         match Heard::decode(frame).unwrap() {
             Heard::Push(Push::Deliver { queue, sequence, envelope: _ }) if queue == self.queue => {
-                self.acknowledged += 1;
-                let command = Command::Acknowledge { queue, upto: sequence };
-                Pushed::Message(command.encode(RequestId(self.acknowledged)).unwrap())
+                self.unacknowledged += 1;
+                self.upto = sequence;
+                Pushed::Message
             }
-            Heard::Reply(_, Reply::Done) => Pushed::Done,
+            Heard::Reply(request, Reply::Done) => {
+                let (to, messages) = self.acknowledged.pop_front().expect("an acknowledgement");
+                assert_eq!(to, request);
+                Pushed::Done(messages)
+            }
             Heard::Push(_) | Heard::Reply(..) => panic!("neither a message nor the end of one"),
         }
+    }
+
+    fn acknowledge(&mut self) -> Option<Vec<u8>> {
+        let messages = std::mem::take(&mut self.unacknowledged);
+        (messages > 0).then(|| {
+            let request = RequestId(self.next);
+            self.next += 1;
+            self.acknowledged.push_back((request, messages));
+            Command::Acknowledge { queue: self.queue, upto: self.upto }.encode(request).unwrap()
+        })
     }
 }
 
@@ -120,7 +139,9 @@ pub(crate) async fn pair(at: SocketAddr, relay: RelayId, recognised: bool, count
         frames.push(frame);
         replies.push_back((request, reply));
     }
-    Pair { sender, reader, frames, wire: Beresta { replies, queue: read_id, acknowledged: 0 } }
+    let acknowledged = VecDeque::new();
+    let wire = Beresta { replies, queue: read_id, unacknowledged: 0, upto: 0, acknowledged, next: 1 };
+    Pair { sender, reader, frames, wire }
 }
 
 /// A link of whoever asks for the descriptor and nothing else.

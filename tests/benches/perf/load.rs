@@ -24,14 +24,17 @@ pub(crate) trait Wire: Send + 'static {
 
     /// The next frame that the reader heard.
     fn pushed(&mut self, frame: &[u8]) -> Pushed;
+
+    /// The frame that acknowledges the messages that were not yet, if there are any and it wants one.
+    fn acknowledge(&mut self) -> Option<Vec<u8>>;
 }
 
 /// What follows from a frame that a reader heard.
 pub(crate) enum Pushed {
-    /// A message: to be acknowledged by this frame.
-    Message(Vec<u8>),
-    /// A message is done.
-    Done,
+    /// A message.
+    Message,
+    /// So many messages are done.
+    Done(usize),
 }
 
 /// A sender, its reader, and what it will send.
@@ -70,11 +73,7 @@ impl<W: Wire> Pair<W> {
                     stored += 1;
                 }
                 frame = self.reader.frames.next() => {
-                    let pushed = self.wire.pushed(&frame.unwrap_or_else(|| self.reader.ended()));
-                    timed.pushed(&pushed);
-                    if let Pushed::Message(acknowledgement) = pushed {
-                        self.reader.send.write_all(&acknowledgement).await.unwrap();
-                    }
+                    self.heard(&frame.unwrap_or_else(|| self.reader.ended()), &mut timed).await;
                 }
                 () = tokio::time::sleep(PATIENCE) => {
                     let (gone, all) = (timed.gone, frames.len());
@@ -83,6 +82,17 @@ impl<W: Wire> Pair<W> {
             }
         }
         timed.took
+    }
+
+    /// What the reader hears. Messages that came together are acknowledged together, as the client does it.
+    pub(crate) async fn heard(&mut self, first: &[u8], timed: &mut Timed) {
+        timed.pushed(&self.wire.pushed(first));
+        while let Some(frame) = self.reader.frames.ready() {
+            timed.pushed(&self.wire.pushed(&frame));
+        }
+        if let Some(frame) = self.wire.acknowledge() {
+            self.reader.send.write_all(&frame).await.unwrap();
+        }
     }
 }
 

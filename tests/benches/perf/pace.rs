@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at};
 
-use crate::load::{PATIENCE, Pair, Pushed, Wire};
+use crate::load::{PATIENCE, Pair, Wire};
 use crate::timed::{Latencies, Timed};
 
 impl<W: Wire> Pair<W> {
@@ -27,11 +27,7 @@ impl<W: Wire> Pair<W> {
                     timed.stored();
                 }
                 frame = self.reader.frames.next() => {
-                    let pushed = self.wire.pushed(&frame.unwrap_or_else(|| self.reader.ended()));
-                    timed.pushed(&pushed);
-                    if let Pushed::Message(acknowledgement) = pushed {
-                        self.reader.send.write_all(&acknowledgement).await.unwrap();
-                    }
+                    self.heard(&frame.unwrap_or_else(|| self.reader.ended()), &mut timed).await;
                 }
                 () = tokio::time::sleep(PATIENCE) => panic!("nothing comes any more: {} gone of {count}", timed.gone),
             }

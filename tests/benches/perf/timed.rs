@@ -61,11 +61,11 @@ impl Timed {
     /// The reader heard something.
     pub(crate) fn pushed(&mut self, pushed: &Pushed) {
         match pushed {
-            Pushed::Message(_) => self.delivered(),
-            Pushed::Done => {
-                self.gone += 1;
+            Pushed::Message => self.delivered(),
+            Pushed::Done(messages) => {
+                self.gone += messages;
                 // The bare relay wants no acknowledgement: what came is done.
-                if self.took.delivered.len() < self.gone {
+                while self.took.delivered.len() < self.gone && !self.unread.is_empty() {
                     self.delivered();
                 }
             }
