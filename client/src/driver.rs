@@ -265,10 +265,13 @@ async fn run(
         };
         // A call that only looked changes nothing: waking for it would make who waits look for ever.
         let looked = matches!(input, Some(Input::Job(_)));
-        let pushed = matches!(input, Some(Input::Pushed(..)));
+        let pushed = match &input {
+            Some(Input::Pushed(relay, ..)) => Some(*relay),
+            _ => None,
+        };
         let kept = blocking(|| step(&mut desk, &mut lines, &mut trouble, input));
-        if pushed {
-            inbox.kept(kept);
+        if let (Some(relay), Some(kept)) = (pushed, kept) {
+            inbox.kept(relay, kept);
         }
         if perform(&mut desk, &mut lines, &mut trouble) || !looked {
             wake.send_modify(|count| *count = count.wrapping_add(1));
@@ -281,8 +284,8 @@ fn blocking<T>(work: impl FnOnce() -> T) -> T {
     tokio::task::block_in_place(work)
 }
 
-/// Whether what it was told is kept, or could be.
-fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option<Input>) -> bool {
+/// Whether the step was kept; none where there was none to take.
+fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option<Input>) -> Option<bool> {
     let now = clock();
     let (engine, store) = (&mut desk.engine, &mut desk.store);
     let outcome = match input {
@@ -290,7 +293,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
         Some(Input::Job(job)) => {
             job(desk, now);
             // Whoever gave it is told how it ended.
-            return true;
+            return None;
         }
         Some(Input::LinkUp(relay, link, up)) if lines.is_current(relay, link) => {
             engine.handle_link_up(store, *up, now)
@@ -312,7 +315,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
             | Input::LinkDown(..)
             | Input::Pushed(..)
             | Input::Close(_),
-        ) => return true,
+        ) => return None,
     };
     match outcome {
         Ok(()) => trouble.over(),
@@ -320,7 +323,7 @@ fn step(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble, input: Option
         Err(_) if trouble.failed(now) => tracing::error!("the store failed"),
         Err(_) => {}
     }
-    outcome.is_ok()
+    Some(outcome.is_ok())
 }
 
 /// Performs the effects of a step: whether there were any.

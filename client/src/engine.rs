@@ -51,6 +51,7 @@ pub use compose::ComposeError;
 pub(crate) use compose::peer;
 pub use effect::{Answer, AskError, AskId, DialFailure, Effect, LinkUp, Token};
 pub use invite::{AcceptRequest, InviteRequest};
+pub use receive::TOGETHER;
 pub use wish::{DecideRefused, SendRefused, SentMessage};
 
 use alert::Alert;
@@ -260,7 +261,7 @@ impl Engine {
     ) -> Result<T, E> {
         let last = std::mem::replace(&mut self.last, now);
         self.clock.step(last, now);
-        let effects = self.effects.len();
+        let (effects, prompted) = (self.effects.len(), self.prompted.clone());
         let outcome = store.transaction(|tx| {
             self.clock.mind(tx, last, now)?;
             let value = run(self, tx)?;
@@ -271,6 +272,8 @@ impl Engine {
             self.clock.minded(now);
         } else {
             self.effects.truncate(effects);
+            // Nobody was told anything.
+            self.prompted = prompted;
             // What a clock that was set back moves is moved by the next step.
             self.last = self.last.max(last);
         }

@@ -36,6 +36,10 @@ mod refused;
 
 use refused::{Refused, Tell, dropped, seized};
 
+/// Messages that a driver hands over at once at the most: half of the small ones that a relay lets come before it wants an
+/// acknowledgement (rule Q6), so that the next are on their way while these are stored.
+pub const TOGETHER: usize = 16;
+
 /// Who a sealed message is from, as far as its certificate and its queue say.
 enum Sender {
     Known(Contact),

@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use beresta_client::engine::TOGETHER;
 use beresta_client::rng::Rng;
 use beresta_client::store::contact::ContactId;
 use beresta_client::store::{KdfCost, Passphrase, Store};
@@ -20,8 +21,8 @@ pub(crate) const TEXT: &str = "Завтра в десять у входа в с�
     доверенности, телефон оставьте дома.";
 /// Messages each way of one turn.
 const MESSAGES: usize = 60;
-/// Texts that wait for who comes back: as many as the client takes in one step.
-const MANY: usize = 16;
+/// Texts that wait for who comes back.
+const MANY: usize = TOGETHER;
 /// Until the relay has what was said, and its push is on the line.
 const HALF_WAY_MS: u64 = 60;
 /// Until everything that follows has been said.

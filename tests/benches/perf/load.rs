@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use beresta_client::engine::TOGETHER;
 use bytes::Bytes;
 use tokio::sync::Barrier;
 
@@ -84,10 +85,11 @@ impl<W: Wire> Pair<W> {
         timed.took
     }
 
-    /// What the reader hears. Messages that came together are acknowledged together, as the client does it.
+    /// What the reader hears. Messages that came together are acknowledged together, as many as the client takes at once.
     pub(crate) async fn heard(&mut self, first: &[u8], timed: &mut Timed) {
         timed.pushed(&self.wire.pushed(first));
-        while let Some(frame) = self.reader.frames.ready() {
+        for _ in 1..TOGETHER {
+            let Some(frame) = self.reader.frames.ready() else { break };
             timed.pushed(&self.wire.pushed(&frame));
         }
         if let Some(frame) = self.wire.acknowledge() {

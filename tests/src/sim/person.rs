@@ -216,8 +216,18 @@ impl Sim {
         who: Who,
         run: impl FnOnce(&mut Engine, &mut Store) -> Result<(), StoreError>,
     ) {
+        self.step_of(who, 1, run);
+    }
+
+    /// A step that writes as much as so many others.
+    pub(super) fn step_of(
+        &mut self,
+        who: Who,
+        steps: u32,
+        run: impl FnOnce(&mut Engine, &mut Store) -> Result<(), StoreError>,
+    ) {
         let life = self.people[who.0].life;
-        let failed = self.wish(who, run).is_err();
+        let failed = self.wish_of(who, steps, run).is_err();
         let person = &mut self.people[who.0];
         if person.life != life {
             return;
@@ -239,6 +249,16 @@ impl Sim {
         who: Who,
         run: impl FnOnce(&mut Engine, &mut Store) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.wish_of(who, 1, run)
+    }
+
+    /// A step that writes as much as so many others, and gives something.
+    fn wish_of<T, E>(
+        &mut self,
+        who: Who,
+        steps: u32,
+        run: impl FnOnce(&mut Engine, &mut Store) -> Result<T, E>,
+    ) -> Result<T, E> {
         // The worst moments to be killed: before the commit, and after it, before anything that follows from it.
         let killed = self.dice.random_range(0..1_000) < self.plan.kills;
         let trouble = self.people[who.0].trouble;
@@ -246,7 +266,7 @@ impl Sim {
             Some(Trouble::Fails(percent)) => self.dice.random_range(0..100) < percent,
             Some(Trouble::Full) | None => killed && self.dice.random(),
         };
-        let after = fails.then(|| self.dice.random_range(0..WRITES));
+        let after = fails.then(|| self.dice.random_range(0..WRITES * steps));
         let person = &mut self.people[who.0];
         person.store.fail_write(after);
         let value = run(&mut person.engine, &mut person.store);

@@ -1,7 +1,7 @@
 //! Lines between people and relays: how long a frame takes, what a line that stands still costs, and what each side
 //! hears of its end.
 
-use beresta_client::engine::{DialFailure, LinkUp};
+use beresta_client::engine::{DialFailure, LinkUp, TOGETHER};
 use beresta_proto::command::Command;
 use beresta_proto::descriptor::UnverifiedDescriptor;
 use beresta_proto::frame::{Class, RequestId};
@@ -21,8 +21,6 @@ use super::{At, Sim, Who};
 const ASKED: RequestId = RequestId(u32::MAX);
 /// Lost packets in a row after which a line counts as dead.
 const DEAD: u32 = 9;
-/// Pushes that the driver's loop takes as one at the most.
-const TOGETHER: usize = 16;
 
 /// The beginning of what `Debug` shows.
 fn name(of: &impl std::fmt::Debug) -> String {
@@ -234,21 +232,22 @@ impl Sim {
                         self.model.delivered(&mut self.people[who.0], who, &relay, queue, envelope);
                     }
                 }
-                self.step(who, |engine, store| engine.handle_pushes(store, relay, pushes, clock));
+                let steps = u32::try_from(pushes.len()).unwrap();
+                self.step_of(who, steps, |engine, store| engine.handle_pushes(store, relay, pushes, clock));
             }
         }
     }
 
-    /// A push, and those that come on the same link in the same moment: the loop takes them as one.
+    /// A push; behind a message, those that come on the same link in the same moment: the loop takes them as one.
     fn together(&mut self, who: Who, at: At, link: LinkId, first: Push) -> Vec<Push> {
         let mut pushes = vec![first];
-        let follows = |event: &Event| match event {
-            Event::ToPerson(to, from, on, frame) if (*to, *from, *on) == (who, at, link) => {
-                matches!(Heard::decode(frame), Ok(Heard::Push(_)))
-            }
-            _ => false,
+        let follows = |event: &Event| {
+            let Event::ToPerson(to, from, on, frame) = event else { return false };
+            (*to, *from, *on) == (who, at, link)
+                && matches!(Heard::decode(frame), Ok(Heard::Push(Push::Deliver { .. })))
         };
         while pushes.len() < TOGETHER
+            && matches!(pushes[0], Push::Deliver { .. })
             && let Some(Event::ToPerson(_, _, _, frame)) = self.events.due_if(self.now, follows)
         {
             let Ok(Heard::Push(push)) = Heard::decode(&frame) else { break };

@@ -40,6 +40,18 @@ fn messages_that_came_together_are_acknowledged_once_for_each_queue() {
 }
 
 #[test]
+fn who_was_told_something_by_a_step_that_failed_may_be_told_it_again() {
+    let mut bench = Bench::new(None);
+    let contact = ContactId(1);
+    let says = |engine: &mut Engine, _: &Tx<'_>| {
+        engine.prompted.insert(contact, BEGIN);
+        Err::<(), _>(StoreError::Full)
+    };
+    assert_eq!(bench.engine.step(&mut bench.store, bench.now, says), Err(StoreError::Full));
+    assert!(bench.engine.may_be_prompted(contact, bench.now));
+}
+
+#[test]
 fn a_relay_that_goes_away_behind_messages_hears_that_they_are_safe() {
     let station = Station::new(1);
     let mut bench = Bench::new(Some(station.address()));
