@@ -66,6 +66,8 @@ fn a_panic_that_is_typed_at_a_terminal_that_was_stopped_destroys_all_the_same() 
 fn a_lock_at_a_terminal_that_was_stopped_ends_the_program_all_the_same() {
     let world = World::new();
     let mut chat = chat(&world.anna);
+    // Whoever stops it in the middle of what is being shown is not heard (docs/known-issues.md).
+    chat.expect("\u{1b}[?2004h").unwrap();
     chat.type_in("\u{13}/lock\n").unwrap();
     let (code, shown) = chat.end().unwrap();
     assert_ne!(code, Some(0), "{shown}");
