@@ -5,7 +5,6 @@
 use std::path::Path;
 use std::time::Duration;
 
-use beresta_client::engine::TOGETHER;
 use beresta_client::rng::Rng;
 use beresta_client::store::contact::ContactId;
 use beresta_client::store::{KdfCost, Passphrase, Store};
@@ -21,8 +20,6 @@ pub(crate) const TEXT: &str = "Завтра в десять у входа в с�
     доверенности, телефон оставьте дома.";
 /// Messages each way of one turn.
 const MESSAGES: usize = 60;
-/// Texts that wait for who comes back.
-const MANY: usize = TOGETHER;
 /// Until the relay has what was said, and its push is on the line.
 const HALF_WAY_MS: u64 = 60;
 /// Until everything that follows has been said.
@@ -46,7 +43,6 @@ pub(crate) fn measure(dir: &Path) {
     let (to_boris, to_anna) = world.meet(anna, boris);
     let mut bare = Bare::new(&dir.join("bare.db"));
     let (mut sends, mut receives, mut costs) = (Vec::new(), Vec::new(), Costs::default());
-    let mut sends_of_many = 0;
     for _ in 0..ROUNDS {
         for _ in 0..MESSAGES {
             for (from, to, contact) in [(anna, boris, to_boris), (boris, anna, to_anna)] {
@@ -58,18 +54,9 @@ pub(crate) fn measure(dir: &Path) {
             bare.exchange(&mut costs);
         }
     }
-    let mut caught_up: [Vec<[f64; 2]>; 2] = Default::default();
-    for _ in 0..ROUNDS * 2 {
-        for (at_once, took) in [1, MANY].into_iter().zip(&mut caught_up) {
-            let waiting = (0..MANY).map(|_| send(&mut world, anna, to_boris));
-            sends_of_many += waiting.count();
-            took.push(catch_up(&mut world, boris, at_once));
-        }
-    }
     let arrived = world.heard_texts(anna, to_boris).len() + world.heard_texts(boris, to_anna).len();
-    assert_eq!(arrived, sends.len() + sends_of_many, "a message did not arrive");
+    assert_eq!(arrived, sends.len(), "a message did not arrive");
     print(sends, receives, costs);
-    print_caught_up(caught_up);
 }
 
 fn person(world: &mut World, dir: &Path, name: &str) -> Who {
@@ -100,34 +87,6 @@ fn receive(world: &mut World, to: Who) -> Vec<f64> {
     let took = took.collect();
     world.run(REST_MS);
     took
-}
-
-/// What each of the texts that waited takes, so many to a step: on a processor, and until all are kept.
-fn catch_up(world: &mut World, to: Who, at_once: usize) -> [f64; 2] {
-    world.run(HALF_WAY_MS);
-    let relay = world.relay_address().relay;
-    let pushes = world.take_pushes(to);
-    assert!(pushes.len() * 4 >= MANY * 3, "{} of {MANY} arrived in time", pushes.len());
-    let (mut took, began) = (0.0, std::time::Instant::now());
-    for together in pushes.chunks(at_once) {
-        let pushes = together.to_vec();
-        let (step, done) =
-            world.wish(to, |engine, store, now| cpu(|| engine.handle_pushes(store, relay, pushes, now)));
-        done.unwrap();
-        took += step;
-    }
-    let each = [took, began.elapsed().as_secs_f64()].map(|all| all / pushes.len() as f64);
-    world.run(REST_MS);
-    each
-}
-
-fn print_caught_up(caught_up: [Vec<[f64; 2]>; 2]) {
-    let mut table = Table::new(&["texts in a step", "on a processor", "until kept"]);
-    for (at_once, took) in [1, MANY].into_iter().zip(caught_up) {
-        let [cpu, wall] = [0, 1].map(|at| micros(median(took.iter().map(|each| each[at]))));
-        table.row([at_once.to_string(), cpu, wall]);
-    }
-    println!("Each of {MANY} texts that waited, in µs:\n\n{table}");
 }
 
 fn print(sends: Vec<f64>, receives: Vec<f64>, costs: Costs) {
