@@ -12,6 +12,7 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -33,9 +34,12 @@ const SUITE: u8 = 1;
 const OP_SEND: u8 = 1;
 const HEADER_LEN: usize = 32 + 8 + TAG_LEN;
 const ORDER_LEN: usize = 1 + SendId::LEN + 32 + MessageId::LEN + 1 + 1;
+/// Where a capsule's parts begin.
+const ENC_AT: usize = 1 + 1 + KeyId::LEN;
+const ORDER_AT: usize = ENC_AT + ENC_LEN + HEADER_LEN + Tag::LEN;
 
 /// Bytes that a capsule has beyond its envelope.
-pub const OVERHEAD: usize = 1 + 1 + KeyId::LEN + ENC_LEN + HEADER_LEN + Tag::LEN + ORDER_LEN + TAG_LEN;
+pub const OVERHEAD: usize = ORDER_AT + ORDER_LEN + TAG_LEN;
 
 /// By which a relay recognises a capsule of a session that it remembers. Looks random to everybody else.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -247,15 +251,17 @@ impl SendOrder {
         w.into_vec()
     }
 
-    /// Reads an order, whose envelope stays where it is: moved to the front, over the capability.
-    fn decode(bucket: Bucket, mut inside: Vec<u8>) -> Result<Self, DecodeError> {
-        let front = Self::decode_front(bucket, &inside);
-        if front.is_err() {
-            inside.zeroize();
-        }
+    /// Reads an order of `len` bytes from a capsule that was opened in place. Its envelope stays where it is; what stands
+    /// before it, the capability too, is wiped.
+    fn decode(bucket: Bucket, mut capsule: Vec<u8>, len: usize) -> Result<Self, DecodeError> {
+        let inside = capsule.get_mut(ORDER_AT..ORDER_AT.saturating_add(len)).unwrap_or_default();
+        let front = Self::decode_front(bucket, inside);
+        let wiped = if front.is_ok() { ORDER_LEN } else { len };
+        inside.get_mut(..wiped).unwrap_or_default().zeroize();
         let (queue, capability, message, ttl) = front?;
-        inside.drain(..ORDER_LEN);
-        Ok(Self { queue, capability, message, ttl, envelope: Envelope::from_bytes(inside)? })
+        let at = ORDER_AT + ORDER_LEN;
+        let envelope = Bytes::from(capsule).slice(at..at + bucket.size());
+        Ok(Self { queue, capability, message, ttl, envelope: Envelope::from_bytes(envelope)? })
     }
 
     /// Reads what stands before the envelope, which is there in full.
@@ -281,20 +287,18 @@ impl SendOrder {
     }
 }
 
-/// A capsule that came in: parsed, not yet opened.
+/// A capsule that came in: parsed, not yet opened. Kept in one piece, because its message is the most of what a relay moves.
 #[derive(Clone)]
 pub struct Capsule {
     bucket: Bucket,
     key_id: KeyId,
-    enc: Vec<u8>,
-    header: Vec<u8>,
     tag: Tag,
-    order: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl core::fmt::Debug for Capsule {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { bucket: _, key_id: _, enc: _, header: _, tag: _, order: _ } = self;
+        let Self { bucket: _, key_id: _, tag: _, bytes: _ } = self;
         f.write_str("Capsule(..)")
     }
 }
@@ -313,23 +317,19 @@ impl Capsule {
     ///
     /// # Errors
     /// [`DecodeError`] if the suite or bucket is unknown or the length is not the bucket's.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut r = Reader::new(bytes);
+    pub fn decode(bytes: Vec<u8>) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(&bytes);
         match r.u8()? {
             SUITE => {}
             suite => return Err(DecodeError::Unknown { what: "capsule suite", code: u32::from(suite) }),
         }
         let bucket = Bucket::from_code(r.u8()?)?;
-        let capsule = Self {
-            bucket,
-            key_id: KeyId::decode(&mut r)?,
-            enc: r.take(ENC_LEN)?.to_vec(),
-            header: r.take(HEADER_LEN)?.to_vec(),
-            tag: Tag(r.array()?),
-            order: r.take(ORDER_LEN + bucket.size() + TAG_LEN)?.to_vec(),
-        };
+        let key_id = KeyId::decode(&mut r)?;
+        r.take(ENC_LEN + HEADER_LEN)?;
+        let tag = Tag(r.array()?);
+        r.take(ORDER_LEN + bucket.size() + TAG_LEN)?;
         r.finish()?;
-        Ok(capsule)
+        Ok(Self { bucket, key_id, tag, bytes })
     }
 
     /// By which a relay may recognise it.
@@ -351,7 +351,9 @@ impl Capsule {
     /// not the one of the session inside.
     pub fn open_header(&self, epoch: &EpochSecret, relay: &RelayId) -> Result<Header, CapsuleError> {
         let aad = header_aad(self.bucket, relay);
-        let plain = Zeroizing::new(epoch.open(&self.enc, label::CAPSULE, &aad, &self.header)?);
+        let mut sealed = Reader::new(self.bytes.get(ENC_AT..).unwrap_or_default());
+        let (enc, header) = (sealed.take(ENC_LEN)?, sealed.take(HEADER_LEN)?);
+        let plain = Zeroizing::new(epoch.open(enc, label::CAPSULE, &aad, header)?);
         let mut r = Reader::new(&plain);
         let session = SessionKeys::new(&SessionKey::decode(&mut r)?, self.key_id);
         let n = r.u64()?;
@@ -374,11 +376,11 @@ impl Capsule {
     ) -> Result<(SendOrder, ReplyKey), CapsuleError> {
         let keys = session.capsule(n)?;
         let aad = Aad::from(order_aad(self.bucket, &self.key_id, &self.tag));
+        let sealed = self.bytes.get_mut(ORDER_AT..).unwrap_or_default();
         let inside = order_cipher(&keys)?
-            .open_in_place(order_nonce(), aad, &mut self.order)
+            .open_in_place(order_nonce(), aad, sealed)
             .map_err(|_| CapsuleError::Order)?
             .len();
-        self.order.truncate(inside);
-        Ok((SendOrder::decode(self.bucket, self.order)?, keys.reply))
+        Ok((SendOrder::decode(self.bucket, self.bytes, inside)?, keys.reply))
     }
 }

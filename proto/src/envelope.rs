@@ -8,6 +8,7 @@
 
 use alloc::vec::Vec;
 
+use bytes::Bytes;
 use chacha20poly1305::aead::{AeadInOut as _, KeyInit as _};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
@@ -91,7 +92,8 @@ impl Bucket {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Envelope {
     bucket: Bucket,
-    bytes: Vec<u8>,
+    /// Shared by its clones, and perhaps a part of what it came in.
+    bytes: Bytes,
 }
 
 impl core::fmt::Debug for Envelope {
@@ -148,7 +150,7 @@ impl Envelope {
             .encrypt_inout_detached(&XNonce::from(nonce), &aad(bucket), inside.into())
             .map_err(|_| SealError::Cipher)?;
         bytes.extend_from_slice(&tag);
-        Ok(Self { bucket, bytes })
+        Ok(Self { bucket, bytes: bytes.into() })
     }
 
     /// Opens the envelope under `key`: the body.
@@ -188,7 +190,8 @@ impl Envelope {
     ///
     /// # Errors
     /// [`DecodeError::Invalid`] if no bucket has that size.
-    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self, DecodeError> {
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self, DecodeError> {
+        let bytes = bytes.into();
         let bucket =
             Bucket::of_envelope(bytes.len()).ok_or(DecodeError::Invalid { what: "envelope size" })?;
         Ok(Self { bucket, bytes })
@@ -209,7 +212,7 @@ impl Envelope {
     /// The sealed bytes, given up.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.bytes.into()
     }
 }
 

@@ -110,7 +110,7 @@ fn capsule() -> Value {
         .into_iter()
         .map(|reply| {
             let (bytes, _) = session.seal(&order, &mut rng).unwrap();
-            let capsule = Capsule::decode(&bytes).unwrap();
+            let capsule = Capsule::decode(bytes.clone()).unwrap();
             let tag = capsule.tag();
             let header = capsule.open_header(&epoch, &relay).unwrap();
             let (_, replies) = capsule.open_order(&header.session, header.n).unwrap();

@@ -64,7 +64,7 @@ mod both_ways {
         for (n, trip) in trips.iter().enumerate() {
             let sealed = bytes(&trip["capsule"]);
             assert_eq!(session_key(&sealed, &epoch, &relay), bytes(&trip["session_key"]));
-            let capsule = Capsule::decode(&sealed).unwrap();
+            let capsule = Capsule::decode(sealed).unwrap();
             assert_eq!(capsule.tag().0, array(&trip["tag"]));
             assert_eq!(capsule.key_id(), public.id());
             let header = capsule.open_header(&epoch, &relay).unwrap();

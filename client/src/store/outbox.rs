@@ -53,7 +53,8 @@ fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
         queue: PeerQueueId(row.get("queue")?),
         message: row.get::<_, Option<i64>>("message")?.map(MessageRow),
         transport: MessageId(array(row, "transport")?),
-        envelope: Envelope::from_bytes(row.get("envelope")?).map_err(|_| StoreError::Damaged)?,
+        envelope: Envelope::from_bytes(row.get::<_, Vec<u8>>("envelope")?)
+            .map_err(|_| StoreError::Damaged)?,
         ttl: code(row, "ttl", |code| {
             u8::try_from(code).ok().and_then(|code| TtlClass::from_code(code).ok())
         })?,

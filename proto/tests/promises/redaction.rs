@@ -149,7 +149,7 @@ fn capsules_and_their_keys_show_no_byte() {
         envelope: envelope(),
     };
     let (bytes, key) = session.seal(&order, &mut rng).unwrap();
-    let capsule = Capsule::decode(&bytes).unwrap();
+    let capsule = Capsule::decode(bytes.clone()).unwrap();
     let header = capsule.open_header(&epoch, &RelayId([P; 32])).unwrap();
     let sealed = key.seal(SendReply::Stored, &mut rng).unwrap();
     insta::assert_snapshot!(

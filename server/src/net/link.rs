@@ -12,7 +12,7 @@ use beresta_proto::frame::Class;
 use bytes::Bytes;
 use quinn::{RecvStream, SendStream};
 use tokio::io::ReadBuf;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::hub::Hub;
 use super::outbox::Outbox;
@@ -51,6 +51,9 @@ pub(super) struct LinkTask {
     reading: bool,
     /// Whether a whole command came.
     greeted: bool,
+    /// When what is awaited of a frame must be there.
+    due: Option<Instant>,
+    /// Wakes us then, or earlier and again: one timer serves for many frames.
     patience: Option<Pin<Box<Sleep>>>,
     writing: VecDeque<Bytes>,
     unreported: usize,
@@ -70,6 +73,7 @@ impl LinkTask {
         (id, outbox): (LinkId, Arc<Outbox>),
         (send, recv): (SendStream, RecvStream),
     ) -> Self {
+        let patience = Box::pin(sleep(FIRST_COMMAND));
         Self {
             hub,
             id,
@@ -79,7 +83,8 @@ impl LinkTask {
             unread: Vec::new(),
             reading: true,
             greeted: false,
-            patience: Some(Box::pin(sleep(FIRST_COMMAND))),
+            due: Some(patience.deadline()),
+            patience: Some(patience),
             writing: VecDeque::new(),
             unreported: 0,
             slow: None,
@@ -102,7 +107,8 @@ impl LinkTask {
             }
             if taken.resume {
                 self.reading = true;
-                self.hand_over(&[]).map_err(End::Ours)?;
+                let waiting = core::mem::take(&mut self.unread);
+                self.hand_over(&waiting).map_err(End::Ours)?;
             }
             self.read(cx)?;
             taken = self.outbox.take(&mut self.writing, cx.waker());
@@ -116,22 +122,21 @@ impl LinkTask {
         let mut scratch = [const { MaybeUninit::uninit() }; SCRATCH];
         while self.reading {
             let mut buffer = ReadBuf::uninit(&mut scratch);
+            // Less than a frame, as long as we read: there is room for what belongs to it.
+            buffer.put_slice(&self.unread);
             match self.recv.poll_read_buf(cx, &mut buffer) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(_)) => return Err(End::Theirs),
-                Poll::Ready(Ok(())) if buffer.filled().is_empty() => return Err(End::Theirs),
+                Poll::Ready(Ok(())) if buffer.filled().len() == self.unread.len() => return Err(End::Theirs),
                 Poll::Ready(Ok(())) => self.hand_over(buffer.filled()).map_err(End::Ours)?,
             }
         }
         Ok(())
     }
 
-    /// Hands whole frames to the core, those that waited first; keeps the rest.
-    fn hand_over(&mut self, fresh: &[u8]) -> Result<(), CloseReason> {
-        let kept = core::mem::take(&mut self.unread);
-        // Usually nothing is kept, and frames are read where they arrived.
-        let joined = if kept.is_empty() { Vec::new() } else { [kept.as_slice(), fresh].concat() };
-        let mut rest = if kept.is_empty() { fresh } else { joined.as_slice() };
+    /// Hands whole frames to the core; keeps the rest.
+    fn hand_over(&mut self, bytes: &[u8]) -> Result<(), CloseReason> {
+        let mut rest = bytes;
         let mut malformed = None;
         let mut whole = 0_usize;
         self.reading = self.hub.frames(self.id, || match frame_size(rest) {
@@ -149,20 +154,41 @@ impl LinkTask {
         if let Some(reason) = malformed {
             return Err(reason);
         }
-        self.unread = rest.to_vec();
+        self.keep(rest);
         if whole > 0 {
-            self.greeted = true;
-            self.patience = None;
+            if !self.greeted {
+                self.greeted = true;
+                self.patience = None;
+            }
+            self.due = None;
         }
         if self.greeted {
             // Frames that wait for us are not the client's slowness.
-            match (&self.patience, self.unread.is_empty() || !self.reading) {
-                (_, true) => self.patience = None,
-                (None, false) => self.patience = Some(Box::pin(sleep(WHOLE_FRAME))),
+            match (self.due, self.unread.is_empty() || !self.reading) {
+                (_, true) => self.due = None,
+                (None, false) => self.expect(sleep(WHOLE_FRAME).deadline()),
                 (Some(_), false) => {}
             }
         }
         Ok(())
+    }
+
+    /// Keeps what is not handed over; no buffer where that is nothing.
+    fn keep(&mut self, rest: &[u8]) {
+        if rest.is_empty() {
+            self.unread = Vec::new();
+        } else {
+            self.unread.clear();
+            self.unread.extend_from_slice(rest);
+        }
+    }
+
+    /// Waits for the rest of a frame until then.
+    fn expect(&mut self, due: Instant) {
+        self.due = Some(due);
+        if self.patience.is_none() {
+            self.patience = Some(Box::pin(sleep_until(due)));
+        }
     }
 
     /// Writes what waits. Says whether that made room for more, which may be there at once.
@@ -193,10 +219,15 @@ impl LinkTask {
     }
 
     fn wait(&mut self, cx: &mut Context<'_>) -> Result<(), End> {
-        if let Some(patience) = self.patience.as_mut()
-            && patience.as_mut().poll(cx).is_ready()
-        {
-            return Err(End::Ours(CloseReason::Slow));
+        while let Some(patience) = self.patience.as_mut() {
+            if patience.as_mut().poll(cx).is_pending() {
+                break;
+            }
+            let at = patience.deadline();
+            if self.due.is_some_and(|due| due <= at) {
+                return Err(End::Ours(CloseReason::Slow));
+            }
+            self.patience = self.due.map(|due| Box::pin(sleep_until(due)));
         }
         while let Some(slow) = self.slow.as_mut() {
             if slow.as_mut().poll(cx).is_pending() {

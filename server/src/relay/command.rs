@@ -87,7 +87,7 @@ impl<R: Random> Relay<R> {
                     self.engine(Pending::FindToDelete(asked, queue, signature), Op::Find { read });
                 }
             }
-            Command::Send { capsule } => self.send(asked, &capsule, now),
+            Command::Send { capsule } => self.send(asked, capsule, now),
             Command::PutBlob { blob, owner, hours, sealed, credit } => {
                 if self.afford(asked, cost::ROOM, now) {
                     let (blob, credit) = (self.namer.blob(&blob), self.payment(credit.as_ref()));

@@ -97,6 +97,6 @@ impl Link {
         let n = (first..first.saturating_add(FRESH_AHEAD))
             .find(|n| fresh.session.tag(*n).is_ok_and(|one| one == *tag))?;
         fresh.last = n;
-        Some(Recognised { session: fresh.session.clone(), n })
+        Some(Recognised { session: fresh.session.clone(), n, name: None })
     }
 }

@@ -1,6 +1,6 @@
 //! What the core waits for: one entry for each ticket that is out.
 
-use beresta_proto::capsule::{ReplyKey, SessionKeys};
+use beresta_proto::capsule::ReplyKey;
 use beresta_proto::command::Subscription;
 use beresta_proto::frame::RequestId;
 use beresta_proto::id::{BlobId, KeyId, ReadId, SendId};
@@ -9,6 +9,7 @@ use beresta_proto::key::{CapabilityHash, Signature, VerifyingKey};
 use beresta_proto::time::Timestamp;
 
 use super::output::{LinkId, Ticket};
+use super::recogniser::Recognised;
 use super::tally::Kind;
 use crate::queue::{CreditName, QueueRecord, QueueRef};
 
@@ -37,9 +38,8 @@ pub(super) struct Making {
 #[derive(Debug)]
 pub(super) struct Sending {
     pub(super) reply: ReplyKey,
-    pub(super) session: SessionKeys,
+    pub(super) session: Recognised,
     pub(super) key_id: KeyId,
-    pub(super) n: u64,
 }
 
 /// What follows when signatures were checked.

@@ -30,6 +30,8 @@ pub(super) struct SessionName(Tag);
 pub(super) struct Recognised {
     pub(super) session: SessionKeys,
     pub(super) n: u64,
+    /// How it is remembered, if it is.
+    pub(super) name: Option<SessionName>,
 }
 
 #[derive(Debug)]
@@ -86,15 +88,17 @@ impl<Q: Copy + Eq + core::hash::Hash> Recogniser<Q> {
     pub(super) fn find(&self, tag: &Tag) -> Option<Recognised> {
         let (name, n) = self.tags.get(tag)?;
         let session = self.sessions.get(name)?.session.clone();
-        Some(Recognised { session, n: *n })
+        Some(Recognised { session, n: *n, name: Some(*name) })
     }
 
-    /// Remembers a session whose order `n` was good, or moves its window past `n`.
-    pub(super) fn good(&mut self, session: &SessionKeys, key_id: KeyId, n: u64, queue: Q) {
+    /// Remembers a session whose order was good, or moves its window past that.
+    pub(super) fn good(&mut self, one: &Recognised, key_id: KeyId, queue: Q) {
         if self.most == 0 || self.most_per_queue == 0 {
             return;
         }
-        let Ok(name) = session.tag(NAME).map(SessionName) else { return };
+        let Recognised { session, n, name } = one;
+        let Some(name) = name.or_else(|| session.tag(NAME).ok().map(SessionName)) else { return };
+        let n = *n;
         if !self.sessions.contains_key(&name) {
             self.make_room(queue);
             let fresh = Remembered {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use beresta_proto::capsule::{Capsule, SendReply, SessionKeys};
+use beresta_proto::capsule::{Capsule, SendReply};
 use beresta_proto::key::EpochSecret;
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::rng::Random;
@@ -12,11 +12,12 @@ use super::Relay;
 use super::limits::cost;
 use super::output::{CloseReason, Job, LinkId, Worked};
 use super::pending::{Asked, Pending, Sending};
+use super::recogniser::Recognised;
 use super::tally::Outcome;
 use crate::queue::Op;
 
 impl<R: Random> Relay<R> {
-    pub(super) fn send(&mut self, asked: Asked, capsule: &[u8], now: Timestamp) {
+    pub(super) fn send(&mut self, asked: Asked, capsule: Vec<u8>, now: Timestamp) {
         let Ok(capsule) = Capsule::decode(capsule) else {
             return self.close(asked.link, CloseReason::Malformed);
         };
@@ -45,7 +46,7 @@ impl<R: Random> Relay<R> {
                 None => one.recognise(capsule.key_id(), &capsule.tag()),
             };
             match recognised {
-                Some(recognised) => self.order(asked, *capsule, recognised.session, recognised.n, now),
+                Some(recognised) => self.order(asked, *capsule, recognised, now),
                 None => self.open(asked, capsule, epoch, now),
             }
         }
@@ -71,7 +72,8 @@ impl<R: Random> Relay<R> {
                 match worked {
                     Worked::Opened { capsule, header: Ok(header) } => {
                         one.opened(header.session.clone(), capsule.key_id(), header.n);
-                        self.order(asked, *capsule, header.session, header.n, now);
+                        let opened = Recognised { session: header.session, n: header.n, name: None };
+                        self.order(asked, *capsule, opened, now);
                     }
                     Worked::Opened { capsule: _, header: Err(_) } => self.unopenable(asked),
                     Worked::Verified(_) | Worked::Failed => {
@@ -101,9 +103,9 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    fn order(&mut self, asked: Asked, capsule: Capsule, session: SessionKeys, n: u64, now: Timestamp) {
+    fn order(&mut self, asked: Asked, capsule: Capsule, session: Recognised, now: Timestamp) {
         let key_id = capsule.key_id();
-        let Ok((order, reply)) = capsule.open_order(&session, n) else {
+        let Ok((order, reply)) = capsule.open_order(&session.session, session.n) else {
             return self.unopenable(asked);
         };
         if let Some(one) = self.links.get_mut(&asked.link) {
@@ -117,7 +119,7 @@ impl<R: Random> Relay<R> {
             envelope: order.envelope,
             now,
         };
-        self.engine(Pending::Append(asked, Box::new(Sending { reply, session, key_id, n })), op);
+        self.engine(Pending::Append(asked, Box::new(Sending { reply, session, key_id })), op);
     }
 
     fn unopenable(&mut self, asked: Asked) {

@@ -111,7 +111,7 @@ impl<R: Random> Relay<R> {
         let (reply, outcome) = match answer {
             Answer::Appended { queue, sequence, envelope } => {
                 // The right capability was shown, so this session is worth its place in memory.
-                self.recogniser.good(&sending.session, sending.key_id, sending.n, queue);
+                self.recogniser.good(&sending.session, sending.key_id, queue);
                 self.sent(asked, sending, SendReply::Stored, Outcome::Ok);
                 return self.deliver(queue, Stored { sequence, envelope }, now);
             }

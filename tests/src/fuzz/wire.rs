@@ -41,7 +41,7 @@ static EPOCH: LazyLock<(RelayId, EpochSecret)> = LazyLock::new(|| {
 /// Rules C1 to C5: a capsule opens the slow way or not at all, and an answer for nobody opens for nobody.
 pub(super) fn capsule(bytes: &[u8]) {
     let (relay, epoch) = &*EPOCH;
-    let Ok(capsule) = Capsule::decode(bytes) else { return };
+    let Ok(capsule) = Capsule::decode(bytes.to_vec()) else { return };
     let strange = SessionKeys::new(&SessionKey::take(&mut [7; 32]), capsule.key_id());
     assert!(capsule.clone().open_order(&strange, 7).is_err());
     let Ok(header) = capsule.open_header(epoch, relay) else { return };

@@ -9,6 +9,11 @@ fn session(seed: u8) -> SessionKeys {
     SessionKeys::new(&SessionKey::take(&mut [seed; 32]), EPOCH)
 }
 
+/// Capsule `n` of a session that was opened the slow way.
+fn shown(session: &SessionKeys, n: u64) -> Recognised {
+    Recognised { session: session.clone(), n, name: None }
+}
+
 fn knows(recogniser: &Recogniser<u8>, session: &SessionKeys, n: u64) -> bool {
     match recogniser.find(&session.tag(n).unwrap()) {
         Some(recognised) => {
@@ -22,11 +27,11 @@ fn knows(recogniser: &Recogniser<u8>, session: &SessionKeys, n: u64) -> bool {
 #[test]
 fn a_window_of_coming_capsules_is_recognised_and_slides() {
     let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
-    (0..3).for_each(|n| recogniser.good(&session, EPOCH, n, 1));
+    (0..3).for_each(|n| recogniser.good(&shown(&session, n), EPOCH, 1));
     assert!(!knows(&recogniser, &session, 2), "what came is not taken again");
     assert!((3..=2 + WINDOW).all(|n| knows(&recogniser, &session, n)));
     assert!(!knows(&recogniser, &session, 3 + WINDOW));
-    recogniser.good(&session, EPOCH, 3, 1);
+    recogniser.good(&shown(&session, 3), EPOCH, 1);
     assert!(knows(&recogniser, &session, 3 + WINDOW));
 }
 
@@ -35,12 +40,12 @@ fn who_writes_once_costs_few_tags_and_who_goes_on_gets_a_whole_window() {
     let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
     for (n, ahead) in [8, 16, 32, 32].into_iter().enumerate() {
         let n = n as u64;
-        recogniser.good(&session, EPOCH, n, 1);
+        recogniser.good(&shown(&session, n), EPOCH, 1);
         assert!(knows(&recogniser, &session, n + ahead) && !knows(&recogniser, &session, n + ahead + 1));
         assert_eq!(recogniser.sizes().1 as u64, ahead, "none but those that are to come");
     }
     let (mut recogniser, late) = (Recogniser::new(8, 4), self::session(2));
-    recogniser.good(&late, EPOCH, 1_000, 1);
+    recogniser.good(&shown(&late, 1_000), EPOCH, 1);
     assert!(recogniser.sizes().1 <= 16, "a few on both sides");
 }
 
@@ -48,7 +53,7 @@ fn who_writes_once_costs_few_tags_and_who_goes_on_gets_a_whole_window() {
 fn lost_and_reordered_capsules_are_recognised() {
     let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
     for n in [0, 3, 2, 20, 45] {
-        recogniser.good(&session, EPOCH, n, 1);
+        recogniser.good(&shown(&session, n), EPOCH, 1);
     }
     assert!(knows(&recogniser, &session, 21) && knows(&recogniser, &session, 44), "late ones");
     assert!(!knows(&recogniser, &session, 2) && !knows(&recogniser, &session, 3));
@@ -60,12 +65,12 @@ fn lost_and_reordered_capsules_are_recognised() {
 #[test]
 fn a_session_that_went_far_ahead_is_one_session_still() {
     let (mut recogniser, session) = (Recogniser::new(8, 4), session(1));
-    recogniser.good(&session, EPOCH, 0, 1);
-    recogniser.good(&session, EPOCH, 1_000, 1);
-    recogniser.good(&session, EPOCH, 5, 1);
+    recogniser.good(&shown(&session, 0), EPOCH, 1);
+    recogniser.good(&shown(&session, 1_000), EPOCH, 1);
+    recogniser.good(&shown(&session, 5), EPOCH, 1);
     assert_eq!(recogniser.sizes().0, 1);
     assert!(knows(&recogniser, &session, 1_001) && !knows(&recogniser, &session, 6));
-    recogniser.good(&session, EPOCH, NAME - 1, 1);
+    recogniser.good(&shown(&session, NAME - 1), EPOCH, 1);
     assert!(recogniser.sizes().1 <= 2 * 32);
 }
 
@@ -73,9 +78,9 @@ fn a_session_that_went_far_ahead_is_one_session_still() {
 fn one_queue_holds_a_few_sessions_only_and_pushes_out_none_of_another() {
     let mut recogniser = Recogniser::new(8, 2);
     let honest = session(200);
-    recogniser.good(&honest, EPOCH, 0, 1);
+    recogniser.good(&shown(&honest, 0), EPOCH, 1);
     for seed in 0..100 {
-        recogniser.good(&session(seed), EPOCH, 0, 2);
+        recogniser.good(&shown(&session(seed), 0), EPOCH, 2);
     }
     assert_eq!(recogniser.sizes().0, 3);
     assert!(knows(&recogniser, &honest, 1));
@@ -86,10 +91,10 @@ fn one_queue_holds_a_few_sessions_only_and_pushes_out_none_of_another() {
 fn the_session_that_was_not_used_for_longest_is_forgotten_first_and_entirely() {
     let mut recogniser = Recogniser::new(3, 2);
     for (seed, queue) in [(1, 1), (2, 2), (3, 3)] {
-        recogniser.good(&session(seed), EPOCH, 0, queue);
+        recogniser.good(&shown(&session(seed), 0), EPOCH, queue);
     }
-    recogniser.good(&session(1), EPOCH, 1, 1);
-    recogniser.good(&session(4), EPOCH, 0, 4);
+    recogniser.good(&shown(&session(1), 1), EPOCH, 1);
+    recogniser.good(&shown(&session(4), 0), EPOCH, 4);
     assert!(!knows(&recogniser, &session(2), 1));
     assert!(knows(&recogniser, &session(1), 2) && knows(&recogniser, &session(3), 1));
     assert_eq!(
@@ -104,8 +109,8 @@ fn sessions_end_with_their_epoch_key() {
     let mut recogniser = Recogniser::new(8, 4);
     let old = session(1);
     let new = SessionKeys::new(&SessionKey::take(&mut [2; 32]), NEXT_EPOCH);
-    recogniser.good(&old, EPOCH, 0, 1);
-    recogniser.good(&new, NEXT_EPOCH, 0, 1);
+    recogniser.good(&shown(&old, 0), EPOCH, 1);
+    recogniser.good(&shown(&new, 0), NEXT_EPOCH, 1);
     recogniser.keep_epochs(|id| id == NEXT_EPOCH);
     assert!(!knows(&recogniser, &old, 1) && knows(&recogniser, &new, 1));
 }
@@ -116,7 +121,7 @@ fn flood(recogniser: &mut Recogniser<u32>, sessions: u32, orders: u64) {
         let mut seed = [9; 32];
         seed[..4].copy_from_slice(&queue.to_be_bytes());
         let session = SessionKeys::new(&SessionKey::take(&mut seed), EPOCH);
-        (0..orders).for_each(|n| recogniser.good(&session, EPOCH, n, queue));
+        (0..orders).for_each(|n| recogniser.good(&shown(&session, n), EPOCH, queue));
     }
 }
 
@@ -125,8 +130,8 @@ fn a_flood_by_queues_of_ones_own_pushes_no_established_session_out() {
     let mut recogniser = Recogniser::new(64, 4);
     let (honest, new) = (session(200), session(201));
     let tag = |session: &SessionKeys, n| session.tag(n).unwrap();
-    (0..u64::from(ESTABLISHED)).for_each(|n| recogniser.good(&honest, EPOCH, n, 1));
-    recogniser.good(&new, EPOCH, 0, 2);
+    (0..u64::from(ESTABLISHED)).for_each(|n| recogniser.good(&shown(&honest, n), EPOCH, 1));
+    recogniser.good(&shown(&new, 0), EPOCH, 2);
     flood(&mut recogniser, 500, u64::from(ESTABLISHED) - 1);
     assert!(recogniser.find(&tag(&honest, 10)).is_some());
     assert!(recogniser.find(&tag(&new, 1)).is_none(), "who just came is opened once more");
@@ -134,7 +139,7 @@ fn a_flood_by_queues_of_ones_own_pushes_no_established_session_out() {
     for round in 0..20 {
         flood(&mut recogniser, 30, u64::from(ESTABLISHED));
         assert!(recogniser.find(&tag(&honest, 10 + round)).is_some());
-        recogniser.good(&honest, EPOCH, 10 + round, 1);
+        recogniser.good(&shown(&honest, 10 + round), EPOCH, 1);
     }
     assert_eq!(recogniser.sessions.len(), recogniser.new.len() + recogniser.established.len());
     assert!(recogniser.established.len() <= 48 && recogniser.sessions.len() <= 64);
@@ -144,9 +149,9 @@ fn a_flood_by_queues_of_ones_own_pushes_no_established_session_out() {
 fn a_queue_that_is_gone_holds_no_places() {
     let mut recogniser = Recogniser::new(8, 4);
     let (one, other) = (session(1), session(2));
-    (0..6).for_each(|n| recogniser.good(&one, EPOCH, n, 1));
-    recogniser.good(&session(3), EPOCH, 0, 1);
-    recogniser.good(&other, EPOCH, 0, 2);
+    (0..6).for_each(|n| recogniser.good(&shown(&one, n), EPOCH, 1));
+    recogniser.good(&shown(&session(3), 0), EPOCH, 1);
+    recogniser.good(&shown(&other, 0), EPOCH, 2);
     recogniser.forget_queue(1);
     assert_eq!(recogniser.sizes().0, 1);
     assert!(knows(&recogniser, &other, 1) && !knows(&recogniser, &one, 6));
@@ -157,7 +162,7 @@ fn a_queue_that_is_gone_holds_no_places() {
 fn who_is_to_remember_nothing_remembers_nothing() {
     for (most, most_per_queue) in [(0, 4), (8, 0)] {
         let mut recogniser = Recogniser::new(most, most_per_queue);
-        recogniser.good(&session(1), EPOCH, 0, 1);
+        recogniser.good(&shown(&session(1), 0), EPOCH, 1);
         assert!(!knows(&recogniser, &session(1), 1));
         assert_eq!(recogniser.sizes(), (0, 0));
     }
