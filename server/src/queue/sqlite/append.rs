@@ -78,14 +78,8 @@ impl Work<'_> {
         bucket: Bucket,
         now: Timestamp,
     ) -> rusqlite::Result<Found> {
-        // Rule Q3: this one look into the file is all that is done for whoever has no right to send.
-        let found = self.statements.queue_by_send.query_row([&send.0], |row| Ok((row.get(0)?, row.get(1)?)));
-        let (queue, kept) = found.optional()?.map(|(id, kept)| (QueueRef(id), CapabilityHash(kept))).unzip();
-        if !rules::may_send(kept.as_ref(), shown) {
-            return Ok(Found::Gone);
-        }
+        let Some(queue) = self.sends_to(send, shown)? else { return Ok(Found::Gone) };
         let weight = self.weight(Grows::Message(bucket));
-        let Some(queue) = queue else { return Ok(Found::Gone) };
         let Some(held) = self.cache.queue(queue, &mut self.statements)? else { return Ok(Found::Gone) };
 
         let name = i64::from_be_bytes(name.0);
@@ -105,6 +99,27 @@ impl Work<'_> {
             Append::QueueFull => Found::QueueFull(queue),
             Append::Store { cost } => Found::Room(Room { queue, tombstone, cost }),
         })
+    }
+
+    /// The queue to which somebody may send. Who has no right to is answered after one look into the file, whether there is
+    /// such a queue or not (rule Q3), and whether others wrote to it lately or not; who had it lately is known.
+    fn sends_to(&mut self, send: &SendName, shown: &CapabilityHash) -> rusqlite::Result<Option<QueueRef>> {
+        if let Some((queue, kept)) = self.cache.by_send(send)
+            && rules::may_send(Some(&kept), shown)
+        {
+            return Ok(Some(queue));
+        }
+        let found = self.statements.queue_by_send.query_row([&send.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (queue, kept) = found.optional()?.map(|(id, kept)| (QueueRef(id), CapabilityHash(kept))).unzip();
+        if !rules::may_send(kept.as_ref(), shown) {
+            return Ok(None);
+        }
+        if let Some(queue) = queue
+            && self.cache.queue(queue, &mut self.statements)?.is_some()
+        {
+            self.cache.learn(*send, queue, *shown);
+        }
+        Ok(queue)
     }
 
     /// Whether the next message of a queue need not be written at once: its reader is quick, and its place, which is told

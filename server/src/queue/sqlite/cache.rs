@@ -5,16 +5,17 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use beresta_proto::envelope::Bucket;
+use beresta_proto::key::CapabilityHash;
 use rusqlite::OptionalExtension as _;
 
 use super::statements::Statements;
-use crate::queue::QueueRef;
 use crate::queue::rules::Fill;
+use crate::queue::{QueueRef, SendName};
 
 /// Messages and queues that are remembered, about 32 bytes each. Beyond it everything is forgotten and read again.
 const LIMIT: usize = 262_144;
 /// What a queue weighs beside its messages.
-const QUEUE_WEIGHT: usize = 8;
+const QUEUE_WEIGHT: usize = 12;
 
 /// Where a message stands.
 #[derive(Clone, Copy)]
@@ -39,6 +40,8 @@ pub(super) struct Queue {
     pub(super) fill: Fill,
     /// In order.
     pub(super) places: VecDeque<Place>,
+    /// Its name for its senders, once one of them was there.
+    send: Option<SendName>,
 }
 
 impl Queue {
@@ -55,6 +58,8 @@ impl Queue {
 #[derive(Default)]
 pub(super) struct Cache {
     queues: HashMap<QueueRef, Queue>,
+    /// Those of them to whose senders their capability is known.
+    senders: HashMap<SendName, (QueueRef, CapabilityHash)>,
     weight: usize,
 }
 
@@ -67,6 +72,7 @@ impl Cache {
     /// Forgets what the file knows, too.
     fn forget(&mut self) {
         self.queues.retain(|_, queue| queue.places.iter().any(|place| !place.stored));
+        self.senders.retain(|_, (queue, _)| self.queues.contains_key(queue));
         self.weight = self.queues.values().map(Queue::weight).sum();
     }
 
@@ -105,7 +111,24 @@ impl Cache {
 
     /// Forgets a queue that was deleted.
     pub(super) fn remove(&mut self, queue: QueueRef) {
-        self.queues.remove(&queue);
+        if let Some(send) = self.queues.remove(&queue).and_then(|held| held.send) {
+            self.senders.remove(&send);
+        }
+    }
+
+    /// The queue that its senders ask for by this name, and what gives the right to; none if the file must be asked.
+    pub(super) fn by_send(&self, send: &SendName) -> Option<(QueueRef, CapabilityHash)> {
+        self.senders.get(send).copied()
+    }
+
+    /// Remembers by what name a queue was asked for, by a sender who may.
+    pub(super) fn learn(&mut self, send: SendName, queue: QueueRef, capability: CapabilityHash) {
+        if let Some(held) = self.queues.get_mut(&queue)
+            && held.send.is_none()
+        {
+            held.send = Some(send);
+            self.senders.insert(send, (queue, capability));
+        }
     }
 
     /// Says that a message was added; keeps the bound. To be called between operations.
@@ -142,8 +165,15 @@ fn read(queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<Qu
     let (last, was_full): (i64, bool) = counter.optional()?.unwrap_or_default();
     let fill = Fill { messages: 0, bytes: 0, was_full };
     let last = last.unsigned_abs();
-    let mut held =
-        Queue { last, reserved: last, durably: last, appended: None, fill, places: VecDeque::new() };
+    let mut held = Queue {
+        last,
+        reserved: last,
+        durably: last,
+        appended: None,
+        fill,
+        places: VecDeque::new(),
+        send: None,
+    };
     let mut rows = statements.places.query([queue.0])?;
     while let Some(row) = rows.next()? {
         let sequence = row.get::<_, i64>(0)?.unsigned_abs();
