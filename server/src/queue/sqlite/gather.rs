@@ -18,9 +18,9 @@ const BATCH: usize = 1_024;
 /// So many messages on their way make it worth while to wait for more of their acknowledgements.
 const CROWD: usize = 32;
 /// For how long at the most.
-const LINGER: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_micros(500);
 /// Between two looks meanwhile.
-const NAP: Duration = Duration::from_micros(250);
+const NAP: Duration = Duration::from_micros(100);
 /// So long nothing must come before the log is emptied for rest.
 const REST: Duration = Duration::from_millis(500);
 
@@ -28,6 +28,8 @@ const REST: Duration = Duration::from_millis(500);
 struct Batch {
     jobs: Vec<Job>,
     only_acknowledges: bool,
+    /// Messages that they let go.
+    going: usize,
 }
 
 impl Writer<'_> {
@@ -72,7 +74,7 @@ impl Writer<'_> {
     }
 
     fn batch(&mut self, first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
-        let mut batch = Batch { jobs: Vec::new(), only_acknowledges: true };
+        let mut batch = Batch { jobs: Vec::new(), only_acknowledges: true, going: 0 };
         self.take(first, &mut batch);
         let until = clock::monotonic().checked_add(LINGER);
         loop {
@@ -95,7 +97,7 @@ impl Writer<'_> {
     fn may_linger(&self, batch: &Batch) -> bool {
         batch.only_acknowledges
             && (1..BATCH).contains(&batch.jobs.len())
-            && self.waiting.len() >= CROWD.max(batch.jobs.len())
+            && self.waiting.len().saturating_sub(batch.going) >= CROWD.max(batch.going)
     }
 
     /// Admits a message at once if it can be: it need not wait for a commit of others. All else joins the batch, and so
@@ -113,6 +115,9 @@ impl Writer<'_> {
                 }
                 return self.tell(job, decided);
             }
+        }
+        if let Op::Acknowledge { queue, upto, now: _ } = job.op {
+            batch.going = batch.going.saturating_add(self.work.cache.up_to(queue, upto));
         }
         batch.only_acknowledges &= acknowledges;
         batch.jobs.push(job);
