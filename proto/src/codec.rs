@@ -180,7 +180,9 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`DecodeError::Padding`] if it is not.
     pub fn zeros(self) -> Result<(), DecodeError> {
-        if self.rest.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(DecodeError::Padding) }
+        // All of them, not up to the first that is not: many are looked at at once.
+        let any = self.rest.iter().fold(0, |any, byte| any | byte);
+        if any == 0 { Ok(()) } else { Err(DecodeError::Padding) }
     }
 
     /// Nothing may be left.
