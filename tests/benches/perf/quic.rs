@@ -25,8 +25,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 const SOCKET_BUFFER: usize = 8 * 1024 * 1024;
 const SEND_WINDOW: u64 = 256 * 1024;
 const IDLE_MS: u32 = 120_000;
-/// Bytes that are read at once.
-const CHUNK: usize = 32 * 1024;
+/// Pieces that are read at once: a datagram brings one.
+const PIECES: usize = 32;
 
 fn socket(at: SocketAddr) -> UdpSocket {
     let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP)).unwrap();
@@ -161,8 +161,10 @@ impl Frames {
             if let Some(frame) = self.ready() {
                 return Some(frame);
             }
-            let chunk = self.stream.read_chunk(CHUNK, true).await.ok()??;
-            self.unread.extend_from_slice(&chunk.bytes);
+            // All that is there, or what came together would be taken for what came one after the other.
+            let mut pieces = [const { Bytes::new() }; PIECES];
+            let count = self.stream.read_chunks(&mut pieces).await.ok()??;
+            pieces[..count].iter().for_each(|piece| self.unread.extend_from_slice(piece));
         }
     }
 
