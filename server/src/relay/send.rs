@@ -70,6 +70,12 @@ impl<R: Random> Relay<R> {
                 let Some(one) = self.links.get_mut(&asked.link) else { return };
                 one.opening = false;
                 match worked {
+                    // Destroyed while the worker had it, with all its sessions (rule D8).
+                    Worked::Opened { capsule, header: Ok(_) }
+                        if self.epochs.secret(capsule.key_id(), now).is_none() =>
+                    {
+                        self.refuse(asked, Refusal::Unopenable);
+                    }
                     Worked::Opened { capsule, header: Ok(header) } => {
                         one.opened(header.session.clone(), capsule.key_id(), header.n);
                         let opened = Recognised { session: header.session, n: header.n, name: None };

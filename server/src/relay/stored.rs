@@ -110,8 +110,11 @@ impl<R: Random> Relay<R> {
     fn appended(&mut self, asked: Asked, sending: &Sending, answer: Answer, now: Timestamp) {
         let (reply, outcome) = match answer {
             Answer::Appended { queue, sequence, envelope } => {
-                // The right capability was shown, so this session is worth its place in memory.
-                self.recogniser.good(&sending.session, sending.key_id, queue);
+                // The right capability was shown, so this session is worth its place in memory, unless its epoch key was
+                // destroyed meanwhile (rule D8).
+                if self.epochs.secret(sending.key_id, now).is_some() {
+                    self.recogniser.good(&sending.session, sending.key_id, queue);
+                }
                 self.sent(asked, sending, SendReply::Stored, Outcome::Ok);
                 return self.deliver(queue, Stored { sequence, envelope }, now);
             }

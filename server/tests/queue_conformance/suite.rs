@@ -101,6 +101,17 @@ pub(crate) fn a_wrong_id_and_a_wrong_proof_look_alike(rig: Rig) {
     assert_eq!(show(2, CapabilityHash([0; 32])), Answer::Gone);
     assert!(rig.fetch(queue, 0, NOW).is_empty());
     assert_eq!(sequence(show(1, capability(1))), 1);
+    assert_eq!(show(1, capability(2)), Answer::Gone, "also where the right one was shown before");
+    // Whoever could send to a queue that is gone can't send to another of the same names.
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert_eq!(show(1, capability(1)), Answer::Gone);
+    let mut make = rig.make_op(1);
+    if let Op::MakeQueue { capability: kept, .. } = &mut make {
+        *kept = capability(2);
+    }
+    assert!(matches!(rig.ask(make), Answer::Made(_)));
+    assert_eq!(show(1, capability(1)), Answer::Gone);
+    assert_eq!(sequence(show(1, capability(2))), 1);
 }
 
 pub(crate) fn a_message_ends_with_its_class_and_not_before(mut rig: Rig) {

@@ -28,7 +28,7 @@ const REST: Duration = Duration::from_millis(500);
 struct Batch {
     jobs: Vec<Job>,
     only_acknowledges: bool,
-    /// Messages that they let go.
+    /// Messages that they let go, at the most: those of two acknowledgements of one queue are counted twice.
     going: usize,
 }
 

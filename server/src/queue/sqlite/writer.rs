@@ -25,7 +25,7 @@ use crate::clock;
 use crate::queue::rules::{Cap, Cost};
 use crate::queue::{Answer, Health, Op, QueueRef};
 
-/// Messages that may wait in memory: 16 MiB of the largest.
+/// Messages that may wait in memory: 17 MiB of the largest, each in the capsule that it came in.
 pub(super) const MOST_WAITING: usize = 1_024;
 
 /// Pages of a file that is small: 32 MiB, which is a fraction of a second's work.

@@ -88,6 +88,30 @@ fn a_relay_that_forgot_its_sessions_delivers_once_and_asks_for_nothing() {
 }
 
 #[test]
+fn a_session_whose_epoch_key_is_destroyed_meanwhile_is_not_remembered() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, boris) = (world.connect(), world.connect());
+    // While the engine stores its first message.
+    let (capsule, _) = world.sender(&queue).capsule(0);
+    world.say(anna, &Command::Send { capsule });
+    assert!(world.work());
+    let (ticket, answer) = world.carry_out().unwrap();
+    world.pass(3 * DAY_MS);
+    world.answer(ticket, answer);
+    assert_eq!(world.relay.recogniser.sizes(), (0, 0));
+    // While a worker opens it.
+    let (capsule, _) = world.sender(&queue).capsule(1);
+    world.say(boris, &Command::Send { capsule });
+    world.pass(3 * DAY_MS);
+    world.settle();
+    let heard = world.hear(boris);
+    assert!(matches!(heard.as_slice(), [Heard::Reply(_, Reply::Refused(Refusal::Unopenable))]));
+    assert_eq!(world.relay.recogniser.sizes(), (0, 0));
+    assert!([anna, boris].iter().all(|link| world.relay.links[link].fresh.is_none()));
+}
+
+#[test]
 fn at_an_epochs_turn_mail_is_delivered_once_without_a_further_round_trip() {
     let mut world = World::new();
     let queue = world.make_queue();

@@ -28,6 +28,37 @@ async fn a_frame_that_does_not_come_to_its_end_is_not_waited_for() {
     assert_eq!(falls_silent(&mut client).await, Some(CloseReason::Slow.code()));
 }
 
+/// Says a command in two pieces, which the relay reads one after the other, and hears the answer.
+async fn say_in_pieces(relay: &Running, client: &mut Client) {
+    let frame = Command::Descriptor.encode(RequestId(2)).unwrap();
+    client.write(&frame[..100]).await;
+    // Meanwhile somebody else is heard, and so was the first piece.
+    epoch_key(relay, &mut relay.client().await).await;
+    client.write(&frame[100..]).await;
+    assert!(matches!(client.hear().await, Heard::Reply(RequestId(2), Reply::Descriptor { .. })));
+}
+
+#[tokio::test]
+async fn a_frame_that_came_slowly_gives_the_next_one_no_longer() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    say_in_pieces(&relay, &mut client).await;
+    assert_eq!(falls_silent(&mut client).await, Some(CloseReason::Slow.code()));
+}
+
+#[tokio::test]
+async fn who_is_silent_between_two_frames_stays() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    say_in_pieces(&relay, &mut client).await;
+    tokio::time::pause();
+    sleep(Duration::from_secs(30)).await;
+    tokio::time::resume();
+    epoch_key(&relay, &mut client).await;
+}
+
 #[tokio::test]
 async fn who_does_not_take_what_it_asked_for_is_closed() {
     let relay = start();
