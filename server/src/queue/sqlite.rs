@@ -269,15 +269,20 @@ impl QueueEngine for SqliteEngine {
 
 impl Drop for SqliteEngine {
     fn drop(&mut self) {
-        self.writer = None;
-        self.readers.clear();
         let this_thread = std::thread::current().id();
-        for thread in self.threads.drain(..) {
+        let join = |thread: JoinHandle<()>| {
             // A completion may hold the last reference: a thread can't wait for itself.
             if thread.thread().id() != this_thread {
                 let _ = thread.join();
             }
-        }
+        };
+        // The writer began last and ends last: where two let go of the file in one moment, SQLite leaves its log and the
+        // log's index behind.
+        self.readers.clear();
+        let readers = self.threads.len().min(READERS);
+        self.threads.drain(..readers).for_each(join);
+        self.writer = None;
+        self.threads.drain(..).for_each(join);
     }
 }
 
