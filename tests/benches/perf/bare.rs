@@ -80,7 +80,7 @@ async fn serve(incoming: Incoming, readers: Readers, opens: Option<Arc<EpochSecr
 
 fn open(frame: &[u8], epoch: &EpochSecret) {
     let Ok((_, Command::Send { capsule })) = Command::decode(frame) else { panic!("not a capsule") };
-    let header = Capsule::decode(capsule.clone()).unwrap().open_header(epoch, &RELAY);
+    let header = Capsule::decode(capsule).unwrap().open_header(epoch, &RELAY);
     std::hint::black_box(header.expect("our own capsule"));
 }
 

@@ -73,7 +73,7 @@ fn a_relay_that_was_not_linked_takes_the_alert_under_the_key_of_its_day() {
     let link = LinkUp { epoch_keys: vec![station.epoch_key(later.day())], ..station.link_up(later) };
     let command = alert.command(&link, &mut rng(3)).unwrap();
     let Command::Send { capsule } = command else { panic!("{command:?}") };
-    let capsule = beresta_proto::capsule::Capsule::decode(capsule.clone()).unwrap();
+    let capsule = beresta_proto::capsule::Capsule::decode(capsule).unwrap();
     let header = capsule.open_header(&station.epoch, &station.id()).unwrap();
     let (order, _) = capsule.open_order(&header.session, header.n).unwrap();
     assert_eq!(order.queue, queue_at(station.address(), 1).send_id);
