@@ -7,6 +7,7 @@ use std::path::Path;
 use beresta_server::queue::Namer;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use memchr::memmem;
 
 use crate::rig::{envelope, message_id, read_id, send_id};
 
@@ -31,7 +32,7 @@ pub(crate) fn keys(dir: &Path) -> Vec<[u8; SEED]> {
 }
 
 pub(crate) fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
-    bytes.windows(wanted.len()).any(|window| window == wanted)
+    memmem::find(bytes, wanted).is_some()
 }
 
 /// Whether the envelope that [`envelope`] makes of a message's number, put into a queue at a place, can be had from `bytes`
@@ -50,9 +51,9 @@ pub(crate) fn yields(
     let front = &namer.read(&read_id(queue)).0[..8];
     let identity = [&b"beresta stored message v1"[..], front, &sequence.to_be_bytes(), &name].concat();
     let ciphers: Vec<_> = keys.iter().map(|key| XChaCha20Poly1305::new(key.into())).collect();
-    let places = bytes.windows(name.len()).enumerate().filter(|(_, window)| *window == name);
+    let places = memmem::find_iter(bytes, &name);
     // Behind the name in its row: the bucket, in no byte or one, and the body.
-    let behind = places.flat_map(|(at, _)| [at + name.len(), at + name.len() + 1]);
+    let behind = places.flat_map(|at| [at + name.len(), at + name.len() + 1]);
     let sealed = behind.filter_map(|at| bytes.get(at..at + NONCE + size + TAG));
     let mut bodies = sealed.filter_map(|sealed| {
         let (nonce, rest) = sealed.split_first_chunk::<NONCE>().unwrap();

@@ -94,7 +94,7 @@ fn hear(engine: &mut Engine, store: &mut Store, from: ContactId, text: &str, tim
 }
 
 fn count(store: &mut Store, word: &str) -> usize {
-    store.pages().windows(word.len()).filter(|part| *part == word.as_bytes()).count()
+    memchr::memmem::find_iter(&store.pages(), word).count()
 }
 
 #[test]

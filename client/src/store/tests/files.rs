@@ -32,7 +32,7 @@ fn no_file_holds_a_word_that_was_stored_or_the_passphrase() {
     for when in ["open", "closed"] {
         for (name, bytes) in files(dir.path()) {
             for secret in [word, b"right", master.as_bytes(), b"SQLite format 3"] {
-                assert!(!bytes.windows(secret.len()).any(|part| part == secret), "{name} while {when}");
+                assert!(memchr::memmem::find(&bytes, secret).is_none(), "{name} while {when}");
             }
         }
         if when == "open" {

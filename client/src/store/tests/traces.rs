@@ -6,7 +6,7 @@ use super::*;
 use crate::store::body::Slot;
 
 pub(super) fn count(bytes: &[u8], word: &[u8]) -> usize {
-    bytes.windows(word.len()).filter(|part| *part == word).count()
+    memchr::memmem::find_iter(bytes, word).count()
 }
 
 /// What the files hold of one text: its sealed form, and the seed without which that is noise.

@@ -138,7 +138,7 @@ impl Watched {
 }
 
 fn count(memory: &[u8], needle: &[u8]) -> usize {
-    memory.windows(needle.len()).filter(|part| *part == needle).count()
+    memchr::memmem::find_iter(memory, needle).count()
 }
 
 #[test]
