@@ -275,6 +275,25 @@ fn an_acknowledgement_among_many_that_do_not_come_is_answered() {
 }
 
 #[test]
+fn more_than_is_gathered_at_once_and_more_than_may_wait_is_stored_in_order() {
+    let rig = Rig::sqlite(ROOMY);
+    let queues: Vec<_> = (1..=10).map(|queue| (queue, rig.make(queue))).collect();
+    for (queue, name) in &queues {
+        assert_eq!(sequence(rig.append(*queue, 1)), 1);
+        assert!(matches!(rig.acknowledge(*name, 1), Answer::Acknowledged { deleted: 1, .. }));
+    }
+    let go = hold(&rig);
+    let messages = (2..=200).flat_map(|message| queues.iter().map(move |(queue, _)| (*queue, message)));
+    let told: Vec<_> =
+        messages.map(|(queue, message)| (message, submit(&rig, append_op(&rig, queue, message)))).collect();
+    drop(go);
+    assert!(told.iter().all(|(message, told)| sequence(last(told)) == *message));
+    for (_, name) in queues {
+        assert!(rig.fetch(name, 0, NOW).iter().map(|(sequence, _)| *sequence).eq(2..=200));
+    }
+}
+
+#[test]
 fn a_queue_whose_reader_keeps_up_does_not_run_out_of_places() {
     let (mut rig, queue) = scene();
     for message in 2..=140 {

@@ -73,6 +73,26 @@ async fn who_does_not_take_what_it_asked_for_is_closed() {
 }
 
 #[tokio::test]
+async fn what_waits_while_a_link_is_not_read_from_is_answered_in_order_once_it_takes_its_answers() {
+    let relay = start();
+    let at = relay.server.listens_at().unwrap();
+    let mut client =
+        Client::connect_with_window(at, beresta_proto::label::LINK_ALPN, 8 * 1024).await.unwrap();
+    // Their answers are more than the relay holds for one link, with what QUIC holds.
+    for number in 1..=400 {
+        client.say(RequestId(number), &Command::Descriptor).await;
+    }
+    // Meanwhile others are heard.
+    for _ in 0..50 {
+        epoch_key(&relay, &mut relay.client().await).await;
+    }
+    for number in 1..=400 {
+        let heard = client.hear().await;
+        assert!(matches!(heard, Heard::Reply(RequestId(one), Reply::Descriptor { .. }) if one == number));
+    }
+}
+
+#[tokio::test]
 async fn in_a_flood_of_forged_handshakes_everybody_shows_first_that_it_receives_and_is_let_in() {
     let relay = start();
     let at = relay.server.listens_at().unwrap();
