@@ -24,6 +24,7 @@ mod send;
 mod stored;
 mod subscription;
 mod tally;
+mod turns;
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -40,6 +41,7 @@ use epoch::{BadEpochKey, Epochs};
 use link::Link;
 use pending::{Group, Pending};
 use recogniser::Recogniser;
+use turns::Turns;
 
 pub use limits::Limits;
 pub use output::{Claim, CloseReason, Job, LinkId, Output, Ticket, Worked};
@@ -114,6 +116,8 @@ pub struct Relay<R> {
     /// Slow openings and signatures that are with the workers. Each kind has its places: neither stops the other.
     openings: usize,
     signatures: usize,
+    /// The links that wait for such a place.
+    turns: Turns,
     outputs: VecDeque<Output>,
     /// The time of the last look at it.
     seen: Timestamp,
@@ -160,6 +164,7 @@ impl<R: Random> Relay<R> {
             tickets: 0,
             openings: 0,
             signatures: 0,
+            turns: Turns::default(),
             outputs: VecDeque::new(),
             seen: now,
             sweep_at: now.plus(SWEEP_MS),
@@ -184,6 +189,9 @@ impl<R: Random> Relay<R> {
     pub fn handle_closed(&mut self, link: LinkId) {
         let Some(closed) = self.links.remove(&link) else { return };
         self.held = self.held.saturating_sub(closed.held);
+        if closed.opening || closed.checking {
+            self.turns.forget(link);
+        }
         for queue in closed.subscribed.values() {
             if self.deliveries.get(queue).is_some_and(|delivery| delivery.link == link) {
                 self.deliveries.remove(queue);

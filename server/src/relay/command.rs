@@ -10,7 +10,7 @@ use beresta_proto::rng::Random;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::limits::cost;
-use super::output::{Claim, CloseReason, Job, LinkId};
+use super::output::{Claim, CloseReason, LinkId};
 use super::pending::{Asked, Group, Making, Pending, Then};
 use super::tally::Kind;
 use super::{Relay, Ticket};
@@ -171,29 +171,5 @@ impl<R: Random> Relay<R> {
         }
         self.engine(Pending::Acknowledge(asked, queue), Op::Acknowledge { queue, upto, now });
         self.pump(queue, now);
-    }
-
-    /// Has signatures checked, and then goes on.
-    pub(super) fn verify(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
-        let Some(one) = self.links.get_mut(&asked.link) else { return };
-        one.checks.push_back((asked, claims, then));
-        self.check(asked.link);
-    }
-
-    /// Hands a link's next signatures to a worker, unless some of it are there or all together have too many.
-    pub(super) fn check(&mut self, link: LinkId) {
-        loop {
-            let Some(one) = self.links.get_mut(&link).filter(|one| !one.checking) else { return };
-            let Some((asked, claims, then)) = one.checks.pop_front() else { return };
-            let under_check = self.signatures.saturating_add(claims.len());
-            if under_check > self.limits.signatures {
-                self.refuse(asked, Refusal::RateLimited);
-                continue;
-            }
-            one.checking = true;
-            self.signatures = under_check;
-            let pending = Pending::Verify(asked, then, claims.len());
-            self.work(pending, Job::Verify(claims));
-        }
     }
 }

@@ -46,11 +46,14 @@ pub(super) struct Link {
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
     /// Capsules in the order in which they came. A later one never overtakes: that would turn a queue's order round.
     pub(super) capsules: VecDeque<(Asked, Box<Capsule>)>,
-    /// Whether a slow opening for this link is under way: one at a time, so that a flood waits behind itself.
+    /// Whether a slow opening for this link is under way, or waits for its turn: one at a time, so that a flood waits behind
+    /// itself.
     pub(super) opening: bool,
+    /// The capsule that waits for it.
+    pub(super) to_open: Option<(Asked, Box<Capsule>)>,
     /// Signatures that wait for a worker, by command.
     pub(super) checks: VecDeque<(Asked, Vec<Claim>, Then)>,
-    /// Whether those of one command are with a worker: one at a time, for the same reason.
+    /// Whether those of one command are with a worker, or wait for their turn: one at a time, for the same reason.
     pub(super) checking: bool,
     pub(super) fresh: Option<Fresh>,
 }
@@ -70,6 +73,7 @@ impl Link {
             subscribed: HashMap::new(),
             capsules: VecDeque::new(),
             opening: false,
+            to_open: None,
             checks: VecDeque::new(),
             checking: false,
             fresh: None,

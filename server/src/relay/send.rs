@@ -1,16 +1,12 @@
 //! Capsules: recognised, or opened the slow way, in the order in which a link sent them (rules C5 to C9).
 
-use std::sync::Arc;
-
 use beresta_proto::capsule::{Capsule, SendReply};
-use beresta_proto::key::EpochSecret;
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
 use super::Relay;
-use super::limits::cost;
-use super::output::{CloseReason, Job, LinkId, Worked};
+use super::output::{CloseReason, LinkId, Worked};
 use super::pending::{Asked, Pending, Sending};
 use super::recogniser::Recognised;
 use super::tally::Outcome;
@@ -25,10 +21,11 @@ impl<R: Random> Relay<R> {
         one.over_rate = 0;
         one.capsules.push_back((asked, Box::new(capsule)));
         self.advance(asked.link, now);
+        self.next_openings(now);
     }
 
     /// Takes a link's capsules one after the other, until one has to be opened the slow way.
-    fn advance(&mut self, link: LinkId, now: Timestamp) {
+    pub(super) fn advance(&mut self, link: LinkId, now: Timestamp) {
         loop {
             let Some(one) = self.links.get_mut(&link) else { return };
             if one.opening {
@@ -37,29 +34,19 @@ impl<R: Random> Relay<R> {
             let Some((asked, capsule)) = one.capsules.pop_front() else { return };
             // First of all, for the session of a destroyed key is not to be used any more (rule D8), wherever it is
             // remembered. A key that is gone is no attack: the sender asks for the keys and seals anew.
-            let Some(epoch) = self.epochs.secret(capsule.key_id(), now) else {
+            if self.epochs.secret(capsule.key_id(), now).is_none() {
                 self.refuse(asked, Refusal::Unopenable);
                 continue;
-            };
+            }
             let recognised = match self.recogniser.find(&capsule.tag()) {
                 Some(recognised) => Some(recognised),
                 None => one.recognise(capsule.key_id(), &capsule.tag()),
             };
             match recognised {
                 Some(recognised) => self.order(asked, *capsule, recognised, now),
-                None => self.open(asked, capsule, epoch, now),
+                None => self.open(asked, capsule, now),
             }
         }
-    }
-
-    fn open(&mut self, asked: Asked, capsule: Box<Capsule>, epoch: Arc<EpochSecret>, now: Timestamp) {
-        let Some(one) = self.links.get_mut(&asked.link) else { return };
-        if self.openings >= self.limits.openings || !one.rate.take(cost::OPENING, now) {
-            return self.refuse(asked, Refusal::RateLimited);
-        }
-        one.opening = true;
-        self.openings = self.openings.saturating_add(1);
-        self.work(Pending::Opening(asked), Job::Open { capsule, epoch, relay: self.relay });
     }
 
     /// A [`Job`] is done.
@@ -67,35 +54,16 @@ impl<R: Random> Relay<R> {
         match self.pending.remove(&ticket) {
             Some(Pending::Opening(asked)) => {
                 self.openings = self.openings.saturating_sub(1);
-                let Some(one) = self.links.get_mut(&asked.link) else { return };
-                one.opening = false;
-                match worked {
-                    // Destroyed while the worker had it, with all its sessions (rule D8).
-                    Worked::Opened { capsule, header: Ok(_) }
-                        if self.epochs.secret(capsule.key_id(), now).is_none() =>
-                    {
-                        self.refuse(asked, Refusal::Unopenable);
-                    }
-                    Worked::Opened { capsule, header: Ok(header) } => {
-                        one.opened(header.session.clone(), capsule.key_id(), header.n);
-                        let opened = Recognised { session: header.session, n: header.n, name: None };
-                        self.order(asked, *capsule, opened, now);
-                    }
-                    Worked::Opened { capsule: _, header: Err(_) } => self.unopenable(asked),
-                    Worked::Verified(_) | Worked::Failed => {
-                        self.refuse(asked, Refusal::Failed);
-                    }
-                }
-                self.advance(asked.link, now);
+                self.opened(asked, worked, now);
+                self.next_openings(now);
             }
             Some(Pending::Verify(asked, then, signatures)) => {
                 self.signatures = self.signatures.saturating_sub(signatures);
-                let Some(one) = self.links.get_mut(&asked.link) else { return };
-                one.checking = false;
-                match worked {
-                    Worked::Verified(good) => self.verified(asked, then, &good, now),
-                    Worked::Opened { .. } | Worked::Failed => {
-                        self.refuse(asked, Refusal::Failed);
+                if let Some(one) = self.links.get_mut(&asked.link) {
+                    one.checking = false;
+                    match worked {
+                        Worked::Verified(good) => self.verified(asked, then, &good, now),
+                        Worked::Opened { .. } | Worked::Failed => self.refuse(asked, Refusal::Failed),
                     }
                 }
                 self.check(asked.link);
@@ -107,6 +75,27 @@ impl<R: Random> Relay<R> {
             // A ticket that nobody waits for: the driver's mistake, harmless here.
             None => {}
         }
+    }
+
+    fn opened(&mut self, asked: Asked, worked: Worked, now: Timestamp) {
+        let Some(one) = self.links.get_mut(&asked.link) else { return };
+        one.opening = false;
+        match worked {
+            // Destroyed while the worker had it, with all its sessions (rule D8).
+            Worked::Opened { capsule, header: Ok(_) }
+                if self.epochs.secret(capsule.key_id(), now).is_none() =>
+            {
+                self.refuse(asked, Refusal::Unopenable);
+            }
+            Worked::Opened { capsule, header: Ok(header) } => {
+                one.opened(header.session.clone(), capsule.key_id(), header.n);
+                let opened = Recognised { session: header.session, n: header.n, name: None };
+                self.order(asked, *capsule, opened, now);
+            }
+            Worked::Opened { capsule: _, header: Err(_) } => self.unopenable(asked),
+            Worked::Verified(_) | Worked::Failed => self.refuse(asked, Refusal::Failed),
+        }
+        self.advance(asked.link, now);
     }
 
     fn order(&mut self, asked: Asked, capsule: Capsule, session: Recognised, now: Timestamp) {

@@ -190,8 +190,11 @@ impl<R: Random> Relay<R> {
         };
         let Answer::Messages(messages) = answer else {
             delivery.fetch_failed();
+            // One that fails later must not put off the others.
+            if self.retry.is_empty() {
+                self.retry_at = now.plus(super::RETRY_MS);
+            }
             self.retry.insert(queue);
-            self.retry_at = now.plus(super::RETRY_MS);
             return;
         };
         delivery.fetch_ends(messages.len(), announced);

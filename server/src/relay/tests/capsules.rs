@@ -294,6 +294,13 @@ fn all_capsules_of_a_bucket_have_the_same_size_and_form_whoever_knows_the_sessio
     assert!(equal < first.len() / 64, "{equal}");
 }
 
+/// The engine answers all that it was asked; the workers do nothing.
+fn look_up(world: &mut World) {
+    while let Some((ticket, answer)) = world.carry_out() {
+        world.answer(ticket, answer);
+    }
+}
+
 #[test]
 fn openings_and_signatures_that_strangers_ask_for_leave_each_other_room() {
     let limits = Limits { openings: 4, signatures: 8, ..Limits::default() };
@@ -303,26 +310,75 @@ fn openings_and_signatures_that_strangers_ask_for_leave_each_other_room() {
     let mallory: Vec<LinkId> = (0..6).map(|_| world.connect()).collect();
     flood(&mut world, &mut attacker, &mallory, 1);
     assert_eq!(world.jobs.len(), 4);
-    let refused: usize = mallory.iter().map(|link| world.hear(*link).len()).sum();
-    assert_eq!(refused, 2);
     let (anna, boris) = (world.connect(), world.connect());
-    let reply = world.subscribe(boris, &queue);
-    assert_eq!(reply, Reply::Subscribed(vec![Subscribed::Ok]));
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    look_up(&mut world);
+    assert_eq!(world.jobs.len(), 5, "a signature is checked beside them");
+    world.settle();
+    assert!(mallory.iter().all(|link| world.hear(*link).len() == 1), "who had to wait has an answer, too");
+    let subscribed = Reply::Subscribed(vec![Subscribed::Ok]);
+    assert!(matches!(&world.hear(boris)[..], [Heard::Reply(_, reply)] if *reply == subscribed));
 
-    // Two signatures each, and eight may be under check: the last two links are refused.
+    // Two signatures each, and eight may be under check: the last two links wait.
     for link in &mallory {
         let wanted = vec![subscription(*link, &queue); 2];
         world.say(*link, &Command::Subscribe(wanted));
-        while let Some((ticket, answer)) = world.carry_out() {
-            world.answer(ticket, answer);
-        }
     }
+    look_up(&mut world);
     assert_eq!(world.jobs.len(), 4);
     let (capsule, _) = sender.capsule(0);
     world.say(anna, &Command::Send { capsule });
     assert_eq!(world.jobs.len(), 5, "who is not known yet is opened beside them");
     world.settle();
     assert!(matches!(world.hear(anna)[..], [Heard::Reply(_, Reply::Sent(_))]));
+    let answers = |heard: Vec<Heard>| heard.iter().filter(|one| matches!(one, Heard::Reply(..))).count();
+    assert!(mallory.iter().all(|link| answers(world.hear(*link)) == 1));
+}
+
+#[test]
+fn who_asks_without_end_waits_for_each_turn_behind_everybody_else() {
+    let mut world = World::with(Limits { openings: 1, signatures: 2, ..Limits::default() });
+    let queue = world.make_queue();
+    let (mut sender, mut attacker) = (world.sender(&queue), world.sender(&queue));
+    let (mallory, anna, boris) = (world.connect(), world.connect(), world.connect());
+    flood(&mut world, &mut attacker, &[mallory], 10);
+    for _ in 0..10 {
+        world.say(mallory, &Command::Subscribe(vec![subscription(mallory, &queue); 2]));
+    }
+    let (capsule, _) = sender.capsule(0);
+    world.say(anna, &Command::Send { capsule });
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    look_up(&mut world);
+    // One turn of Mallory's, of each kind, was under way before.
+    for _ in 0..4 {
+        assert!(world.work());
+        look_up(&mut world);
+    }
+    let heard = [anna, boris].map(|link| world.hear(link));
+    assert!(matches!(heard[0][..], [Heard::Reply(_, Reply::Sent(_))]), "{:?}", heard[0]);
+    assert!(matches!(heard[1][..], [Heard::Reply(_, Reply::Subscribed(_)), ..]), "{:?}", heard[1]);
+    world.settle();
+    let heard = world.hear(mallory);
+    assert_eq!(heard.iter().filter(|one| matches!(one, Heard::Reply(..))).count(), 20);
+}
+
+#[test]
+fn who_leaves_while_they_wait_for_their_turn_holds_nobody_up() {
+    let mut world = World::with(Limits { openings: 1, signatures: 2, ..Limits::default() });
+    let queue = world.make_queue();
+    let mut attacker = world.sender(&queue);
+    let mallory: Vec<LinkId> = (0..3).map(|_| world.connect()).collect();
+    flood(&mut world, &mut attacker, &mallory, 2);
+    for link in &mallory {
+        world.say(*link, &Command::Subscribe(vec![subscription(*link, &queue); 2]));
+    }
+    look_up(&mut world);
+    mallory.iter().for_each(|link| world.close(*link));
+    let boris = world.connect();
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    world.settle();
+    assert!(matches!(world.hear(boris)[..], [Heard::Reply(_, Reply::Subscribed(_))]));
+    assert_eq!((world.relay.openings, world.relay.signatures), (0, 0));
 }
 
 #[test]
