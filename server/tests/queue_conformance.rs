@@ -26,6 +26,8 @@ mod guard;
 mod older;
 #[path = "queue_conformance/passing.rs"]
 mod passing;
+#[path = "queue_conformance/remembered.rs"]
+mod remembered;
 #[path = "queue_conformance/rig.rs"]
 mod rig;
 #[path = "queue_conformance/same.rs"]

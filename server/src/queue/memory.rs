@@ -215,7 +215,8 @@ impl Held {
         let known = held.messages.values().any(|message| message.name == name)
             || held.tombstones.get(&name).is_some_and(|ends| !ends.is_over(now));
         let bytes = envelope.as_bytes().len();
-        match rules::append(known, &held.fill, bytes, self.used, self.cap) {
+        let fill = (&held.fill, held.tombstones.len());
+        match rules::append(known, fill, bytes, self.used, self.cap) {
             Append::Repeated => Answer::Repeated,
             Append::Full => Answer::Full,
             Append::QueueFull => {

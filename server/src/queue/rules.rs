@@ -2,7 +2,9 @@
 //! Q8, Q9, B1 to B4). Keeping and finding things is left to the engines.
 
 use beresta_proto::key::CapabilityHash;
-use beresta_proto::limits::{QUEUE_BYTES, QUEUE_DAYS, QUEUE_MESSAGES, QUEUE_NEW_HOURS, TOMBSTONE_HOURS};
+use beresta_proto::limits::{
+    QUEUE_BYTES, QUEUE_DAYS, QUEUE_MESSAGES, QUEUE_NEW_HOURS, QUEUE_REMEMBERED, TOMBSTONE_HOURS,
+};
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 
 use super::{ClaimantName, ReadName};
@@ -223,15 +225,17 @@ pub enum Append {
     },
 }
 
-/// Decides in the order of `docs/protocol/3-capsule.md`: known, queue full, disk full, store.
+/// Decides in the order of `docs/protocol/3-capsule.md`: known, queue full, disk full, store. `remembered`: ids of the queue's
+/// messages that are gone, which take room for days; too many of them are told as a full disk, for acknowledging
+/// does not help.
 #[must_use]
-pub fn append(known: bool, fill: &Fill, bytes: usize, used: u64, cap: Cap) -> Append {
+pub fn append(known: bool, (fill, remembered): (&Fill, usize), bytes: usize, used: u64, cap: Cap) -> Append {
     let cost = Cost::message(bytes);
     if known {
         Append::Repeated
     } else if !fill.admits(bytes) {
         Append::QueueFull
-    } else if !cap.admits_message(used, cost) {
+    } else if remembered >= QUEUE_REMEMBERED || !cap.admits_message(used, cost) {
         Append::Full
     } else {
         Append::Store { cost }

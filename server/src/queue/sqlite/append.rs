@@ -89,7 +89,8 @@ impl Work<'_> {
             None => self.graves.find(queue, name, &mut self.statements)?,
         };
         let known = waiting.is_some() || tombstone.is_some_and(|ends| !ends.is_over(now));
-        Ok(match rules::append(known, &held.fill, bucket.size(), weight, self.cap) {
+        let remembered = self.graves.count(queue, &mut self.statements)?;
+        Ok(match rules::append(known, (&held.fill, remembered), bucket.size(), weight, self.cap) {
             // What is said now of the repeat must be true of the first (rule Q10).
             Append::Repeated => Found::Repeated {
                 queue,

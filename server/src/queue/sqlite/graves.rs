@@ -3,7 +3,7 @@
 //!
 //! The latest lie together in one row, and move from there together: one by one, each would have a page written for itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::schema::int;
 use super::statements::Statements;
@@ -12,6 +12,8 @@ use crate::queue::rules::Hour;
 
 /// So many of the latest move together. Their row fits into a page.
 const FRESH: usize = 1_024;
+/// Queues whose ids are counted. Beyond it they are counted again.
+const COUNTED: usize = 65_536;
 /// Bytes of one of them.
 const KEY: usize = 24;
 
@@ -20,6 +22,8 @@ const KEY: usize = 24;
 pub(super) struct Graves {
     midnights: BTreeSet<i64>,
     fresh: BTreeMap<(i64, i64), Hour>,
+    /// How many there are of a queue, where that was asked for since the last of them ended.
+    counts: HashMap<QueueRef, usize>,
     /// The row of the latest is not what it should be.
     changed: bool,
     /// They are to move, however few.
@@ -42,7 +46,29 @@ impl Graves {
         if !rest.is_empty() {
             return Err(rusqlite::Error::InvalidQuery);
         }
-        Ok(Self { midnights, fresh: keys.iter().map(decode).collect(), changed: false, moves: false })
+        let fresh = keys.iter().map(decode).collect();
+        Ok(Self { midnights, fresh, ..Self::default() })
+    }
+
+    /// How many ids are remembered of a queue, those too that ended and were not swept.
+    pub(super) fn count(
+        &mut self,
+        queue: QueueRef,
+        statements: &mut Statements<'_>,
+    ) -> rusqlite::Result<usize> {
+        if let Some(count) = self.counts.get(&queue) {
+            return Ok(*count);
+        }
+        let mut count = self.fresh.range((queue.0, i64::MIN)..=(queue.0, i64::MAX)).count();
+        for ends in &self.midnights {
+            let buried: i64 = statements.count_buried.query_row([*ends, queue.0], |row| row.get(0))?;
+            count = count.saturating_add(usize::try_from(buried).unwrap_or_default());
+        }
+        if self.counts.len() >= COUNTED {
+            self.counts.clear();
+        }
+        self.counts.insert(queue, count);
+        Ok(count)
     }
 
     /// Until when an id is remembered, perhaps until a midnight that is over and was not swept yet.
@@ -65,7 +91,11 @@ impl Graves {
 
     /// Remembers an id that is not remembered.
     pub(super) fn bury(&mut self, ends: Hour, queue: QueueRef, name: i64) {
-        self.fresh.insert((queue.0, name), ends);
+        if self.fresh.insert((queue.0, name), ends).is_none()
+            && let Some(count) = self.counts.get_mut(&queue)
+        {
+            *count = count.saturating_add(1);
+        }
         self.changed = true;
     }
 
@@ -77,6 +107,9 @@ impl Graves {
         name: i64,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<()> {
+        if let Some(count) = self.counts.get_mut(&queue) {
+            *count = count.saturating_sub(1);
+        }
         if self.fresh.remove(&(queue.0, name)).is_some() {
             self.changed = true;
             return Ok(());
@@ -107,6 +140,7 @@ impl Graves {
         queue: QueueRef,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<usize> {
+        self.counts.remove(&queue);
         let before = self.fresh.len();
         self.fresh.retain(|(one, _), _| *one != queue.0);
         let mut gone = before.saturating_sub(self.fresh.len());
@@ -132,6 +166,7 @@ impl Graves {
         });
         // That they are among the latest tells when they came: no longer than from one sweep to the next.
         (self.changed, self.moves) = (true, true);
+        self.counts.clear();
         let rest = most.saturating_sub(fresh);
         let gone = statements.expire_tombstones.execute([hour.0, int(rest as u64)])?;
         if gone < rest {

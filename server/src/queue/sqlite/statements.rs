@@ -57,6 +57,7 @@ statements! {
 
     next_midnight: "SELECT min(ends) FROM tombstone WHERE ends > ?1";
     is_buried: "SELECT EXISTS (SELECT 1 FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3)";
+    count_buried: "SELECT count(*) FROM tombstone WHERE ends = ?1 AND queue = ?2";
     unbury: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3";
     delete_tombstones: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2";
     expire_tombstones: "DELETE FROM tombstone WHERE (ends, queue, name) IN

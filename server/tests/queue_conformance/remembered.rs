@@ -1,0 +1,51 @@
+//! Ids of messages that are gone take room for days, so they have a quota, too (rule Q8).
+
+use beresta_proto::limits::{QUEUE_MESSAGES, QUEUE_REMEMBERED};
+use beresta_proto::time::DAY_MS;
+use beresta_server::queue::Answer;
+
+use crate::rig::{NOW, ROOMY, Rig, sequence};
+
+/// Lets everything end that ends in time.
+fn let_end(rig: &Rig) {
+    while matches!(rig.expire(NOW.plus(4 * DAY_MS)), Answer::Expired { more: true, .. }) {}
+}
+
+#[test]
+fn one_queue_cannot_fill_a_relay_by_what_is_remembered_of_it() {
+    let mut rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    assert_eq!(sequence(rig.append(1, 1)), 1);
+    assert!(matches!(rig.acknowledge(queue, 1), Answer::Acknowledged { deleted: 1, .. }));
+    rig.change(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
+         INSERT INTO tombstone SELECT {}, (SELECT id FROM queue), i FROM n",
+        QUEUE_REMEMBERED - 2,
+        // The hour of a midnight after all that is done now.
+        NOW.plus(3 * DAY_MS).day() * 24,
+    ));
+    rig.make(2);
+    let last = sequence(rig.append(1, 2));
+    assert!(matches!(rig.acknowledge(queue, last), Answer::Acknowledged { deleted: 1, .. }));
+    assert_eq!(rig.append(1, 3), Answer::Full);
+    rig.restart();
+    assert_eq!(rig.append(1, 3), Answer::Full);
+    assert_eq!(rig.append(1, 2), Answer::Repeated, "what is remembered is answered as before");
+    assert_eq!(sequence(rig.append(2, 1)), 1, "others are not held up");
+    let_end(&rig);
+    assert_eq!(sequence(rig.append(1, 3)), last + 1);
+}
+
+#[test]
+fn the_engine_in_memory_has_the_same_quota() {
+    let rig = Rig::memory(ROOMY);
+    let queue = rig.make(1);
+    let step = QUEUE_MESSAGES as u64;
+    for first in (1..=QUEUE_REMEMBERED as u64).step_by(QUEUE_MESSAGES) {
+        assert!((first..first + step).all(|message| sequence(rig.append(1, message)) == message));
+        assert!(matches!(rig.acknowledge(queue, first + step - 1), Answer::Acknowledged { .. }));
+    }
+    assert_eq!(rig.append(1, 1_000_000), Answer::Full);
+    let_end(&rig);
+    let _ = sequence(rig.append(1, 1_000_000));
+}
