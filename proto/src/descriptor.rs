@@ -235,6 +235,12 @@ impl UnverifiedDescriptor {
         self.claimed.not_before
     }
 
+    /// The sequence number that it claims. For a relay that looks at its own.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.claimed.sequence
+    }
+
     /// When it claims to end. For a relay that looks at its own.
     #[must_use]
     pub const fn not_after(&self) -> Timestamp {

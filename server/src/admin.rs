@@ -108,6 +108,10 @@ pub struct Status {
     pub blobs: String,
     /// How much of the disk's cap is used, in steps of 5.
     pub disk_percent: u64,
+    /// Whole days until the descriptor ends that is in use.
+    pub descriptor_days: u64,
+    /// Its sequence number: one with a higher one is in force after a restart, or will be taken up in a moment.
+    pub descriptor_sequence: u64,
 }
 
 /// A number as its order of magnitude: who reads it over a shoulder, or daily, can't see one person come or go.

@@ -85,8 +85,9 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     }
     let done = match name {
         "init" => init(found, dir, text),
-        "run" => relay(&dir, found.get_flag("take-back"), text),
+        "run" => relay(&dir, text),
         "export" => moving::export(found, &dir, text),
+        "take-back" => moving::take_back(&dir, text),
         "import" => moving::import(found, &dir, text),
         "address" => address(found, &dir),
         "rotate" => rotate(found, &dir, text),
@@ -174,7 +175,7 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     Ok(())
 }
 
-fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
+fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let Setup { config, queues, .. } = setup::load(dir, now)?;
     log::limit(config.log);
@@ -192,9 +193,7 @@ fn relay(dir: &Path, take_back: bool, text: &Text) -> Result<(), Fault> {
     }
     let home = Home::at(dir);
     // Once the queues are ours: an export has them, or has left its mark.
-    if take_back {
-        home.remove(Name::Moved).map_err(SetupError::Home)?;
-    } else if home.has(Name::Moved) {
+    if home.has(Name::Moved) {
         return Err(Fault::Moved);
     }
     let identity = Identity {
@@ -278,6 +277,8 @@ fn look(renewal: &mut Renewal, server: &Server) {
         tracing::info!("the descriptor was renewed");
     }
     if renewal.is_due(now) {
-        tracing::warn!("the descriptor ends in less than two weeks: renew it by init, with the identity key");
+        tracing::warn!(
+            "the descriptor in use ends in less than two weeks: renew it by init, with the identity key, or restart the relay if that was done"
+        );
     }
 }

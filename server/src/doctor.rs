@@ -102,6 +102,8 @@ pub enum Finding {
     Paused,
     /// What the relay signed says otherwise than this setting.
     OtherPolicy(Key),
+    /// The relay that runs has not taken up the newest descriptor.
+    Outdated,
     /// The relay was exported to run elsewhere.
     Moved,
 }
@@ -128,6 +130,7 @@ impl Finding {
             | Self::WritesElsewhere
             | Self::Paused
             | Self::OtherPolicy(_)
+            | Self::Outdated
             | Self::Descriptor { days: Some(_) } => Verdict::Warning,
             Self::Broken(_)
             | Self::Readable(_)
@@ -167,13 +170,17 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         found.push(Finding::Descriptor { days: (left > 0).then_some(left / DAY_MS) });
     }
     let policy = descriptor.as_ref().map(|one| one.policy);
-    found.push(clock(&home, descriptor.map_or(Timestamp(0), |one| one.not_before), now));
+    found.push(clock(&home, descriptor.as_ref().map_or(Timestamp(0), |one| one.not_before), now));
     if let Ok(config) = Config::read(&home) {
         let status = net::ask(&home, Request::Status);
         let runs = status.is_ok();
         found.push(if runs { Finding::Running } else { Finding::Port(net::port(config.listen)) });
-        let running = if let Ok(Reply::Status(status)) = status { Some(status.intake) } else { None };
-        found.extend(disk::look(&home.path(Name::Queues), &config, running));
+        let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
+        let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
+        if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
+            found.push(Finding::Outdated);
+        }
+        found.extend(disk::look(&home.path(Name::Queues), &config, running.map(|one| one.intake)));
         found.extend(policy.and_then(|signed| config.differs(signed)).map(Finding::OtherPolicy));
     }
     if file_system::writes_elsewhere(dir) {

@@ -20,6 +20,10 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+mod alone;
+
+pub use alone::{Alone, tidy_beside};
+
 /// The longest file that is read here.
 const LONGEST: u64 = 64 * 1024;
 
@@ -108,6 +112,9 @@ pub enum HomeError {
     /// What is in it makes no sense.
     #[error("damaged file")]
     Damaged(Name),
+    /// Another command changes the folder.
+    #[error("another command is at work")]
+    Busy,
     /// The operating system refused.
     #[error("input or output failed")]
     Io(ErrorKind),
@@ -267,15 +274,20 @@ fn read(path: &Path, name: Name) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     Ok(bytes)
 }
 
+/// Where a file is written before it has its name.
+fn beside(path: &Path) -> PathBuf {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    beside.into()
+}
+
 fn may_lack_links(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied)
 }
 
 /// Writes a file through to the disk, under a name of its own beside `path`. Over what a crash left there.
 fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
+    let beside = beside(path);
     match fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}

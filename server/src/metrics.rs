@@ -56,8 +56,10 @@ pub struct Figures {
     pub commits: [u64; COMMIT_BINS_MS.len() + 1],
     /// Milliseconds since the day of the epoch key in use began; none if there is none to hand out.
     pub epoch_age: Option<u64>,
-    /// Milliseconds until the descriptor ends.
+    /// Milliseconds until the descriptor ends that is in use.
     pub descriptor_left: u64,
+    /// Its sequence number. Not shown.
+    pub descriptor_sequence: u64,
     /// Datagrams that the kernel dropped because nobody took them in time; none if it does not tell.
     pub dropped: Option<u64>,
 }

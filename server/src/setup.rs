@@ -162,6 +162,11 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         return Err(SetupError::LongName);
     }
     let home = Home::at(&wish.dir);
+    if !home.has(Name::Descriptor) && (wish.listen.is_none() || wish.public.is_empty()) {
+        return Err(SetupError::NoAddress);
+    }
+    home.create()?;
+    let _alone = home.alone()?;
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
     let routes = match &known {
@@ -177,7 +182,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
-    home.create()?;
+    home::tidy_beside(&identity_at, Name::Identity)?;
     let identity = match (&known, identity_at.exists()) {
         (_, true) => read_key(&identity_at, Name::Identity)?,
         (Some(_), false) => return Err(SetupError::NoIdentity),
@@ -224,7 +229,10 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
-    rotation::finish(&home)?;
+    if home.has(Name::Rotation) {
+        let _alone = home.alone()?;
+        rotation::finish(&home)?;
+    }
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
     let signed = home.read(Name::Descriptor)?.to_vec();

@@ -117,6 +117,7 @@ pub fn export(
 ) -> Result<(), TransferError> {
     let home = Home::at(dir);
     setup::describe(dir)?;
+    let _alone = home.alone()?;
     let marked = home.has(Name::Moved);
     if what == What::Move {
         // First the mark, then the lock: a relay that starts in between finds one of the two.
@@ -134,6 +135,17 @@ pub fn export(
         home.remove(Name::Moved)?;
     }
     done
+}
+
+/// Takes the mark of an export away, after which the relay runs nowhere else.
+///
+/// # Errors
+/// [`TransferError`]; while an export is under way it is left.
+pub fn take_back(dir: &Path) -> Result<(), TransferError> {
+    let home = Home::at(dir);
+    setup::describe(dir)?;
+    let _alone = home.alone()?;
+    Ok(home.remove(Name::Moved)?)
 }
 
 /// Brings all that was committed into the one file of the queues, and finds out that nobody has it open, and that the keys of
@@ -213,15 +225,20 @@ pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferE
     let home = Home::at(dir);
     let all = || Name::LASTING.into_iter().chain([Name::Queues, Name::Moved]);
     // A log that lies there would be played into the queues that come.
-    if all().any(|name| home.has(name)) || log_of(&home).exists() {
+    let is_occupied = || all().any(|name| home.has(name)) || log_of(&home).exists();
+    if is_occupied() {
         return Err(TransferError::Occupied);
     }
     let mut opener = Opener::new(File::open(file)?, passphrase)?;
     home.create()?;
+    let _alone = home.alone()?;
+    if is_occupied() {
+        return Err(TransferError::Occupied);
+    }
     let done = read(&home, &mut opener).and_then(|()| Ok(setup::describe(dir).map(drop)?));
     if done.is_err() {
         for name in all() {
-            let _ = home.remove(name);
+            let _ = if Name::SECRETS.contains(&name) { home.destroy(name) } else { home.remove(name) };
         }
     }
     done

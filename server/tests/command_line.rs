@@ -114,7 +114,7 @@ fn an_operator_asks_pauses_and_drains_a_relay_that_runs() {
     assert!(status(&[]).contains("resume"));
     assert!(
         status(&["--json"]).contains(r#""paused":true,"#)
-            && status(&["--json"]).contains(r#""descriptor_days":89}"#)
+            && status(&["--json"]).contains(r#""descriptor_days":89,"#)
     );
     let unknown = relay(&["delete-queue", "--dir", at, &id]);
     assert_eq!(unknown.status.code(), Some(7), "{}", err(&unknown));
@@ -189,11 +189,19 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
     running.kill().unwrap();
     running.wait().unwrap();
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
-    let taken_back = command.env_clear().args(["run", "--take-back", "--dir", &old]).stderr(Stdio::piped());
-    let mut running = listens(taken_back);
+    assert_eq!(relay(&["take-back", "--dir", &old]).status.code(), Some(0));
+    let mut running = start(&old);
     running.kill().unwrap();
     running.wait().unwrap();
+}
+
+#[test]
+fn an_id_of_a_queue_may_begin_with_a_hyphen() {
+    let dir = tempfile::tempdir().unwrap();
+    let _ = out(&init(dir.path()));
+    let told =
+        relay(&["delete-queue", "--dir", dir.path().to_str().unwrap(), &format!("-{}", "A".repeat(31))]);
+    assert_eq!(told.status.code(), Some(3), "taken for an id, and no relay runs: {}", err(&told));
 }
 
 #[test]

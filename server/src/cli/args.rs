@@ -44,8 +44,8 @@ pub(crate) fn command(text: &Text) -> Command {
     .arg(option("public", "IP:PORT", "help-public").value_parser(address()).action(ArgAction::Append))
     .arg(option("operator", "NAME", "help-operator"))
     .arg(option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)));
-    let run = sub("run", "about-run", "beresta-relay run --dir DIR [--take-back]")
-        .arg(flag("take-back", "help-take-back"));
+    let run = sub("run", "about-run", "beresta-relay run --dir DIR");
+    let take_back = sub("take-back", "about-take-back", "beresta-relay take-back --dir DIR");
     let address =
         sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
     let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
@@ -68,6 +68,8 @@ pub(crate) fn command(text: &Text) -> Command {
         Arg::new("id")
             .value_name("ID")
             .required(true)
+            // One in 64 begins with it.
+            .allow_hyphen_values(true)
             .help(text.say("help-id"))
             .help_heading(text.say("heading-options")),
     );
@@ -131,11 +133,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | invite create | invite list | invite revoke | export | import | keys rotate | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | invite create | invite list | invite revoke | export | import | take-back | keys rotate | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, invite, export, import, keys, hold])
+        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, invite, export, import, take_back, keys, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use beresta_proto::time::DAY_MS;
 use beresta_server::admin::{QUEUE_ID, Reply, Request, Status};
 use beresta_server::home::Home;
 use beresta_server::queue::guard::Intake;
-use beresta_server::{clock, net, setup};
+use beresta_server::{net, setup};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
-use serde::Serialize;
 
 use super::fault::Fault;
 use super::text::Text;
@@ -30,21 +28,12 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
 /// Says how the relay is.
 pub(crate) fn status(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
     let Reply::Status(status) = ask(dir, Request::Status)? else { return Err(Fault::Refused) };
-    let left = setup::describe(dir)?.not_after.since(clock::now()) / DAY_MS;
     if json {
-        let all = Shown { status, descriptor_days: left };
-        println!("{}", serde_json::to_string(&all).map_err(|_| Fault::Internal)?);
+        println!("{}", serde_json::to_string(&status).map_err(|_| Fault::Internal)?);
     } else {
-        println!("{}", sentences(&status, left, text));
+        println!("{}", sentences(&status, setup::describe(dir)?.sequence, text));
     }
     Ok(())
-}
-
-#[derive(Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    status: Status,
-    descriptor_days: u64,
 }
 
 fn ask(dir: &Path, request: Request) -> Result<Reply, Fault> {
@@ -52,7 +41,8 @@ fn ask(dir: &Path, request: Request) -> Result<Reply, Fault> {
     Ok(net::ask(&Home::at(dir), request)?)
 }
 
-fn sentences(status: &Status, left: u64, text: &Text) -> String {
+/// `newest`: the sequence number of the descriptor in the folder.
+fn sentences(status: &Status, newest: u64, text: &Text) -> String {
     let Status {
         version,
         running_hours,
@@ -64,6 +54,8 @@ fn sentences(status: &Status, left: u64, text: &Text) -> String {
         messages,
         blobs,
         disk_percent,
+        descriptor_days,
+        descriptor_sequence,
     } = status;
     let running = [("version", version.as_str()), ("hours", &running_hours.to_string())];
     let mut lines = vec![
@@ -73,8 +65,11 @@ fn sentences(status: &Status, left: u64, text: &Text) -> String {
         text.say_with("hold-messages", &[("count", messages)]),
         text.say_with("hold-blobs", &[("count", blobs)]),
         text.say_with("status-disk", &[("percent", &disk_percent.to_string())]),
-        text.say_with("status-descriptor", &[("days", &left.to_string())]),
+        text.say_with("status-descriptor", &[("days", &descriptor_days.to_string())]),
     ];
+    if *descriptor_sequence < newest {
+        lines.push(text.say("outdated"));
+    }
     match intake {
         Intake::All => {}
         Intake::NoNew => lines.push(text.say("status-no-new")),

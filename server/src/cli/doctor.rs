@@ -85,6 +85,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::DiskFull => text.say("doctor-disk-full"),
         Finding::WritesElsewhere => here("doctor-writes-elsewhere"),
         Finding::OtherPolicy(key) => other_policy(*key, folder, text),
+        Finding::Outdated => text.say("outdated"),
         Finding::Paused => text.say("status-paused"),
         Finding::Moved => Fault::Moved.words(text),
     }

@@ -165,6 +165,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Home(HomeError::Damaged(name)) => {
             text.say_with("error-damaged-file", &[("file", name.as_str())])
         }
+        SetupError::Home(HomeError::Busy) => text.say("error-busy"),
         SetupError::Home(HomeError::Missing(None) | HomeError::Exists(None) | HomeError::Io(_)) => {
             text.say("error-file")
         }

@@ -40,6 +40,13 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     Ok(())
 }
 
+/// Lets a relay run again that was exported.
+pub(crate) fn take_back(dir: &Path, text: &Text) -> Result<(), Fault> {
+    transfer::take_back(dir)?;
+    eprintln!("{}", text.say("taken-back"));
+    Ok(())
+}
+
 pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let passphrase = line(text, "ask-passphrase")?;

@@ -50,3 +50,36 @@ fn a_file_of_the_wrong_length_is_said_to_be_damaged() {
     assert_eq!(home.read_array::<32>(Name::QueueKey), Err(HomeError::Damaged(Name::QueueKey)));
     assert_eq!(home.read_array::<32>(Name::RelayId), Err(HomeError::Missing(Some(Name::RelayId))));
 }
+
+#[test]
+fn two_commands_do_not_change_a_folder_at_once() {
+    let (_dir, home) = home();
+    let first = home.alone().unwrap();
+    assert_eq!(home.alone().unwrap_err(), HomeError::Busy);
+    drop(first);
+    home.alone().unwrap();
+}
+
+#[test]
+fn what_a_crash_left_of_a_secret_is_removed_and_a_second_name_takes_nothing_along() {
+    let (_dir, home) = home();
+    home.create_file(Name::Identity, &[1; 32]).unwrap();
+    // Between the two names, and in the middle of writing.
+    fs::hard_link(home.path(Name::Identity), beside(&home.path(Name::Identity))).unwrap();
+    fs::write(beside(&home.path(Name::TlsKey)), [2; 16]).unwrap();
+    drop(home.alone().unwrap());
+    let left: Vec<_> = fs::read_dir(&home.dir).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["identity.key"]);
+    assert_eq!(*home.read_array::<32>(Name::Identity).unwrap(), [1; 32]);
+}
+
+#[test]
+fn a_secret_that_is_removed_is_written_over_first() {
+    let (dir, home) = home();
+    home.create_file(Name::QueueKey, &[7; 32]).unwrap();
+    let kept = dir.path().join("another name");
+    fs::hard_link(home.path(Name::QueueKey), &kept).unwrap();
+    home.destroy(Name::QueueKey).unwrap();
+    assert!(!home.has(Name::QueueKey));
+    assert_eq!(fs::read(kept).unwrap(), [0; 32]);
+}

@@ -31,8 +31,10 @@ use crate::queue::{Answer, CreditId, CreditName, CreditRecord, Op};
 const LONGEST: u64 = 4 * 1024;
 /// Bytes of the longest answer: as many credits as there can be.
 const LONGEST_ANSWER: u64 = 256 * 1024;
-/// From a connection to the end of its answer.
+/// From a request to the end of its answer, for who asks.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For a request to come, and for an answer to go: whoever hangs holds up the next one.
+const PROMPTLY: Duration = Duration::from_secs(2);
 /// After which it is listened again when that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -103,10 +105,8 @@ impl core::fmt::Debug for Desk {
 pub(super) async fn serve(listener: UnixListener, desk: Desk) {
     loop {
         match listener.accept().await {
-            Ok((mut stream, _)) => {
-                // Whoever hung up meanwhile misses nothing but the answer.
-                let _ = timeout(PATIENCE, desk.answer(&mut stream)).await;
-            }
+            // Whoever hung up meanwhile misses nothing but the answer.
+            Ok((mut stream, _)) => drop(desk.answer(&mut stream).await),
             Err(_) => sleep(AGAIN).await,
         }
     }
@@ -115,20 +115,25 @@ pub(super) async fn serve(listener: UnixListener, desk: Desk) {
 impl Desk {
     async fn answer(&self, stream: &mut tokio::net::UnixStream) -> io::Result<()> {
         let mut line = Vec::new();
-        BufReader::new((&mut *stream).take(LONGEST)).read_until(b'\n', &mut line).await?;
+        let mut reader = BufReader::new((&mut *stream).take(LONGEST));
+        timeout(PROMPTLY, reader.read_until(b'\n', &mut line)).await??;
         let request = serde_json::from_slice(&line);
         let reply = match request {
+            // To its end: half of it would be worse than an answer that nobody waits for.
             Ok(request) => self.carry_out(request).await,
             Err(_) => Reply::NotUnderstood,
         };
         let mut line = serde_json::to_vec(&reply)?;
         line.push(b'\n');
-        stream.write_all(&line).await?;
-        stream.shutdown().await?;
+        let said = timeout(PROMPTLY, async {
+            stream.write_all(&line).await?;
+            stream.shutdown().await
+        });
+        let said = said.await;
         if matches!(request, Ok(Request::Drain)) {
             self.drain.notify_one();
         }
-        Ok(())
+        said?
     }
 
     async fn carry_out(&self, request: Request) -> Reply {
@@ -151,7 +156,7 @@ impl Desk {
     }
 
     fn status(&self, figures: &Figures) -> Status {
-        let Figures { links, paused, roomy, held, cap, .. } = figures;
+        let Figures { links, paused, roomy, held, cap, descriptor_left, descriptor_sequence, .. } = figures;
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             running_hours: clock::now().since(self.since) / HOUR_MS,
@@ -163,6 +168,8 @@ impl Desk {
             messages: bin(held.messages),
             blobs: bin(held.blobs),
             disk_percent: percent(held.used, *cap),
+            descriptor_days: descriptor_left / DAY_MS,
+            descriptor_sequence: *descriptor_sequence,
         }
     }
 

@@ -28,13 +28,15 @@ impl Survey {
         let Answer::Stats(held) = self.hub.consult(Op::Stats).await else { return None };
         let now = clock::now();
         let figures = self.hub.look(|relay| {
-            let ends = UnverifiedDescriptor::decode(relay.descriptor_in_use()).map(|one| one.not_after());
+            let descriptor = UnverifiedDescriptor::decode(relay.descriptor_in_use()).ok();
+            let (ends, sequence) = descriptor.map(|one| (one.not_after(), one.sequence())).unzip();
             Figures {
                 links: relay.links() as u64,
                 paused: relay.is_paused(),
                 commands: relay.tally().clone(),
                 epoch_age: relay.epoch_age(now),
                 descriptor_left: ends.map_or(0, |ends| ends.since(now)),
+                descriptor_sequence: sequence.unwrap_or_default(),
                 ..Figures::default()
             }
         });

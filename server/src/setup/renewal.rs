@@ -27,15 +27,17 @@ impl Renewal {
         Self { home: Home::at(dir), running, reminded: 0 }
     }
 
-    /// The signed descriptor in the folder, if it is newer than the one that runs, valid, and of the same keys. It
-    /// counts as running from then on. Anything else is left alone: half of a relay must not be taken up.
+    /// The signed descriptor in the folder, if it is newer than the one that runs, valid, and of the same keys and the same
+    /// policy. It counts as running from then on. Anything else is left alone: half of a relay must not be taken up, and
+    /// nobody told of settings that hold only after a restart (rule D2).
     pub fn look(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         let signed = self.home.read(Name::Descriptor).ok()?.to_vec();
         let next = self.running.sequence.saturating_add(1);
         let heard = UnverifiedDescriptor::decode(&signed).ok()?;
         let relay = relay_id(&self.running.identity);
         let renewed = heard.verify(&relay, &self.running.tls_key, next, now).ok()?;
-        if renewed.epoch_signer != self.running.epoch_signer {
+        let Descriptor { epoch_signer, policy, .. } = &self.running;
+        if (&renewed.epoch_signer, &renewed.policy) != (epoch_signer, policy) {
             return None;
         }
         self.running = renewed;
@@ -85,6 +87,19 @@ mod tests {
         let signed = renewal.look(later).unwrap();
         assert_eq!(signed, load(dir.path(), later).unwrap().signed);
         assert_eq!(renewal.look(later), None);
+    }
+
+    #[test]
+    fn a_policy_that_holds_only_after_a_restart_is_not_told_before() {
+        let (dir, wish, mut renewal) = relay();
+        let home = Home::at(dir.path());
+        let settings = String::from_utf8(home.read(Name::Config).unwrap().to_vec()).unwrap();
+        home.replace(Name::Config, format!("{settings}\nvolatile = true\n").as_bytes()).unwrap();
+        init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        assert_eq!(renewal.look(NOW), None);
+        home.replace(Name::Config, settings.as_bytes()).unwrap();
+        init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        assert!(renewal.look(NOW).is_some(), "and back");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub fn rotate(
     rng: &mut impl Random,
 ) -> Result<(), SetupError> {
     let home = Home::at(dir);
+    describe(dir)?;
+    let _alone = home.alone()?;
     let old = describe(dir)?;
     let identity_at = identity.map_or_else(|| home.path(Name::Identity), Path::to_path_buf);
     if !identity_at.exists() {
