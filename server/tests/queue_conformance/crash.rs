@@ -16,7 +16,7 @@ use beresta_server::queue::{Answer, Op, QueueEngine as _, QueueRecord};
 
 use rusqlite::Connection;
 
-use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id};
+use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id, reopen};
 
 /// Where a child finds the file.
 const CHILD: &str = "BERESTA_TEST_QUEUE_CHILD";
@@ -113,7 +113,7 @@ fn what_was_acknowledged_survives_kill_9() {
         let enough = 1 + 211 * usize::from(life);
         let said = said_until_killed("crash::child_that_appends_until_it_is_killed", &path, "stored", enough);
         let rig = Rig::memory(ROOMY);
-        let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
+        let engine = reopen(&path, ROOMY, Keeping::Durable).unwrap();
         for (_, numbers) in said.into_iter().filter(|(word, _)| word == "stored") {
             let (message, sequence) = (numbers[0], numbers[1]);
             let queue = find(&engine, &rig, queue_in(life, message)).unwrap().queue;
@@ -132,7 +132,7 @@ fn a_queue_that_was_made_is_there_after_a_crash() {
     let path = dir.path().join("queues");
     let said = said_until_killed("crash::child_that_appends_until_it_is_killed", &path, "made", 6);
     let rig = Rig::memory(ROOMY);
-    let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
+    let engine = reopen(&path, ROOMY, Keeping::Durable).unwrap();
     for (_, numbers) in said.into_iter().filter(|(word, _)| word == "made") {
         let queue = u8::try_from(numbers[0]).unwrap();
         assert_eq!(find(&engine, &rig, queue).unwrap().read_key, VerifyingKey([queue; 32]));
@@ -144,7 +144,7 @@ fn a_queue_that_was_made_is_there_after_a_crash() {
 #[ignore = "the child of another test"]
 fn child_that_tidies_up_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
-    let engine = SqliteEngine::open(Path::new(&path), ROOMY, Keeping::Durable).unwrap();
+    let engine = reopen(Path::new(&path), ROOMY, Keeping::Durable).unwrap();
     let tidy = |one: u8| {
         let rig = Rig::memory(ROOMY);
         let queue = queue_ref(&rig.namer.read(&read_id(one)));
@@ -181,7 +181,7 @@ fn child_that_tidies_up_until_it_is_killed() {
 fn child_whose_days_go_by_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let rig = Rig::memory(ROOMY);
-    let engine = SqliteEngine::open(Path::new(&path), ROOMY, Keeping::Durable).unwrap();
+    let engine = reopen(Path::new(&path), ROOMY, Keeping::Durable).unwrap();
     let life: u64 = fs::read_to_string(Path::new(&path).with_file_name("life")).unwrap().parse().unwrap();
     assert!(matches!(ask(&engine, rig.make_op(1)), Answer::Made(_) | Answer::Exists));
     let queue = queue_ref(&rig.namer.read(&read_id(1)));
@@ -213,7 +213,7 @@ fn days_that_go_by_while_a_relay_is_killed_lose_nothing_and_keep_nothing() {
         let today =
             said.iter().filter(|(word, _)| word == "swept").map(|(_, numbers)| numbers[0]).max().unwrap();
         let rig = Rig::memory(ROOMY);
-        let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
+        let engine = reopen(&path, ROOMY, Keeping::Durable).unwrap();
         let queue = queue_ref(&rig.namer.read(&read_id(1)));
         // The last day that it may have begun.
         let now = NOW.plus((today + 1) * DAY_MS);
@@ -247,7 +247,7 @@ fn what_was_deleted_put_or_claimed_stays_so_after_kill_9() {
         let said =
             said_until_killed("crash::child_that_tidies_up_until_it_is_killed", &path, "deleted", enough);
         let rig = Rig::memory(ROOMY);
-        let engine = SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap();
+        let engine = reopen(&path, ROOMY, Keeping::Durable).unwrap();
         for (word, numbers) in said {
             let one = u8::try_from(numbers[0]).unwrap();
             match word.as_str() {

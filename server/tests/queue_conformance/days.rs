@@ -10,7 +10,7 @@ use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine, Standing};
 use beresta_server::queue::{Answer, Op};
 
 use crate::carve::{files, holds, keys, yields};
-use crate::rig::{NOW, ROOMY, Rig, envelope, sequence};
+use crate::rig::{NOW, ROOMY, Rig, envelope, reopen, sequence};
 
 /// Queue 1 with message 1, which ends on the midnight after a week, and message 2, after three.
 fn two_weeks_apart() -> Rig {
@@ -29,7 +29,7 @@ fn pass(rig: &Rig, days: u64) {
 }
 
 fn open(rig: &Rig) -> Result<(), OpenError> {
-    SqliteEngine::open(&rig.folder().join("queues"), ROOMY, Keeping::Durable).map(drop)
+    reopen(&rig.folder().join("queues"), ROOMY, Keeping::Durable).map(drop)
 }
 
 #[test]

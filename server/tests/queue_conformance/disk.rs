@@ -6,10 +6,10 @@ use std::process::Command;
 
 use beresta_proto::limits::BUCKET_L;
 use beresta_server::queue::rules::queue_ref;
-use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
+use beresta_server::queue::sqlite::Keeping;
 use beresta_server::queue::{Answer, Op};
 
-use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id, sequence};
+use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id, reopen, sequence};
 
 /// Where the child finds its small disk.
 pub(crate) const CHILD: &str = "BERESTA_TEST_SMALL_DISK";
@@ -60,7 +60,7 @@ fn child_on_a_full_disk() {
     let Some(disk) = std::env::var_os(CHILD) else { return };
     let disk = Path::new(&disk);
     let rig = Rig::memory(ROOMY);
-    let engine = SqliteEngine::open(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
+    let engine = reopen(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
     let ask = |op| ask_all(&engine, vec![op]).remove(0);
     assert!(matches!(ask(rig.make_op(1)), Answer::Made(_)));
     let queue = queue_ref(&rig.namer.read(&read_id(1)));

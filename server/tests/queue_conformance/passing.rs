@@ -13,7 +13,7 @@ use beresta_server::queue::{Answer, Op, QueueEngine as _, QueueRef};
 use tempfile::TempDir;
 
 use crate::carve::{files, keys, yields};
-use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, last, sequence};
+use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, last, reopen, sequence};
 
 /// A queue whose reader is there, and whose first message made places for the next.
 fn scene() -> (Rig, QueueRef) {
@@ -348,7 +348,7 @@ fn strangers_who_knock_without_end_do_not_keep_from_the_disk_what_waits() {
     rig.close();
     let (rig, over) = (Arc::new(rig), Arc::<AtomicBool>::default());
     let path = rig.folder().join("queues");
-    let engine = Arc::new(SqliteEngine::open(&path, ROOMY, Keeping::Durable).unwrap());
+    let engine = Arc::new(reopen(&path, ROOMY, Keeping::Durable).unwrap());
     let ask = |op| ask_all(engine.as_ref(), vec![op]).remove(0);
     let Answer::Made(queue) = ask(rig.make_op(1)) else { panic!("no queue") };
     assert_eq!(ask(Op::Renew { queues: vec![queue], now: NOW }), Answer::Done);

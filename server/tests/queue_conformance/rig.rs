@@ -11,7 +11,7 @@ use beresta_proto::limits::{BLOB, BUCKET_S};
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
+use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine};
 use beresta_server::queue::{Answer, Completion, Namer, Op, QueueEngine, QueueRef, Stats};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -78,9 +78,7 @@ impl Rig {
     pub(crate) fn restart(&mut self) {
         if let Some(dir) = &self.dir {
             self.engine = None;
-            self.engine = Some(Box::new(
-                SqliteEngine::open(&dir.path().join("queues"), self.cap, self.keeping).unwrap(),
-            ));
+            self.engine = Some(Box::new(reopen(&dir.path().join("queues"), self.cap, self.keeping).unwrap()));
         }
     }
 
@@ -205,6 +203,17 @@ pub(crate) fn ask_all(engine: &dyn QueueEngine, ops: Vec<Op>) -> Vec<Answer> {
     });
     let answers: Vec<_> = answers.collect();
     answers.iter().map(last).collect()
+}
+
+/// Opens what was closed a moment ago. A program that another test starts holds a copy of our locks until it runs.
+pub(crate) fn reopen(path: &Path, cap: Cap, keeping: Keeping) -> Result<SqliteEngine, OpenError> {
+    for _ in 0..1_000 {
+        match SqliteEngine::open(path, cap, keeping) {
+            Err(OpenError::InUse) => std::thread::sleep(std::time::Duration::from_millis(1)),
+            done => return done,
+        }
+    }
+    SqliteEngine::open(path, cap, keeping)
 }
 
 /// What an operation is answered in the end.
