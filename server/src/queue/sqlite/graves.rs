@@ -22,7 +22,7 @@ const KEY: usize = 24;
 pub(super) struct Graves {
     midnights: BTreeSet<i64>,
     fresh: BTreeMap<(i64, i64), Hour>,
-    /// How many there are of a queue, where that was asked for since the last of them ended.
+    /// How many there are of a queue, where that was asked for.
     counts: HashMap<QueueRef, usize>,
     /// The row of the latest is not what it should be.
     changed: bool,
@@ -107,9 +107,7 @@ impl Graves {
         name: i64,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<()> {
-        if let Some(count) = self.counts.get_mut(&queue) {
-            *count = count.saturating_sub(1);
-        }
+        one_less(&mut self.counts, queue);
         if self.fresh.remove(&(queue.0, name)).is_some() {
             self.changed = true;
             return Ok(());
@@ -159,20 +157,33 @@ impl Graves {
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<usize> {
         let mut fresh = 0_usize;
-        self.fresh.retain(|_, ends| {
+        self.fresh.retain(|(queue, _), ends| {
             let goes = ends.0 <= hour.0 && fresh < most;
             fresh = fresh.saturating_add(usize::from(goes));
+            if goes {
+                one_less(&mut self.counts, QueueRef(*queue));
+            }
             !goes
         });
         // That they are among the latest tells when they came: no longer than from one sweep to the next.
         (self.changed, self.moves) = (true, true);
-        self.counts.clear();
         let rest = most.saturating_sub(fresh);
-        let gone = statements.expire_tombstones.execute([hour.0, int(rest as u64)])?;
+        let mut gone = 0_usize;
+        let mut rows = statements.expire_tombstones.query([hour.0, int(rest as u64)])?;
+        while let Some(row) = rows.next()? {
+            one_less(&mut self.counts, QueueRef(row.get(0)?));
+            gone = gone.saturating_add(1);
+        }
         if gone < rest {
             self.midnights.retain(|ends| *ends > hour.0);
         }
         Ok(gone.saturating_add(fresh))
+    }
+}
+
+fn one_less(counts: &mut HashMap<QueueRef, usize>, queue: QueueRef) {
+    if let Some(count) = counts.get_mut(&queue) {
+        *count = count.saturating_sub(1);
     }
 }
 

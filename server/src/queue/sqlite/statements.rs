@@ -61,7 +61,7 @@ statements! {
     unbury: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3";
     delete_tombstones: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2";
     expire_tombstones: "DELETE FROM tombstone WHERE (ends, queue, name) IN
-        (SELECT ends, queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2)";
+        (SELECT ends, queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2) RETURNING queue";
     bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3)";
     fresh: "SELECT keys FROM fresh_tombstones";
     set_fresh: "UPDATE fresh_tombstones SET keys = ?1";
