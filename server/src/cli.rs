@@ -14,6 +14,7 @@ mod selftest;
 mod text;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -175,6 +176,11 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     Ok(())
 }
 
+/// Says something of a relay that runs. Where nobody can hear it, on a full disk say, it goes on all the same.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
     let Setup { config, queues, .. } = setup::load(dir, now)?;
@@ -185,11 +191,11 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     // keys meanwhile.
     let setup = setup::load(dir, now)?;
     if let Some(key) = setup.config.differs(setup.descriptor.policy) {
-        eprintln!("{}", doctor::other_policy(key, dir, text));
+        tell(&doctor::other_policy(key, dir, text));
     }
-    let mut renewal = Renewal::new(dir, setup.descriptor);
+    let mut renewal = Renewal::new(dir, setup.descriptor, setup.config.policy());
     if renewal.is_due(now) {
-        eprintln!("{}", text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
+        tell(&text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
     }
     let home = Home::at(dir);
     // Once the queues are ours: an export has them, or has left its mark.
@@ -217,17 +223,17 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &home)?;
         if let Err(error) = server.administer(&home, cap, engine.health()) {
             // People can still write; only their operator has to look after it.
-            eprintln!("{}", Fault::from(error).words(text));
+            tell(&Fault::from(error).words(text));
         }
         if let Some(at) = setup.config.metrics
             && let Err(error) = server.publish(at, cap, engine.health())
         {
-            eprintln!("{}", Fault::from(error).words(text));
+            tell(&Fault::from(error).words(text));
         }
         if !server.has_roomy_buffers() {
-            eprintln!("{}", text.say("run-small-buffers"));
+            tell(&text.say("run-small-buffers"));
         }
-        eprintln!("{LISTENING}");
+        tell(LISTENING);
         if let Some(socket) = locale::service_manager() {
             tell_ready(&socket);
         }

@@ -167,6 +167,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     }
     home.create()?;
     let _alone = home.alone()?;
+    rotation::finish(&home)?;
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
     let routes = match &known {
@@ -182,12 +183,12 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
-    home::tidy_beside(&identity_at, Name::Identity)?;
     let identity = match (&known, identity_at.exists()) {
         (_, true) => read_key(&identity_at, Name::Identity)?,
         (Some(_), false) => return Err(SetupError::NoIdentity),
         (None, false) => {
             let key = SigningKey::random(rng);
+            home::tidy_beside(&identity_at, Name::Identity)?;
             home::create_at(&identity_at, Name::Identity, key.expose())?;
             key
         }
@@ -229,10 +230,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
-    if home.has(Name::Rotation) {
-        let _alone = home.alone()?;
-        rotation::finish(&home)?;
-    }
+    finish_rotation(&home)?;
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
     let signed = home.read(Name::Descriptor)?.to_vec();
@@ -280,12 +278,21 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     if !home.has(Name::Descriptor) {
         return Err(SetupError::NoRelay);
     }
+    finish_rotation(&home)?;
     Ok(known(&home)?.0)
+}
+
+/// Takes up what a rotation left that was cut short, unless one is at work.
+fn finish_rotation(home: &Home) -> Result<(), SetupError> {
+    if home.has(Name::Rotation) {
+        let _alone = home.alone()?;
+        rotation::finish(home)?;
+    }
+    Ok(())
 }
 
 /// The relay that is in the folder, its signature checked at the time of its own making.
 fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
-    rotation::finish(home)?;
     let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;

@@ -223,7 +223,7 @@ fn entry(out: &mut impl Write, name: Name, length: u64) -> Result<(), TransferEr
 /// [`TransferError`]; nothing of the relay is in the folder then.
 pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferError> {
     let home = Home::at(dir);
-    let all = || Name::LASTING.into_iter().chain([Name::Queues, Name::Moved]);
+    let all = || Name::LASTING.into_iter().chain([Name::Queues, Name::Moved, Name::Rotation]);
     // A log that lies there would be played into the queues that come.
     let is_occupied = || all().any(|name| home.has(name)) || log_of(&home).exists();
     if is_occupied() {

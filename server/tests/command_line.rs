@@ -196,6 +196,22 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
 }
 
 #[test]
+fn a_relay_whose_words_cannot_be_written_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let _ = out(&init(dir.path()));
+    let at = dir.path().to_str().unwrap();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    let mut running = command.env_clear().args(["run", "--dir", at]).stderr(full).spawn().unwrap();
+    let answers = || relay(&["status", "--dir", at]).status.success();
+    while !answers() {
+        assert!(running.try_wait().unwrap().is_none(), "it has ended");
+    }
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
+#[test]
 fn an_id_of_a_queue_may_begin_with_a_hyphen() {
     let dir = tempfile::tempdir().unwrap();
     let _ = out(&init(dir.path()));

@@ -3,8 +3,10 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use super::{Home, HomeError, Name, beside, failed};
 
@@ -49,8 +51,8 @@ impl Home {
 pub fn tidy_beside(path: &Path, name: Name) -> Result<(), HomeError> {
     let left: PathBuf = beside(path);
     let tidied = fs::symlink_metadata(&left).and_then(|file| {
-        // Two names of one file: a crash came between them, and the secret is whole.
-        if file.nlink() > 1 { fs::remove_file(&left) } else { destroy(&left) }
+        // Two names of one file: a crash came between them, and the secret is whole. What is no file, is not ours.
+        if file.nlink() > 1 || !file.is_file() { fs::remove_file(&left) } else { destroy(&left) }
     });
     if_there(tidied).map_err(failed(Some(name)))
 }
@@ -62,9 +64,10 @@ fn if_there(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Writes over a file, through to the disk, and removes it.
+/// Writes over a file, through to the disk, and removes it. Nobody who laid a link in its place has another file written.
 fn destroy(path: &Path) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).open(path)?;
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
     io::copy(&mut io::Read::take(io::repeat(0), file.metadata()?.len()), &mut file)?;
     file.flush()?;
     file.sync_all()?;

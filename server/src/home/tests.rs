@@ -74,6 +74,18 @@ fn what_a_crash_left_of_a_secret_is_removed_and_a_second_name_takes_nothing_alon
 }
 
 #[test]
+fn nothing_is_written_through_a_link_that_somebody_laid() {
+    let (dir, home) = home();
+    let other = dir.path().join("another file");
+    fs::write(&other, b"not ours").unwrap();
+    std::os::unix::fs::symlink(&other, beside(&home.path(Name::TlsKey))).unwrap();
+    std::os::unix::fs::symlink(&other, home.path(Name::QueueKey)).unwrap();
+    drop(home.alone().unwrap());
+    assert!(home.destroy(Name::QueueKey).is_err());
+    assert_eq!(fs::read(other).unwrap(), b"not ours");
+}
+
+#[test]
 fn a_secret_that_is_removed_is_written_over_first() {
     let (dir, home) = home();
     home.create_file(Name::QueueKey, &[7; 32]).unwrap();

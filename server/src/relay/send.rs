@@ -49,7 +49,7 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    /// A [`Job`] is done.
+    /// A [`Job`](super::Job) is done.
     pub fn handle_opened(&mut self, ticket: super::Ticket, worked: Worked, now: Timestamp) {
         match self.pending.remove(&ticket) {
             Some(Pending::Opening(asked)) => {

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use beresta_proto::descriptor::{Descriptor, UnverifiedDescriptor, relay_id};
+use beresta_proto::descriptor::{Descriptor, Policy, UnverifiedDescriptor, relay_id};
 use beresta_proto::time::{DAY_MS, Timestamp};
 
 use crate::home::{Home, Name};
@@ -16,19 +16,21 @@ const REMIND_MS: u64 = 14 * DAY_MS;
 pub struct Renewal {
     home: Home,
     running: Descriptor,
+    /// What holds for the relay that runs, whatever its descriptor says.
+    policy: Policy,
     /// The day of the last reminder.
     reminded: u64,
 }
 
 impl Renewal {
-    /// Looks into the folder `dir` of the relay that runs with this descriptor.
+    /// Looks into the folder `dir` of the relay that runs with this descriptor and by this policy.
     #[must_use]
-    pub fn new(dir: &Path, running: Descriptor) -> Self {
-        Self { home: Home::at(dir), running, reminded: 0 }
+    pub fn new(dir: &Path, running: Descriptor, policy: Policy) -> Self {
+        Self { home: Home::at(dir), running, policy, reminded: 0 }
     }
 
-    /// The signed descriptor in the folder, if it is newer than the one that runs, valid, and of the same keys and the same
-    /// policy. It counts as running from then on. Anything else is left alone: half of a relay must not be taken up, and
+    /// The signed descriptor in the folder, if it is newer than the one that runs, valid, of the same keys, and says what
+    /// holds. It counts as running from then on. Anything else is left alone: half of a relay must not be taken up, and
     /// nobody told of settings that hold only after a restart (rule D2).
     pub fn look(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         let signed = self.home.read(Name::Descriptor).ok()?.to_vec();
@@ -36,8 +38,7 @@ impl Renewal {
         let heard = UnverifiedDescriptor::decode(&signed).ok()?;
         let relay = relay_id(&self.running.identity);
         let renewed = heard.verify(&relay, &self.running.tls_key, next, now).ok()?;
-        let Descriptor { epoch_signer, policy, .. } = &self.running;
-        if (&renewed.epoch_signer, &renewed.policy) != (epoch_signer, policy) {
+        if renewed.epoch_signer != self.running.epoch_signer || renewed.policy != self.policy {
             return None;
         }
         self.running = renewed;
@@ -74,7 +75,8 @@ mod tests {
             identity: None,
         };
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
-        let renewal = Renewal::new(dir.path(), load(dir.path(), NOW).unwrap().descriptor);
+        let setup = load(dir.path(), NOW).unwrap();
+        let renewal = Renewal::new(dir.path(), setup.descriptor, setup.config.policy());
         (dir, wish, renewal)
     }
 
@@ -100,6 +102,14 @@ mod tests {
         home.replace(Name::Config, settings.as_bytes()).unwrap();
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         assert!(renewal.look(NOW).is_some(), "and back");
+
+        // Restarted first, and signed then.
+        home.replace(Name::Config, format!("{settings}\nvolatile = true\n").as_bytes()).unwrap();
+        let setup = load(dir.path(), NOW).unwrap();
+        assert!(setup.config.differs(setup.descriptor.policy).is_some());
+        let mut renewal = Renewal::new(dir.path(), setup.descriptor, setup.config.policy());
+        init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        assert!(renewal.look(NOW).is_some(), "it says what holds");
     }
 
     #[test]

@@ -29,8 +29,11 @@ pub fn rotate(
     rng: &mut impl Random,
 ) -> Result<(), SetupError> {
     let home = Home::at(dir);
-    describe(dir)?;
+    if !home.has(Name::Descriptor) {
+        return Err(SetupError::NoRelay);
+    }
     let _alone = home.alone()?;
+    finish(&home)?;
     let old = describe(dir)?;
     let identity_at = identity.map_or_else(|| home.path(Name::Identity), Path::to_path_buf);
     if !identity_at.exists() {
