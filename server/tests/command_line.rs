@@ -6,9 +6,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
+    program.env_clear();
+    program
+}
+
 fn relay(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
-    command.env_clear().args(args).stdin(Stdio::null()).output().unwrap()
+    program().args(args).stdin(Stdio::null()).output().unwrap()
 }
 
 fn out(output: &Output) -> String {
@@ -26,8 +31,7 @@ fn init(dir: &Path) -> Output {
 
 /// A relay that listens.
 fn start(at: &str) -> Child {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
-    listens(command.env_clear().args(["run", "--dir", at]).stderr(Stdio::piped()))
+    listens(program().args(["run", "--dir", at]).stderr(Stdio::piped()))
 }
 
 fn listens(command: &mut Command) -> Child {
@@ -152,9 +156,8 @@ fn doctor_says_what_is_wrong_what_to_do_and_how_bad_it_is() {
 
 /// With a line on standard input.
 fn told(args: &[&str], line: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
-    command.env_clear().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    let piped = || Stdio::piped();
+    let mut child = program().args(args).stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
     // Who needs no line may have ended before it is written.
     let _ = child.stdin.take().unwrap().write_all(format!("{line}\n").as_bytes());
     child.wait_with_output().unwrap()
@@ -198,26 +201,15 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
 #[test]
 fn a_relay_whose_words_cannot_be_written_runs() {
     let dir = tempfile::tempdir().unwrap();
-    let _ = out(&init(dir.path()));
+    init(dir.path());
     let at = dir.path().to_str().unwrap();
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
-    let mut running = command.env_clear().args(["run", "--dir", at]).stderr(full).spawn().unwrap();
-    let answers = || relay(&["status", "--dir", at]).status.success();
-    while !answers() {
+    let mut running = program().args(["run", "--dir", at]).stderr(full).spawn().unwrap();
+    while !relay(&["status", "--dir", at]).status.success() {
         assert!(running.try_wait().unwrap().is_none(), "it has ended");
     }
     running.kill().unwrap();
     running.wait().unwrap();
-}
-
-#[test]
-fn an_id_of_a_queue_may_begin_with_a_hyphen() {
-    let dir = tempfile::tempdir().unwrap();
-    let _ = out(&init(dir.path()));
-    let told =
-        relay(&["delete-queue", "--dir", dir.path().to_str().unwrap(), &format!("-{}", "A".repeat(31))]);
-    assert_eq!(told.status.code(), Some(3), "taken for an id, and no relay runs: {}", err(&told));
 }
 
 #[test]
@@ -325,14 +317,8 @@ fn a_killed_init_is_taken_up_by_the_next() {
             std::fs::remove_file(dir.path().join(file)).unwrap();
         }
         let killed = Command::new("sh")
-            .args([
-                "-c",
-                "ulimit -f 0; exec \"$@\"",
-                "sh",
-                env!("CARGO_BIN_EXE_beresta-relay"),
-                "init",
-                "--dir",
-            ])
+            .args(["-c", "ulimit -f 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_beresta-relay"), "init"])
+            .arg("--dir")
             .arg(dir.path())
             .args(["--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"])
             .output()

@@ -171,3 +171,18 @@ fn base(command: Command, text: &Text) -> Command {
 pub(crate) fn value<T: Clone + Send + Sync + 'static>(found: &ArgMatches, name: &str) -> Option<T> {
     found.try_get_one::<T>(name).ok().flatten().cloned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::locale::Language;
+    use super::*;
+
+    #[test]
+    fn an_id_of_a_queue_may_begin_with_a_hyphen() {
+        let id = format!("-{}", "A".repeat(31));
+        let words = ["beresta-relay", "delete-queue", "--dir", "relay", &id];
+        let found = command(&Text::new(Language::English)).try_get_matches_from(words).unwrap();
+        let (_, found) = found.subcommand().unwrap();
+        assert_eq!(value::<String>(found, "id"), Some(id));
+    }
+}
