@@ -38,7 +38,7 @@ fn a_relay_of_an_older_snapshot_shows_nothing_twice_and_goes_on() {
     world.relay.start().unwrap();
     assert_eq!(world.relay.waiting().unwrap(), 1, "the snapshot holds what was read since");
     say(&world, "text-2");
-    for _ in 0..5 {
+    for _ in 0..50 {
         world.boris.run(&["receive", "--brief"], "").unwrap();
         if world.relay.waiting().unwrap() == 0 {
             break;
