@@ -41,6 +41,11 @@ fn listens(command: &mut Command) -> Child {
     running
 }
 
+fn stop(mut running: Child) {
+    running.kill().unwrap();
+    running.wait().unwrap();
+}
+
 #[test]
 fn a_relay_is_made_and_its_address_is_the_only_thing_on_standard_output() {
     let dir = tempfile::tempdir().unwrap();
@@ -127,12 +132,11 @@ fn an_operator_asks_pauses_and_drains_a_relay_that_runs() {
     let drained = relay(&["drain", "--dir", at]);
     assert_eq!(drained.status.code(), Some(0), "{}", err(&drained));
     assert_eq!(running.wait().unwrap().code(), Some(0));
-    let mut running = start(at);
+    let running = start(at);
     assert!(status(&[]).contains("resume"), "it stays paused beyond a restart");
     assert_eq!(relay(&["resume", "--dir", at]).status.code(), Some(0));
     assert!(!status(&[]).contains("resume"));
-    running.kill().unwrap();
-    running.wait().unwrap();
+    stop(running);
 }
 
 #[test]
@@ -170,11 +174,10 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
         ["old", "new", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
     let address = out(&init(Path::new(&old)));
     let export = ["export", "--dir", &old, "--file", &file];
-    let mut running = start(&old);
+    let running = start(&old);
     let refused = told(&export, "five words that nobody guesses");
     assert!(err(&refused).contains("drain"), "{}", err(&refused));
-    running.kill().unwrap();
-    running.wait().unwrap();
+    stop(running);
     assert_eq!(told(&export, "too short").status.code(), Some(2));
     let exported = told(&export, "five words that nobody guesses");
     assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
@@ -188,14 +191,12 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
     let imported = told(&import, "five words that nobody guesses");
     assert_eq!((imported.status.code(), out(&imported)), (Some(0), address.clone()), "{}", err(&imported));
     assert_eq!(out(&relay(&["address", "--dir", &new])), address);
-    let mut running = start(&new);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    let running = start(&new);
+    stop(running);
 
     assert_eq!(relay(&["take-back", "--dir", &old]).status.code(), Some(0));
-    let mut running = start(&old);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    let running = start(&old);
+    stop(running);
 }
 
 #[test]
@@ -208,8 +209,7 @@ fn a_relay_whose_words_cannot_be_written_runs() {
     while !relay(&["status", "--dir", at]).status.success() {
         assert!(running.try_wait().unwrap().is_none(), "it has ended");
     }
-    running.kill().unwrap();
-    running.wait().unwrap();
+    stop(running);
 }
 
 #[test]
@@ -222,9 +222,8 @@ fn keys_are_rotated_and_the_relay_starts_with_them_under_its_address() {
     assert_eq!(rotated.status.code(), Some(0), "{}", err(&rotated));
     assert_ne!(std::fs::read(dir.path().join("tls.key")).unwrap(), before);
     assert_eq!(out(&relay(&["address", "--dir", at])), address);
-    let mut running = start(at);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    let running = start(at);
+    stop(running);
     let without = relay(&["keys", "rotate", "--dir", at, "--identity", "/nowhere"]);
     assert_eq!(without.status.code(), Some(7));
 }
@@ -252,9 +251,8 @@ fn a_wrong_setting_is_told_by_its_line_and_stops_the_relay() {
 
 /// Starts a relay and kills it.
 fn once(at: &str) {
-    let mut running = start(at);
-    running.kill().unwrap();
-    running.wait().unwrap();
+    let running = start(at);
+    stop(running);
 }
 
 #[test]
@@ -347,10 +345,9 @@ fn a_damaged_file_is_named() {
 fn a_crash_of_the_relay_leaves_no_keys_in_a_core_file() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());
-    let mut running = start(dir.path().to_str().unwrap());
+    let running = start(dir.path().to_str().unwrap());
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.id()));
-    running.kill().unwrap();
-    running.wait().unwrap();
+    stop(running);
     let limits = limits.unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let values: Vec<&str> = core.split_whitespace().skip(4).take(2).collect();
@@ -391,8 +388,7 @@ fn a_relay_whose_settings_say_so_lets_its_numbers_be_read_here_and_only_here() {
 
     // Somebody else has the port: people are served all the same.
     let _taken = std::net::TcpListener::bind(free).unwrap();
-    let mut running = start(at);
+    let running = start(at);
     assert!(out(&relay(&["status", "--dir", at])).contains("0-9"));
-    running.kill().unwrap();
-    running.wait().unwrap();
+    stop(running);
 }

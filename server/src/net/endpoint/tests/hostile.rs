@@ -59,15 +59,21 @@ async fn who_is_silent_between_two_frames_stays() {
     epoch_key(&relay, &mut client).await;
 }
 
-#[tokio::test]
-async fn who_does_not_take_what_it_asked_for_is_closed() {
-    let relay = start();
+/// A client that asks so often and takes next to nothing.
+async fn asks_and_does_not_listen(relay: &Running, count: u32) -> Client {
     let at = relay.server.listens_at().unwrap();
     let mut client =
         Client::connect_with_window(at, beresta_proto::label::LINK_ALPN, 8 * 1024).await.unwrap();
-    for number in 1..=40 {
+    for number in 1..=count {
         client.say(RequestId(number), &Command::Descriptor).await;
     }
+    client
+}
+
+#[tokio::test]
+async fn who_does_not_take_what_it_asked_for_is_closed() {
+    let relay = start();
+    let mut client = asks_and_does_not_listen(&relay, 40).await;
     tokio::time::pause();
     assert_eq!(client.closed().await, Some(CloseReason::Slow.code()));
 }
@@ -75,13 +81,8 @@ async fn who_does_not_take_what_it_asked_for_is_closed() {
 #[tokio::test]
 async fn what_waits_while_a_link_is_not_read_from_is_answered_in_order_once_it_takes_its_answers() {
     let relay = start();
-    let at = relay.server.listens_at().unwrap();
-    let mut client =
-        Client::connect_with_window(at, beresta_proto::label::LINK_ALPN, 8 * 1024).await.unwrap();
     // Their answers are more than the relay holds for one link, with what QUIC holds.
-    for number in 1..=400 {
-        client.say(RequestId(number), &Command::Descriptor).await;
-    }
+    let mut client = asks_and_does_not_listen(&relay, 400).await;
     // Meanwhile others are heard.
     for _ in 0..50 {
         epoch_key(&relay, &mut relay.client().await).await;
