@@ -108,11 +108,11 @@ pub struct Status {
     pub blobs: String,
     /// How much of the disk's cap is used, in steps of 5.
     pub disk_percent: u64,
-    /// Whole days until the descriptor ends that is in use.
+    /// Whole days until the descriptor ends that is in use. A relay of an older version, that still runs, does not say.
     #[serde(default)]
-    pub descriptor_days: u64,
+    pub descriptor_days: Option<u64>,
     /// Its sequence number: one with a higher one is in force after a restart, or will be taken up in a moment.
-    #[serde(default)] // a relay of before that still runs does not say it
+    #[serde(default)]
     pub descriptor_sequence: u64,
 }
 

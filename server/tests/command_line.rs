@@ -218,11 +218,16 @@ fn keys_are_rotated_and_the_relay_starts_with_them_under_its_address() {
     let address = out(&init(dir.path()));
     let at = dir.path().to_str().unwrap();
     let before = std::fs::read(dir.path().join("tls.key")).unwrap();
+    let running = start(at);
     let rotated = relay(&["keys", "rotate", "--dir", at]);
     assert_eq!(rotated.status.code(), Some(0), "{}", err(&rotated));
     assert_ne!(std::fs::read(dir.path().join("tls.key")).unwrap(), before);
     assert_eq!(out(&relay(&["address", "--dir", at])), address);
+    let asks_for_a_restart = |what| out(&relay(&[what, "--dir", at])).contains("restart the relay");
+    assert!(["status", "doctor"].into_iter().all(asks_for_a_restart));
+    stop(running);
     let running = start(at);
+    assert!(!["status", "doctor"].into_iter().any(asks_for_a_restart));
     stop(running);
     let without = relay(&["keys", "rotate", "--dir", at, "--identity", "/nowhere"]);
     assert_eq!(without.status.code(), Some(7));

@@ -65,8 +65,10 @@ fn sentences(status: &Status, newest: u64, text: &Text) -> String {
         text.say_with("hold-messages", &[("count", messages)]),
         text.say_with("hold-blobs", &[("count", blobs)]),
         text.say_with("status-disk", &[("percent", &disk_percent.to_string())]),
-        text.say_with("status-descriptor", &[("days", &descriptor_days.to_string())]),
     ];
+    if let Some(days) = descriptor_days {
+        lines.push(text.say_with("status-descriptor", &[("days", &days.to_string())]));
+    }
     if *descriptor_sequence < newest {
         lines.push(text.say("outdated"));
     }
@@ -94,7 +96,17 @@ pub(crate) fn queue_id(typed: &str) -> Option<[u8; QUEUE_ID]> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::locale::Language;
     use super::*;
+
+    #[test]
+    fn a_relay_of_an_older_version_is_understood_and_told_to_be_restarted() {
+        let said = r#"{"version":"0.0.9","running_hours":1,"paused":false,"intake":"all","roomy_buffers":true,
+            "links":"0-9","queues":"0-9","messages":"0-9","blobs":"0-9","disk_percent":5}"#;
+        let status: Status = serde_json::from_str(said).unwrap();
+        let told = sentences(&status, 1, &Text::new(Language::English));
+        assert!(told.contains("restart the relay") && !told.contains("Days until"), "{told}");
+    }
 
     #[test]
     fn an_id_of_a_queue_is_read_in_both_ways_in_which_it_is_written() {

@@ -168,7 +168,7 @@ impl Desk {
             messages: bin(held.messages),
             blobs: bin(held.blobs),
             disk_percent: percent(held.used, *cap),
-            descriptor_days: descriptor_left / DAY_MS,
+            descriptor_days: Some(descriptor_left / DAY_MS),
             descriptor_sequence: *descriptor_sequence,
         }
     }
