@@ -18,7 +18,7 @@ pub const BLOB: usize = 4_096;
 pub const QUEUE_MESSAGES: usize = 256;
 /// Bytes of envelopes that a queue holds (rule Q8).
 pub const QUEUE_BYTES: usize = 4 * 1024 * 1024;
-/// Ids of messages that are gone that are remembered of one queue: a message every four seconds for as long as they are.
+/// Ids of messages that are gone that are remembered of one queue: a message every five seconds for as long as they are.
 pub const QUEUE_REMEMBERED: usize = 65_536;
 /// Hours in which a new queue must be subscribed to for the first time (rule Q13).
 pub const QUEUE_NEW_HOURS: u64 = 48;

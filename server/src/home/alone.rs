@@ -2,7 +2,7 @@
 //! command; it has the queues' lock.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -68,8 +68,7 @@ fn if_there(done: io::Result<()>) -> io::Result<()> {
 fn destroy(path: &Path) -> io::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
-    io::copy(&mut io::Read::take(io::repeat(0), file.metadata()?.len()), &mut file)?;
-    file.flush()?;
+    io::copy(&mut io::repeat(0).take(file.metadata()?.len()), &mut file)?;
     file.sync_all()?;
     fs::remove_file(path)
 }

@@ -50,7 +50,7 @@ impl<R: Random> Relay<R> {
     }
 
     /// Hands signatures to the workers, as long as they take more.
-    pub(super) fn next_checks(&mut self) {
+    fn next_checks(&mut self) {
         while let Some(link) = self.turns.checks.front() {
             let waits = self.links.get_mut(link).map(|one| &mut one.checks);
             let count =

@@ -45,6 +45,26 @@ fn a_fetch_that_failed_is_tried_again_soon_also_by_a_clock_that_was_set_back() {
 }
 
 #[test]
+fn a_fetch_that_fails_later_does_not_put_off_the_retry_of_the_one_before() {
+    let mut world = World::new();
+    let boris = world.connect();
+    let mut due = Vec::new();
+    for _ in 0..2 {
+        let queue = world.make_queue();
+        world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+        let (ticket, found) = world.carry_out().unwrap();
+        world.answer(ticket, found);
+        assert!(world.work());
+        let at = world.asked.iter().position(|(_, op)| matches!(op, Op::Fetch { .. })).unwrap();
+        let (ticket, _) = world.asked.remove(at).unwrap();
+        world.answer(ticket, Answer::Failed);
+        due.push(world.relay.poll_timeout());
+        world.now = world.now.plus(RETRY_MS / 2);
+    }
+    assert_eq!(due[0], due[1]);
+}
+
+#[test]
 fn after_a_leap_of_the_clock_nothing_is_deleted_at_once() {
     let mut world = World::new();
     assert!(!sweeps(&mut world, 0), "nor at the start, when nobody knows how right it is");
