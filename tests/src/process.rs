@@ -3,7 +3,7 @@
 //! Whoever has a process has it to its end: a test that fails leaves none behind.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -160,12 +160,12 @@ impl Process {
         Ok((code, std::mem::take(&mut self.seen)))
     }
 
-    /// The exit code, if it has ended.
+    /// The exit code, if it has ended; less than nothing if a signal ended it: that one.
     ///
     /// # Errors
     /// [`Broken`] if it can't be asked.
     pub fn has_ended(&mut self) -> Result<Option<i32>, Broken> {
-        Ok(self.child.try_wait()?.map(|status| status.code().unwrap_or(-1)))
+        Ok(self.child.try_wait()?.map(code))
     }
 
     /// The process's number.
@@ -211,10 +211,15 @@ impl Drop for Process {
     }
 }
 
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code().or_else(|| status.signal().map(|signal| -signal)).unwrap_or(i32::MIN)
+}
+
 /// What a program that has ended leaves.
 #[derive(Debug)]
 pub struct Output {
-    /// Its exit code; -1 if a signal ended it.
+    /// Its exit code; less than nothing if a signal ended it: that one.
     pub code: i32,
     /// What it printed on standard output.
     pub out: String,
@@ -237,7 +242,7 @@ pub fn output(mut command: Command, input: &str) -> Result<Output, Broken> {
     }
     let done = child.wait_with_output()?;
     Ok(Output {
-        code: done.status.code().unwrap_or(-1),
+        code: code(done.status),
         out: String::from_utf8_lossy(&done.stdout).into_owned(),
         err: String::from_utf8_lossy(&done.stderr).into_owned(),
     })

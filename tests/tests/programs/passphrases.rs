@@ -129,7 +129,11 @@ fn a_key_file_is_as_needed_as_the_passphrase_until_it_is_dropped() {
     let inside = dir.join("key");
     let inside = ["passwd", "--make-key-file", inside.to_str().unwrap(), "--yes"];
     assert_eq!(run(&inside, &[OWN, OWN]).0, 2);
-    assert_eq!(run(&["passwd", "--make-key-file", key], &[OWN, OWN]).0, 4);
+    // More than once: the profile was open by then, and a command that did not close it died at its end now and then.
+    for _ in 0..10 {
+        let (code, told) = run(&["passwd", "--make-key-file", key], &[OWN, OWN]);
+        assert!(code == 4 && !told.contains("internal error"), "{code}: {told}");
+    }
     assert!(!Path::new(key).exists());
     let (code, told) = run(&["passwd", "--make-key-file", key, "--yes"], &[OWN, OWN]);
     assert!(code == 0 && told.contains("lost or changed"), "{told}");

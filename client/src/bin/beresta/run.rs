@@ -78,11 +78,27 @@ impl Shell {
             return Err(api::Error::NoProfile.into());
         }
         let passphrase = self.passphrase()?;
+        self.open_with(passphrase, network).await
+    }
+
+    /// Opens the profile with what was asked for before.
+    pub(crate) async fn open_with(
+        &mut self,
+        passphrase: Passphrase,
+        network: Network,
+    ) -> Result<Client, Fault> {
+        let dir = self.dir()?;
         self.print.talk("opening", []);
-        let client = Client::open(&dir, passphrase, network).await?;
-        self.opened = Some(client.clone());
+        let client = self.holding(Client::open(&dir, passphrase, network).await?);
         self.causes.obey(client.lock_on().await?);
         Ok(client)
+    }
+
+    /// Has a client closed before the process ends, however the command does: threads of one that is only dropped are
+    /// still at work while OpenSSL takes itself apart, and that can end the process by a signal.
+    pub(crate) fn holding(&mut self, client: Client) -> Client {
+        self.opened = Some(client.clone());
+        client
     }
 }
 

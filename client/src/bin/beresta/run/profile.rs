@@ -53,7 +53,7 @@ pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         language,
         relay: relay.map(Into::into),
     };
-    let client = Client::create(profile, Network::Offline).await?;
+    let client = shell.holding(Client::create(profile, Network::Offline).await?);
     let status = client.status().await?;
     client.close().await;
     if shell.print.json {
@@ -154,11 +154,9 @@ pub(super) async fn passwd(shell: &mut Shell, found: &ArgMatches) -> Result<Done
         return Err(Fault::KeyFileInside);
     }
     let old = shell.passphrase()?;
-    shell.print.talk("opening", []);
     // Opened first, so that a wrong passphrase is told before a new one is thought of.
     let again = old.clone();
-    let client = Client::open(&dir, old, Network::Offline).await?;
-    shell.causes.obey(client.lock_on().await?);
+    let client = shell.open_with(old, Network::Offline).await?;
     if made.is_some() {
         shell.print.warn("key-file-advice", []);
         sure(shell, found, "sure-key-file", "")?;
