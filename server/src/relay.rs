@@ -53,6 +53,8 @@ const SWEEP_MS: u64 = 5 * MINUTE_MS;
 const LEAP_MS: u64 = DAY_MS;
 /// Rows of each kind in one sweep's step, so that senders do not wait behind it.
 const SWEEP_ROWS: usize = 2_000;
+/// Queues that are renewed together, for the same reason.
+const RENEWED_TOGETHER: usize = 1_024;
 /// After which a failed read is tried again.
 const RETRY_MS: u64 = 2 * SECOND_MS;
 

@@ -24,7 +24,7 @@ pub(super) struct Wanted {
 pub(super) struct Delivery {
     pub(super) link: LinkId,
     pub(super) read_id: ReadId,
-    /// Tells this subscription from an earlier one of the same queue, whose fetches may still be answered.
+    /// Tells this subscription from an earlier one of the same queue, whose fetch may still be answered for nobody.
     pub(super) generation: u64,
     known: u64,
     announced: u64,
@@ -50,6 +50,17 @@ impl Delivery {
             window: VecDeque::new(),
             window_bytes: 0,
         }
+    }
+
+    /// The queue goes to another link, from its start on. If that is being fetched already, it is for the other link now:
+    /// two links that take a queue from each other without end have nothing read for nobody.
+    pub(super) fn taken_over(self, link: LinkId, read_id: ReadId, generation: u64) -> Self {
+        let fresh = Self::new(link, read_id, generation);
+        if !self.fetching || self.known > 0 {
+            return fresh;
+        }
+        let Self { generation, announced, more, fetching, .. } = self;
+        Self { generation, announced, more, fetching, ..fresh }
     }
 
     /// A message is about to be stored, at `sequence` and next to `after`. Says whether it is to be pushed at once; else

@@ -80,8 +80,11 @@ pub(super) enum Pending {
     Expire(Timestamp),
     /// The epoch keys of this state are being written.
     KeepEpochs(u64),
-    /// Subscribed queues are being renewed.
-    Renew,
+    /// Subscribed queues are being renewed; the rest follows.
+    Renew {
+        rest: Vec<QueueRef>,
+        began: Timestamp,
+    },
 }
 
 /// A subscription to several queues, while they are looked up.

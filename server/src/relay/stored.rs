@@ -81,8 +81,8 @@ impl<R: Random> Relay<R> {
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
             Some(Pending::Expire(by)) => self.expired(answer, by),
-            // If it failed, the next turn of a day does it.
-            Some(Pending::Renew) => {}
+            // What failed, the next turn of a day does.
+            Some(Pending::Renew { rest, began }) => self.renew(rest, began),
             // These do not wait for the engine; put back, for their own answer is still to come.
             Some(pending @ (Pending::Verify(..) | Pending::Opening(_) | Pending::KeepEpochs(_))) => {
                 self.pending.insert(ticket, pending);

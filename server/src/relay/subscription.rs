@@ -11,10 +11,10 @@ use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
-use super::Relay;
 use super::delivery::Delivery;
 use super::output::{Claim, LinkId, Ticket};
 use super::pending::{Asked, Group, Pending, Then};
+use super::{RENEWED_TOGETHER, Relay};
 use crate::queue::{Answer, Op, QueueRef, Stored};
 
 impl<R: Random> Relay<R> {
@@ -102,10 +102,12 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    /// Somebody is there for these queues, so they live on (rule Q13).
-    pub(super) fn renew(&mut self, queues: Vec<QueueRef>, now: Timestamp) {
+    /// Somebody is there for these queues, so they live on (rule Q13). Some at a time, and the rest when those are: a relay
+    /// with many readers stores other things between.
+    pub(super) fn renew(&mut self, mut queues: Vec<QueueRef>, now: Timestamp) {
         if !queues.is_empty() {
-            self.engine(Pending::Renew, Op::Renew { queues, now });
+            let rest = queues.split_off(queues.len().min(RENEWED_TOGETHER));
+            self.engine(Pending::Renew { rest, began: now }, Op::Renew { queues, now });
         }
     }
 
@@ -113,20 +115,24 @@ impl<R: Random> Relay<R> {
     fn begin(&mut self, link: LinkId, read_id: ReadId, queue: QueueRef, now: Timestamp) {
         let Some(one) = self.links.get_mut(&link) else { return };
         one.subscribed.insert(read_id, queue);
-        match self.deliveries.get(&queue).map(|delivery| delivery.link) {
+        if self.deliveries.get(&queue).is_some_and(|delivery| delivery.link == link) {
             // A repeat on the same link: what is on its way stays on its way.
-            Some(holder) if holder == link => return,
-            Some(holder) => {
-                if let Some(old) = self.links.get_mut(&holder) {
+            return;
+        }
+        self.tickets = self.tickets.saturating_add(1);
+        let generation = self.tickets;
+        let delivery = match self.deliveries.remove(&queue) {
+            Some(held) => {
+                if let Some(old) = self.links.get_mut(&held.link) {
                     old.subscribed.remove(&read_id);
                     old.stalled.remove(&queue);
                 }
-                self.push(holder, &Push::TakenOver { queue: read_id });
+                self.push(held.link, &Push::TakenOver { queue: read_id });
+                held.taken_over(link, read_id, generation)
             }
-            None => {}
-        }
-        self.tickets = self.tickets.saturating_add(1);
-        self.deliveries.insert(queue, Delivery::new(link, read_id, self.tickets));
+            None => Delivery::new(link, read_id, generation),
+        };
+        self.deliveries.insert(queue, delivery);
         if self.untold.remove(&queue) {
             self.push(link, &Push::Drained { queue: read_id });
         }

@@ -1,9 +1,13 @@
 //! How long a queue lives: as long as somebody comes for it (rule Q13).
 
+use std::collections::BTreeSet;
+
 use beresta_proto::reply::{Reply, Subscribed};
 use beresta_proto::time::DAY_MS;
 
+use super::super::RENEWED_TOGETHER;
 use super::world::World;
+use crate::queue::Op;
 
 impl World {
     fn days(&mut self, days: u64) {
@@ -30,4 +34,27 @@ fn a_queue_lives_as_long_as_a_link_is_subscribed_to_it() {
     world.days(130);
     let late = world.connect();
     assert_eq!(world.subscribe(late, &queue), Reply::Subscribed(vec![Subscribed::Gone]));
+}
+
+#[test]
+fn the_queues_of_many_readers_are_renewed_in_parts_and_all_of_them() {
+    let mut world = World::new();
+    let queues: Vec<_> = (0..RENEWED_TOGETHER + 30).map(|_| world.make_queue()).collect();
+    for some in queues.chunks(1_000) {
+        let link = world.connect();
+        for queue in some {
+            world.subscribe(link, queue);
+        }
+    }
+    world.pass(DAY_MS);
+    let mut parts = Vec::new();
+    while let Some((ticket, op)) = world.asked.pop_front() {
+        if let Op::Renew { queues, now: _ } = &op {
+            parts.push(queues.clone());
+        }
+        let answer = world.answer_to(op);
+        world.answer(ticket, answer);
+    }
+    assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [RENEWED_TOGETHER, 30]);
+    assert_eq!(parts.concat().iter().collect::<BTreeSet<_>>().len(), queues.len());
 }
