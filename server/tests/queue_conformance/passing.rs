@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use beresta_proto::limits::BUCKET_S;
+use beresta_proto::limits::{BUCKET_L, BUCKET_S, WINDOW_BYTES, WINDOW_MESSAGES};
 use beresta_server::queue::rules::Cost;
 use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op, QueueEngine as _, QueueRef};
@@ -17,11 +17,21 @@ use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, last, reopen, sequence};
 
 /// A queue whose reader is there, and whose first message made places for the next.
 fn scene() -> (Rig, QueueRef) {
-    let rig = Rig::sqlite(ROOMY);
-    let queue = rig.make(1);
-    assert_eq!(sequence(rig.append(1, 1)), 1);
-    assert_eq!(rig.acknowledge(queue, 1), Answer::Acknowledged { deleted: 1, drained: false });
+    let (rig, [queue]) = quick_queues();
     (rig, queue)
+}
+
+/// Such queues, called by numbers from 1 on.
+fn quick_queues<const N: usize>() -> (Rig, [QueueRef; N]) {
+    let rig = Rig::sqlite(ROOMY);
+    let queues = std::array::from_fn(|at| {
+        let name = u8::try_from(at + 1).unwrap();
+        let queue = rig.make(name);
+        assert_eq!(sequence(rig.append(name, 1)), 1);
+        assert_eq!(rig.acknowledge(queue, 1), Answer::Acknowledged { deleted: 1, drained: false });
+        queue
+    });
+    (rig, queues)
 }
 
 fn submit(rig: &Rig, op: Op) -> Receiver<Answer> {
@@ -48,7 +58,11 @@ fn damaged() -> (Rig, QueueRef) {
 
 /// Appends a message and waits until it is admitted.
 fn admit(rig: &Rig, message: u64) -> (u64, Receiver<Answer>) {
-    let told = submit(rig, append_op(rig, 1, message));
+    admit_to(rig, 1, message)
+}
+
+fn admit_to(rig: &Rig, queue: u8, message: u64) -> (u64, Receiver<Answer>) {
+    let told = submit(rig, append_op(rig, queue, message));
     match told.recv().unwrap() {
         Answer::Admitted { sequence, .. } => (sequence, told),
         other => panic!("{other:?}"),
@@ -267,29 +281,50 @@ fn a_message_does_not_overtake_the_one_before_it_that_came_behind_a_change() {
 
 #[test]
 fn an_acknowledgement_among_many_that_do_not_come_is_answered() {
-    let (rig, queue) = scene();
-    let waiting: Vec<_> = (2..=50).map(|message| admit(&rig, message)).collect();
-    assert_eq!(rig.acknowledge(queue, 2), Answer::Acknowledged { deleted: 1, drained: false });
-    assert!(waiting.iter().map(|(_, told)| sequence(last(told))).eq(2..=50));
-    assert_eq!(rig.fetch(queue, 0, NOW).len(), 48, "the others are stored");
+    let (rig, queues) = quick_queues::<2>();
+    let messages = (2..=30).flat_map(|message| [(1, message), (2, message)]);
+    let waiting: Vec<_> =
+        messages.map(|(queue, message)| (message, admit_to(&rig, queue, message).1)).collect();
+    assert_eq!(rig.acknowledge(queues[0], 2), Answer::Acknowledged { deleted: 1, drained: false });
+    assert!(waiting.iter().all(|(message, told)| sequence(last(told)) == *message));
+    let stored = queues.map(|queue| rig.fetch(queue, 0, NOW).len());
+    assert_eq!(stored, [28, 29], "the others are stored");
+}
+
+#[test]
+fn no_more_of_a_queue_waits_than_its_reader_would_be_pushed() {
+    for (bucket, window) in [(BUCKET_S, WINDOW_MESSAGES as u64), (BUCKET_L, (WINDOW_BYTES / BUCKET_L) as u64)]
+    {
+        let (rig, [full, other]) = quick_queues::<2>();
+        let append = |message| submit(&rig, rig.append_op(1, message, envelope(message, bucket), NOW));
+        let waiting: Vec<_> = (0..window).map(|message| (2 + message, append(2 + message))).collect();
+        for (_, told) in &waiting {
+            assert!(matches!(told.recv().unwrap(), Answer::Admitted { .. }));
+        }
+        // One more has them all stored, at once and not only after the time for which a reader is waited for.
+        let more = append(2 + window);
+        assert!(matches!(more.recv().unwrap(), Answer::Appended { sequence, .. } if sequence == 2 + window));
+        assert!(waiting.iter().all(|(message, told)| sequence(told.recv().unwrap()) == *message));
+        let (_, told) = admit_to(&rig, 2, 2);
+        assert!(matches!(rig.acknowledge(other, 2), Answer::Acknowledged { deleted: 1, .. }));
+        assert_eq!(sequence(last(&told)), 2);
+        // Its reader is still taken for one who is there.
+        assert!(matches!(rig.acknowledge(full, 2 + window), Answer::Acknowledged { drained: false, .. }));
+        admit(&rig, 3 + window);
+    }
 }
 
 #[test]
 fn more_than_is_gathered_at_once_and_more_than_may_wait_is_stored_in_order() {
-    let rig = Rig::sqlite(ROOMY);
-    let queues: Vec<_> = (1..=10).map(|queue| (queue, rig.make(queue))).collect();
-    for (queue, name) in &queues {
-        assert_eq!(sequence(rig.append(*queue, 1)), 1);
-        assert!(matches!(rig.acknowledge(*name, 1), Answer::Acknowledged { deleted: 1, .. }));
-    }
+    let (rig, queues) = quick_queues::<40>();
     let go = hold(&rig);
-    let messages = (2..=200).flat_map(|message| queues.iter().map(move |(queue, _)| (*queue, message)));
+    let messages = (2..=60).flat_map(|message| (1..=40).map(move |queue| (queue, message)));
     let told: Vec<_> =
         messages.map(|(queue, message)| (message, submit(&rig, append_op(&rig, queue, message)))).collect();
     drop(go);
     assert!(told.iter().all(|(message, told)| sequence(last(told)) == *message));
-    for (_, name) in queues {
-        assert!(rig.fetch(name, 0, NOW).iter().map(|(sequence, _)| *sequence).eq(2..=200));
+    for queue in queues {
+        assert!(rig.fetch(queue, 0, NOW).iter().map(|(sequence, _)| *sequence).eq(2..=60));
     }
 }
 

@@ -62,7 +62,7 @@ impl Work<'_> {
             Found::Room(room) if room.tombstone.is_none() => room,
             Found::Repeated { .. } | Found::Full | Found::QueueFull(_) | Found::Room(_) => return Ok(None),
         };
-        if !self.passes(queue)? {
+        if !self.passes(queue, bucket)? {
             return Ok(None);
         }
         let admitted = self.place(queue, i64::from_be_bytes(message.0), bucket, cost, false)?;
@@ -123,12 +123,12 @@ impl Work<'_> {
         Ok(queue)
     }
 
-    /// Whether the next message of a queue need not be written at once: its reader is quick, and its place, which is told
-    /// before it is stored, will not be given again after a crash (rule Q14).
-    fn passes(&mut self, queue: QueueRef) -> rusqlite::Result<bool> {
+    /// Whether the next message of a queue need not be written at once: its reader is quick and would be pushed it, and its
+    /// place, which is told before it is stored, will not be given again after a crash (rule Q14).
+    fn passes(&mut self, queue: QueueRef, bucket: Bucket) -> rusqlite::Result<bool> {
         let quick = self.room > 0 && self.quick.contains(&queue);
         let held = self.cache.queue(queue, &mut self.statements)?;
-        Ok(quick && held.is_some_and(|held| held.last < held.durably))
+        Ok(quick && held.is_some_and(|held| held.last < held.durably && held.window_has_room(bucket)))
     }
 
     /// Gives the next place of a queue to a message.
@@ -186,7 +186,7 @@ impl Work<'_> {
             self.graves.unbury(ends, queue, name, &mut self.statements)?;
             self.used = self.used.saturating_sub(Cost::TOMBSTONE);
         }
-        let passes = self.passes(queue)?;
+        let passes = self.passes(queue, bucket)?;
         let gone = || Decided::Answer(Answer::Gone);
         let Some(held) = self.cache.queue(queue, &mut self.statements)? else { return Ok(gone()) };
         let sequence = held.last.saturating_add(1);

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use beresta_proto::envelope::Bucket;
 use beresta_proto::key::CapabilityHash;
+use beresta_proto::limits::{WINDOW_BYTES, WINDOW_MESSAGES};
 use rusqlite::OptionalExtension as _;
 
 use super::statements::Statements;
@@ -47,6 +48,16 @@ pub(super) struct Queue {
 impl Queue {
     fn at(&self, sequence: u64) -> Option<usize> {
         self.places.binary_search_by_key(&sequence, |place| place.sequence).ok()
+    }
+
+    /// Whether a message more would be pushed beside those that wait for their reader's acknowledgement (rule Q6). What
+    /// would not be has nothing to wait for, and would take the room of other queues.
+    pub(super) fn window_has_room(&self, bucket: Bucket) -> bool {
+        let waiting = self.places.iter().rev().take_while(|place| !place.stored);
+        let (messages, bytes) = waiting.fold((1_usize, bucket.size()), |(messages, bytes), place| {
+            (messages.saturating_add(1), bytes.saturating_add(place.bucket.size()))
+        });
+        messages <= WINDOW_MESSAGES && bytes <= WINDOW_BYTES
     }
 
     fn weight(&self) -> usize {
