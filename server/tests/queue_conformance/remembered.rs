@@ -2,7 +2,7 @@
 
 use beresta_proto::limits::{QUEUE_MESSAGES, QUEUE_REMEMBERED};
 use beresta_proto::time::DAY_MS;
-use beresta_server::queue::Answer;
+use beresta_server::queue::{Answer, Op};
 
 use crate::rig::{NOW, ROOMY, Rig, sequence};
 
@@ -11,19 +11,22 @@ fn let_end(rig: &Rig) {
     while matches!(rig.expire(NOW.plus(4 * DAY_MS)), Answer::Expired { more: true, .. }) {}
 }
 
+/// Has so many ids be remembered of the one queue, until a midnight after all that is done now.
+fn remember(rig: &mut Rig, count: usize) {
+    rig.change(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+         INSERT INTO tombstone SELECT {}, (SELECT id FROM queue), i FROM n",
+        NOW.plus(3 * DAY_MS).day() * 24,
+    ));
+}
+
 #[test]
 fn one_queue_cannot_fill_a_relay_by_what_is_remembered_of_it() {
     let mut rig = Rig::sqlite(ROOMY);
     let queue = rig.make(1);
     assert_eq!(sequence(rig.append(1, 1)), 1);
     assert!(matches!(rig.acknowledge(queue, 1), Answer::Acknowledged { deleted: 1, .. }));
-    rig.change(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {})
-         INSERT INTO tombstone SELECT {}, (SELECT id FROM queue), i FROM n",
-        QUEUE_REMEMBERED - 2,
-        // The hour of a midnight after all that is done now.
-        NOW.plus(3 * DAY_MS).day() * 24,
-    ));
+    remember(&mut rig, QUEUE_REMEMBERED - 2);
     rig.make(2);
     let last = sequence(rig.append(1, 2));
     assert!(matches!(rig.acknowledge(queue, last), Answer::Acknowledged { deleted: 1, .. }));
@@ -48,4 +51,32 @@ fn the_engine_in_memory_has_the_same_quota() {
     assert_eq!(rig.append(1, 1_000_000), Answer::Full);
     let_end(&rig);
     let _ = sequence(rig.append(1, 1_000_000));
+}
+
+#[test]
+fn what_is_remembered_of_a_queue_that_is_deleted_goes_in_parts() {
+    let mut rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    remember(&mut rig, 5_000);
+    rig.make(2);
+    let _ = sequence(rig.append(2, 1));
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert_eq!(rig.stats().tombstones, 3_000, "others wait no longer than for so many");
+    let mut rounds = 0;
+    while matches!(rig.ask(Op::Expire { now: NOW, limit: 1_000 }), Answer::Expired { more: true, .. }) {
+        rounds += 1;
+    }
+    assert!(rounds > 1 && rig.stats().tombstones == 0);
+    assert_eq!(rig.append(2, 1), Answer::Repeated);
+}
+
+#[test]
+fn what_is_remembered_of_a_deleted_queue_ends_in_time_where_the_relay_was_restarted() {
+    let mut rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    remember(&mut rig, 5_000);
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    rig.restart();
+    let_end(&rig);
+    assert_eq!((rig.stats().tombstones, rig.stats().queues), (0, 0));
 }

@@ -9,8 +9,11 @@ use super::work::{Work, settle};
 use crate::queue::rules::{self, Cost, Hour};
 use crate::queue::{Answer, QueueRef};
 
+/// Remembered ids that go in one commit with their queue, at the most: others wait behind it.
+const GO_ALONG: usize = 2_000;
+
 impl Work<'_> {
-    /// Deletes a queue. How many rows went, if it was there.
+    /// Deletes a queue. How many rows went, if it was there. What is remembered of it may go later: nobody can ask for it.
     pub(super) fn forget(&mut self, queue: QueueRef) -> rusqlite::Result<Option<usize>> {
         let statements = &mut self.statements;
         let (waiting, messages) = match self.cache.queue(queue, statements) {
@@ -23,7 +26,7 @@ impl Work<'_> {
             Err(error) => return Err(error),
         };
         statements.delete_upto.execute([queue.0, i64::MAX])?;
-        let tombstones = self.graves.forget(queue, statements)?;
+        let tombstones = self.graves.forget(queue, GO_ALONG, statements)?;
         statements.delete_counter.execute([queue.0])?;
         statements.delete_queue.execute([queue.0])?;
         let cost = Cost::TOMBSTONE.saturating_mul(tombstones as u64).saturating_add(messages + Cost::QUEUE);

@@ -24,6 +24,8 @@ pub(super) struct Graves {
     fresh: BTreeMap<(i64, i64), Hour>,
     /// How many there are of a queue, where that was asked for.
     counts: HashMap<QueueRef, usize>,
+    /// Queues that are gone, and of which more is remembered than went with them.
+    leaving: Vec<QueueRef>,
     /// The row of the latest is not what it should be.
     changed: bool,
     /// They are to move, however few.
@@ -132,24 +134,41 @@ impl Graves {
         Ok(())
     }
 
-    /// Forgets all of a queue. How many there were.
+    /// Forgets all of a queue that goes: at most so many now, and the rest with what ends, or at its own end after a restart.
+    /// How many now.
     pub(super) fn forget(
         &mut self,
         queue: QueueRef,
+        most: usize,
         statements: &mut Statements<'_>,
     ) -> rusqlite::Result<usize> {
         self.counts.remove(&queue);
         let before = self.fresh.len();
         self.fresh.retain(|(one, _), _| *one != queue.0);
-        let mut gone = before.saturating_sub(self.fresh.len());
-        self.changed |= gone > 0;
+        let fresh = before.saturating_sub(self.fresh.len());
+        self.changed |= fresh > 0;
+        let gone = self.delete(queue, most, statements)?;
+        if gone >= most {
+            self.leaving.push(queue);
+        }
+        Ok(gone.saturating_add(fresh))
+    }
+
+    fn delete(
+        &self,
+        queue: QueueRef,
+        most: usize,
+        statements: &mut Statements<'_>,
+    ) -> rusqlite::Result<usize> {
+        let mut gone = 0_usize;
         for ends in &self.midnights {
-            gone = gone.saturating_add(statements.delete_tombstones.execute([*ends, queue.0])?);
+            let rest = int(most.saturating_sub(gone) as u64);
+            gone = gone.saturating_add(statements.delete_tombstones.execute([*ends, queue.0, rest])?);
         }
         Ok(gone)
     }
 
-    /// Forgets what ended by `hour`, at most so many. How many did.
+    /// Forgets what ended by `hour` or with its queue, at most so many. How many did.
     pub(super) fn expire(
         &mut self,
         hour: Hour,
@@ -167,17 +186,27 @@ impl Graves {
         });
         // That they are among the latest tells when they came: no longer than from one sweep to the next.
         (self.changed, self.moves) = (true, true);
-        let rest = most.saturating_sub(fresh);
         let mut gone = 0_usize;
+        while let Some(queue) = self.leaving.last().copied() {
+            let rest = most.saturating_sub(gone);
+            let left = self.delete(queue, rest, statements)?;
+            gone = gone.saturating_add(left);
+            if left >= rest {
+                return Ok(gone.saturating_add(fresh));
+            }
+            self.leaving.pop();
+        }
+        let rest = most.saturating_sub(fresh).saturating_sub(gone);
+        let mut ended = 0_usize;
         let mut rows = statements.expire_tombstones.query([hour.0, int(rest as u64)])?;
         while let Some(row) = rows.next()? {
             one_less(&mut self.counts, QueueRef(row.get(0)?));
-            gone = gone.saturating_add(1);
+            ended = ended.saturating_add(1);
         }
-        if gone < rest {
+        if ended < rest {
             self.midnights.retain(|ends| *ends > hour.0);
         }
-        Ok(gone.saturating_add(fresh))
+        Ok(ended.saturating_add(gone).saturating_add(fresh))
     }
 }
 

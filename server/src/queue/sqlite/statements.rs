@@ -59,7 +59,8 @@ statements! {
     is_buried: "SELECT EXISTS (SELECT 1 FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3)";
     count_buried: "SELECT count(*) FROM tombstone WHERE ends = ?1 AND queue = ?2";
     unbury: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name = ?3";
-    delete_tombstones: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2";
+    delete_tombstones: "DELETE FROM tombstone WHERE ends = ?1 AND queue = ?2 AND name IN
+        (SELECT name FROM tombstone WHERE ends = ?1 AND queue = ?2 LIMIT ?3)";
     expire_tombstones: "DELETE FROM tombstone WHERE (ends, queue, name) IN
         (SELECT ends, queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2) RETURNING queue";
     bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3)";
