@@ -152,9 +152,7 @@ impl Finding {
 /// [`SetupError::NoRelay`] if there is none.
 pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     let home = Home::at(dir);
-    if !home.has(Name::Descriptor) {
-        return Err(SetupError::NoRelay);
-    }
+    setup::whole(&home)?;
     let mut found = vec![match setup::load(dir, now) {
         Ok(_) | Err(SetupError::Ended) => Finding::Files,
         Err(error) => Finding::Broken(error),

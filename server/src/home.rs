@@ -9,6 +9,7 @@
 //! day.keys           seal what waits; one goes a day          paused         no new queues while it is there
 //! admin.sock         for the operator, while it runs          rotation       new keys that are being taken up
 //! moved              the relay was exported, and does not run here
+//! importing          an import is at work, or was cut short where there is no descriptor yet
 //! ```
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` and `day.keys` are overwritten in
 //! place, so that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
@@ -58,6 +59,8 @@ pub enum Name {
     Moved,
     /// New keys that are being taken up.
     Rotation,
+    /// Is there while an import writes the other files.
+    Importing,
 }
 
 impl Name {
@@ -96,6 +99,7 @@ impl Name {
             Self::Paused => "paused",
             Self::Moved => "moved",
             Self::Rotation => "rotation",
+            Self::Importing => "importing",
         }
     }
 }

@@ -76,6 +76,9 @@ pub enum SetupError {
     /// There is no relay in the folder.
     #[error("no relay in this folder")]
     NoRelay,
+    /// An import into the folder was cut short.
+    #[error("an import was cut short")]
+    HalfImported,
     /// The descriptor has ended and must be renewed with the identity key.
     #[error("the descriptor has ended")]
     Ended,
@@ -167,6 +170,9 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     }
     home.create()?;
     let _alone = home.alone()?;
+    if whole(&home) == Err(SetupError::HalfImported) {
+        return Err(SetupError::HalfImported);
+    }
     rotation::finish(&home)?;
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
@@ -227,9 +233,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
 /// [`SetupError::NoRelay`] if none was made here, [`SetupError::Ended`] if its descriptor is no longer valid.
 pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     let home = Home::at(dir);
-    if !home.has(Name::Descriptor) {
-        return Err(SetupError::NoRelay);
-    }
+    whole(&home)?;
     finish_rotation(&home)?;
     let relay = RelayId(*home.read_array(Name::RelayId)?);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
@@ -272,14 +276,21 @@ pub fn address(dir: &Path) -> Result<RelayAddress, SetupError> {
 /// What the relay in a folder says of itself, whether that has ended or not.
 ///
 /// # Errors
-/// [`SetupError::NoRelay`] if none was made here, [`SetupError::Home`] if it is damaged.
+/// [`SetupError::NoRelay`] if none was made here, [`SetupError::HalfImported`] if it is not whole, [`SetupError::Home`] if it
+/// is damaged.
 pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     let home = Home::at(dir);
-    if !home.has(Name::Descriptor) {
-        return Err(SetupError::NoRelay);
-    }
+    whole(&home)?;
     finish_rotation(&home)?;
     Ok(known(&home)?.0)
+}
+
+/// Whether there is a relay: its descriptor is written last, by whoever makes one.
+pub(crate) fn whole(home: &Home) -> Result<(), SetupError> {
+    if home.has(Name::Descriptor) {
+        return Ok(());
+    }
+    Err(if home.has(Name::Importing) { SetupError::HalfImported } else { SetupError::NoRelay })
 }
 
 /// Takes up what a rotation left that was cut short, unless one is at work.

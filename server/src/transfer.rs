@@ -217,31 +217,49 @@ fn entry(out: &mut impl Write, name: Name, length: u64) -> Result<(), TransferEr
     Ok(out.write_all(&length.to_be_bytes())?)
 }
 
-/// Makes the relay of an export in a folder that has none.
+/// Makes the relay of an export in a folder that has none. What an import that was cut short left there is removed.
 ///
 /// # Errors
 /// [`TransferError`]; nothing of the relay is in the folder then.
 pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferError> {
     let home = Home::at(dir);
-    let all = || Name::LASTING.into_iter().chain([Name::Queues, Name::Moved, Name::Rotation]);
-    // A log that lies there would be played into the queues that come.
-    let is_occupied = || all().any(|name| home.has(name)) || log_of(&home).exists();
-    if is_occupied() {
+    if is_occupied(&home) {
         return Err(TransferError::Occupied);
     }
     let mut opener = Opener::new(File::open(file)?, passphrase)?;
     home.create()?;
     let _alone = home.alone()?;
-    if is_occupied() {
+    if is_occupied(&home) {
         return Err(TransferError::Occupied);
     }
+    clear(&home)?;
+    home.create_file(Name::Importing, b"")?;
     let done = read(&home, &mut opener).and_then(|()| Ok(setup::describe(dir).map(drop)?));
     if done.is_err() {
-        for name in all() {
-            let _ = if Name::SECRETS.contains(&name) { home.destroy(name) } else { home.remove(name) };
-        }
+        // What can't be removed now is by the next import.
+        let _ = clear(&home);
+        return done;
     }
-    done
+    Ok(home.remove(Name::Importing)?)
+}
+
+/// All that an import may bring, and what must not be there before.
+fn brought() -> impl Iterator<Item = Name> {
+    Name::LASTING.into_iter().chain([Name::Queues, Name::Moved, Name::Rotation])
+}
+
+/// Whether there is a relay, or a part of one. A log that lies there would be played into the queues that come.
+fn is_occupied(home: &Home) -> bool {
+    setup::whole(home) != Err(SetupError::HalfImported)
+        && (brought().any(|name| home.has(name)) || log_of(home).exists())
+}
+
+/// Removes what an import that did not end has brought, and last the mark that says so.
+fn clear(home: &Home) -> Result<(), TransferError> {
+    for name in brought() {
+        if Name::SECRETS.contains(&name) { home.destroy(name)? } else { home.remove(name)? }
+    }
+    Ok(home.remove(Name::Importing)?)
 }
 
 fn read(home: &Home, from: &mut impl Read) -> Result<(), TransferError> {

@@ -160,6 +160,7 @@ error-long-name = The operator's name is too long: at most 64 bytes.
 error-no-identity = The identity key is not there. Say where it lies: --identity FILE
 error-other-identity = This is the identity key of another relay. Say where this relay's lies: --identity FILE
 error-no-relay = There is no relay in this folder. Make one by: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT
+error-half-imported = An import into this folder was cut short, and what is here is no whole relay. Import once more: what was left is removed by that. beresta-relay import --dir DIR --file FILE
 error-ended = The relay's descriptor is not valid now, and clients would refuse it. Look at the clock: date -u. If that is right, renew it with the identity key: beresta-relay init --dir DIR --identity FILE
 error-config-value = Line { $line } of relay.toml does not fit. It is written so: { $form }
 error-config-unknown = Line { $line } of relay.toml is not a setting. There are: { $keys }. Correct it or delete it; a setting is written as name = value.

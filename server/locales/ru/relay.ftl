@@ -160,6 +160,7 @@ error-long-name = Имя оператора слишком длинное: не 
 error-no-identity = Ключа личности здесь нет. Скажите, где он лежит: --identity ФАЙЛ
 error-other-identity = Это ключ личности другого узла. Скажите, где лежит ключ этого: --identity ФАЙЛ
 error-no-relay = В этой папке нет узла. Создайте его так: beresta-relay init --dir ПАПКА --listen IP:ПОРТ --public IP:ПОРТ
+error-half-imported = Ввоз в эту папку оборвался, и целого узла здесь нет. Ввезите ещё раз: то, что осталось, при этом удалится. beresta-relay import --dir ПАПКА --file ФАЙЛ
 error-ended = Описание узла сейчас недействительно, и клиенты его отвергнут. Проверьте часы: date -u. Если они верны, продлите его ключом личности: beresta-relay init --dir ПАПКА --identity ФАЙЛ
 error-config-value = Строка { $line } в relay.toml не подходит. Пишется так: { $form }
 error-config-unknown = Строка { $line } в relay.toml — не настройка. Есть такие: { $keys }. Исправьте её или удалите; настройка пишется как имя = значение.

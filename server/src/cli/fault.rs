@@ -81,7 +81,7 @@ impl Fault {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
-            Self::Setup(SetupError::NoRelay | SetupError::NoIdentity) => NOT_FOUND,
+            Self::Setup(SetupError::NoRelay | SetupError::HalfImported | SetupError::NoIdentity) => NOT_FOUND,
             Self::Setup(
                 SetupError::NoAddress
                 | SetupError::LongName
@@ -153,6 +153,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::NoIdentity => text.say("error-no-identity"),
         SetupError::OtherIdentity => text.say("error-other-identity"),
         SetupError::NoRelay => text.say("error-no-relay"),
+        SetupError::HalfImported => text.say("error-half-imported"),
         SetupError::Ended => text.say("error-ended"),
         SetupError::Key => text.say("error-internal"),
         SetupError::Config(error) => config(error, text),

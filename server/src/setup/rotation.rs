@@ -14,7 +14,7 @@ use beresta_proto::rng::Random;
 use beresta_proto::time::{DAY_MS, Timestamp};
 use zeroize::Zeroizing;
 
-use super::{SetupError, describe, read_key};
+use super::{SetupError, describe, read_key, whole};
 use crate::home::{Home, HomeError, Name};
 use crate::net::TlsKey;
 
@@ -29,9 +29,7 @@ pub fn rotate(
     rng: &mut impl Random,
 ) -> Result<(), SetupError> {
     let home = Home::at(dir);
-    if !home.has(Name::Descriptor) {
-        return Err(SetupError::NoRelay);
-    }
+    whole(&home)?;
     let _alone = home.alone()?;
     finish(&home)?;
     let old = describe(dir)?;

@@ -1,3 +1,4 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
 use beresta_proto::envelope::Envelope;
@@ -191,6 +192,55 @@ fn an_import_that_fails_leaves_nothing_and_one_into_a_relay_changes_nothing() {
     place.import().unwrap();
     assert_eq!(place.import(), Err(TransferError::Occupied));
     place.home("new").read(Name::TlsKey).unwrap();
+}
+
+/// Hands out so many bytes of an export, and then nothing any more, as where the power fails.
+struct Cut<'a>(&'a [u8]);
+
+impl Read for Cut<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(out)? {
+            0 => panic!("the power fails"),
+            read => Ok(read),
+        }
+    }
+}
+
+#[test]
+fn an_import_that_was_cut_short_is_no_relay_and_is_begun_again() {
+    let place = Place::new();
+    place.store("old");
+    place.export(What::Move).unwrap();
+    let (new, file) = (place.home("new"), place.folder.path().join("file"));
+    let mut whole = Vec::new();
+    Opener::new(File::open(&file).unwrap(), PASSPHRASE).unwrap().read_to_end(&mut whole).unwrap();
+    for cut in [1, 300, 2_000, 6_000, whole.len() - 1] {
+        // Up to there as an import does it, which then can't clear away.
+        new.create().unwrap();
+        new.create_file(Name::Importing, b"").unwrap();
+        let mut cut = Cut(&whole[..cut]);
+        assert!(catch_unwind(AssertUnwindSafe(|| read(&new, &mut cut))).is_err());
+
+        let dir = place.folder.path().join("new");
+        assert_eq!(setup::describe(&dir).unwrap_err(), SetupError::HalfImported);
+        let wish = Wish {
+            dir,
+            listen: Some("127.0.0.1:0".parse().unwrap()),
+            public: vec!["192.0.2.1:443".parse().unwrap()],
+            operator: None,
+            identity: None,
+        };
+        let made = init(&wish, NOW, &mut SystemRandom::new().unwrap());
+        assert_eq!(made.unwrap_err(), SetupError::HalfImported);
+        place.import().unwrap();
+        assert_eq!(place.waiting("new"), 1);
+        assert!(!new.has(Name::Importing));
+        // Where only the mark was left, the relay is whole, and stays.
+        new.create_file(Name::Importing, b"").unwrap();
+        assert_eq!(place.import(), Err(TransferError::Occupied));
+        load(&place.folder.path().join("new"), NOW).unwrap();
+        fs::remove_dir_all(place.folder.path().join("new")).unwrap();
+    }
 }
 
 #[test]
