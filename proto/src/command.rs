@@ -17,6 +17,22 @@ pub struct Subscription {
     pub signature: Signature,
 }
 
+/// What an invite blob is paid with (rule Q2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct Payment {
+    /// Pays for the blob.
+    pub credit: Credit,
+    /// For whom the invite brings: a fresh credit, which the relay is to keep with two of the first one's left.
+    pub hands_on: Option<Credit>,
+}
+
+impl core::fmt::Debug for Payment {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { credit: _, hands_on: _ } = self;
+        f.write_str("Payment(..)")
+    }
+}
+
 /// One command.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
@@ -63,7 +79,7 @@ pub enum Command {
         /// [`BLOB`] sealed bytes.
         sealed: Vec<u8>,
         /// May pay for it.
-        credit: Option<Credit>,
+        payment: Option<Payment>,
     },
     /// Fetches a blob and locks it to a key.
     ClaimBlob {
@@ -92,7 +108,7 @@ impl core::fmt::Debug for Command {
             Self::Acknowledge { queue: _, upto: _ } => "Acknowledge(..)",
             Self::DeleteQueue { queue: _, signature: _ } => "DeleteQueue(..)",
             Self::Send { capsule: _ } => "Send(..)",
-            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, credit: _ } => "PutBlob(..)",
+            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, payment: _ } => "PutBlob(..)",
             Self::ClaimBlob { blob: _, claimant: _, signature: _ } => "ClaimBlob(..)",
             Self::DeleteBlob { blob: _, signature: _ } => "DeleteBlob(..)",
         })
@@ -126,6 +142,27 @@ fn take_credit(r: &mut Reader<'_>) -> Result<Option<Credit>, DecodeError> {
         0 => Ok(None),
         1 => Ok(Some(Credit::decode(r)?)),
         code => Err(DecodeError::Unknown { what: "credit", code: u32::from(code) }),
+    }
+}
+
+fn put_payment(w: &mut Writer, payment: Option<&Payment>) {
+    match payment {
+        Some(Payment { credit, hands_on: Some(handed) }) => {
+            w.u8(2);
+            credit.encode(w);
+            handed.encode(w);
+        }
+        Some(Payment { credit, hands_on: None }) => put_credit(w, Some(credit)),
+        None => put_credit(w, None),
+    }
+}
+
+fn take_payment(r: &mut Reader<'_>) -> Result<Option<Payment>, DecodeError> {
+    match r.u8()? {
+        0 => Ok(None),
+        1 => Ok(Some(Payment { credit: Credit::decode(r)?, hands_on: None })),
+        2 => Ok(Some(Payment { credit: Credit::decode(r)?, hands_on: Some(Credit::decode(r)?) })),
+        code => Err(DecodeError::Unknown { what: "payment", code: u32::from(code) }),
     }
 }
 
@@ -175,7 +212,7 @@ impl Command {
             Self::Send { capsule } => {
                 return Frame { kind: kind::SEND, request, body: capsule }.encode();
             }
-            Self::PutBlob { blob, owner, hours, sealed, credit } => {
+            Self::PutBlob { blob, owner, hours, sealed, payment } => {
                 if sealed.len() != BLOB {
                     return Err(DecodeError::Invalid { what: "blob size" });
                 }
@@ -184,7 +221,7 @@ impl Command {
                 owner.encode(&mut w);
                 w.u16(*hours);
                 w.put(sealed);
-                put_credit(&mut w, credit.as_ref());
+                put_payment(&mut w, payment.as_ref());
                 kind::PUT_BLOB
             }
             Self::ClaimBlob { blob, claimant, signature } => {
@@ -230,7 +267,7 @@ impl Command {
                 let hours = r.u16()?;
                 check_hours(hours)?;
                 let sealed = r.take(BLOB)?.to_vec();
-                Self::PutBlob { blob, owner, hours, sealed, credit: take_credit(&mut r)? }
+                Self::PutBlob { blob, owner, hours, sealed, payment: take_payment(&mut r)? }
             }
             kind::CLAIM_BLOB => Self::ClaimBlob {
                 blob: BlobId::decode(&mut r)?,

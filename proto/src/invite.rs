@@ -19,7 +19,7 @@ use crate::address::{QueueAddress, RelayAddress};
 use crate::bundle::Bundle;
 use crate::codec::{DecodeError, Reader, Writer, limited};
 use crate::id::{BlobId, ConversationId};
-use crate::key::{BlobKey, hash};
+use crate::key::{BlobKey, Credit, hash};
 use crate::label;
 use crate::limits::{BLOB, NAME_BYTES};
 use crate::rng::Random;
@@ -29,6 +29,8 @@ use crate::words::Words;
 /// The scheme of an invite.
 pub const INVITE_SCHEME: &str = "beresta:";
 const VERSION: u8 = 1;
+/// Of an offer that brings a credit.
+const WITH_CREDIT: u8 = 2;
 const ONE_TIME: u8 = 1;
 const NONCE_LEN: usize = 24;
 const TAG_LEN: usize = 16;
@@ -157,6 +159,8 @@ pub struct Offer {
     pub bundle: Bundle,
     /// The invite queue, used until both sides moved to fresh ones.
     pub addresses: Vec<QueueAddress>,
+    /// Makes two queues at the relay of the blob, where that asks for credits (rule Q2).
+    pub credit: Option<Credit>,
 }
 
 /// Why a blob was not sealed or opened.
@@ -175,7 +179,7 @@ pub enum BlobError {
 
 impl core::fmt::Debug for Offer {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { name: _, conversation: _, bundle: _, addresses: _ } = self;
+        let Self { name: _, conversation: _, bundle: _, addresses: _, credit: _ } = self;
         f.write_str("Offer(..)")
     }
 }
@@ -187,11 +191,14 @@ impl Offer {
         limited("name", self.name.len(), NAME_BYTES)?;
         QueueAddress::check_list(&self.addresses)?;
         let mut w = Writer::with_capacity(INSIDE_LEN);
-        w.u8(VERSION);
+        w.u8(if self.credit.is_some() { WITH_CREDIT } else { VERSION });
         w.bytes(self.name.as_bytes());
         self.conversation.encode(&mut w);
         self.bundle.encode(&mut w);
         QueueAddress::encode_list(&self.addresses, &mut w);
+        if let Some(credit) = &self.credit {
+            credit.encode(&mut w);
+        }
         if w.len() > INSIDE_LEN {
             return Err(DecodeError::TooLong { what: "offer", got: w.len(), limit: INSIDE_LEN });
         }
@@ -201,15 +208,17 @@ impl Offer {
 
     fn decode(inside: &[u8]) -> Result<Self, DecodeError> {
         let mut r = Reader::new(inside);
-        match r.u8()? {
-            VERSION => {}
+        let brings = match r.u8()? {
+            VERSION => false,
+            WITH_CREDIT => true,
             code => return Err(DecodeError::Unknown { what: "offer version", code: u32::from(code) }),
-        }
+        };
         let offer = Self {
             name: r.text("name", NAME_BYTES)?.into(),
             conversation: ConversationId::decode(&mut r)?,
             bundle: Bundle::decode(&mut r)?,
             addresses: QueueAddress::decode_list(&mut r)?,
+            credit: if brings { Some(Credit::decode(&mut r)?) } else { None },
         };
         r.zeros()?;
         Ok(offer)

@@ -17,7 +17,7 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
 
-pub use credit::{CreditId, CreditRecord};
+pub use credit::{CreditId, CreditRecord, Payment};
 pub use health::{COMMIT_BINS_MS, Health};
 pub use name::{BlobName, ClaimantName, CreditName, MessageName, Namer, ReadName, SendName};
 
@@ -125,7 +125,7 @@ pub enum Op {
         /// Its bytes, [`beresta_proto::limits::BLOB`].
         sealed: Vec<u8>,
         /// What it is paid with, where the relay asks for it.
-        credit: Option<CreditName>,
+        payment: Option<Payment>,
         /// The relay's clock.
         now: Timestamp,
     },
@@ -291,8 +291,10 @@ pub struct Stats {
     pub tombstones: u64,
     /// Blobs.
     pub blobs: u64,
-    /// Credits.
+    /// Credits that an operator granted.
     pub credits: u64,
+    /// Credits that came with blobs.
+    pub handed_credits: u64,
     /// Bytes that count against the cap ([`rules::Cost`]).
     pub used: u64,
     /// The hour in which the first of the waiting messages ends. When a message came is not kept.
@@ -327,7 +329,7 @@ impl core::fmt::Debug for Op {
             Self::Fetch { queue: _, after: _, max_messages: _, max_bytes: _, now: _ } => "Fetch(..)",
             Self::Acknowledge { queue: _, upto: _, now: _ } => "Acknowledge(..)",
             Self::DeleteQueue { queue: _ } => "DeleteQueue(..)",
-            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, credit: _, now: _ } => "PutBlob(..)",
+            Self::PutBlob { blob: _, owner: _, hours: _, sealed: _, payment: _, now: _ } => "PutBlob(..)",
             Self::FindBlob { blob: _, now: _ } => "FindBlob(..)",
             Self::ClaimBlob { blob: _, claimant: _, now: _ } => "ClaimBlob(..)",
             Self::DeleteBlob { blob: _, owner: _, now: _ } => "DeleteBlob(..)",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth::{self, Exporter};
 use beresta_proto::capsule::{SendOrder, SendReply, Session};
-use beresta_proto::command::{Command, Subscription};
+use beresta_proto::command::{Command, Payment, Subscription};
 use beresta_proto::descriptor::{Descriptor, DescriptorError, EpochKey, UnverifiedDescriptor};
 use beresta_proto::envelope::{Bucket, Envelope};
 use beresta_proto::id::{BlobId, MessageId, ReadId, SendId};
@@ -305,7 +305,8 @@ async fn invite(
     let mut sealed = vec![0; BLOB];
     rng.fill(&mut sealed);
     let (owns, sends, credit) = (key(&owner)?, sealed.clone(), credit.cloned());
-    let put = Command::PutBlob { blob, owner: owns, hours: 1, sealed: sends, credit: credit.clone() };
+    let payment = credit.clone().map(|credit| Payment { credit, hands_on: None });
+    let put = Command::PutBlob { blob, owner: owns, hours: 1, sealed: sends, payment };
     let done = line.ask(&put).await?;
     if done != Reply::Done {
         return Err(unpaid(&done, credit.as_ref()));

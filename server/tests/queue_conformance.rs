@@ -84,6 +84,9 @@ suite! {
     many_queues_end_in_small_steps;
     a_queue_that_never_was_is_gone;
     a_credit_pays_for_as_much_as_it_says_and_for_no_repeat;
+    what_an_invite_hands_on_pays_for_two_queues_and_for_nothing_more;
+    nobody_hands_on_a_credit_that_is_there;
+    what_an_invite_hands_on_ends_a_day_behind_it_and_counts_for_no_operator;
     a_credit_that_is_over_taken_back_or_never_was_pays_for_nothing;
     there_are_as_many_credits_as_one_answer_has_room_for;
 }

@@ -190,7 +190,7 @@ fn invite() -> Value {
     };
     let name = "Анна".into();
     let conversation = ConversationId::random(&mut rng);
-    let offer = Offer { name, conversation, bundle, addresses: vec![address] };
+    let offer = Offer { name, conversation, bundle, addresses: vec![address], credit: None };
     let key = BlobKey::random(&mut rng);
     let (blob, hash) = offer.seal(&key, &mut rng).unwrap();
     let blob_id = BlobId::random(&mut rng);

@@ -27,7 +27,7 @@ use beresta_proto::time::Timestamp;
 use beresta_server::queue::Answer as EngineAnswer;
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::relay::{LinkId, Relay, Ticket};
+use beresta_server::relay::{Limits, LinkId, Relay, Ticket};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
@@ -35,6 +35,7 @@ mod attack;
 mod lie;
 mod line;
 mod look;
+mod operator;
 mod relay;
 
 pub use lie::{Asked, Liar, Lie};
@@ -122,6 +123,7 @@ pub struct World {
     pub relay_up: bool,
     people: Vec<Person>,
     relay: Relay<Seeded>,
+    limits: Limits,
     liar: Option<Liar>,
     queues: Arc<MemoryEngine>,
     answers: Answers,
@@ -149,7 +151,8 @@ impl World {
         let identity = SigningKey::random(&mut rng);
         let epoch_signer = SigningKey::random(&mut rng);
         let namer_secret = rng.array();
-        let relay = relay(&identity, &epoch_signer, &namer_secret, None, BEGIN, seed);
+        let limits = Limits::default();
+        let relay = relay((&identity, &epoch_signer, &namer_secret), limits, None, BEGIN, seed);
         let mut world = Self {
             now: BEGIN,
             tap: Vec::new(),
@@ -157,6 +160,7 @@ impl World {
             relay_up: true,
             people: Vec::new(),
             relay,
+            limits,
             liar: None,
             queues: Arc::new(MemoryEngine::new(Cap { bytes: DISK })),
             answers: Answers::default(),
@@ -312,8 +316,8 @@ impl World {
         }
         let epochs = self.epochs.clone();
         let seed = u64::from_le_bytes(self.rng.array());
-        self.relay =
-            relay(&self.identity, &self.epoch_signer, &self.namer_secret, Some(epochs), self.now, seed);
+        let keys = (&self.identity, &self.epoch_signer, &self.namer_secret);
+        self.relay = relay(keys, self.limits, Some(epochs), self.now, seed);
         self.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.settle_relay();
     }

@@ -10,7 +10,7 @@
 
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth::{self, Exporter};
-use beresta_proto::command::{Command, Subscription};
+use beresta_proto::command::{Command, Payment, Subscription};
 use beresta_proto::id::{BlobId, ConversationId, ReadId, SendId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, Credit, EnvelopeKey, SendCapability, SigningKey};
@@ -83,9 +83,21 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct QueueFor {
     pub(super) purpose: Purpose,
+    /// Whether it is paid with what an invite brought, which may be used up (rule I14).
+    pub(super) by_handed: bool,
     read_key: SigningKey,
     capability: SendCapability,
     envelope: EnvelopeKey,
+}
+
+/// What a queue is paid with, where its relay asks for it (rule Q2).
+pub(super) enum Paid {
+    /// Nothing.
+    Not,
+    /// What the operator gave.
+    Own(Credit),
+    /// What an invite brought.
+    Handed(Credit),
 }
 
 #[derive(Debug)]
@@ -112,18 +124,19 @@ pub(super) struct PutInvite {
 
 impl QueueFor {
     /// Draws the secrets of a queue, and the command that makes it, with what the relay may ask for it.
-    pub(super) fn draw(
-        purpose: Purpose,
-        credit: Option<Credit>,
-        engine: &mut Engine,
-    ) -> Option<(Self, Command)> {
+    pub(super) fn draw(purpose: Purpose, paid: Paid, engine: &mut Engine) -> Option<(Self, Command)> {
+        let (credit, by_handed) = match paid {
+            Paid::Not => (None, false),
+            Paid::Own(credit) => (Some(credit), false),
+            Paid::Handed(credit) => (Some(credit), true),
+        };
         let rng = &mut engine.rng;
         let read_key = SigningKey::random(rng);
         let capability = SendCapability::random(rng);
         let envelope = EnvelopeKey::random(rng);
         let verifying = read_key.verifying_key().ok()?;
         let command = Command::MakeQueue { read_key: verifying, capability: capability.hash(), credit };
-        Some((Self { purpose, read_key, capability, envelope }, command))
+        Some((Self { purpose, by_handed, read_key, capability, envelope }, command))
     }
 
     /// The relay made it: the command that subscribes to it for the first time on the line of `exporter`.
@@ -156,7 +169,8 @@ impl Purpose {
 
 impl MadeQueue {
     pub(super) fn into_row(self, relay: &RelayAddress) -> (Purpose, OwnQueue) {
-        let Self { queue: QueueFor { purpose, read_key, capability, envelope }, read_id, send_id } = self;
+        let Self { queue, read_id, send_id } = self;
+        let QueueFor { purpose, by_handed: _, read_key, capability, envelope } = queue;
         let queue = OwnQueue {
             id: OwnQueueId(0),
             relay: relay.relay,
@@ -238,7 +252,11 @@ impl Engine {
         let bundle = crypto::make_bundle(tx, now, &mut self.rng)?;
         let conversation = ConversationId::random(&mut self.rng);
         let keys = bundle.signed.id;
-        let offer = Offer { name: profile.name, conversation, bundle, addresses: vec![queue.address(home)] };
+        // Who accepts may have no code of the operator's (rule I14).
+        let paid = tx.credit(&home.relay)?;
+        let hands_on = paid.is_some().then(|| Credit::random(&mut self.rng));
+        let (name, addresses, credit) = (profile.name, vec![queue.address(home)], hands_on.clone());
+        let offer = Offer { name, conversation, bundle, addresses, credit };
         let key = BlobKey::random(&mut self.rng);
         let (sealed, hash) = offer.seal(&key, &mut self.rng).map_err(|_| AskError::BadKeys)?;
         let blob = BlobId::random(&mut self.rng);
@@ -264,8 +282,8 @@ impl Engine {
         })?;
         queue.invite = Some(invite);
         tx.insert_own_queue(&queue)?;
-        let (hours, credit) = (request.hours, tx.credit(&home.relay)?);
-        let command = Command::PutBlob { blob, owner: verifying, hours, sealed, credit };
+        let payment = paid.map(|credit| Payment { credit, hands_on });
+        let command = Command::PutBlob { blob, owner: verifying, hours: request.hours, sealed, payment };
         Ok((PutInvite { ask, invite }, command))
     }
 

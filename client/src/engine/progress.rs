@@ -14,7 +14,7 @@ use beresta_proto::time::Timestamp;
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
-use super::invite::{Purpose, QueueFor, Waiting, Wish};
+use super::invite::{Paid, Purpose, QueueFor, Waiting, Wish};
 use super::line::{Flight, Line};
 use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
@@ -135,9 +135,22 @@ impl Engine {
         Ok(())
     }
 
-    fn make_queue(&mut self, tx: &Tx<'_>, relay: RelayId, purpose: Purpose) -> Result<(), StoreError> {
-        let credit = tx.credit(&relay)?;
-        if let Some((queue, command)) = QueueFor::draw(purpose, credit, self) {
+    pub(super) fn make_queue(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        purpose: Purpose,
+    ) -> Result<(), StoreError> {
+        // What an invite brought is for whom it lets us meet, and too little for an invite of our own.
+        let handed = match purpose {
+            Purpose::Invite { .. } => None,
+            Purpose::Accept(_) | Purpose::Contact(_) => tx.handed_credit(&relay)?,
+        };
+        let paid = match handed {
+            Some(credit) => Paid::Handed(credit),
+            None => tx.credit(&relay)?.map_or(Paid::Not, Paid::Own),
+        };
+        if let Some((queue, command)) = QueueFor::draw(purpose, paid, self) {
             self.transmit(relay, command, Flight::MakeQueue(queue));
         }
         Ok(())

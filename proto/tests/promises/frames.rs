@@ -103,7 +103,7 @@ fn a_blob_of_another_size_or_life_is_not_even_written() {
         owner: beresta_proto::key::VerifyingKey([0; 32]),
         hours,
         sealed: vec![0; len],
-        credit: None,
+        payment: None,
     };
     assert!(put(168, 4_096).encode(REQUEST).is_ok());
     for (hours, len) in [(0, 4_096), (169, 4_096), (24, 4_095), (24, 4_097)] {

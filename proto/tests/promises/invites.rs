@@ -47,11 +47,12 @@ fn sealed(key: &BlobKey, inside: &[u8]) -> (Vec<u8>, [u8; 16]) {
 
 fn inside(offer: &Offer) -> Vec<u8> {
     let mut w = Writer::default();
-    w.u8(1);
+    w.u8(if offer.credit.is_some() { 2 } else { 1 });
     w.bytes(offer.name.as_bytes());
     w.put(&offer.conversation.0);
     offer.bundle.encode(&mut w);
     QueueAddress::encode_list(&offer.addresses, &mut w);
+    offer.credit.iter().for_each(|credit| w.put(credit.expose()));
     w.zeros_to(INSIDE);
     w.into_vec()
 }
@@ -165,9 +166,32 @@ fn a_blob_that_its_maker_wrote_wrongly_is_malformed() {
     };
     assert_eq!(open(&good), Ok(offer));
     assert_eq!(open(&flipped(&good, INSIDE - 1, 0)), Err(BlobError::Malformed(DecodeError::Padding)));
-    let version = DecodeError::Unknown { what: "offer version", code: 0 };
-    assert_eq!(open(&flipped(&good, 0, 0)), Err(BlobError::Malformed(version)));
+    for code in [0, 3] {
+        let version = DecodeError::Unknown { what: "offer version", code };
+        let newer = [&[u8::try_from(code).unwrap()], &good[1..]].concat();
+        assert_eq!(open(&newer), Err(BlobError::Malformed(version)));
+    }
     assert!(matches!(open(&flipped(&good, 1, 7)), Err(BlobError::Malformed(DecodeError::TooLong { .. }))));
+}
+
+#[test]
+fn an_offer_brings_a_credit_or_none_and_nothing_behind_it() {
+    let (invite, mut offer, _) = link(12);
+    let open = |inside: &[u8]| {
+        let (blob, hash) = sealed(&invite.key, inside);
+        Offer::open(&InviteLink { hash, ..invite.clone() }, &blob)
+    };
+    offer.credit = None;
+    let without = inside(&offer);
+    offer.credit = Some(Credit::take(&mut [7; 32]));
+    let with = inside(&offer);
+    assert_eq!((without[0], with[0]), (1, 2));
+    assert_eq!(open(&with), Ok(offer));
+    // Read as one that brings none, its credit is what no maker writes; and so is a byte behind it.
+    let padding = Err(BlobError::Malformed(DecodeError::Padding));
+    assert_eq!(open(&[&[1], &with[1..]].concat()), padding);
+    let end = with.iter().rposition(|byte| *byte != 0).unwrap();
+    assert_eq!(open(&flipped(&with, end + 1, 0)), padding);
 }
 
 #[test]

@@ -192,6 +192,7 @@ fn invites_addresses_and_contents_show_no_byte_and_no_name() {
         conversation: ConversationId([P; 16]),
         bundle: bundle(),
         addresses: vec![queue()],
+        credit: Some(Credit::take(&mut [P; 32])),
     };
     let mut writer = Writer::default();
     writer.put(&[P; 40]);

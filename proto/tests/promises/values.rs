@@ -3,7 +3,7 @@
 use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::auth::Exporter;
 use beresta_proto::bundle::{Bundle, IdentityPublic, SignedPreKey};
-use beresta_proto::command::{Command, Subscription};
+use beresta_proto::command::{Command, Payment, Subscription};
 use beresta_proto::content::{Body, Content, Route as Between, SeenEpoch, Timer};
 use beresta_proto::descriptor::{Descriptor, EpochKey, Policy};
 use beresta_proto::envelope::{Bucket, Envelope};
@@ -126,6 +126,7 @@ pub(crate) fn offer(rng: &mut Seeded) -> Offer {
         bundle: bundle(rng),
         // What fits a blob beside a bundle: an invite has one queue, at the most one more relay.
         addresses: rng.several(1, 2, queue_address),
+        credit: rng.coin().then(|| Credit::random(rng)),
     }
 }
 
@@ -207,7 +208,8 @@ pub(crate) fn command(rng: &mut Seeded) -> Command {
             owner: VerifyingKey(rng.array()),
             hours: 1 + u16::try_from(rng.upto(usize::from(BLOB_HOURS) - 1)).unwrap(),
             sealed: rng.bytes(BLOB),
-            credit,
+            payment: credit
+                .map(|credit| Payment { credit, hands_on: rng.coin().then(|| Credit::random(rng)) }),
         },
         7 => Command::ClaimBlob { blob, claimant: VerifyingKey(rng.array()), signature },
         _ => Command::DeleteBlob { blob, signature },

@@ -6,7 +6,7 @@ use beresta_server::queue::Stats;
 use super::text::Text;
 
 pub(crate) fn sentences(stats: &Stats, text: &Text) -> String {
-    let Stats { queues, messages, tombstones, blobs, credits, used, first_end } = *stats;
+    let Stats { queues, messages, tombstones, blobs, credits, handed_credits, used, first_end } = *stats;
     let count = |key: &str, count: u64| text.say_with(key, &[("count", &count.to_string())]);
     let ends = first_end.map_or_else(
         || text.say("hold-nothing-waits"),
@@ -19,6 +19,7 @@ pub(crate) fn sentences(stats: &Stats, text: &Text) -> String {
         count("hold-tombstones", tombstones),
         count("hold-blobs", blobs),
         count("hold-credits", credits),
+        count("hold-handed-credits", handed_credits),
         count("hold-bytes", used),
         text.say("hold-explain"),
     ]
@@ -26,10 +27,10 @@ pub(crate) fn sentences(stats: &Stats, text: &Text) -> String {
 }
 
 pub(crate) fn json(stats: &Stats) -> String {
-    let Stats { queues, messages, tombstones, blobs, credits, used, first_end } = *stats;
+    let Stats { queues, messages, tombstones, blobs, credits, handed_credits, used, first_end } = *stats;
     let end = first_end.map_or_else(|| "null".to_owned(), |end| format!("\"{}\"", hour(end)));
     format!(
-        "{{\"queues\":{queues},\"messages\":{messages},\"tombstones\":{tombstones},\"blobs\":{blobs},\"credits\":{credits},\"used\":{used},\"first_end\":{end}}}"
+        "{{\"queues\":{queues},\"messages\":{messages},\"tombstones\":{tombstones},\"blobs\":{blobs},\"credits\":{credits},\"handed_credits\":{handed_credits},\"used\":{used},\"first_end\":{end}}}"
     )
 }
 
@@ -74,7 +75,7 @@ mod tests {
         let stats = Stats { queues: 2, first_end: Some(Timestamp(0)), ..Stats::default() };
         assert_eq!(
             json(&stats),
-            r#"{"queues":2,"messages":0,"tombstones":0,"blobs":0,"credits":0,"used":0,"first_end":"1970-01-01T00Z"}"#
+            r#"{"queues":2,"messages":0,"tombstones":0,"blobs":0,"credits":0,"handed_credits":0,"used":0,"first_end":"1970-01-01T00Z"}"#
         );
     }
 }

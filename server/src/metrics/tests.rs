@@ -26,6 +26,7 @@ fn busy() -> Figures {
         roomy: true,
         held: Stats {
             credits: 0,
+            handed_credits: 0,
             queues: 70_001,
             messages: 313,
             tombstones: 99,

@@ -34,6 +34,8 @@ struct Held {
     sends: BTreeMap<SendName, QueueRef>,
     blobs: BTreeMap<BlobName, Blob>,
     credits: BTreeMap<CreditId, Credit>,
+    /// Those that came with blobs.
+    handed: BTreeMap<CreditId, Credit>,
 }
 
 #[derive(Clone)]
@@ -77,6 +79,7 @@ impl MemoryEngine {
                 sends: BTreeMap::new(),
                 blobs: BTreeMap::new(),
                 credits: BTreeMap::new(),
+                handed: BTreeMap::new(),
             }),
         }
     }
@@ -144,8 +147,8 @@ impl Held {
             }
             Op::Acknowledge { queue, upto, now } => self.acknowledge(queue, upto, now),
             Op::DeleteQueue { queue } => self.forget(queue).map_or(Answer::Gone, |_| Answer::Done),
-            Op::PutBlob { blob, owner, hours, sealed, credit, now } => {
-                self.put_blob(blob, owner, (hours, sealed), credit, now)
+            Op::PutBlob { blob, owner, hours, sealed, payment, now } => {
+                self.put_blob(blob, owner, (hours, sealed), payment, now)
             }
             Op::FindBlob { blob, now } => {
                 self.blob(&blob, now).map_or(Answer::Gone, |held| Answer::Owner(held.owner))
@@ -323,7 +326,7 @@ impl Held {
         drained.sort_unstable();
         let blobs = self.expire_blobs(now, limit);
         let credits = self.expire_credits(now);
-        let kinds = [queues, messages, tombstones, blobs];
+        let kinds = [queues, messages, tombstones, blobs, self.expire_handed(now, limit)];
         let more = kinds.into_iter().any(|kind| kind >= limit);
         let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
         Answer::Expired { deleted, drained, more }
@@ -337,6 +340,7 @@ impl Held {
             tombstones: queues.clone().map(|held| held.tombstones.len() as u64).sum(),
             blobs: self.blobs.len() as u64,
             credits: self.credits.len() as u64,
+            handed_credits: self.handed.len() as u64,
             used: self.used,
             first_end: queues
                 .flat_map(|held| held.messages.values())

@@ -1,7 +1,7 @@
 //! From a frame to what is asked of the engine. Cheap checks first: rate, then form, then signatures.
 
 use beresta_proto::auth;
-use beresta_proto::command::{Command, Subscription};
+use beresta_proto::command::{Command, Payment, Subscription};
 use beresta_proto::frame::{Frame, RequestId};
 use beresta_proto::id::{ReadId, SendId};
 use beresta_proto::key::{CapabilityHash, Credit, VerifyingKey};
@@ -14,7 +14,7 @@ use super::output::{Claim, CloseReason, LinkId};
 use super::pending::{Asked, Group, Making, Pending, Then};
 use super::tally::Kind;
 use super::{Relay, Ticket};
-use crate::queue::{CreditName, Op};
+use crate::queue::{self, CreditName, Op};
 
 impl<R: Random> Relay<R> {
     /// A whole frame came on a link.
@@ -63,7 +63,7 @@ impl<R: Random> Relay<R> {
             Command::MakeQueue { .. } | Command::PutBlob { .. } if self.paused => {
                 self.refuse(asked, Refusal::Closed);
             }
-            Command::MakeQueue { credit: None, .. } | Command::PutBlob { credit: None, .. }
+            Command::MakeQueue { credit: None, .. } | Command::PutBlob { payment: None, .. }
                 if self.limits.asks_credit =>
             {
                 self.refuse(asked, Refusal::NoCredit);
@@ -75,7 +75,7 @@ impl<R: Random> Relay<R> {
             }
             Command::MakeQueue { read_key, capability, credit } => {
                 if self.afford(asked, cost::ROOM, now) {
-                    let credit = self.payment(credit.as_ref());
+                    let credit = self.credit(credit.as_ref());
                     self.make_queue(asked, (read_key, capability, credit), false, now);
                 }
             }
@@ -88,10 +88,10 @@ impl<R: Random> Relay<R> {
                 }
             }
             Command::Send { capsule } => self.send(asked, capsule, now),
-            Command::PutBlob { blob, owner, hours, sealed, credit } => {
+            Command::PutBlob { blob, owner, hours, sealed, payment } => {
                 if self.afford(asked, cost::ROOM, now) {
-                    let (blob, credit) = (self.namer.blob(&blob), self.payment(credit.as_ref()));
-                    let op = Op::PutBlob { blob, owner, hours, sealed, credit, now };
+                    let (blob, payment) = (self.namer.blob(&blob), self.payment(payment.as_ref()));
+                    let op = Op::PutBlob { blob, owner, hours, sealed, payment, now };
                     self.engine(Pending::Plain(asked), op);
                 }
             }
@@ -113,8 +113,14 @@ impl<R: Random> Relay<R> {
     }
 
     /// What is paid with, at a relay that asks for it. An open one takes nothing.
-    fn payment(&self, credit: Option<&Credit>) -> Option<CreditName> {
+    fn credit(&self, credit: Option<&Credit>) -> Option<CreditName> {
         credit.filter(|_| self.limits.asks_credit).map(|credit| self.namer.credit(credit))
+    }
+
+    /// The same for a blob.
+    fn payment(&self, payment: Option<&Payment>) -> Option<queue::Payment> {
+        let Payment { credit, hands_on } = payment?;
+        Some(queue::Payment { credit: self.credit(Some(credit))?, hands_on: self.credit(hands_on.as_ref()) })
     }
 
     fn descriptor(&mut self, asked: Asked, now: Timestamp) {

@@ -1,8 +1,8 @@
 //! What queues and blobs are paid with (rule Q2), the same in every engine.
 
 use beresta_proto::key::Credit;
-use beresta_proto::time::DAY_MS;
-use beresta_server::queue::{Answer, CreditId, CreditName, Op, credit};
+use beresta_proto::time::{DAY_MS, Timestamp};
+use beresta_server::queue::{Answer, CreditId, CreditName, Op, Payment, credit};
 
 use crate::rig::{NOW, Rig};
 
@@ -16,8 +16,19 @@ fn grant(rig: &Rig, n: u8, makes: u32) -> Answer {
 }
 
 fn paid(mut op: Op, with: CreditName) -> Op {
-    if let Op::MakeQueue { credit, .. } | Op::PutBlob { credit, .. } = &mut op {
-        *credit = Some(with);
+    match &mut op {
+        Op::MakeQueue { credit, .. } => *credit = Some(with),
+        Op::PutBlob { payment, .. } => *payment = Some(Payment { credit: with, hands_on: None }),
+        _ => panic!("nothing that is paid for"),
+    }
+    op
+}
+
+/// A blob that hands on.
+fn handing_on(rig: &Rig, blob: u8, with: CreditName, handed: CreditName, now: Timestamp) -> Op {
+    let mut op = rig.put_blob_op(blob, 1, 1, now);
+    if let Op::PutBlob { payment, .. } = &mut op {
+        *payment = Some(Payment { credit: with, hands_on: Some(handed) });
     }
     op
 }
@@ -71,6 +82,57 @@ pub(crate) fn a_credit_that_is_over_taken_back_or_never_was_pays_for_nothing(mut
     assert_eq!(left(&rig), [5]);
     assert!(matches!(rig.expire(NOW.plus(11 * DAY_MS)), Answer::Expired { deleted: 1, .. }));
     assert_eq!(rig.stats().credits, 0);
+}
+
+pub(crate) fn what_an_invite_hands_on_pays_for_two_queues_and_for_nothing_more(mut rig: Rig) {
+    assert_eq!(grant(&rig, 1, 7), Answer::Done);
+    let (one, handed) = (name(&rig, 1), name(&rig, 2));
+    assert_eq!(rig.ask(handing_on(&rig, 1, one, handed, NOW)), Answer::Done);
+    assert_eq!(left(&rig), [4], "the blob, and two queues");
+    // A repeat changes nothing, whatever it is paid with.
+    assert_eq!(rig.ask(handing_on(&rig, 1, one, handed, NOW)), Answer::Done);
+    assert_eq!(rig.ask(handing_on(&rig, 1, one, name(&rig, 3), NOW)), Answer::Done);
+    rig.restart();
+    assert_eq!((left(&rig), rig.stats().credits, rig.stats().handed_credits), (vec![4], 1, 1));
+    // It hands nothing on itself, and is none of the operator's.
+    assert_eq!(rig.ask(handing_on(&rig, 2, handed, name(&rig, 4), NOW)), Answer::NoCredit);
+    assert_eq!(rig.ask(Op::Revoke { credit: CreditId::of(&handed) }), Answer::Gone);
+    assert!(matches!(rig.ask(paid(rig.make_op(1), handed)), Answer::Made(_)));
+    assert!(matches!(rig.ask(paid(rig.make_op(2), handed)), Answer::Made(_)));
+    assert_eq!(rig.ask(paid(rig.make_op(3), handed)), Answer::NoCredit);
+    assert_eq!((left(&rig), rig.stats().handed_credits), (vec![4], 0), "what is used up goes");
+    // Where not so much is left, nothing changes.
+    assert_eq!(rig.ask(handing_on(&rig, 2, one, name(&rig, 5), NOW)), Answer::Done);
+    assert_eq!(rig.ask(handing_on(&rig, 3, one, name(&rig, 6), NOW)), Answer::NoCredit);
+    assert_eq!((left(&rig), rig.stats().handed_credits, rig.stats().blobs), (vec![1], 1, 2));
+}
+
+pub(crate) fn nobody_hands_on_a_credit_that_is_there(rig: Rig) {
+    assert_eq!((grant(&rig, 1, 9), grant(&rig, 2, 0)), (Answer::Done, Answer::Done));
+    let (one, two, handed) = (name(&rig, 1), name(&rig, 2), name(&rig, 3));
+    for there in [one, two] {
+        assert_eq!(rig.ask(handing_on(&rig, 1, one, there, NOW)), Answer::NoCredit);
+    }
+    assert_eq!(rig.ask(handing_on(&rig, 1, one, handed, NOW)), Answer::Done);
+    assert_eq!(rig.ask(handing_on(&rig, 2, one, handed, NOW)), Answer::NoCredit);
+    assert_eq!((left(&rig).iter().sum::<u32>(), rig.stats().blobs), (6, 1));
+}
+
+pub(crate) fn what_an_invite_hands_on_ends_a_day_behind_it_and_counts_for_no_operator(rig: Rig) {
+    assert_eq!(grant(&rig, 1, 9), Answer::Done);
+    assert_eq!(rig.ask(handing_on(&rig, 1, name(&rig, 1), name(&rig, 2), NOW)), Answer::Done);
+    let granted = |n: usize| {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        Op::Grant { credit: CreditName(bytes), makes: 1, days: 10, now: NOW }
+    };
+    let answers = rig.ask_all((1..credit::MOST).map(granted).collect());
+    assert!(answers.iter().all(|answer| *answer == Answer::Done));
+    // The blob is kept for a day, and whoever claims it last has one more.
+    for (days, there) in [(2, 1), (4, 0)] {
+        while matches!(rig.expire(NOW.plus(days * DAY_MS)), Answer::Expired { more: true, .. }) {}
+        assert_eq!(rig.stats().handed_credits, there, "after {days} days");
+    }
 }
 
 pub(crate) fn there_are_as_many_credits_as_one_answer_has_room_for(rig: Rig) {

@@ -177,7 +177,7 @@ impl Rig {
 
     pub(crate) fn put_blob_op(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Op {
         let (blob, owner) = (self.namer.blob(&BlobId([blob; 16])), VerifyingKey([owner; 32]));
-        Op::PutBlob { blob, owner, hours: 24, sealed: vec![byte; BLOB], credit: None, now }
+        Op::PutBlob { blob, owner, hours: 24, sealed: vec![byte; BLOB], payment: None, now }
     }
 
     pub(crate) fn put_blob(&self, blob: u8, owner: u8, byte: u8, now: Timestamp) -> Answer {

@@ -5,7 +5,7 @@ use beresta_proto::key::{Credit, VerifyingKey};
 use beresta_proto::limits::{BUCKET_L, BUCKET_M, BUCKET_S};
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 use beresta_server::queue::rules::{Cap, queue_ref};
-use beresta_server::queue::{CreditId, Op, QueueRef};
+use beresta_server::queue::{CreditId, Op, Payment, QueueRef};
 use proptest::prelude::*;
 
 use crate::rig::{NOW, Rig, capability, envelope, read_id};
@@ -46,6 +46,8 @@ enum Step {
         blob: u8,
         owner: u8,
         byte: u8,
+        /// The credit, and what is handed on.
+        paid: Option<(u8, Option<u8>)>,
     },
     ClaimBlob {
         blob: u8,
@@ -68,8 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
     let queue = || 0_u8..3;
     prop_oneof![
         4 => queue().prop_map(Step::Make),
-        2 => (queue(), 0_u8..2).prop_map(|(queue, credit)| Step::Buy(queue, credit)),
-        2 => (0_u8..2, 0_u32..3).prop_map(|(credit, makes)| Step::Grant(credit, makes)),
+        2 => (queue(), 0_u8..4).prop_map(|(queue, credit)| Step::Buy(queue, credit)),
+        2 => (0_u8..2, 0_u32..6).prop_map(|(credit, makes)| Step::Grant(credit, makes)),
         1 => (0_u8..2).prop_map(Step::Revoke),
         1 => Just(Step::Credits),
         1 => queue().prop_map(Step::Find),
@@ -82,7 +84,10 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(queue, after, messages, bytes)| Step::Fetch { queue, after, messages, bytes }),
         4 => (queue(), 0_u64..300).prop_map(|(queue, upto)| Step::Acknowledge { queue, upto }),
         1 => queue().prop_map(Step::DeleteQueue),
-        3 => (0_u8..2, 0_u8..2, 0_u8..2).prop_map(|(blob, owner, byte)| Step::PutBlob { blob, owner, byte }),
+        3 => (0_u8..2, 0_u8..2, 0_u8..2).prop_map(|(blob, owner, byte)| Step::PutBlob { blob, owner, byte, paid: None }),
+        3 => (0_u8..2, 0_u8..4, prop::option::of(0_u8..4)).prop_map(|(blob, credit, hands_on)| {
+            Step::PutBlob { blob, owner: 0, byte: 0, paid: Some((credit, hands_on)) }
+        }),
         3 => (0_u8..2, 0_u8..2).prop_map(|(blob, claimant)| Step::ClaimBlob { blob, claimant }),
         1 => (0_u8..2, 0_u8..2).prop_map(|(blob, owner)| Step::DeleteBlob { blob, owner }),
         1 => (0_u8..2).prop_map(Step::FindBlob),
@@ -131,12 +136,15 @@ fn ops(rig: &Rig, step: &Step, now: Timestamp) -> Vec<Op> {
         }
         Step::Acknowledge { queue, upto } => Op::Acknowledge { queue: queue_of(queue), upto, now },
         Step::DeleteQueue(queue) => Op::DeleteQueue { queue: queue_of(queue) },
-        Step::PutBlob { blob, owner, byte } => Op::PutBlob {
+        Step::PutBlob { blob, owner, byte, paid } => Op::PutBlob {
             blob: rig.namer.blob(&blob_of(blob)),
             owner: VerifyingKey([owner; 32]),
             hours: 24,
             sealed: vec![byte; 4_096],
-            credit: None,
+            payment: paid.map(|(credit, hands_on)| Payment {
+                credit: credit_of(credit),
+                hands_on: hands_on.map(credit_of),
+            }),
             now,
         },
         Step::ClaimBlob { blob, claimant } => Op::ClaimBlob {

@@ -41,7 +41,7 @@ impl World {
         let (sealed, hash) = offer.seal(&key, &mut self.rng).unwrap();
         let blob = BlobId::random(&mut self.rng);
         let owner = SigningKey::random(&mut self.rng).verifying_key().unwrap();
-        self.command(|_| Command::PutBlob { blob, owner, hours: 24, sealed, credit: None });
+        self.command(|_| Command::PutBlob { blob, owner, hours: 24, sealed, payment: None });
         InviteLink { relay: self.relay_address(), blob, key, hash, expires: self.now.plus(DAY_MS) }
     }
 

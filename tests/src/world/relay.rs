@@ -87,9 +87,8 @@ pub(super) fn descriptor(identity: &SigningKey, epoch_signer: &SigningKey, now: 
 }
 
 pub(super) fn relay(
-    identity: &SigningKey,
-    epoch_signer: &SigningKey,
-    namer_secret: &[u8; 32],
+    (identity, epoch_signer, namer_secret): (&SigningKey, &SigningKey, &[u8; 32]),
+    limits: Limits,
     epochs: Option<Vec<u8>>,
     now: Timestamp,
     seed: u64,
@@ -102,5 +101,5 @@ pub(super) fn relay(
         epochs: epochs.map(Into::into),
         namer: Namer::new(namer_secret),
     };
-    Relay::new(identity, Limits::default(), now, Seeded::new(seed ^ 0x5eed)).unwrap()
+    Relay::new(identity, limits, now, Seeded::new(seed ^ 0x5eed)).unwrap()
 }

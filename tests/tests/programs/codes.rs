@@ -61,19 +61,41 @@ fn who_has_a_code_meets_people_and_who_is_there_goes_on_without() {
         assert_eq!(refused.code, 5, "{} {}", refused.out, refused.err);
         assert!(refused.err.contains("relay credit"), "{}", refused.err);
     }
-    // One for two queues and an invite: not enough for a second one.
-    let code = invite(&world, &programs, &["create", "--makes", "3"], "").out;
+    // One for two queues and an invite, which takes two along for whom it brings: not enough for a second one.
+    let code = invite(&world, &programs, &["create", "--makes", "5"], "").out;
     let wrong = vera.try_run(&["relay", "credit", "beresta-credit:AAAA"], "").unwrap();
     assert_eq!(wrong.code, 2, "{} {}", wrong.out, wrong.err);
     vera.run(&["relay", "credit", "-"], &code).unwrap();
-    let other = invite(&world, &programs, &["create", "--makes", "2"], "").out;
-    world.anna.run(&["relay", "credit", "-"], &other).unwrap();
     vera.meet(&world.anna).unwrap();
     vera.run(&["send", ANNA.name], "by a code").unwrap();
     assert!(world.anna.run(&["receive", "--max", "1"], "").unwrap().contains("by a code"));
     let listed = invite(&world, &programs, &["list"], "").out;
     assert!(listed.contains(" 0 left"), "{listed}");
     assert_eq!(vera.try_run(&["invite", "new", "--no-qr"], "").unwrap().code, 5, "used up");
+}
+
+#[test]
+fn who_is_invited_by_somebody_with_a_code_needs_none_and_brings_nobody_else() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    close(&mut world, &programs);
+    let code = invite(&world, &programs, &["create", "--makes", "20"], "").out;
+    world.anna.run(&["relay", "credit", "-"], &code).unwrap();
+    let link = world.anna.run(&["-q", "invite", "new", "--no-qr"], "").unwrap();
+    let folder = world.relay.dir.with_file_name("vera");
+    let vera = Person::new(&programs, &folder, VERA).unwrap();
+    vera.run(&["init", "--name", VERA.name, "--kdf-memory-mib", "1"], "").unwrap();
+    vera.run(&["invite", "accept", "-"], &link).unwrap();
+    vera.run(&["send", ANNA.name], "by an invite alone").unwrap();
+    let heard = world.anna.run(&["receive", "--max", "1"], "").unwrap();
+    assert!(heard.contains("by an invite alone"), "{heard}");
+    world.anna.run(&["send", VERA.name], "welcome").unwrap();
+    assert!(vera.run(&["receive", "--max", "1"], "").unwrap().contains("welcome"));
+    // What came along is no code: nobody else is invited with it, and the operator's list does not know it.
+    let refused = vera.try_run(&["invite", "new", "--no-qr"], "").unwrap();
+    assert!(refused.code == 5 && refused.err.contains("relay credit"), "{} {}", refused.out, refused.err);
+    let listed = invite(&world, &programs, &["list"], "").out;
+    assert_eq!(listed.lines().count(), 1, "{listed}");
 }
 
 #[test]

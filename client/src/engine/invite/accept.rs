@@ -121,6 +121,9 @@ impl Engine {
                 home
             }
         };
+        if let Some(credit) = offer.credit.as_ref().filter(|_| home.relay == request.link.relay.relay) {
+            tx.set_handed_credit(&home.relay, credit)?;
+        }
         self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);
         Ok(())
     }

@@ -4,7 +4,7 @@ use beresta_proto::key::VerifyingKey;
 use beresta_proto::time::Timestamp;
 
 use super::super::rules::{self, Claim, Cost, Hour};
-use super::super::{Answer, BlobName, ClaimantName, CreditName};
+use super::super::{Answer, BlobName, ClaimantName, Payment};
 use super::Held;
 
 #[derive(Clone)]
@@ -26,7 +26,7 @@ impl Held {
         blob: BlobName,
         owner: VerifyingKey,
         (hours, sealed): (u16, Vec<u8>),
-        credit: Option<CreditName>,
+        payment: Option<Payment>,
         now: Timestamp,
     ) -> Answer {
         if let Some(held) = self.blob(&blob, now) {
@@ -38,11 +38,12 @@ impl Held {
         if !self.cap.admits_new(self.used, Cost::BLOB) {
             return Answer::Full;
         }
-        if !self.pay(credit, now) {
+        let ends = rules::blob_ends(hours, now);
+        if !self.pay_for_blob(payment, ends, now) {
             return Answer::NoCredit;
         }
         self.used = self.used.saturating_add(Cost::BLOB);
-        self.blobs.insert(blob, Blob { owner, ends: rules::blob_ends(hours, now), claimant: None, sealed });
+        self.blobs.insert(blob, Blob { owner, ends, claimant: None, sealed });
         Answer::Done
     }
 

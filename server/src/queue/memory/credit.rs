@@ -3,7 +3,7 @@
 use beresta_proto::time::Timestamp;
 
 use super::super::rules::Hour;
-use super::super::{Answer, CreditId, CreditName, CreditRecord, credit};
+use super::super::{Answer, CreditId, CreditName, CreditRecord, Payment, credit};
 use super::Held;
 
 #[derive(Clone)]
@@ -14,15 +14,39 @@ pub(super) struct Credit {
 }
 
 impl Held {
-    /// Pays for one queue or blob, where it is to be paid for. Whether it was.
+    /// Pays for one queue, where it is to be paid for. Whether it was.
     pub(super) fn pay(&mut self, with: Option<CreditName>, now: Timestamp) -> bool {
-        let Some(name) = with else { return true };
-        let Some(held) = self.credits.get_mut(&CreditId::of(&name)).filter(|held| held.name == name) else {
+        with.is_none_or(|name| self.spend(&name, 1, now))
+    }
+
+    /// Pays for a blob, and hands on what is to be handed on with it. Whether it was paid for.
+    pub(super) fn pay_for_blob(&mut self, with: Option<Payment>, ends: Hour, now: Timestamp) -> bool {
+        let Some(payment) = with else { return true };
+        let handed = payment.hands_on.map(|name| (CreditId::of(&name), name));
+        let is_there = |id| self.credits.contains_key(id) || self.handed.contains_key(id);
+        if handed.as_ref().is_some_and(|(id, _)| is_there(id)) {
             return false;
-        };
-        let Some(left) = credit::spend(held.left, held.ends, now) else { return false };
-        held.left = left;
-        true
+        }
+        let paid = self.spend(&payment.credit, payment.takes(), now);
+        if let Some((id, name)) = handed.filter(|_| paid) {
+            let ends = credit::handed_ends(ends);
+            self.handed.insert(id, Credit { name, left: credit::HANDED_ON, ends });
+        }
+        paid
+    }
+
+    fn spend(&mut self, name: &CreditName, takes: u32, now: Timestamp) -> bool {
+        let id = CreditId::of(name);
+        let paid = [&mut self.credits, &mut self.handed].into_iter().any(|kept| {
+            let held = kept.get_mut(&id).filter(|held| held.name == *name);
+            held.is_some_and(|held| {
+                let left = credit::spend(held.left, takes, held.ends, now);
+                held.left = left.unwrap_or(held.left);
+                left.is_some()
+            })
+        });
+        self.handed.retain(|_, held| held.left > 0);
+        paid
     }
 
     pub(super) fn grant(&mut self, name: CreditName, makes: u32, days: u16, now: Timestamp) -> Answer {
@@ -50,6 +74,16 @@ impl Held {
             ends: held.ends.begins(),
         };
         Answer::Credits(good.map(record).collect())
+    }
+
+    /// Deletes credits that ended and had been handed on, at most so many. How many there were.
+    pub(super) fn expire_handed(&mut self, now: Timestamp, limit: usize) -> usize {
+        let over = self.handed.iter().filter(|(_, held)| held.ends.is_over(now));
+        let going: Vec<CreditId> = over.map(|(id, _)| *id).take(limit).collect();
+        for id in &going {
+            self.handed.remove(id);
+        }
+        going.len()
     }
 
     /// Deletes credits that ended. How many there were.

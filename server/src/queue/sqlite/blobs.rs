@@ -10,7 +10,7 @@ use super::seal::Row as Sealed;
 use super::work::Work;
 use crate::queue::guard::Grows;
 use crate::queue::rules::{self, Claim, Cost, Hour};
-use crate::queue::{Answer, BlobName, ClaimantName, CreditName};
+use crate::queue::{Answer, BlobName, ClaimantName, Payment};
 
 struct Blob {
     owner: VerifyingKey,
@@ -52,7 +52,7 @@ impl Work<'_> {
         name: &BlobName,
         owner: &VerifyingKey,
         (hours, sealed): (u16, &[u8]),
-        credit: Option<&CreditName>,
+        payment: Option<&Payment>,
         now: Timestamp,
     ) -> rusqlite::Result<Answer> {
         if let Some(held) = self.blob(name, now)? {
@@ -65,10 +65,10 @@ impl Work<'_> {
         if !self.cap.admits_new(self.weight(Grows::New), Cost::BLOB) {
             return Ok(Answer::Full);
         }
-        if !self.pay(credit, now)? {
+        let ends = rules::blob_ends(hours, now);
+        if !self.pay_for_blob(payment, ends, now)? {
             return Ok(Answer::NoCredit);
         }
-        let ends = rules::blob_ends(hours, now);
         let day = day::of(ends);
         let sealed = self.keys.seal(day, Sealed::Blob(name), sealed, &mut self.statements)?;
         self.statements.put_blob.execute(params![name.0, owner.0, ends.0, sealed, day])?;

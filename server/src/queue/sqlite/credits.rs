@@ -2,27 +2,54 @@
 //! with change together, or not at all.
 
 use beresta_proto::time::Timestamp;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
+use super::statements::Statements;
 use super::work::Work;
 use crate::queue::rules::Hour;
-use crate::queue::{Answer, CreditId, CreditName, credit};
+use crate::queue::{Answer, CreditId, CreditName, Payment, credit};
 
 impl Work<'_> {
-    /// Pays for one queue or blob, where it is to be paid for. Whether it was.
+    /// Pays for one queue, where it is to be paid for. Whether it was.
     pub(super) fn pay(&mut self, with: Option<&CreditName>, now: Timestamp) -> rusqlite::Result<bool> {
-        let Some(name) = with else { return Ok(true) };
-        let id = CreditId::of(name).row();
-        let held = self
-            .statements
-            .credit
-            .query_row([id], |row| Ok((CreditName(row.get(0)?), row.get(1)?, Hour(row.get(2)?))));
-        let good = held.optional()?.filter(|(kept, ..)| kept == name);
-        let Some(left) = good.and_then(|(_, left, ends)| credit::spend(left, ends, now)) else {
+        with.map_or(Ok(true), |name| self.spend(name, 1, now))
+    }
+
+    /// Pays for a blob, and hands on what is to be handed on with it. Whether it was paid for.
+    pub(super) fn pay_for_blob(
+        &mut self,
+        with: Option<&Payment>,
+        ends: Hour,
+        now: Timestamp,
+    ) -> rusqlite::Result<bool> {
+        let Some(payment) = with else { return Ok(true) };
+        let handed = payment.hands_on.map(|name| (CreditId::of(&name).row(), name));
+        if let Some((id, _)) = handed
+            && (self.statements.credit.exists([id])? || self.statements.handed.exists([id])?)
+        {
             return Ok(false);
-        };
-        self.statements.spend.execute(params![id, left])?;
-        Ok(true)
+        }
+        let paid = self.spend(&payment.credit, payment.takes(), now)?;
+        if let Some((id, name)) = handed.filter(|_| paid) {
+            let ends = credit::handed_ends(ends);
+            self.statements.hand_on.execute(params![id, name.0, credit::HANDED_ON, ends.0])?;
+        }
+        Ok(paid)
+    }
+
+    fn spend(&mut self, name: &CreditName, takes: u32, now: Timestamp) -> rusqlite::Result<bool> {
+        let id = CreditId::of(name).row();
+        let Statements { credit, handed, spend, spend_handed, forget_used, .. } = &mut self.statements;
+        for (kept, change) in [(credit, spend), (handed, spend_handed)] {
+            let read = |row: &Row<'_>| Ok((CreditName(row.get(0)?), row.get(1)?, Hour(row.get(2)?)));
+            let held = kept.query_row([id], read).optional()?.filter(|(kept, ..)| kept == name);
+            if let Some(left) = held.and_then(|(_, left, ends)| credit::spend(left, takes, ends, now)) {
+                change.execute(params![id, left])?;
+                forget_used.execute([id])?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn grant(

@@ -77,6 +77,7 @@ impl Work<'_> {
         self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));
         // Few enough to need no limit.
         let credits = statements.expire_credits.execute([hour])?;
+        let handed = statements.expire_handed.execute([hour, most])?;
         let blobs = statements.expire_blobs.execute([hour, most])?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
 
@@ -116,7 +117,7 @@ impl Work<'_> {
                 drained.push(*queue);
             }
         }
-        let kinds = [queues, tombstones, blobs, ended.len()];
+        let kinds = [queues, tombstones, handed, blobs, ended.len()];
         let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
         let more = kinds.into_iter().any(|kind| kind >= limit);
         Ok(Answer::Expired { deleted, drained, more })

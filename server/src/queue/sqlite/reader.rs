@@ -28,7 +28,7 @@ struct Statements<'c> {
 
 const STATS: &str = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM message),
     (SELECT count(*) FROM tombstone) + (SELECT length(keys) / 24 FROM fresh_tombstones),
-    (SELECT count(*) FROM blob), (SELECT count(*) FROM credit),
+    (SELECT count(*) FROM blob), (SELECT count(*) FROM credit), (SELECT count(*) FROM handed_credit),
     (SELECT used FROM held), (SELECT min(id) FROM message)";
 
 /// Answers until no more can come.
@@ -159,11 +159,15 @@ impl<'c> Statements<'c> {
     }
 }
 
-/// Counts what a file holds, also one of an earlier version, which has no credits.
+/// Counts what a file holds, also one of an earlier version, which has none of some kinds.
 pub(super) fn peek(conn: &Connection) -> rusqlite::Result<Stats> {
-    let credits = conn.table_exists(None, "credit")?;
-    let none = STATS.replace("(SELECT count(*) FROM credit)", "0");
-    stats(&mut conn.prepare(if credits { STATS } else { &none })?)
+    let mut counts = STATS.to_owned();
+    for table in ["credit", "handed_credit"] {
+        if !conn.table_exists(None, table)? {
+            counts = counts.replace(&format!("(SELECT count(*) FROM {table})"), "0");
+        }
+    }
+    stats(&mut conn.prepare(&counts)?)
 }
 
 fn stats(statement: &mut Statement<'_>) -> rusqlite::Result<Stats> {
@@ -175,8 +179,9 @@ fn stats(statement: &mut Statement<'_>) -> rusqlite::Result<Stats> {
             tombstones: count(2)?,
             blobs: count(3)?,
             credits: count(4)?,
-            used: count(5)?,
-            first_end: row.get::<_, Option<i64>>(6)?.map(|id| row::ends(id).begins()),
+            handed_credits: count(5)?,
+            used: count(6)?,
+            first_end: row.get::<_, Option<i64>>(7)?.map(|id| row::ends(id).begins()),
         })
     })
 }

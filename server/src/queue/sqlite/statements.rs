@@ -81,6 +81,12 @@ statements! {
     credits: "SELECT count(*) FROM credit";
     grant: "INSERT INTO credit (id, name, makes, ends) VALUES (?1, ?2, ?3, ?4)";
     spend: "UPDATE credit SET makes = ?2 WHERE id = ?1";
+    handed: "SELECT name, makes, ends FROM handed_credit WHERE id = ?1";
+    hand_on: "INSERT INTO handed_credit (id, name, makes, ends) VALUES (?1, ?2, ?3, ?4)";
+    spend_handed: "UPDATE handed_credit SET makes = ?2 WHERE id = ?1";
+    forget_used: "DELETE FROM handed_credit WHERE id = ?1 AND makes = 0";
+    expire_handed: "DELETE FROM handed_credit WHERE id IN
+        (SELECT id FROM handed_credit WHERE ends <= ?1 LIMIT ?2)";
     revoke: "DELETE FROM credit WHERE id = ?1";
     expire_credits: "DELETE FROM credit WHERE ends <= ?1";
     expire_blobs: "DELETE FROM blob WHERE name IN (SELECT name FROM blob WHERE ends <= ?1 LIMIT ?2)";

@@ -164,8 +164,8 @@ impl<'c> Work<'c> {
             Op::DeleteQueue { queue } => {
                 self.forget(*queue).map(|gone| gone.map_or(Answer::Gone, |_| Answer::Done))
             }
-            Op::PutBlob { blob, owner, hours, sealed, credit, now } => {
-                self.put_blob(blob, owner, (*hours, sealed), credit.as_ref(), *now)
+            Op::PutBlob { blob, owner, hours, sealed, payment, now } => {
+                self.put_blob(blob, owner, (*hours, sealed), payment.as_ref(), *now)
             }
             Op::ClaimBlob { blob, claimant, now } => self.claim_blob(blob, claimant, *now),
             Op::DeleteBlob { blob, owner, now } => self.delete_blob(blob, owner, *now),

@@ -1,6 +1,6 @@
 use beresta_proto::auth;
 use beresta_proto::capsule::SendReply;
-use beresta_proto::command::Command;
+use beresta_proto::command::{Command, Payment};
 use beresta_proto::id::BlobId;
 use beresta_proto::key::{Credit, SigningKey};
 use beresta_proto::limits::BLOB;
@@ -18,7 +18,7 @@ fn key(seed: u8) -> SigningKey {
 
 fn put(owner: &SigningKey, fill: u8) -> Command {
     let owner = owner.verifying_key().unwrap();
-    Command::PutBlob { blob: BLOB_ID, owner, hours: 24, sealed: vec![fill; BLOB], credit: None }
+    Command::PutBlob { blob: BLOB_ID, owner, hours: 24, sealed: vec![fill; BLOB], payment: None }
 }
 
 fn claim(link: LinkId, claimant: &SigningKey) -> Command {
@@ -58,8 +58,11 @@ fn a_relay_that_asks_for_a_credit_makes_nothing_without_one_and_goes_on_for_who_
         credit: credit.cloned(),
     };
     let paid = |fill: u8, with: Option<&Credit>| {
-        let Command::PutBlob { blob, owner, hours, sealed, credit: _ } = put(&key(1), fill) else { panic!() };
-        Command::PutBlob { blob, owner, hours, sealed, credit: with.cloned() }
+        let Command::PutBlob { blob, owner, hours, sealed, payment: _ } = put(&key(1), fill) else {
+            panic!()
+        };
+        let payment = with.map(|credit| Payment { credit: credit.clone(), hands_on: None });
+        Command::PutBlob { blob, owner, hours, sealed, payment }
     };
     let refused = Reply::Refused(Refusal::NoCredit);
     let asked = world.asked.len();

@@ -154,7 +154,7 @@ impl Desk {
             let mut sealed = vec![0; BLOB];
             self.rng.fill(&mut sealed);
             let owner = VerifyingKey([8; 32]);
-            ops.push(Op::PutBlob { blob, owner, hours: 24, sealed, credit: None, now });
+            ops.push(Op::PutBlob { blob, owner, hours: 24, sealed, payment: None, now });
         }
         let kept = self.ask_all(ops);
         assert!(kept.iter().all(|answer| matches!(answer, Answer::Appended { .. } | Answer::Done)));

@@ -172,7 +172,7 @@ impl Bench<'_> {
         let key = SigningKey::take(&mut [8; 32]);
         let owner = key.verifying_key().unwrap();
         let command = match kind {
-            0 => Command::PutBlob { blob, owner, hours: 24, sealed: vec![4; BLOB], credit: None },
+            0 => Command::PutBlob { blob, owner, hours: 24, sealed: vec![4; BLOB], payment: None },
             1 => {
                 let signature = key.sign(&auth::claim_blob(&exporter(link), &blob)).unwrap();
                 Command::ClaimBlob { blob, claimant: owner, signature }

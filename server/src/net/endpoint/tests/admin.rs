@@ -109,7 +109,7 @@ async fn a_relay_that_is_paused_lets_nobody_new_in_until_it_resumes() {
         owner: key.verifying_key().unwrap(),
         hours: 1,
         sealed: vec![0; 4_096],
-        credit: None,
+        payment: None,
     };
     client.say(RequestId(4), &put).await;
     assert_eq!(client.hear().await, Heard::Reply(RequestId(4), closed));

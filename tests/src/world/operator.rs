@@ -1,0 +1,36 @@
+//! What the relay's operator does: asks for credits, and grants them (rule Q2).
+
+use beresta_proto::credit::CreditCode;
+use beresta_proto::key::Credit;
+use beresta_proto::rng::Random as _;
+use beresta_server::queue::{Answer, Namer, Op, QueueEngine as _, Stats};
+
+use super::World;
+
+impl World {
+    /// From now on the relay makes queues and invites for credits only.
+    pub fn ask_for_credits(&mut self) {
+        self.limits.asks_credit = true;
+        self.restart_relay();
+    }
+
+    /// Grants a credit for so many queues and invites.
+    pub fn grant(&mut self, makes: u32) -> CreditCode {
+        let credit = Credit::take(&mut self.rng.array());
+        let name = Namer::new(&self.namer_secret).credit(&credit);
+        let grant = Op::Grant { credit: name, makes, days: 100, now: self.now };
+        self.queues.submit(grant, Box::new(|answer| assert_eq!(answer, Answer::Done)));
+        CreditCode { relay: self.relay_address().relay, credit }
+    }
+
+    /// What the relay holds.
+    #[must_use]
+    pub fn held(&self) -> Stats {
+        let (tell, told) = std::sync::mpsc::channel();
+        self.queues.submit(Op::Stats, Box::new(move |answer| tell.send(answer).unwrap()));
+        match told.recv() {
+            Ok(Answer::Stats(stats)) => stats,
+            other => panic!("{other:?}"),
+        }
+    }
+}
