@@ -20,9 +20,13 @@ use super::{Done, Shell, contact_of};
 
 /// How long `send` waits for the relay unless told otherwise.
 const WAIT: Duration = Duration::from_secs(15);
-/// How long `receive` waits for the line, and then for more after the last that came.
+/// How long `receive` waits for the line, and then for more after the last that came: longer where the line took longer than
+/// a second, because what is lost there is said again only after up to three round trips (RFC 9002 §6.2.1), and to reach a
+/// relay takes about four.
 const REACH: Duration = Duration::from_secs(10);
+const SLOW: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_millis(1_500);
+const QUIET_IF_SLOW: Duration = Duration::from_secs(6);
 /// How long who follows waits before it looks again anyway; and before it goes on where the disk was full.
 const FOLLOW: Duration = Duration::from_secs(3_600);
 const FULL: Duration = Duration::from_secs(5);
@@ -152,14 +156,16 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         follow: args::is_set(found, "follow"),
         brief: args::is_set(found, "brief"),
         limit: args::value::<u64>(found, "max").unwrap_or(u64::MAX),
-        quiet: timeout.unwrap_or(QUIET).max(QUIET),
+        quiet: timeout.unwrap_or_default(),
         shown: 0,
         after: 0,
         seen: BTreeSet::new(),
     };
     let client = shell.open(Network::Online).await?;
     shell.print.talk("reaching", []);
-    let reached = client.reach(timeout.unwrap_or(REACH)).await?;
+    let soon = client.reach(SLOW).await?;
+    let reached = soon || client.reach(timeout.unwrap_or(REACH).saturating_sub(SLOW)).await?;
+    wanted.quiet = wanted.quiet.max(if soon { QUIET } else { QUIET_IF_SLOW });
     // Where nobody is reached there is nobody to wait for.
     wanted.brief |= !reached;
     if wanted.follow {
