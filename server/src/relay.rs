@@ -308,8 +308,13 @@ impl<R: Random> Relay<R> {
     }
 
     fn engine(&mut self, pending: Pending, op: Op) {
+        self.ask_engine(pending, op);
+    }
+
+    fn ask_engine(&mut self, pending: Pending, op: Op) -> Ticket {
         let ticket = self.ticket(pending);
         self.outputs.push_back(Output::Engine { ticket, op });
+        ticket
     }
 
     /// Hands out slow work.

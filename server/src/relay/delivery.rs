@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use beresta_proto::id::ReadId;
 use beresta_proto::limits::{BUCKET_L, WINDOW_BYTES, WINDOW_MESSAGES};
 
-use super::output::LinkId;
+use super::output::{LinkId, Ticket};
 
 /// What to ask the engine for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub(super) struct Delivery {
     /// The last place that was pushed: nobody acknowledges what it has not seen.
     pushed: u64,
     more: bool,
-    fetching: bool,
+    /// The fetch that is under way.
+    fetching: Option<Ticket>,
     window: VecDeque<(u64, usize)>,
     window_bytes: usize,
 }
@@ -46,21 +47,21 @@ impl Delivery {
             announced: 0,
             pushed: 0,
             more: true,
-            fetching: false,
+            fetching: None,
             window: VecDeque::new(),
             window_bytes: 0,
         }
     }
 
-    /// The queue goes to another link, from its start on. If that is being fetched already, it is for the other link now:
-    /// two links that take a queue from each other without end have nothing read for nobody.
-    pub(super) fn taken_over(self, link: LinkId, read_id: ReadId, generation: u64) -> Self {
-        let fresh = Self::new(link, read_id, generation);
-        if !self.fetching || self.known > 0 {
-            return fresh;
-        }
-        let Self { generation, announced, more, fetching, .. } = self;
-        Self { generation, announced, more, fetching, ..fresh }
+    /// The fetch from the queue's start on, if that is under way: whoever takes the queue over wants the same.
+    pub(super) fn fetching_all(&self) -> Option<Ticket> {
+        self.fetching.filter(|_| self.known == 0)
+    }
+
+    /// The queue goes to another link, and with it the fetch from its start on that is under way: two links that take a
+    /// queue from each other without end have nothing read for nobody.
+    pub(super) fn handed_over(self, link: LinkId) -> Self {
+        Self { link, ..self }
     }
 
     /// A message is about to be stored, at `sequence` and next to `after`. Says whether it is to be pushed at once; else
@@ -72,7 +73,7 @@ impl Delivery {
         link_has_room: bool,
     ) -> bool {
         let next = after <= self.known && self.known < sequence;
-        let at_once = next && !self.more && !self.fetching && link_has_room && self.fits(bytes);
+        let at_once = next && !self.more && self.fetching.is_none() && link_has_room && self.fits(bytes);
         if at_once {
             self.push(sequence, bytes);
         }
@@ -111,23 +112,23 @@ impl Delivery {
         // The engine gives one message whatever its size: ask only if any size fits.
         let roomy = self.window.is_empty() || bytes >= BUCKET_L;
         let wanted = Wanted { after: self.known, messages, bytes };
-        (self.more && !self.fetching && roomy).then_some(wanted)
+        (self.more && self.fetching.is_none() && roomy).then_some(wanted)
     }
 
-    pub(super) fn fetch_begins(&mut self) {
-        self.fetching = true;
+    pub(super) fn fetch_begins(&mut self, fetch: Ticket) {
+        self.fetching = Some(fetch);
         self.more = false;
     }
 
     /// The engine could not say: ask again later.
     pub(super) fn fetch_failed(&mut self) {
-        self.fetching = false;
+        self.fetching = None;
         self.more = true;
     }
 
     /// The engine answered with `count` messages; each goes through [`Delivery::fetched`] after this.
     pub(super) fn fetch_ends(&mut self, count: usize, begun_at: u64) {
-        self.fetching = false;
+        self.fetching = None;
         if count > 0 {
             self.more = true;
         } else {

@@ -119,8 +119,6 @@ impl<R: Random> Relay<R> {
             // A repeat on the same link: what is on its way stays on its way.
             return;
         }
-        self.tickets = self.tickets.saturating_add(1);
-        let generation = self.tickets;
         let delivery = match self.deliveries.remove(&queue) {
             Some(held) => {
                 if let Some(old) = self.links.get_mut(&held.link) {
@@ -128,15 +126,33 @@ impl<R: Random> Relay<R> {
                     old.stalled.remove(&queue);
                 }
                 self.push(held.link, &Push::TakenOver { queue: read_id });
-                held.taken_over(link, read_id, generation)
+                self.hand_over(held, link, now)
             }
-            None => Delivery::new(link, read_id, generation),
+            None => None,
         };
-        self.deliveries.insert(queue, delivery);
+        self.tickets = self.tickets.saturating_add(1);
+        let generation = self.tickets;
+        self.deliveries.insert(queue, delivery.unwrap_or_else(|| Delivery::new(link, read_id, generation)));
         if self.untold.remove(&queue) {
             self.push(link, &Push::Drained { queue: read_id });
         }
         self.pump(queue, now);
+    }
+
+    /// What is being read from a queue's start on is for another link now, which it is counted for, if that has room; none
+    /// if it begins anew.
+    fn hand_over(&mut self, held: Delivery, link: LinkId, now: Timestamp) -> Option<Delivery> {
+        let fetch = held.fetching_all()?;
+        let room = self.room();
+        self.links.get(&link).filter(|one| one.unwritten() < room)?;
+        let Some(Pending::Fetch { link: counted, reserved, .. }) = self.pending.get_mut(&fetch) else {
+            return None;
+        };
+        let (before, reserved) = (core::mem::replace(counted, link), *reserved);
+        self.release(before, reserved);
+        self.hold(link, reserved);
+        self.room_again(before, now);
+        Some(held.handed_over(link))
     }
 
     /// Fetches what a queue's subscriber has room for.
@@ -149,13 +165,13 @@ impl<R: Random> Relay<R> {
             link.stalled.insert(queue);
             return;
         }
-        delivery.fetch_begins();
+        let (link, announced) = (delivery.link, delivery.announced());
         let pending = Pending::Fetch {
             queue,
-            link: delivery.link,
+            link,
             generation: delivery.generation,
             reserved: wanted.bytes,
-            announced: delivery.announced(),
+            announced,
         };
         let op = Op::Fetch {
             queue,
@@ -165,9 +181,11 @@ impl<R: Random> Relay<R> {
             now,
         };
         // What was asked for is on its way into memory: count it, or many queues would be read at once.
-        let link = delivery.link;
         self.hold(link, wanted.bytes);
-        self.engine(pending, op);
+        let fetch = self.ask_engine(pending, op);
+        if let Some(delivery) = self.deliveries.get_mut(&queue) {
+            delivery.fetch_begins(fetch);
+        }
     }
 
     /// A link has room again: what waited for it goes on.

@@ -8,5 +8,6 @@ mod delivery;
 mod early;
 mod lifetime;
 mod links;
+mod takeover;
 mod tally;
 mod world;

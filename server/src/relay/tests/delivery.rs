@@ -4,15 +4,15 @@ use beresta_proto::limits::QUEUE_MESSAGES;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, SECOND_MS};
 
-use super::super::{Limits, LinkId, Ticket};
+use super::super::Limits;
 use super::world::{Queue, World, subscription};
 use crate::queue::Answer;
 
-fn subscribed() -> Reply {
+pub(super) fn subscribed() -> Reply {
     Reply::Subscribed(vec![Subscribed::Ok])
 }
 
-fn texts(delivered: &[(u64, u32)]) -> Vec<u32> {
+pub(super) fn texts(delivered: &[(u64, u32)]) -> Vec<u32> {
     delivered.iter().map(|(_, text)| *text).collect()
 }
 
@@ -86,27 +86,6 @@ fn a_reader_that_does_not_acknowledge_gets_one_window() {
 }
 
 #[test]
-fn a_second_subscriber_takes_over_and_the_first_is_told() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
-    let mut sender = world.sender(&queue);
-    world.subscribe(first, &queue);
-    world.send(anna, &sender.capsule(0));
-    assert_eq!(world.subscribe(second, &queue), subscribed());
-    let last = world.hear(first).pop();
-    assert_eq!(last, Some(Heard::Push(Push::TakenOver { queue: queue.read_id })));
-    world.send(anna, &sender.capsule(1));
-    assert_eq!(texts(&world.delivered(second)), [0, 1]);
-    assert_eq!(world.hear(first), []);
-    assert_eq!(world.acknowledge(first, &queue, 1), Reply::Refused(Refusal::Gone));
-    // The first link's end does not end what the second one has.
-    world.close(first);
-    world.send(anna, &sender.capsule(2));
-    assert_eq!(texts(&world.delivered(second)), [2]);
-}
-
-#[test]
 fn a_repeated_subscription_pushes_nothing_again() {
     let mut world = World::new();
     let queue = world.make_queue();
@@ -117,64 +96,6 @@ fn a_repeated_subscription_pushes_nothing_again() {
     assert_eq!(world.delivered(boris).len(), 1);
     assert_eq!(world.subscribe(boris, &queue), subscribed());
     assert_eq!(world.hear(boris), []);
-}
-
-#[test]
-fn a_fetch_for_who_was_taken_over_goes_to_who_took_over_and_nothing_is_read_twice() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
-    let mut sender = world.sender(&queue);
-    world.send(anna, &sender.capsule(0));
-    // The first one's fetch is under way while the second one subscribes, and while a message comes that it misses.
-    let late = begin_to_fetch(&mut world, first, &queue);
-    world.send(anna, &sender.capsule(1));
-    world.say(second, &Command::Subscribe(vec![subscription(second, &queue)]));
-    while !world.asked.is_empty() || world.work() {
-        let (ticket, answer) = world.carry_out().unwrap();
-        assert!(!matches!(answer, Answer::Messages(_)), "it is being fetched already");
-        world.answer(ticket, answer);
-    }
-    assert_eq!(world.delivered(second), []);
-    world.answer(late.0, late.1);
-    world.settle();
-    assert_eq!(texts(&world.delivered(second)), [0, 1]);
-    assert_eq!(world.delivered(first), []);
-}
-
-#[test]
-fn a_fetch_that_was_not_from_the_start_on_goes_to_nobody() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
-    let mut sender = world.sender(&queue);
-    world.subscribe(first, &queue);
-    world.send(anna, &sender.capsule(0));
-    // Two whose answers are turned round: the second is only announced, and fetched behind the first.
-    for text in 1..3 {
-        let (capsule, _) = sender.capsule(text);
-        world.say(anna, &Command::Send { capsule });
-    }
-    let (one, two) = (world.carry_out().unwrap(), world.carry_out().unwrap());
-    world.answer(two.0, two.1);
-    let late = world.carry_out().unwrap();
-    assert!(matches!(late.1, Answer::Messages(_)));
-    world.answer(one.0, one.1);
-    world.subscribe(second, &queue);
-    world.answer(late.0, late.1);
-    world.settle();
-    assert_eq!(texts(&world.delivered(second)), [0, 1, 2]);
-}
-
-/// A link's subscription up to what the engine read for it, which is not said yet.
-fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> (Ticket, Answer) {
-    world.say(link, &Command::Subscribe(vec![subscription(link, queue)]));
-    let (ticket, found) = world.carry_out().unwrap();
-    world.answer(ticket, found);
-    assert!(world.work());
-    let late = world.carry_out().unwrap();
-    assert!(matches!(late.1, Answer::Messages(_)));
-    late
 }
 
 #[test]

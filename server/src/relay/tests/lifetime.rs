@@ -48,9 +48,12 @@ fn the_queues_of_many_readers_are_renewed_in_parts_and_all_of_them() {
     }
     world.pass(DAY_MS);
     let mut parts = Vec::new();
+    let renewals =
+        |world: &World| world.asked.iter().filter(|(_, op)| matches!(op, Op::Renew { .. })).count();
     while let Some((ticket, op)) = world.asked.pop_front() {
         if let Op::Renew { queues, now: _ } = &op {
             parts.push(queues.clone());
+            assert_eq!(renewals(&world), 0, "what comes meanwhile is not behind all of them");
         }
         let answer = world.answer_to(op);
         world.answer(ticket, answer);

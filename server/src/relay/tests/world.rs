@@ -217,6 +217,11 @@ impl World {
         self.perform();
     }
 
+    /// Bytes that were given for a link and not reported as written.
+    pub(super) fn heard_unwritten(&self, link: LinkId) -> usize {
+        self.written.get(&link).copied().unwrap_or_default()
+    }
+
     /// What a link heard since the last time; it is written out by that.
     pub(super) fn hear(&mut self, link: LinkId) -> Vec<Heard> {
         let heard = self.heard.remove(&link).unwrap_or_default().into();

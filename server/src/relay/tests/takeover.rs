@@ -1,0 +1,139 @@
+//! A queue that goes to another link (rule Q7), whatever is under way for the one before.
+
+use beresta_proto::capsule::SendReply;
+use beresta_proto::command::Command;
+use beresta_proto::reply::{Heard, Push, Refusal, Reply};
+
+use super::super::{LinkId, Ticket};
+use super::delivery::{subscribed, texts};
+use super::world::{Queue, World, subscription};
+use crate::queue::Answer;
+
+/// A link's subscription up to what the engine read for it, which is not said yet.
+fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> (Ticket, Answer) {
+    world.say(link, &Command::Subscribe(vec![subscription(link, queue)]));
+    loop {
+        match world.carry_out() {
+            Some(late) if matches!(late.1, Answer::Messages(_)) => return late,
+            Some((ticket, answer)) => world.answer(ticket, answer),
+            None => assert!(world.work()),
+        }
+    }
+}
+
+#[test]
+fn a_second_subscriber_takes_over_and_the_first_is_told() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(first, &queue);
+    world.send(anna, &sender.capsule(0));
+    assert_eq!(world.subscribe(second, &queue), subscribed());
+    let last = world.hear(first).pop();
+    assert_eq!(last, Some(Heard::Push(Push::TakenOver { queue: queue.read_id })));
+    world.send(anna, &sender.capsule(1));
+    assert_eq!(texts(&world.delivered(second)), [0, 1]);
+    assert_eq!(world.hear(first), []);
+    assert_eq!(world.acknowledge(first, &queue, 1), Reply::Refused(Refusal::Gone));
+    // The first link's end does not end what the second one has.
+    world.close(first);
+    world.send(anna, &sender.capsule(2));
+    assert_eq!(texts(&world.delivered(second)), [2]);
+}
+
+#[test]
+fn a_fetch_for_who_was_taken_over_goes_to_who_took_over_and_nothing_is_read_twice() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.send(anna, &sender.capsule(0));
+    // The first one's fetch is under way while the second one subscribes, and while a message comes that it misses.
+    let late = begin_to_fetch(&mut world, first, &queue);
+    world.send(anna, &sender.capsule(1));
+    world.say(second, &Command::Subscribe(vec![subscription(second, &queue)]));
+    while !world.asked.is_empty() || world.work() {
+        let (ticket, answer) = world.carry_out().unwrap();
+        assert!(!matches!(answer, Answer::Messages(_)), "it is being fetched already");
+        world.answer(ticket, answer);
+    }
+    assert_eq!(world.delivered(second), []);
+    world.answer(late.0, late.1);
+    world.settle();
+    assert_eq!(texts(&world.delivered(second)), [0, 1]);
+    assert_eq!(world.delivered(first), []);
+}
+
+#[test]
+fn who_takes_queues_over_gets_what_is_being_read_for_others_only_as_they_have_room() {
+    let mut world = World::new();
+    let reader = world.connect();
+    let queues: Vec<Queue> = (0..8).map(|_| world.make_queue()).collect();
+    for queue in &queues {
+        let mut sender = world.sender(queue);
+        sender.size = 10_000;
+        let anna = world.connect();
+        for text in 0..16 {
+            assert_eq!(world.send(anna, &sender.capsule(text)), SendReply::Stored);
+        }
+    }
+    // Each is read for a link of its own, and taken over before that is said: 256 KiB each, and nothing is written out.
+    let late: Vec<_> = queues
+        .iter()
+        .map(|queue| {
+            let other = world.connect();
+            begin_to_fetch(&mut world, other, queue)
+        })
+        .collect();
+    for queue in &queues {
+        world.say(reader, &Command::Subscribe(vec![subscription(reader, queue)]));
+    }
+    let mut answered = late;
+    while !world.asked.is_empty() || world.work() {
+        answered.extend(world.carry_out());
+        let (ticket, answer) = answered.pop().unwrap();
+        world.answer(ticket, answer);
+    }
+    for (ticket, answer) in answered {
+        world.answer(ticket, answer);
+        world.settle();
+    }
+    let pushed = world.heard_unwritten(reader);
+    assert!(pushed <= world.relay.limits.held + 256 * 1_024 + 64 * 1_024, "{pushed} bytes");
+    // The rest comes as it is taken.
+    let mut got = 0;
+    loop {
+        let some = world.delivered(reader);
+        world.settle();
+        got += some.len();
+        if some.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(got, 8 * 16);
+}
+
+#[test]
+fn a_fetch_that_was_not_from_the_start_on_goes_to_nobody() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
+    let mut sender = world.sender(&queue);
+    world.subscribe(first, &queue);
+    world.send(anna, &sender.capsule(0));
+    // Two whose answers are turned round: the second is only announced, and fetched behind the first.
+    for text in 1..3 {
+        let (capsule, _) = sender.capsule(text);
+        world.say(anna, &Command::Send { capsule });
+    }
+    let (one, two) = (world.carry_out().unwrap(), world.carry_out().unwrap());
+    world.answer(two.0, two.1);
+    let late = world.carry_out().unwrap();
+    assert!(matches!(late.1, Answer::Messages(_)));
+    world.answer(one.0, one.1);
+    world.subscribe(second, &queue);
+    world.answer(late.0, late.1);
+    world.settle();
+    assert_eq!(texts(&world.delivered(second)), [0, 1, 2]);
+}
