@@ -32,6 +32,8 @@ mod remembered;
 mod rig;
 #[path = "queue_conformance/same.rs"]
 mod same;
+#[path = "queue_conformance/strangers.rs"]
+mod strangers;
 #[path = "queue_conformance/suite.rs"]
 mod suite;
 #[path = "queue_conformance/volatile.rs"]

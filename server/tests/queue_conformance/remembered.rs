@@ -1,10 +1,10 @@
 //! Ids of messages that are gone take room for days, so they have a quota, too (rule Q8).
 
-use beresta_proto::limits::{QUEUE_MESSAGES, QUEUE_REMEMBERED};
+use beresta_proto::limits::{BUCKET_S, QUEUE_MESSAGES, QUEUE_REMEMBERED};
 use beresta_proto::time::DAY_MS;
 use beresta_server::queue::{Answer, Op};
 
-use crate::rig::{NOW, ROOMY, Rig, sequence};
+use crate::rig::{NOW, ROOMY, Rig, envelope, sequence};
 
 /// Lets everything end that ends in time.
 fn let_end(rig: &Rig) {
@@ -68,6 +68,26 @@ fn what_is_remembered_of_a_queue_that_is_deleted_goes_in_parts() {
     }
     assert!(rounds > 1 && rig.stats().tombstones == 0);
     assert_eq!(rig.append(2, 1), Answer::Repeated);
+}
+
+#[test]
+fn what_counts_against_the_cap_is_right_after_all_of_it_went() {
+    let rig = Rig::sqlite(ROOMY);
+    rig.make(2);
+    let before = rig.stats().used;
+    let queue = rig.make(1);
+    let step = QUEUE_MESSAGES as u64;
+    for first in (0..10).map(|round| 1 + round * step) {
+        let ops =
+            (first..first + step).map(|one| rig.append_op(1, one, envelope(one, BUCKET_S), NOW)).collect();
+        let last = rig.ask_all(ops).into_iter().map(sequence).max().unwrap();
+        assert!(matches!(rig.acknowledge(queue, last), Answer::Acknowledged { .. }));
+    }
+    assert_eq!(rig.stats().tombstones, 10 * step);
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert!(rig.stats().tombstones > 0 && rig.stats().used > before);
+    while matches!(rig.ask(Op::Expire { now: NOW, limit: 100 }), Answer::Expired { more: true, .. }) {}
+    assert_eq!((rig.stats().tombstones, rig.stats().used), (0, before));
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl Work<'_> {
     fn passes(&mut self, queue: QueueRef, bucket: Bucket) -> rusqlite::Result<bool> {
         let quick = self.room > 0 && self.quick.contains(&queue);
         let held = self.cache.queue(queue, &mut self.statements)?;
-        Ok(quick && held.is_some_and(|held| held.last < held.durably && held.window_has_room(bucket)))
+        Ok(quick && held.is_some_and(|held| held.last < held.durably && held.is_pushed_at_once(bucket)))
     }
 
     /// Gives the next place of a queue to a message.

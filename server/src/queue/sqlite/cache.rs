@@ -50,14 +50,14 @@ impl Queue {
         self.places.binary_search_by_key(&sequence, |place| place.sequence).ok()
     }
 
-    /// Whether a message more would be pushed beside those that wait for their reader's acknowledgement (rule Q6). What
-    /// would not be has nothing to wait for, and would take the room of other queues.
-    pub(super) fn window_has_room(&self, bucket: Bucket) -> bool {
-        let waiting = self.places.iter().rev().take_while(|place| !place.stored);
-        let (messages, bytes) = waiting.fold((1_usize, bucket.size()), |(messages, bytes), place| {
-            (messages.saturating_add(1), bytes.saturating_add(place.bucket.size()))
-        });
-        messages <= WINDOW_MESSAGES && bytes <= WINDOW_BYTES
+    /// Whether a message more would be pushed at once, beside those that wait for their reader's acknowledgement (rule Q6)
+    /// and behind none that may have to be fetched. What would not be has nothing to wait for, and would take the room of
+    /// other queues.
+    pub(super) fn is_pushed_at_once(&self, bucket: Bucket) -> bool {
+        // In order: where the first is not stored, none is.
+        self.places.front().is_none_or(|first| !first.stored)
+            && self.fill.messages < WINDOW_MESSAGES
+            && self.fill.bytes.saturating_add(bucket.size()) <= WINDOW_BYTES
     }
 
     fn weight(&self) -> usize {

@@ -9,7 +9,7 @@ use super::work::{Work, settle};
 use crate::queue::rules::{self, Cost, Hour};
 use crate::queue::{Answer, QueueRef};
 
-/// Remembered ids that go in one commit with their queue, at the most: others wait behind it.
+/// Remembered ids of a queue that go in one commit with it, at the most: others wait behind it.
 const GO_ALONG: usize = 2_000;
 
 impl Work<'_> {

@@ -134,8 +134,8 @@ impl Graves {
         Ok(())
     }
 
-    /// Forgets all of a queue that goes: at most so many now, and the rest with what ends, or at its own end after a restart.
-    /// How many now.
+    /// Forgets all of a queue that goes: at most so many now, and the rest with what ends next. After a restart, or a commit
+    /// that failed, the rest goes at its own end. How many now.
     pub(super) fn forget(
         &mut self,
         queue: QueueRef,
@@ -188,7 +188,7 @@ impl Graves {
         (self.changed, self.moves) = (true, true);
         let mut gone = 0_usize;
         while let Some(queue) = self.leaving.last().copied() {
-            let rest = most.saturating_sub(gone);
+            let rest = most.saturating_sub(fresh).saturating_sub(gone);
             let left = self.delete(queue, rest, statements)?;
             gone = gone.saturating_add(left);
             if left >= rest {

@@ -1,0 +1,70 @@
+//! Who may not send holds nobody up (rules Q3 and Q14).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
+use beresta_server::queue::{Answer, Op, QueueEngine as _};
+
+use crate::passing::{append_op, hold, scene};
+use crate::rig::{NOW, ROOMY, Rig, ask_all, reopen, sequence};
+
+#[test]
+fn neither_a_commit_nor_a_stranger_holds_up_what_is_admitted() {
+    let (rig, _) = scene();
+    let idle = rig.make(2);
+    let go = hold(&rig);
+    let (tell, told) = channel();
+    let submit = |who: &'static str, op: Op| {
+        let tell = tell.clone();
+        rig.submit(op, Box::new(move |answer| tell.send((who, answer)).unwrap()));
+    };
+    submit("acknowledges", Op::Acknowledge { queue: idle, upto: 1, now: NOW });
+    submit("stranger", append_op(&rig, 9, 1));
+    submit("friend", append_op(&rig, 1, 2));
+    drop(go);
+    let order: Vec<_> = told.iter().take(3).collect();
+    assert!(
+        matches!(
+            order.as_slice(),
+            [("stranger", Answer::Gone), ("friend", Answer::Admitted { .. }), ("acknowledges", _)]
+        ),
+        "{order:?}"
+    );
+}
+
+/// A stranger who knocks again as soon as they have their answer, so that the engine always has somebody to answer.
+fn knock(rig: &Arc<Rig>, engine: &Arc<SqliteEngine>, over: &Arc<AtomicBool>) {
+    let again = (Arc::clone(rig), Arc::clone(engine), Arc::clone(over));
+    let next = move |_| {
+        let (rig, engine, over) = &again;
+        if !over.load(Ordering::Relaxed) {
+            knock(rig, engine, over);
+        }
+    };
+    engine.submit(append_op(rig, 9, 1), Box::new(next));
+}
+
+#[test]
+fn strangers_who_knock_without_end_do_not_keep_from_the_disk_what_waits() {
+    let mut rig = Rig::sqlite(ROOMY);
+    rig.close();
+    let (rig, over) = (Arc::new(rig), Arc::<AtomicBool>::default());
+    let path = rig.folder().join("queues");
+    let engine = Arc::new(reopen(&path, ROOMY, Keeping::Durable).unwrap());
+    let ask = |op| ask_all(engine.as_ref(), vec![op]).remove(0);
+    let Answer::Made(queue) = ask(rig.make_op(1)) else { panic!("no queue") };
+    assert_eq!(ask(Op::Renew { queues: vec![queue], now: NOW }), Answer::Done);
+    assert_eq!(sequence(ask(append_op(&rig, 1, 1))), 1);
+    assert!(matches!(ask(Op::Acknowledge { queue, upto: 1, now: NOW }), Answer::Acknowledged { .. }));
+
+    let (tell, told) = channel();
+    engine.submit(append_op(&rig, 1, 2), Box::new(move |answer| tell.send(answer).unwrap()));
+    assert!(matches!(told.recv().unwrap(), Answer::Admitted { sequence: 2, .. }));
+    knock(&rig, &engine, &over);
+    let answer = told.recv_timeout(Duration::from_secs(20));
+    over.store(true, Ordering::Relaxed);
+    assert!(matches!(answer, Ok(Answer::Appended { sequence: 2, .. })), "{answer:?}");
+}
