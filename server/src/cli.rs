@@ -202,6 +202,8 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     if home.has(Name::Moved) {
         return Err(Fault::Moved);
     }
+    // If it can't be taken away, the next start tries again.
+    let _ = home.settle_import();
     let identity = Identity {
         relay: setup.relay,
         descriptor: setup.signed,

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use crate::home::{self, Home, HomeError, Name};
 use crate::net::{BadTlsKey, TlsKey};
+use crate::queue::sqlite::SqliteEngine;
 
 pub use config::{Config, ConfigError, Key, LogLevel};
 pub use renewal::Renewal;
@@ -285,12 +286,13 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     Ok(known(&home)?.0)
 }
 
-/// Whether there is a relay: its descriptor is written last, by whoever makes one.
+/// Whether there is a relay: its descriptor is written last, by whoever makes one. What an import left half done never ran.
 pub(crate) fn whole(home: &Home) -> Result<(), SetupError> {
     if home.has(Name::Descriptor) {
         return Ok(());
     }
-    Err(if home.has(Name::Importing) { SetupError::HalfImported } else { SetupError::NoRelay })
+    let half = home.has(Name::Importing) && !SqliteEngine::was_opened(&home.path(Name::Queues));
+    Err(if half { SetupError::HalfImported } else { SetupError::NoRelay })
 }
 
 /// Takes up what a rotation left that was cut short, unless one is at work.

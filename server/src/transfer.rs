@@ -235,12 +235,9 @@ pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferE
     clear(&home)?;
     home.create_file(Name::Importing, b"")?;
     let done = read(&home, &mut opener).and_then(|()| Ok(setup::describe(dir).map(drop)?));
-    if done.is_err() {
-        // What can't be removed now is by the next import.
-        let _ = clear(&home);
-        return done;
-    }
-    Ok(home.remove(Name::Importing)?)
+    // What can't be removed now is by the next import, and the mark of one that is whole by whoever is next alone here.
+    let _ = if done.is_ok() { home.settle_import().map_err(Into::into) } else { clear(&home) };
+    done
 }
 
 /// All that an import may bring, and what must not be there before.
@@ -248,14 +245,16 @@ fn brought() -> impl Iterator<Item = Name> {
     Name::LASTING.into_iter().chain([Name::Queues, Name::Moved, Name::Rotation])
 }
 
-/// Whether there is a relay, or a part of one. A log that lies there would be played into the queues that come.
+/// Whether there is a relay, or a part of one that no import left. A log that lies there would be played into the queues that
+/// come.
 fn is_occupied(home: &Home) -> bool {
     setup::whole(home) != Err(SetupError::HalfImported)
         && (brought().any(|name| home.has(name)) || log_of(home).exists())
 }
 
-/// Removes what an import that did not end has brought, and last the mark that says so.
+/// Removes what an import that did not end has brought: first what makes it a relay, and last the mark that says so.
 fn clear(home: &Home) -> Result<(), TransferError> {
+    home.remove(Name::Descriptor)?;
     for name in brought() {
         if Name::SECRETS.contains(&name) { home.destroy(name)? } else { home.remove(name)? }
     }

@@ -30,10 +30,23 @@ impl Home {
         Ok(Alone(folder))
     }
 
-    /// Removes what a crash left of secrets that were being made.
+    /// Removes what a crash left of secrets that were being made, and the mark of an import that is whole.
     fn tidy(&self) -> Result<(), HomeError> {
+        self.settle_import()?;
         let made = Name::SECRETS.into_iter().chain([Name::Rotation]);
         made.into_iter().try_for_each(|name| tidy_beside(&self.path(name), name))
+    }
+
+    /// Takes the mark of an import away whose last file is there. Whoever finds it later, without a descriptor, would take
+    /// what is there for a part of a relay.
+    ///
+    /// # Errors
+    /// [`HomeError`] if the operating system refuses.
+    pub fn settle_import(&self) -> Result<(), HomeError> {
+        if self.has(Name::Importing) && self.has(Name::Descriptor) {
+            self.remove(Name::Importing)?;
+        }
+        Ok(())
     }
 
     /// Removes a secret, and what a crash left of it: first it is written over.

@@ -123,6 +123,12 @@ impl core::fmt::Debug for SqliteEngine {
 }
 
 impl SqliteEngine {
+    /// Whether an engine was ever opened at `path`.
+    #[must_use]
+    pub fn was_opened(path: &Path) -> bool {
+        with_suffix(path, ".lock").exists()
+    }
+
     /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,
     /// `.lock`, `.reserve` and [`Name::DayKeys`].
     ///

@@ -235,12 +235,43 @@ fn an_import_that_was_cut_short_is_no_relay_and_is_begun_again() {
         place.import().unwrap();
         assert_eq!(place.waiting("new"), 1);
         assert!(!new.has(Name::Importing));
-        // Where only the mark was left, the relay is whole, and stays.
-        new.create_file(Name::Importing, b"").unwrap();
-        assert_eq!(place.import(), Err(TransferError::Occupied));
-        load(&place.folder.path().join("new"), NOW).unwrap();
         fs::remove_dir_all(place.folder.path().join("new")).unwrap();
     }
+}
+
+#[test]
+fn a_relay_whose_import_left_only_its_mark_is_whole_and_is_never_cleared() {
+    let place = Place::new();
+    place.store("old");
+    place.export(What::Move).unwrap();
+    place.import().unwrap();
+    let new = place.home("new");
+    new.create_file(Name::Importing, b"").unwrap();
+    assert_eq!(place.import(), Err(TransferError::Occupied));
+    load(&place.folder.path().join("new"), NOW).unwrap();
+    // It ran, and lost its descriptor later: the mark says nothing of it.
+    assert_eq!(place.waiting("new"), 1);
+    fs::remove_file(new.path(Name::Descriptor)).unwrap();
+    assert_eq!(setup::describe(&place.folder.path().join("new")).unwrap_err(), SetupError::NoRelay);
+    assert_eq!(place.import(), Err(TransferError::Occupied));
+    new.read(Name::Identity).unwrap();
+    // Whoever changes the folder takes the mark of a whole one away.
+    new.create_file(Name::Descriptor, &place.home("old").read(Name::Descriptor).unwrap()).unwrap();
+    drop(new.alone().unwrap());
+    assert!(!new.has(Name::Importing));
+}
+
+#[test]
+fn an_import_that_failed_and_was_cut_short_while_it_cleared_is_begun_again() {
+    let place = Place::new();
+    place.export(What::Move).unwrap();
+    place.import().unwrap();
+    let new = place.home("new");
+    new.create_file(Name::Importing, b"").unwrap();
+    // As far as the first file that goes.
+    new.remove(Name::Descriptor).unwrap();
+    place.import().unwrap();
+    load(&place.folder.path().join("new"), NOW).unwrap();
 }
 
 #[test]
