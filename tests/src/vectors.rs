@@ -17,7 +17,7 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::hpke::ENC_LEN;
 use beresta_proto::id::{BlobId, ConversationId, Device, MessageId, RelayId, SendId};
 use beresta_proto::invite::{InviteLink, Offer};
-use beresta_proto::key::{BlobKey, EnvelopeKey, EpochSecret, SendCapability, SigningKey, sha256};
+use beresta_proto::key::{BlobKey, Credit, EnvelopeKey, EpochSecret, SendCapability, SigningKey, sha256};
 use beresta_proto::label;
 use beresta_proto::rng::Random;
 use beresta_proto::route::Route;
@@ -196,12 +196,17 @@ fn invite() -> Value {
     let blob_id = BlobId::random(&mut rng);
     let link = InviteLink { relay, blob: blob_id, key, hash, expires: Timestamp(20_000 * DAY_MS) };
 
+    // The same offer, of the version that brings a credit.
+    let credit = Credit::random(&mut rng);
+    let paid = Offer { credit: Some(credit.clone()), ..offer.clone() };
+    let (paid_blob, paid_hash) = paid.seal(&link.key, &mut rng).unwrap();
+
     let mut bundle = Writer::default();
     offer.bundle.encode(&mut bundle);
     let mut addresses = Writer::default();
     QueueAddress::encode_list(&offer.addresses, &mut addresses);
     json!({
-        "rules": "I1 to I3, Q12, S2, S4",
+        "rules": "I1 to I3, I14, Q12, S2, S4",
         "seed": seed,
         "link": link.to_link().as_str(),
         "relay": hex(&link.relay.to_bytes()),
@@ -215,6 +220,9 @@ fn invite() -> Value {
         "account": hex(&offer.bundle.identity.account_id().0),
         "addresses": hex(addresses.as_slice()),
         "blob": hex(&blob),
+        "credit": hex(credit.expose()),
+        "hash_with_credit": hex(&paid_hash),
+        "blob_with_credit": hex(&paid_blob),
     })
 }
 

@@ -3,29 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
 use beresta_client::engine::{AcceptRequest, AskError};
-use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
 use beresta_proto::credit::CreditCode;
-use beresta_proto::id::RelayId;
-use beresta_proto::invite::InviteLink;
+use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::Credit;
+use beresta_proto::reply::{Heard, Reply};
 use beresta_proto::time::{MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
 fn give(world: &mut World, who: Who, code: &CreditCode) {
     world.wish(who, |engine, store, now| engine.set_credit(store, code, now)).unwrap();
-}
-
-/// What an invite brought somebody for the relay.
-fn handed(world: &mut World, who: Who) -> Option<Credit> {
-    let relay = world.relay_address().relay;
-    world.get(who).store.transaction(|tx| tx.handed_credit(&relay)).unwrap()
-}
-
-fn bring(world: &mut World, who: Who, credit: &Credit) {
-    let relay = world.relay_address().relay;
-    world.get(who).store.transaction(|tx| tx.set_handed_credit(&relay, credit)).unwrap();
 }
 
 /// Begins to accept a link, and waits for nothing.
@@ -86,45 +74,72 @@ fn a_queue_whose_reply_was_lost_is_paid_for_once_more() {
 fn who_crashed_between_claim_and_queue_comes_in() {
     let (mut world, anna, boris, link) = scene(702, 9);
     begin(&mut world, boris, link.clone());
-    while handed(&mut world, boris).is_none() {
+    let claimed = |world: &World| {
+        world.tap.iter().any(|(to_relay, frame)| {
+            !to_relay && matches!(Heard::decode(frame), Ok(Heard::Reply(_, Reply::Blob(_))))
+        })
+    };
+    while !claimed(&world) {
         world.run(1);
     }
     world.crash(boris);
     world.run(SECOND_MS);
+    assert!(world.contacts(boris).is_empty());
     world.accept(boris, link).unwrap();
     talk(&mut world, anna, boris);
 }
 
-#[test]
-fn what_an_invite_brought_and_is_used_up_gives_way_to_a_code() {
-    let mut world = World::new(703);
-    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
-    let links = [world.invite(anna).unwrap(), world.invite(anna).unwrap()];
-    world.ask_for_credits();
-    let used_up = Credit::take(&mut [9; 32]);
-    bring(&mut world, boris, &used_up);
-    let [first, second] = links;
-    assert!(matches!(world.accept(boris, first), Err(AskError::NoCredit)));
-    assert!(handed(&mut world, boris).is_none());
-    bring(&mut world, boris, &used_up);
-    let code = world.grant(3);
-    give(&mut world, boris, &code);
-    world.accept(boris, second).unwrap();
-    assert!(handed(&mut world, boris).is_none());
+/// An invite of Anna's that brings something else than it was made with.
+fn altered(world: &mut World, link: &InviteLink, credit: Credit) -> InviteLink {
+    let offer = Offer { credit: Some(credit), ..world.offer_of(link) };
+    world.plant(&offer)
+}
+
+/// What somebody showed to make queues.
+fn shown(world: &World) -> Vec<Option<Credit>> {
+    let commands = world.tap.iter().filter(|(to_relay, _)| *to_relay);
+    let made = commands.filter_map(|(_, frame)| match Command::decode(frame) {
+        Ok((_, Command::MakeQueue { credit, .. })) => Some(credit),
+        _ => None,
+    });
+    made.collect()
 }
 
 #[test]
-fn what_an_invite_brings_is_for_its_own_relay_alone() {
-    let (mut world, _, boris, link) = scene(704, 9);
-    let elsewhere = RelayAddress { relay: RelayId([3; 32]), routes: world.relay_address().routes };
-    world.get(boris).store.transaction(|tx| tx.set_home(&elsewhere)).unwrap();
-    begin(&mut world, boris, link.clone());
-    world.run(MINUTE_MS);
-    let of_elsewhere = world.get(boris).store.transaction(|tx| tx.handed_credit(&elsewhere.relay)).unwrap();
-    assert!(handed(&mut world, boris).is_none() && of_elsewhere.is_none());
+fn what_an_invite_brought_and_the_relay_refuses_gives_way_to_a_code() {
+    let mut world = World::new(703);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let link = world.invite(anna).unwrap();
+    let none = Credit::take(&mut [9; 32]);
+    let link = altered(&mut world, &link, none.clone());
+    world.ask_for_credits();
+    world.tap.clear();
+    assert!(matches!(world.accept(boris, link.clone()), Err(AskError::NoCredit)));
+    assert!(shown(&world) == [Some(none.clone()), None], "once each");
+    let code = world.grant(3);
+    give(&mut world, boris, &code);
+    world.tap.clear();
+    world.accept(boris, link).unwrap();
+    assert!(shown(&world).starts_with(&[Some(none), Some(code.credit)]));
+}
+
+#[test]
+fn what_an_invite_brings_is_shown_once_and_for_the_queue_of_that_contact_alone() {
+    let (mut world, anna, boris, link) = scene(704, 20);
     let credit = world.offer_of(&link).credit.unwrap();
-    let shown = world.tap.iter().filter(|(to_relay, _)| *to_relay).any(|(_, frame)| {
-        matches!(Command::decode(frame), Ok((_, Command::MakeQueue { credit: Some(shown), .. })) if shown == credit)
-    });
-    assert!(!shown);
+    world.accept(boris, link).unwrap();
+    talk(&mut world, anna, boris);
+    // Another contact, by an invite that brings nothing: a code is asked for.
+    let vera = world.person("Vera");
+    let code = world.grant(20);
+    give(&mut world, vera, &code);
+    let theirs = world.invite(vera).unwrap();
+    let without = Offer { credit: None, ..world.offer_of(&theirs) };
+    world.serve_everybody();
+    let theirs = world.plant(&without);
+    world.ask_for_credits();
+    world.run(MINUTE_MS);
+    let without = world.accept(boris, theirs);
+    assert!(matches!(without, Err(AskError::NoCredit)), "{without:?}");
+    assert_eq!(shown(&world).iter().filter(|shown| **shown == Some(credit.clone())).count(), 1);
 }

@@ -110,6 +110,11 @@ mod both_ways {
         let mut r = Reader::new(&addresses);
         assert_eq!(QueueAddress::decode_list(&mut r).unwrap(), offer.addresses);
         r.finish().unwrap();
+
+        let with = InviteLink { hash: array(&vector["hash_with_credit"]), ..link };
+        let brings = Offer::open(&with, &bytes(&vector["blob_with_credit"])).unwrap();
+        assert_eq!(brings.credit.as_ref().unwrap().expose(), &array(&vector["credit"]));
+        assert_eq!(Offer { credit: None, ..brings }, offer);
     }
 
     #[test]

@@ -11,7 +11,7 @@
 use beresta_proto::address::RelayAddress;
 use beresta_proto::auth::{self, Exporter};
 use beresta_proto::command::{Command, Payment, Subscription};
-use beresta_proto::id::{BlobId, ConversationId, ReadId, SendId};
+use beresta_proto::id::{BlobId, ConversationId, ReadId, RelayId, SendId};
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{BlobKey, Credit, EnvelopeKey, SendCapability, SigningKey};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, Timestamp};
@@ -83,21 +83,9 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct QueueFor {
     pub(super) purpose: Purpose,
-    /// Whether it is paid with what an invite brought, which may be used up (rule I14).
-    pub(super) by_handed: bool,
     read_key: SigningKey,
     capability: SendCapability,
     envelope: EnvelopeKey,
-}
-
-/// What a queue is paid with, where its relay asks for it (rule Q2).
-pub(super) enum Paid {
-    /// Nothing.
-    Not,
-    /// What the operator gave.
-    Own(Credit),
-    /// What an invite brought.
-    Handed(Credit),
 }
 
 #[derive(Debug)]
@@ -124,19 +112,18 @@ pub(super) struct PutInvite {
 
 impl QueueFor {
     /// Draws the secrets of a queue, and the command that makes it, with what the relay may ask for it.
-    pub(super) fn draw(purpose: Purpose, paid: Paid, engine: &mut Engine) -> Option<(Self, Command)> {
-        let (credit, by_handed) = match paid {
-            Paid::Not => (None, false),
-            Paid::Own(credit) => (Some(credit), false),
-            Paid::Handed(credit) => (Some(credit), true),
-        };
+    pub(super) fn draw(
+        purpose: Purpose,
+        credit: Option<Credit>,
+        engine: &mut Engine,
+    ) -> Option<(Self, Command)> {
         let rng = &mut engine.rng;
         let read_key = SigningKey::random(rng);
         let capability = SendCapability::random(rng);
         let envelope = EnvelopeKey::random(rng);
         let verifying = read_key.verifying_key().ok()?;
         let command = Command::MakeQueue { read_key: verifying, capability: capability.hash(), credit };
-        Some((Self { purpose, by_handed, read_key, capability, envelope }, command))
+        Some((Self { purpose, read_key, capability, envelope }, command))
     }
 
     /// The relay made it: the command that subscribes to it for the first time on the line of `exporter`.
@@ -157,6 +144,21 @@ impl QueueFor {
 }
 
 impl Purpose {
+    /// What an invite brought to pay for the queue with (rule I14).
+    pub(super) fn handed(&self, relay: &RelayId) -> Option<&Credit> {
+        match self {
+            Self::Accept(accepting) => accepting.handed(relay),
+            Self::Invite { .. } | Self::Contact(_) => None,
+        }
+    }
+
+    /// The relay did not take that: it is used up, or was none.
+    pub(super) fn forget_handed(&mut self) {
+        if let Self::Accept(accepting) = self {
+            accepting.forget_handed();
+        }
+    }
+
     /// The wish that waits for the queue.
     pub(super) const fn ask(&self) -> Option<AskId> {
         match self {
@@ -169,8 +171,7 @@ impl Purpose {
 
 impl MadeQueue {
     pub(super) fn into_row(self, relay: &RelayAddress) -> (Purpose, OwnQueue) {
-        let Self { queue, read_id, send_id } = self;
-        let QueueFor { purpose, by_handed: _, read_key, capability, envelope } = queue;
+        let Self { queue: QueueFor { purpose, read_key, capability, envelope }, read_id, send_id } = self;
         let queue = OwnQueue {
             id: OwnQueueId(0),
             relay: relay.relay,

@@ -231,9 +231,12 @@ impl Engine {
             }
             (Flight::Acknowledge { .. }, Reply::Done | Reply::Refused(Refusal::Gone))
             | (Flight::Refresh, Reply::Refused(_)) => Ok(()),
-            (Flight::MakeQueue(queue), Reply::Refused(Refusal::NoCredit)) if queue.by_handed => {
-                tx.forget_handed_credit(&relay)?;
-                self.make_queue(tx, relay, queue.purpose)
+            (Flight::MakeQueue(queue), Reply::Refused(Refusal::NoCredit))
+                if queue.purpose.handed(&relay).is_some() =>
+            {
+                let mut purpose = queue.purpose;
+                purpose.forget_handed();
+                self.make_queue(tx, relay, purpose)
             }
             (flight, Reply::Refused(refusal)) => {
                 self.refused(relay, &flight, refusal, now);

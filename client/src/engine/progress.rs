@@ -14,7 +14,7 @@ use beresta_proto::time::Timestamp;
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
-use super::invite::{Paid, Purpose, QueueFor, Waiting, Wish};
+use super::invite::{Purpose, QueueFor, Waiting, Wish};
 use super::line::{Flight, Line};
 use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
@@ -141,16 +141,12 @@ impl Engine {
         relay: RelayId,
         purpose: Purpose,
     ) -> Result<(), StoreError> {
-        // What an invite brought is for whom it lets us meet, and too little for an invite of our own.
-        let handed = match purpose {
-            Purpose::Invite { .. } => None,
-            Purpose::Accept(_) | Purpose::Contact(_) => tx.handed_credit(&relay)?,
+        // A code of our own is shown where it must be only: it tells which queues are one person's.
+        let credit = match purpose.handed(&relay) {
+            Some(credit) => Some(credit.clone()),
+            None => tx.credit(&relay)?,
         };
-        let paid = match handed {
-            Some(credit) => Paid::Handed(credit),
-            None => tx.credit(&relay)?.map_or(Paid::Not, Paid::Own),
-        };
-        if let Some((queue, command)) = QueueFor::draw(purpose, paid, self) {
+        if let Some((queue, command)) = QueueFor::draw(purpose, credit, self) {
             self.transmit(relay, command, Flight::MakeQueue(queue));
         }
         Ok(())

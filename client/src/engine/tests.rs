@@ -25,6 +25,7 @@ mod alert;
 mod clock;
 mod ending;
 mod epochs;
+mod handed;
 mod lines;
 mod outbox;
 mod pushes;

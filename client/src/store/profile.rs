@@ -46,10 +46,6 @@ const IDLE: &str = "lock.idle";
 const ON_SLEEP: &str = "lock.sleep";
 const ON_SESSION: &str = "lock.session";
 
-fn read_credit(row: &Row<'_>) -> Result<Credit, StoreError> {
-    secret(row, "credit", Credit::take)
-}
-
 impl Tx<'_> {
     /// Whether a sleep of the machine locks the profile, and a lock of the desktop; each does unless somebody said otherwise.
     ///
@@ -143,36 +139,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn credit(&self, relay: &RelayId) -> Result<Option<Credit>, StoreError> {
-        Ok(self.query_all("SELECT credit FROM credit WHERE relay = ?1", [relay.0], read_credit)?.pop())
-    }
-
-    /// What an invite brought to make queues for at a relay.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn handed_credit(&self, relay: &RelayId) -> Result<Option<Credit>, StoreError> {
-        let sql = "SELECT credit FROM handed_credit WHERE relay = ?1";
-        Ok(self.query_all(sql, [relay.0], read_credit)?.pop())
-    }
-
-    /// Keeps what an invite brought, in place of what an earlier one did.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn set_handed_credit(&self, relay: &RelayId, credit: &Credit) -> Result<(), StoreError> {
-        self.forget_handed_credit(relay)?;
-        let row = params![relay.0, credit.expose()];
-        self.run("INSERT INTO handed_credit (relay, credit) VALUES (?1, ?2)", row)?;
-        Ok(())
-    }
-
-    /// Forgets what an invite brought: it is used up.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn forget_handed_credit(&self, relay: &RelayId) -> Result<(), StoreError> {
-        self.erase("DELETE FROM handed_credit WHERE relay = ?1", [relay.0])?;
-        Ok(())
+        let read = |row: &Row<'_>| secret(row, "credit", Credit::take);
+        Ok(self.query_all("SELECT credit FROM credit WHERE relay = ?1", [relay.0], read)?.pop())
     }
 
     /// Keeps what a relay makes our queues for, in place of what was kept before.

@@ -94,7 +94,8 @@ pub(crate) fn what_an_invite_hands_on_pays_for_two_queues_and_for_nothing_more(m
     assert_eq!(rig.ask(handing_on(&rig, 1, one, name(&rig, 3), NOW)), Answer::Done);
     rig.restart();
     assert_eq!((left(&rig), rig.stats().credits, rig.stats().handed_credits), (vec![4], 1, 1));
-    // It hands nothing on itself, and is none of the operator's.
+    // It pays for no invite, hands nothing on itself, and is none of the operator's.
+    assert_eq!(rig.ask(paid(rig.put_blob_op(2, 1, 1, NOW), handed)), Answer::NoCredit);
     assert_eq!(rig.ask(handing_on(&rig, 2, handed, name(&rig, 4), NOW)), Answer::NoCredit);
     assert_eq!(rig.ask(Op::Revoke { credit: CreditId::of(&handed) }), Answer::Gone);
     assert!(matches!(rig.ask(paid(rig.make_op(1), handed)), Answer::Made(_)));

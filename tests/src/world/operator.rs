@@ -14,6 +14,12 @@ impl World {
         self.restart_relay();
     }
 
+    /// From now on it asks for none.
+    pub fn serve_everybody(&mut self) {
+        self.limits.asks_credit = false;
+        self.restart_relay();
+    }
+
     /// Grants a credit for so many queues and invites.
     pub fn grant(&mut self, makes: u32) -> CreditCode {
         let credit = Credit::take(&mut self.rng.array());

@@ -3,9 +3,9 @@
 use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
 use beresta_proto::content::{Body, Timer};
-use beresta_proto::id::ContentId;
+use beresta_proto::id::{ContentId, RelayId};
 use beresta_proto::invite::{BlobError, InviteLink, Offer};
-use beresta_proto::key::SigningKey;
+use beresta_proto::key::{Credit, SigningKey};
 use beresta_proto::limits::TIMER_DEFAULT_SECS;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_proto::words::Words;
@@ -54,6 +54,15 @@ impl Claiming {
 impl Accepting {
     pub(in crate::engine) const fn request_ask(&self) -> AskId {
         self.ask
+    }
+
+    /// What the invite brought to pay for the queue with: for its own relay alone (rule I14).
+    pub(in crate::engine) fn handed(&self, relay: &RelayId) -> Option<&Credit> {
+        self.offer.credit.as_ref().filter(|_| self.request.link.relay.relay == *relay)
+    }
+
+    pub(in crate::engine) fn forget_handed(&mut self) {
+        self.offer.credit = None;
     }
 }
 
@@ -121,9 +130,6 @@ impl Engine {
                 home
             }
         };
-        if let Some(credit) = offer.credit.as_ref().filter(|_| home.relay == request.link.relay.relay) {
-            tx.set_handed_credit(&home.relay, credit)?;
-        }
         self.wait(home, Wish::Accept(Box::new(Accepting { ask, request, offer })), now);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! The credits of the engine in memory (rule Q2).
 
+use std::collections::BTreeMap;
+
 use beresta_proto::time::Timestamp;
 
 use super::super::rules::Hour;
@@ -16,7 +18,13 @@ pub(super) struct Credit {
 impl Held {
     /// Pays for one queue, where it is to be paid for. Whether it was.
     pub(super) fn pay(&mut self, with: Option<CreditName>, now: Timestamp) -> bool {
-        with.is_none_or(|name| self.spend(&name, 1, now))
+        with.is_none_or(|name| {
+            spend(&mut self.credits, &name, 1, now) || {
+                let paid = spend(&mut self.handed, &name, 1, now);
+                self.handed.retain(|_, held| held.left > 0);
+                paid
+            }
+        })
     }
 
     /// Pays for a blob, and hands on what is to be handed on with it. Whether it was paid for.
@@ -27,25 +35,11 @@ impl Held {
         if handed.as_ref().is_some_and(|(id, _)| is_there(id)) {
             return false;
         }
-        let paid = self.spend(&payment.credit, payment.takes(), now);
+        let paid = spend(&mut self.credits, &payment.credit, payment.takes(), now);
         if let Some((id, name)) = handed.filter(|_| paid) {
             let ends = credit::handed_ends(ends);
             self.handed.insert(id, Credit { name, left: credit::HANDED_ON, ends });
         }
-        paid
-    }
-
-    fn spend(&mut self, name: &CreditName, takes: u32, now: Timestamp) -> bool {
-        let id = CreditId::of(name);
-        let paid = [&mut self.credits, &mut self.handed].into_iter().any(|kept| {
-            let held = kept.get_mut(&id).filter(|held| held.name == *name);
-            held.is_some_and(|held| {
-                let left = credit::spend(held.left, takes, held.ends, now);
-                held.left = left.unwrap_or(held.left);
-                left.is_some()
-            })
-        });
-        self.handed.retain(|_, held| held.left > 0);
         paid
     }
 
@@ -92,4 +86,13 @@ impl Held {
         self.credits.retain(|_, held| !held.ends.is_over(now));
         before.saturating_sub(self.credits.len())
     }
+}
+
+fn spend(credits: &mut BTreeMap<CreditId, Credit>, name: &CreditName, takes: u32, now: Timestamp) -> bool {
+    let held = credits.get_mut(&CreditId::of(name)).filter(|held| held.name == *name);
+    held.is_some_and(|held| {
+        let left = credit::spend(held.left, takes, held.ends, now);
+        held.left = left.unwrap_or(held.left);
+        left.is_some()
+    })
 }

@@ -2,7 +2,7 @@
 //! with change together, or not at all.
 
 use beresta_proto::time::Timestamp;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{OptionalExtension as _, Row, Statement, params};
 
 use super::statements::Statements;
 use super::work::Work;
@@ -12,7 +12,16 @@ use crate::queue::{Answer, CreditId, CreditName, Payment, credit};
 impl Work<'_> {
     /// Pays for one queue, where it is to be paid for. Whether it was.
     pub(super) fn pay(&mut self, with: Option<&CreditName>, now: Timestamp) -> rusqlite::Result<bool> {
-        with.map_or(Ok(true), |name| self.spend(name, 1, now))
+        let Some(name) = with else { return Ok(true) };
+        if self.spend(name, 1, now)? {
+            return Ok(true);
+        }
+        let Statements { handed, spend_handed, forget_used, .. } = &mut self.statements;
+        let paid = spend(handed, spend_handed, name, 1, now)?;
+        if paid {
+            forget_used.execute([CreditId::of(name).row()])?;
+        }
+        Ok(paid)
     }
 
     /// Pays for a blob, and hands on what is to be handed on with it. Whether it was paid for.
@@ -37,19 +46,10 @@ impl Work<'_> {
         Ok(paid)
     }
 
+    /// Takes of what an operator granted.
     fn spend(&mut self, name: &CreditName, takes: u32, now: Timestamp) -> rusqlite::Result<bool> {
-        let id = CreditId::of(name).row();
-        let Statements { credit, handed, spend, spend_handed, forget_used, .. } = &mut self.statements;
-        for (kept, change) in [(credit, spend), (handed, spend_handed)] {
-            let read = |row: &Row<'_>| Ok((CreditName(row.get(0)?), row.get(1)?, Hour(row.get(2)?)));
-            let held = kept.query_row([id], read).optional()?.filter(|(kept, ..)| kept == name);
-            if let Some(left) = held.and_then(|(_, left, ends)| credit::spend(left, takes, ends, now)) {
-                change.execute(params![id, left])?;
-                forget_used.execute([id])?;
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let Statements { credit, spend: change, .. } = &mut self.statements;
+        spend(credit, change, name, takes, now)
     }
 
     pub(super) fn grant(
@@ -76,4 +76,21 @@ impl Work<'_> {
         let gone = self.statements.revoke.execute([credit.row()])?;
         Ok(if gone == 0 { Answer::Gone } else { Answer::Done })
     }
+}
+
+fn spend(
+    kept: &mut Statement<'_>,
+    change: &mut Statement<'_>,
+    name: &CreditName,
+    takes: u32,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let id = CreditId::of(name).row();
+    let read = |row: &Row<'_>| Ok((CreditName(row.get(0)?), row.get(1)?, Hour(row.get(2)?)));
+    let held = kept.query_row([id], read).optional()?.filter(|(kept, ..)| kept == name);
+    let left = held.and_then(|(_, left, ends)| credit::spend(left, takes, ends, now));
+    if let Some(left) = left {
+        change.execute(params![id, left])?;
+    }
+    Ok(left.is_some())
 }
