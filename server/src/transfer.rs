@@ -233,6 +233,8 @@ pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferE
         return Err(TransferError::Occupied);
     }
     clear(&home)?;
+    // Of queues that are gone; or what comes would be taken for a relay that ran.
+    SqliteEngine::forget_traces(&home.path(Name::Queues))?;
     home.create_file(Name::Importing, b"")?;
     let done = read(&home, &mut opener).and_then(|()| Ok(setup::describe(dir).map(drop)?));
     // What can't be removed now is by the next import, and the mark of one that is whole by whoever is next alone here.

@@ -129,6 +129,20 @@ impl SqliteEngine {
         with_suffix(path, ".lock").exists()
     }
 
+    /// Removes what an engine leaves beside a file that is gone.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn forget_traces(path: &Path) -> std::io::Result<()> {
+        for suffix in [".lock", ".reserve", "-shm"] {
+            match std::fs::remove_file(with_suffix(path, suffix)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,
     /// `.lock`, `.reserve` and [`Name::DayKeys`].
     ///

@@ -262,6 +262,18 @@ fn a_relay_whose_import_left_only_its_mark_is_whole_and_is_never_cleared() {
 }
 
 #[test]
+fn what_earlier_queues_left_does_not_make_an_import_look_like_a_relay_that_ran() {
+    let place = Place::new();
+    place.export(What::Move).unwrap();
+    let queues = place.home("new").path(Name::Queues);
+    fs::create_dir_all(queues.parent().unwrap()).unwrap();
+    fs::write(queues.with_extension("sqlite.lock"), b"").unwrap();
+    assert!(SqliteEngine::was_opened(&queues));
+    place.import().unwrap();
+    assert!(!SqliteEngine::was_opened(&queues));
+}
+
+#[test]
 fn an_import_that_failed_and_was_cut_short_while_it_cleared_is_begun_again() {
     let place = Place::new();
     place.export(What::Move).unwrap();

@@ -317,6 +317,19 @@ fn no_more_of_a_queue_waits_than_its_reader_would_be_pushed() {
 }
 
 #[test]
+fn what_had_to_be_written_for_want_of_a_place_does_not_keep_the_next_from_passing() {
+    let (mut rig, queue) = scene();
+    rig.restart();
+    assert_eq!(rig.renew(queue, NOW), Answer::Done);
+    let first = rig.append(1, 2);
+    assert!(matches!(first, Answer::Appended { sequence: 2, .. }), "places were given back: {first:?}");
+    // Not acknowledged yet, and pushed: the next need not be fetched.
+    let (second, told) = admit(&rig, 3);
+    assert_eq!(rig.acknowledge(queue, second), Answer::Acknowledged { deleted: 2, drained: false });
+    assert_eq!(sequence(last(&told)), 3);
+}
+
+#[test]
 fn more_than_is_gathered_at_once_and_more_than_may_wait_is_stored_in_order() {
     let (rig, queues) = quick_queues::<40>();
     let go = hold(&rig);

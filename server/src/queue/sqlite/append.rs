@@ -41,6 +41,17 @@ enum Found {
     Room(Room),
 }
 
+/// How a message goes to its reader.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It need not be written at once: its reader is quick, and is pushed it.
+    Passes,
+    /// It is written at once, and pushed.
+    IsPushed,
+    /// It is written at once, and perhaps fetched later: nothing behind it passes as long as it is there.
+    MayBeFetched,
+}
+
 /// Where a message fits.
 struct Room {
     queue: QueueRef,
@@ -62,7 +73,7 @@ impl Work<'_> {
             Found::Room(room) if room.tombstone.is_none() => room,
             Found::Repeated { .. } | Found::Full | Found::QueueFull(_) | Found::Room(_) => return Ok(None),
         };
-        if !self.passes(queue, bucket)? {
+        if self.way(queue, bucket)? != Way::Passes {
             return Ok(None);
         }
         let admitted = self.place(queue, i64::from_be_bytes(message.0), bucket, cost, false)?;
@@ -123,12 +134,16 @@ impl Work<'_> {
         Ok(queue)
     }
 
-    /// Whether the next message of a queue need not be written at once: its reader is quick and would be pushed it, and its
-    /// place, which is told before it is stored, will not be given again after a crash (rule Q14).
-    fn passes(&mut self, queue: QueueRef, bucket: Bucket) -> rusqlite::Result<bool> {
-        let quick = self.room > 0 && self.quick.contains(&queue);
+    /// How the next message of a queue goes.
+    fn way(&mut self, queue: QueueRef, bucket: Bucket) -> rusqlite::Result<Way> {
+        let (room, quick) = (self.room > 0, self.quick.contains(&queue));
         let held = self.cache.queue(queue, &mut self.statements)?;
-        Ok(quick && held.is_some_and(|held| held.last < held.durably && held.is_pushed_at_once(bucket)))
+        Ok(match held.filter(|held| quick && held.is_pushed_at_once(bucket)) {
+            None => Way::MayBeFetched,
+            // Its place is told before it is stored, so it must not be given again after a crash (rule Q14).
+            Some(held) if room && held.last < held.durably => Way::Passes,
+            Some(_) => Way::IsPushed,
+        })
     }
 
     /// Gives the next place of a queue to a message.
@@ -186,12 +201,16 @@ impl Work<'_> {
             self.graves.unbury(ends, queue, name, &mut self.statements)?;
             self.used = self.used.saturating_sub(Cost::TOMBSTONE);
         }
-        let passes = self.passes(queue, bucket)?;
+        let way = self.way(queue, bucket)?;
+        let passes = way == Way::Passes;
         let gone = || Decided::Answer(Answer::Gone);
         let Some(held) = self.cache.queue(queue, &mut self.statements)? else { return Ok(gone()) };
         let sequence = held.last.saturating_add(1);
         if sequence > held.reserved {
             set_aside(queue, held, &mut self.statements, &mut self.risen)?;
+        }
+        if way == Way::MayBeFetched {
+            held.behind = sequence;
         }
         if !passes {
             let ends = rules::message_ends(ttl, now);

@@ -36,6 +36,8 @@ pub(super) struct Queue {
     pub(super) reserved: u64,
     /// The same, as the file has it.
     pub(super) durably: u64,
+    /// Up to which messages may have to be fetched: their reader was not there, or its window was full.
+    pub(super) behind: u64,
     /// When a message came last, since the queue is remembered.
     pub(super) appended: Option<Instant>,
     pub(super) fill: Fill,
@@ -54,8 +56,7 @@ impl Queue {
     /// and behind none that may have to be fetched. What would not be has nothing to wait for, and would take the room of
     /// other queues.
     pub(super) fn is_pushed_at_once(&self, bucket: Bucket) -> bool {
-        // In order: where the first is not stored, none is.
-        self.places.front().is_none_or(|first| !first.stored)
+        self.places.front().is_none_or(|first| first.sequence > self.behind)
             && self.fill.messages < WINDOW_MESSAGES
             && self.fill.bytes.saturating_add(bucket.size()) <= WINDOW_BYTES
     }
@@ -186,6 +187,7 @@ fn read(queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<Qu
         last,
         reserved: last,
         durably: last,
+        behind: 0,
         appended: None,
         fill,
         places: VecDeque::new(),
@@ -198,6 +200,7 @@ fn read(queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<Qu
         held.places.push_back(Place { sequence, name: row.get(1)?, bucket, stored: true });
         held.fill.add(bucket.size());
         held.last = held.last.max(sequence);
+        held.behind = sequence;
     }
     Ok(held)
 }

@@ -79,13 +79,9 @@ fn who_takes_queues_over_gets_what_is_being_read_for_others_only_as_they_have_ro
         }
     }
     // Each is read for a link of its own, and taken over before that is said: 256 KiB each, and nothing is written out.
-    let late: Vec<_> = queues
-        .iter()
-        .map(|queue| {
-            let other = world.connect();
-            begin_to_fetch(&mut world, other, queue)
-        })
-        .collect();
+    let others: Vec<_> = queues.iter().map(|_| world.connect()).collect();
+    let late: Vec<_> =
+        others.iter().zip(&queues).map(|(other, queue)| begin_to_fetch(&mut world, *other, queue)).collect();
     for queue in &queues {
         world.say(reader, &Command::Subscribe(vec![subscription(reader, queue)]));
     }
@@ -112,6 +108,10 @@ fn who_takes_queues_over_gets_what_is_being_read_for_others_only_as_they_have_ro
         }
     }
     assert_eq!(got, 8 * 16);
+    for link in others.into_iter().chain([reader]) {
+        world.write_out(link);
+        assert_eq!(world.relay.links[&link].held, 0, "nothing is counted for it any more");
+    }
 }
 
 #[test]

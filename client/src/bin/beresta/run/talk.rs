@@ -156,16 +156,17 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         follow: args::is_set(found, "follow"),
         brief: args::is_set(found, "brief"),
         limit: args::value::<u64>(found, "max").unwrap_or(u64::MAX),
-        quiet: timeout.unwrap_or_default(),
+        quiet: QUIET,
         shown: 0,
         after: 0,
         seen: BTreeSet::new(),
     };
     let client = shell.open(Network::Online).await?;
     shell.print.talk("reaching", []);
-    let soon = client.reach(SLOW).await?;
-    let reached = soon || client.reach(timeout.unwrap_or(REACH).saturating_sub(SLOW)).await?;
-    wanted.quiet = wanted.quiet.max(if soon { QUIET } else { QUIET_IF_SLOW });
+    let limit = timeout.unwrap_or(REACH);
+    let soon = client.reach(SLOW.min(limit)).await?;
+    let reached = soon || client.reach(limit.saturating_sub(SLOW)).await?;
+    wanted.quiet = quiet(timeout, soon || !reached);
     // Where nobody is reached there is nobody to wait for.
     wanted.brief |= !reached;
     if wanted.follow {
@@ -196,6 +197,11 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         shell.print.talk("nothing-new", []);
     }
     if reached { Ok(Done::Fully) } else { Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into()) }
+}
+
+/// How long to wait for more: as the person says, else as the line is.
+fn quiet(timeout: Option<Duration>, quick: bool) -> Duration {
+    timeout.map_or(if quick { QUIET } else { QUIET_IF_SLOW }, |timeout| timeout.max(QUIET))
 }
 
 /// Waits until nobody pressed Enter for so long.
@@ -367,4 +373,18 @@ pub(super) async fn delete(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     client.close().await;
     shell.print.talk("deleted", [("n", n.into())]);
     Ok(Done::Fully)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_line_is_waited_for_longer_unless_the_person_says_how_long() {
+        assert!(quiet(None, false) > quiet(None, true));
+        for quick in [true, false] {
+            assert_eq!(quiet(Some(Duration::from_secs(1)), quick), QUIET);
+            assert_eq!(quiet(Some(Duration::from_secs(60)), quick), Duration::from_secs(60));
+        }
+    }
 }
