@@ -6,8 +6,17 @@ use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 
 use super::super::{LinkId, Ticket};
 use super::delivery::{subscribed, texts};
-use super::world::{Queue, World, subscription};
+use super::world::{Queue, Sender, World, subscription};
 use crate::queue::Answer;
+
+/// A queue, its sender, and three links.
+fn scene() -> (World, Queue, Sender, [LinkId; 3]) {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let links = [(); 3].map(|()| world.connect());
+    let sender = world.sender(&queue);
+    (world, queue, sender, links)
+}
 
 /// A link's subscription up to what the engine read for it, which is not said yet.
 fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> (Ticket, Answer) {
@@ -23,10 +32,7 @@ fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> (Ticket, An
 
 #[test]
 fn a_second_subscriber_takes_over_and_the_first_is_told() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
-    let mut sender = world.sender(&queue);
+    let (mut world, queue, mut sender, [anna, first, second]) = scene();
     world.subscribe(first, &queue);
     world.send(anna, &sender.capsule(0));
     assert_eq!(world.subscribe(second, &queue), subscribed());
@@ -44,10 +50,7 @@ fn a_second_subscriber_takes_over_and_the_first_is_told() {
 
 #[test]
 fn a_fetch_for_who_was_taken_over_goes_to_who_took_over_and_nothing_is_read_twice() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
-    let mut sender = world.sender(&queue);
+    let (mut world, queue, mut sender, [anna, first, second]) = scene();
     world.send(anna, &sender.capsule(0));
     // The first one's fetch is under way while the second one subscribes, and while a message comes that it misses.
     let late = begin_to_fetch(&mut world, first, &queue);
@@ -116,10 +119,7 @@ fn who_takes_queues_over_gets_what_is_being_read_for_others_only_as_they_have_ro
 
 #[test]
 fn a_fetch_that_was_not_from_the_start_on_goes_to_nobody() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let (anna, first, second) = (world.connect(), world.connect(), world.connect());
-    let mut sender = world.sender(&queue);
+    let (mut world, queue, mut sender, [anna, first, second]) = scene();
     world.subscribe(first, &queue);
     world.send(anna, &sender.capsule(0));
     // Two whose answers are turned round: the second is only announced, and fetched behind the first.
