@@ -57,7 +57,7 @@ pub use wish::{DecideRefused, SendRefused, SentMessage};
 use alert::Alert;
 use clock::Clock;
 use invite::Waiting;
-use line::Line;
+use line::{Line, Up};
 
 /// The engine of one store.
 #[derive(Debug)]
@@ -157,18 +157,33 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn is_reached(&self, store: &mut Store) -> Result<bool, StoreError> {
+        self.all_queues(store, |up, queue| up.subscribed.contains(&queue.read_id))
+    }
+
+    /// Whether all has come that lay in our queues when they were subscribed to, by their relays' words (rule Q17). The same do
+    /// not count.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_caught_up(&self, store: &mut Store) -> Result<bool, StoreError> {
+        self.all_queues(store, |up, queue| up.has_read(&queue.read_id))
+    }
+
+    fn all_queues(
+        &self,
+        store: &mut Store,
+        are: impl Fn(&Up, &OwnQueue) -> bool,
+    ) -> Result<bool, StoreError> {
         let (queues, home) =
             store.transaction(|tx| Ok::<_, StoreError>((tx.own_queues()?, tx.profile()?.home)))?;
         let left = |queue: &OwnQueue| {
             queue.retire.is_some() && home.as_ref().is_some_and(|home| home.relay != queue.relay)
         };
-        let subscribed = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
-            Some(Line::Up(up)) => {
-                queue.state == OwnQueueState::Read && up.subscribed.contains_key(&queue.read_id)
-            }
+        let is = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
+            Some(Line::Up(up)) => queue.state == OwnQueueState::Read && are(up, queue),
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
-        Ok(queues.iter().all(|queue| subscribed(queue) || left(queue)))
+        Ok(queues.iter().all(|queue| is(queue) || left(queue)))
     }
 
     /// Whether something is under way that a program which ends would leave for its next run: receipts that wait for

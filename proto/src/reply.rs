@@ -138,6 +138,8 @@ pub enum Push {
         /// The queue.
         queue: ReadId,
     },
+    /// All that waited in the queues of the link when it subscribed to them was pushed (rule Q17).
+    CaughtUp,
     /// The relay stops; come back after so many seconds.
     GoAway {
         /// Seconds.
@@ -166,6 +168,7 @@ mod kind {
     pub(super) const TAKEN_OVER: u8 = 0xc1;
     pub(super) const DRAINED: u8 = 0xc2;
     pub(super) const GO_AWAY: u8 = 0xc3;
+    pub(super) const CAUGHT_UP: u8 = 0xc4;
 }
 
 impl Reply {
@@ -240,6 +243,7 @@ impl Push {
                 w.u16(*reconnect_after);
                 kind::GO_AWAY
             }
+            Self::CaughtUp => kind::CAUGHT_UP,
         };
         Frame { kind, request: RequestId(0), body: w.as_slice() }.encode()
     }
@@ -302,6 +306,7 @@ impl Push {
             kind::TAKEN_OVER => Ok(Self::TakenOver { queue: ReadId::decode(r)? }),
             kind::DRAINED => Ok(Self::Drained { queue: ReadId::decode(r)? }),
             kind::GO_AWAY => Ok(Self::GoAway { reconnect_after: r.u16()? }),
+            kind::CAUGHT_UP => Ok(Self::CaughtUp),
             code => Err(DecodeError::Unknown { what: "frame kind", code: u32::from(code) }),
         }
     }

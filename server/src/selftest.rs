@@ -238,7 +238,11 @@ impl Queue {
         let signature = self.read_key.sign(&text).map_err(|_| INTERNAL)?;
         let subscribed =
             line.ask(&Command::Subscribe(vec![Subscription { queue: read_id, signature }])).await?;
-        if subscribed == Reply::Subscribed(vec![Subscribed::Ok]) { Ok(()) } else { Err(trouble(&subscribed)) }
+        if subscribed != Reply::Subscribed(vec![Subscribed::Ok]) {
+            return Err(trouble(&subscribed));
+        }
+        // Nothing waits in a queue that was just made.
+        if line.push().await? == Push::CaughtUp { Ok(()) } else { Err(WRONG) }
     }
 
     /// Sends a message by a link of its own, as another person would, and reads it.

@@ -10,7 +10,7 @@
 use beresta_proto::time::{DAY_MS, Timestamp};
 
 use super::Engine;
-use super::line::{Line, READ_OUT_MS};
+use super::line::Line;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{StoreError, Tx};
 
@@ -28,7 +28,7 @@ impl Engine {
                 continue;
             }
             // That of an invite that nobody used was read out before its end was set.
-            if queue.contact.is_none() || self.is_read_out(&queue, now) {
+            if queue.contact.is_none() || self.has_read(&queue) {
                 (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
                 tx.update_own_queue(&queue)?;
                 if let (None, Some(invite)) = (queue.contact, queue.invite) {
@@ -42,12 +42,9 @@ impl Engine {
         tx.forget_invites(now)
     }
 
-    /// Whether a queue was subscribed to for so long that all came that lay in it. A store that fails ends every link; what somebody else
-    /// took over does not come here.
-    fn is_read_out(&self, queue: &OwnQueue, now: Timestamp) -> bool {
-        matches!(self.lines.get(&queue.relay), Some(Line::Up(up))
-            if !up.taken_over.contains(&queue.read_id)
-                && up.subscribed.get(&queue.read_id).is_some_and(|since| now.since(*since) >= READ_OUT_MS))
+    /// Whether all has come that lay in a queue. A store that fails ends every link.
+    pub(super) fn has_read(&self, queue: &OwnQueue) -> bool {
+        matches!(self.lines.get(&queue.relay), Some(Line::Up(up)) if up.has_read(&queue.read_id))
     }
 
     /// Forgets queues that their relay could not be asked to delete for long.

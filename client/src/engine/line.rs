@@ -26,8 +26,6 @@ const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
 /// relay that we have left should not see our address for ever.
 const LINGER_MS: u64 = MINUTE_MS;
-/// How long a queue is subscribed to until what lay in it has come: windows of 32 messages, acknowledged one after the other.
-pub(super) const READ_OUT_MS: u64 = MINUTE_MS;
 /// The line to one relay.
 #[derive(Debug)]
 pub(super) enum Line {
@@ -70,8 +68,9 @@ pub(super) struct Up {
     pub(super) idle: Option<Timestamp>,
     /// When the keys were last asked for.
     pub(super) keys_asked: Timestamp,
-    /// Since when.
-    pub(super) subscribed: BTreeMap<ReadId, Timestamp>,
+    pub(super) subscribed: BTreeSet<ReadId>,
+    /// The relay said that all has come that lay in them (rule Q17).
+    pub(super) caught_up: bool,
     /// Queues of which it was told that something else reads them: told once a link.
     pub(super) taken_over: BTreeSet<ReadId>,
     /// Queues of which an acknowledgement was refused, and up to where: said again once the refusal is over.
@@ -200,8 +199,18 @@ impl Up {
     fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
         let rest = self.rest.map(|rest| rest.until);
-        let read_out = self.subscribed.values().map(|since| since.plus(READ_OUT_MS));
-        idle.into_iter().chain(rest).chain(read_out).filter(|at| *at > now).min()
+        idle.into_iter().chain(rest).filter(|at| *at > now).min()
+    }
+
+    /// Whether all has come that lay in a queue. What something else reads does not come here.
+    pub(super) fn has_read(&self, queue: &ReadId) -> bool {
+        self.caught_up && self.subscribed.contains(queue) && !self.taken_over.contains(queue)
+    }
+
+    /// A relay subscribed to a queue, and says when all that lies in it has come.
+    pub(super) fn reads(&mut self, queue: ReadId) {
+        self.subscribed.insert(queue);
+        self.caught_up = false;
     }
 
     /// Whether the relay refused, and is not asked again for a while.

@@ -44,7 +44,8 @@ impl Engine {
                 away: None,
                 idle: None,
                 keys_asked: now,
-                subscribed: BTreeMap::new(),
+                subscribed: BTreeSet::new(),
+                caught_up: false,
                 taken_over: BTreeSet::new(),
                 unacknowledged: BTreeMap::new(),
                 flights: BTreeMap::new(),
@@ -179,7 +180,7 @@ impl Engine {
             (Flight::Subscribe(queues), Reply::Subscribed(results)) if results.len() == queues.len() => {
                 self.granted(relay);
                 for (queue, result) in queues.into_iter().zip(results) {
-                    self.subscribed(tx, relay, (queue, result), now)?;
+                    self.subscribed(tx, relay, queue, result)?;
                 }
                 Ok(())
             }
@@ -330,7 +331,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.granted(relay);
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-            up.subscribed.insert(made.read_id, now);
+            up.reads(made.read_id);
         }
         let home = tx.profile()?.home.filter(|home| home.relay == relay);
         let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
@@ -360,13 +361,13 @@ impl Engine {
         &mut self,
         tx: &Tx<'_>,
         relay: RelayId,
-        (queue, result): (ReadId, Subscribed),
-        now: Timestamp,
+        queue: ReadId,
+        result: Subscribed,
     ) -> Result<(), StoreError> {
         match result {
             Subscribed::Ok => {
                 if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-                    up.subscribed.insert(queue, now);
+                    up.reads(queue);
                 }
                 Ok(())
             }

@@ -168,7 +168,7 @@ impl Engine {
                 OwnQueueState::Read => {
                     let asked =
                         up.any(|flight| matches!(flight, Flight::Subscribe(list) if list.contains(&read_id)));
-                    if up.subscribed.contains_key(&read_id) || asked {
+                    if up.subscribed.contains(&read_id) || asked {
                         continue;
                     }
                     let text = auth::subscribe(&exporter, &read_id);

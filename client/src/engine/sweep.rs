@@ -12,6 +12,7 @@ use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactState;
 use crate::store::event::{EventKind, EventRow};
 use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::queue::OwnQueueState;
 use crate::store::{Store, StoreError, Tx};
 
 /// A conversation at its cap is probed this often (rule S9). With mail that waits 21 days there is always one waiting.
@@ -26,8 +27,15 @@ pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, may_end: bool) -> Result<Op
         tx.next_outgoing(last)?,
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
+    // One that is due and was not told waits for what its answer may lie behind.
+    let overdue = |due: Timestamp| if due > last { due } else { due.plus(UNREAD_MS) };
     let ends = if may_end {
-        [tx.next_overdue()?, tx.next_given_up()?, tx.next_invite_end()?, tx.next_retirement(last, UNREAD_MS)?]
+        [
+            tx.next_overdue()?.map(overdue),
+            tx.next_given_up()?,
+            tx.next_invite_end()?,
+            tx.next_retirement(last, UNREAD_MS)?,
+        ]
     } else {
         [None; 4]
     };
@@ -78,14 +86,30 @@ impl Engine {
                 self.give_up(tx, &outgoing, now)?;
             }
         }
-        for message in tx.overdue(now)? {
-            self.message_failed(tx, message.id, now)?;
-        }
+        self.end_overdue(tx, now)?;
         self.end_invites(tx, now)?;
         tx.forget_claims(now)?;
         tx.forget_gone(now)?;
         self.read_out(tx, now)?;
         self.leave_queues(tx, now)
+    }
+
+    /// Ends messages that did not arrive in their time, once all was read in which their contact may say that they did. A relay
+    /// that never says that all was (rule Q17) keeps this from being told for a week.
+    fn end_overdue(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let late = tx.overdue(now)?;
+        let queues = if late.is_empty() { Vec::new() } else { tx.own_queues()? };
+        for message in late {
+            let mut theirs = queues
+                .iter()
+                .filter(|own| own.contact == Some(message.contact) && own.state == OwnQueueState::Read);
+            if theirs.all(|own| self.has_read(own))
+                || message.fails.is_some_and(|at| at.plus(UNREAD_MS) <= now)
+            {
+                self.message_failed(tx, message.id, now)?;
+            }
+        }
+        Ok(())
     }
 
     /// A message of ours did not arrive in its time, or cannot. The person is told; where the text has disappeared

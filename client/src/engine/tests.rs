@@ -7,6 +7,7 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::id::{BlobId, ConversationId, Device, MessageId, ReadId};
 use beresta_proto::invite::InviteLink;
 use beresta_proto::key::{BlobKey, EnvelopeKey, EpochSecret, SendCapability, SigningKey};
+use beresta_proto::reply::Push;
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
 use beresta_proto::time::{DAY_MS, MINUTE_MS, TtlClass};
@@ -28,6 +29,7 @@ mod epochs;
 mod handed;
 mod lines;
 mod outbox;
+mod overdue;
 mod pushes;
 mod queues;
 mod routes;
@@ -155,6 +157,12 @@ impl Bench {
     fn links(&mut self, station: &Station) {
         let up = station.link_up(self.now);
         self.engine.handle_link_up(&mut self.store, up, self.now).unwrap();
+    }
+
+    fn catches_up(&mut self, station: &Station) -> Vec<Effect> {
+        let pushes = [Push::CaughtUp];
+        self.engine.handle_pushes(&mut self.store, station.id(), pushes, self.now).unwrap();
+        self.effects()
     }
 
     fn breaks(&mut self, station: &Station) {

@@ -52,9 +52,9 @@ impl<R: Random> Relay<R> {
         self.recogniser.forget_queue(queue);
         let gone = self.deliveries.remove(&queue)?;
         if let Some(link) = self.links.get_mut(&gone.link) {
-            link.subscribed.remove(&gone.read_id);
-            link.stalled.remove(&queue);
+            link.leave(&gone.read_id);
         }
+        self.tell_caught_up(gone.link);
         Some(gone.link)
     }
 

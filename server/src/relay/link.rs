@@ -44,6 +44,10 @@ pub(super) struct Link {
     /// Queues with something to push once there is room.
     pub(super) stalled: BTreeSet<QueueRef>,
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
+    /// Those of which not all was pushed yet that waited when they were subscribed to.
+    pub(super) unread: BTreeSet<QueueRef>,
+    /// Whether it is to be told once there is none of them (rule Q17).
+    pub(super) catches_up: bool,
     /// Capsules in the order in which they came. A later one never overtakes: that would turn a queue's order round.
     pub(super) capsules: VecDeque<(Asked, Box<Capsule>)>,
     /// Whether a slow opening for this link is under way, or waits for its turn: one at a time, so that a flood waits behind
@@ -71,6 +75,8 @@ impl Link {
             paused: false,
             stalled: BTreeSet::new(),
             subscribed: HashMap::new(),
+            unread: BTreeSet::new(),
+            catches_up: false,
             capsules: VecDeque::new(),
             opening: false,
             to_open: None,
@@ -83,6 +89,19 @@ impl Link {
     /// What is held to be written. Only this holds pushes back: it goes by itself, as far as the reader takes it.
     pub(super) const fn unwritten(&self) -> usize {
         self.held.saturating_sub(self.asked)
+    }
+
+    /// It is subscribed to a queue no more.
+    pub(super) fn leave(&mut self, read_id: &ReadId) {
+        if let Some(queue) = self.subscribed.remove(read_id) {
+            self.stalled.remove(&queue);
+            self.unread.remove(&queue);
+        }
+    }
+
+    /// Whether it is to be told now that it has caught up: once for each time that it subscribed.
+    pub(super) fn has_caught_up(&mut self) -> bool {
+        self.unread.is_empty() && core::mem::take(&mut self.catches_up)
     }
 
     pub(super) fn opened(&mut self, session: SessionKeys, key_id: KeyId, n: u64) {

@@ -12,6 +12,7 @@ use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
 use super::delivery::Delivery;
+use super::link::Link;
 use super::output::{Claim, LinkId, Ticket};
 use super::pending::{Asked, Group, Pending, Then};
 use super::{RENEWED_TOGETHER, Relay};
@@ -77,9 +78,13 @@ impl<R: Random> Relay<R> {
                     return self.refuse(asked, Refusal::RateLimited);
                 }
                 self.reply(asked, &Reply::Subscribed(results));
+                if let Some(one) = self.links.get_mut(&asked.link) {
+                    one.catches_up = true;
+                }
                 for (read_id, queue) in &begun {
                     self.begin(asked.link, *read_id, *queue, now);
                 }
+                self.tell_caught_up(asked.link);
                 self.renew(begun.into_iter().map(|(_, queue)| queue).collect(), now);
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
@@ -119,13 +124,14 @@ impl<R: Random> Relay<R> {
             // A repeat on the same link: what is on its way stays on its way.
             return;
         }
+        one.unread.insert(queue);
         let delivery = match self.deliveries.remove(&queue) {
             Some(held) => {
                 if let Some(old) = self.links.get_mut(&held.link) {
-                    old.subscribed.remove(&read_id);
-                    old.stalled.remove(&queue);
+                    old.leave(&read_id);
                 }
                 self.push(held.link, &Push::TakenOver { queue: read_id });
+                self.tell_caught_up(held.link);
                 self.hand_over(held, link, now)
             }
             None => None,
@@ -137,6 +143,13 @@ impl<R: Random> Relay<R> {
             self.push(link, &Push::Drained { queue: read_id });
         }
         self.pump(queue, now);
+    }
+
+    /// Tells a link that all was pushed that waited for it, if that is so and was not told.
+    pub(super) fn tell_caught_up(&mut self, link: LinkId) {
+        if self.links.get_mut(&link).is_some_and(Link::has_caught_up) {
+            self.push(link, &Push::CaughtUp);
+        }
     }
 
     /// What is being read from a queue's start on is for another link now, which it is counted for, if that has room; none
@@ -223,11 +236,18 @@ impl<R: Random> Relay<R> {
         };
         delivery.fetch_ends(messages.len(), announced);
         let (link, read_id) = (delivery.link, delivery.read_id);
+        let ends = messages.is_empty();
         let mut pushes = Vec::with_capacity(messages.len());
         for Stored { sequence, envelope } in messages {
             if delivery.fetched(sequence, envelope.as_bytes().len()) {
                 pushes.push(Push::Deliver { queue: read_id, sequence, envelope });
             }
+        }
+        if ends {
+            if let Some(one) = self.links.get_mut(&link) {
+                one.unread.remove(&queue);
+            }
+            self.tell_caught_up(link);
         }
         for push in &pushes {
             self.push(link, push);

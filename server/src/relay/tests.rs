@@ -3,6 +3,7 @@
 
 mod blobs;
 mod capsules;
+mod catching_up;
 mod clocks;
 mod delivery;
 mod early;

@@ -62,7 +62,7 @@ impl Engine {
     pub(in crate::engine) fn read_out(&self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
         for mut queue in tx.own_queues_ending()? {
             let read = matches!(self.lines.get(&queue.relay), Some(Line::Up(up))
-                if up.subscribed.contains_key(&queue.read_id));
+                if up.subscribed.contains(&queue.read_id));
             let enough = now.plus(READ_OUT_MS);
             if read && queue.contact.is_none() && queue.retire.is_some_and(|at| at > enough) {
                 queue.retire = Some(enough);

@@ -27,13 +27,27 @@ impl Engine {
     ) -> Result<(), StoreError> {
         let fresh = match self.lines.get_mut(&relay) {
             // It stays counted as subscribed: taking it back at once would be a tug of war.
-            Some(Line::Up(up)) => up.subscribed.contains_key(&queue) && up.taken_over.insert(queue),
+            Some(Line::Up(up)) => up.subscribed.contains(&queue) && up.taken_over.insert(queue),
             Some(Line::Dialling { .. } | Line::Down(..)) | None => false,
         };
         match tx.own_queue(&relay, &queue)? {
             Some(own) if fresh => self.event(tx, EventKind::TakenOver, own.contact, now),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// All has come that lay in the queues of a relay: what is over and was not there is lost (rule Q17).
+    pub(super) fn caught_up(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match self.lines.get_mut(&relay) {
+            Some(Line::Up(up)) if !up.caught_up => up.caught_up = true,
+            Some(Line::Up(_) | Line::Dialling { .. } | Line::Down(_)) | None => return Ok(()),
+        }
+        self.end_by_time(tx, now)
     }
 
     /// A queue that was full has room again (rule Q8): tells its sender.

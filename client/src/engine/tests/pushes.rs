@@ -2,7 +2,6 @@
 
 use beresta_proto::command::Command;
 use beresta_proto::envelope::Bucket;
-use beresta_proto::reply::Push;
 
 use super::*;
 

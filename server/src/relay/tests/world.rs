@@ -229,6 +229,12 @@ impl World {
         heard
     }
 
+    /// The replies among what a link heard since the last time.
+    pub(super) fn replies(&mut self, link: LinkId) -> Vec<Reply> {
+        let reply = |heard| if let Heard::Reply(_, reply) = heard { Some(reply) } else { None };
+        self.hear(link).into_iter().filter_map(reply).collect()
+    }
+
     /// The one reply that a settled command got.
     pub(super) fn ask(&mut self, link: LinkId, command: &Command) -> Reply {
         let request = self.say(link, command);
@@ -289,11 +295,14 @@ impl World {
             .into_iter()
             .filter_map(|heard| {
                 let Heard::Push(Push::Deliver { queue: _, sequence, envelope }) = heard else { return None };
-                let body = envelope.open(&key()).unwrap();
-                Some((sequence, u32::from_be_bytes(*body.first_chunk().unwrap())))
+                Some((sequence, text(&envelope)))
             })
             .collect()
     }
+}
+
+pub(super) fn text(envelope: &Envelope) -> u32 {
+    u32::from_be_bytes(*envelope.open(&key()).unwrap().first_chunk().unwrap())
 }
 
 pub(super) fn exporter(link: LinkId) -> Exporter {

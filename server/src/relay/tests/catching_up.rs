@@ -1,0 +1,131 @@
+//! The word that all was pushed that waited (rule Q17).
+
+use beresta_proto::auth;
+use beresta_proto::command::Command;
+use beresta_proto::limits::WINDOW_MESSAGES;
+use beresta_proto::reply::{Heard, Push, Reply};
+use beresta_proto::time::MINUTE_MS;
+
+use super::super::LinkId;
+use super::delivery::texts;
+use super::world::{Queue, World, exporter, subscription, text};
+use crate::queue::Answer;
+
+/// What a link heard: the text of each message, and none for the word.
+fn heard(world: &mut World, link: LinkId) -> Vec<Option<u32>> {
+    let mut said = Vec::new();
+    for heard in world.hear(link) {
+        match heard {
+            Heard::Push(Push::CaughtUp) => said.push(None),
+            Heard::Push(Push::Deliver { envelope, .. }) => said.push(Some(text(&envelope))),
+            Heard::Push(Push::TakenOver { .. } | Push::Drained { .. } | Push::GoAway { .. })
+            | Heard::Reply(..) => {}
+        }
+    }
+    said
+}
+
+/// A queue with so many messages, and the next one to come.
+fn filled(world: &mut World, messages: u32) -> (Queue, impl FnMut(&mut World) + use<>) {
+    let queue = world.make_queue();
+    let (anna, mut sender) = (world.connect(), world.sender(&queue));
+    let mut next = 0;
+    let mut send = move |world: &mut World| {
+        world.send(anna, &sender.capsule(next));
+        next += 1;
+    };
+    (0..messages).for_each(|_| send(world));
+    (queue, send)
+}
+
+/// Says that a link subscribes; nothing is carried out yet.
+fn ask(world: &mut World, link: LinkId, queues: &[&Queue]) {
+    world.say(link, &Command::Subscribe(queues.iter().map(|queue| subscription(link, queue)).collect()));
+}
+
+#[test]
+fn a_link_hears_once_that_all_was_pushed_that_waited() {
+    let mut world = World::new();
+    let window = u32::try_from(WINDOW_MESSAGES).unwrap();
+    let (queue, mut send) = filled(&mut world, window + 3);
+    let boris = world.connect();
+    world.subscribe(boris, &queue);
+    let first = world.delivered(boris);
+    assert_eq!(first.len(), WINDOW_MESSAGES);
+    assert_eq!(heard(&mut world, boris), [], "three wait for an acknowledgement still");
+    world.acknowledge(boris, &queue, first[0].0);
+    assert_eq!(heard(&mut world, boris), [Some(window)], "two do");
+    world.acknowledge(boris, &queue, first[10].0);
+    assert_eq!(heard(&mut world, boris), [Some(window + 1), Some(window + 2), None]);
+    send(&mut world);
+    assert_eq!(heard(&mut world, boris), [Some(window + 3)], "it was told");
+    // A repeat asks again.
+    world.subscribe(boris, &queue);
+    assert_eq!(heard(&mut world, boris), [None]);
+}
+
+#[test]
+fn a_link_hears_of_all_its_queues_together_and_of_those_that_are_gone_at_once() {
+    let mut world = World::new();
+    let (full, _) = filled(&mut world, 2);
+    let (empty, _) = filled(&mut world, 0);
+    let boris = world.connect();
+    ask(&mut world, boris, &[&empty, &full]);
+    world.settle();
+    assert_eq!(heard(&mut world, boris), [Some(0), Some(1), None]);
+
+    let carla = world.connect();
+    let mut stranger = subscription(carla, &full);
+    stranger.signature = subscription(carla, &empty).signature;
+    world.ask(carla, &Command::Subscribe(vec![stranger]));
+    assert_eq!(heard(&mut world, carla), [None]);
+}
+
+#[test]
+fn nobody_is_told_before_the_engine_could_say() {
+    let mut world = World::new();
+    let (queue, _) = filled(&mut world, 1);
+    let boris = world.connect();
+    ask(&mut world, boris, &[&queue]);
+    loop {
+        match world.carry_out() {
+            Some((ticket, Answer::Messages(_))) => {
+                world.answer(ticket, Answer::Failed);
+                break;
+            }
+            Some((ticket, answer)) => world.answer(ticket, answer),
+            None => assert!(world.work()),
+        }
+    }
+    world.settle();
+    assert_eq!(heard(&mut world, boris), []);
+    world.pass(MINUTE_MS);
+    world.settle();
+    assert_eq!(heard(&mut world, boris), [Some(0), None]);
+}
+
+#[test]
+fn a_queue_that_is_lost_keeps_no_link_from_being_told() {
+    let mut world = World::new();
+    let (taken, _) = filled(&mut world, 40);
+    let (deleted, _) = filled(&mut world, 40);
+    let (boris, other) = (world.connect(), world.connect());
+    for queue in [&taken, &deleted] {
+        world.subscribe(boris, queue);
+    }
+    assert_eq!(world.delivered(boris).len(), 2 * WINDOW_MESSAGES);
+    assert_eq!(heard(&mut world, boris), []);
+    world.subscribe(other, &taken);
+    assert_eq!(heard(&mut world, boris), [], "the other one waits still");
+    let text = auth::delete_queue(&exporter(boris), &deleted.read_id);
+    let signature = deleted.read_key.sign(&text).unwrap();
+    let delete = Command::DeleteQueue { queue: deleted.read_id, signature };
+    assert_eq!(world.ask(boris, &delete), Reply::Done);
+    assert_eq!(heard(&mut world, boris), [None]);
+    // Who took over is told when it has read it all itself.
+    let first = world.delivered(other);
+    assert_eq!(texts(&first).len(), WINDOW_MESSAGES);
+    world.acknowledge(other, &taken, first[31].0);
+    let rest: Vec<Option<u32>> = (32..40).map(Some).chain([None]).collect();
+    assert_eq!(heard(&mut world, other), rest);
+}
