@@ -370,6 +370,14 @@ impl Client {
         client::reach(self, patience).await
     }
 
+    /// Waits until all has come that waited for us, as our relays say, at most `patience`: whether that is so.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn catch_up(&self, patience: Duration) -> Result<bool, Error> {
+        client::catch_up(self, patience).await
+    }
+
     /// Waits until nothing is under way that would be left for the next run, receipts above all, at most `patience`:
     /// whether that is so.
     ///

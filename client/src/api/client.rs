@@ -358,6 +358,12 @@ pub(super) async fn reach(client: &Client, patience: Duration) -> Result<bool, E
     Ok(found.await?.is_some())
 }
 
+pub(super) async fn catch_up(client: &Client, patience: Duration) -> Result<bool, Error> {
+    let caught_up = async || client.desk(|desk, _| desk.engine.has_caught_up(&mut desk.store)).await;
+    let found = until(client, patience, async || Ok(caught_up().await?.then_some(())));
+    Ok(found.await?.is_some())
+}
+
 pub(super) async fn rest(client: &Client, patience: Duration) -> Result<bool, Error> {
     let busy = async || client.desk(|desk, _| desk.engine.is_busy(&mut desk.store)).await;
     let found = until(client, patience, async || Ok((!busy().await?).then_some(())));

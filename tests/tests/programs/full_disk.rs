@@ -116,7 +116,8 @@ fn a_relay_whose_disk_is_full_refuses_what_is_new_delivers_what_it_has_and_goes_
     assert_eq!(world.relay.waiting().unwrap(), 0, "what was read is deleted");
 
     make_room(&disk).unwrap();
-    world.anna.run(&["receive", "--brief"], "").unwrap();
+    // It was told to come later, and does so some seconds after it was.
+    world.anna.run(&["receive", "--brief", "--timeout", "5"], "").unwrap();
     assert!(world.boris.run(&["receive"], "").unwrap().contains(&kept[0]));
     sent.append(&mut kept);
     let got = texts(&world.boris, ANNA, false);

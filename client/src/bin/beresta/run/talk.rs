@@ -20,19 +20,18 @@ use super::{Done, Shell, contact_of};
 
 /// How long `send` waits for the relay unless told otherwise.
 const WAIT: Duration = Duration::from_secs(15);
-/// How long `receive` waits for the line, and then for more after the last that came: longer where the line took longer than
-/// a second, because what is lost there is said again only after up to three round trips (RFC 9002 §6.2.1), and to reach a
-/// relay takes about four.
+/// How long `receive` waits for the line, and then for its relay to say that all has come, after the last that did: what is lost
+/// on a slow line is said again only after up to three round trips (RFC 9002 §6.2.1).
 const REACH: Duration = Duration::from_secs(10);
-const SLOW: Duration = Duration::from_secs(1);
-const QUIET: Duration = Duration::from_millis(1_500);
-const QUIET_IF_SLOW: Duration = Duration::from_secs(6);
+const QUIET: Duration = Duration::from_secs(6);
 /// How long who follows waits before it looks again anyway; and before it goes on where the disk was full.
 const FOLLOW: Duration = Duration::from_secs(3_600);
 const FULL: Duration = Duration::from_secs(5);
 /// What takes no longer is not talked about; and how long `receive` stays for its receipts, which go out within 30 s.
 const SOON: Duration = Duration::from_millis(500);
 const RECEIPTS: Duration = Duration::from_secs(35);
+/// How long it lets what waits to be sent leave where it waits for no receipts.
+const LEAVE: Duration = Duration::from_millis(1_500);
 /// Bytes read from standard input: more than any text may have, so that too long is told as such.
 const INPUT: u64 = 64 * 1024;
 
@@ -156,21 +155,21 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         follow: args::is_set(found, "follow"),
         brief: args::is_set(found, "brief"),
         limit: args::value::<u64>(found, "max").unwrap_or(u64::MAX),
-        quiet: QUIET,
+        quiet: timeout.unwrap_or(QUIET),
+        longer: timeout.is_some(),
         shown: 0,
         after: 0,
         seen: BTreeSet::new(),
     };
     let client = shell.open(Network::Online).await?;
     shell.print.talk("reaching", []);
-    let limit = timeout.unwrap_or(REACH);
-    let soon = client.reach(SLOW.min(limit)).await?;
-    let reached = soon || client.reach(limit.saturating_sub(SLOW)).await?;
-    wanted.quiet = quiet(timeout, soon || !reached);
+    let reached = client.reach(timeout.unwrap_or(REACH)).await?;
     // Where nobody is reached there is nobody to wait for.
-    wanted.brief |= !reached;
+    if !reached {
+        (wanted.brief, wanted.quiet) = (true, Duration::ZERO);
+    }
     if wanted.follow {
-        wanted.quiet = FOLLOW;
+        (wanted.quiet, wanted.longer) = (FOLLOW, true);
         if reached {
             shell.print.talk("following", []);
         }
@@ -197,11 +196,6 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         shell.print.talk("nothing-new", []);
     }
     if reached { Ok(Done::Fully) } else { Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into()) }
-}
-
-/// How long to wait for more: as the person says, else as the line is.
-fn quiet(timeout: Option<Duration>, quick: bool) -> Duration {
-    timeout.map_or(if quick { QUIET } else { QUIET_IF_SLOW }, |timeout| timeout.max(QUIET))
 }
 
 /// Waits until nobody pressed Enter for so long.
@@ -239,6 +233,8 @@ struct Wanted {
     brief: bool,
     limit: u64,
     quiet: Duration,
+    /// Also when all has come that was there.
+    longer: bool,
     shown: u64,
     after: u64,
     seen: BTreeSet<String>,
@@ -258,10 +254,12 @@ async fn follow_events(shell: &Shell, client: &Client, wanted: &mut Wanted) -> R
         }
         more = follow_on(shell, client, wanted).await;
     }
-    if !wanted.brief && !client.rest(SOON).await? {
+    if wanted.brief {
+        client.settle(LEAVE).await?;
+    } else if !client.rest(SOON).await? {
         shell.print.talk("receipts-wait", []);
         client.rest(RECEIPTS).await?;
-        wanted.quiet = Duration::ZERO;
+        (wanted.quiet, wanted.longer) = (Duration::ZERO, true);
         follow_on(shell, client, wanted).await?;
     }
     Ok(())
@@ -269,7 +267,16 @@ async fn follow_events(shell: &Shell, client: &Client, wanted: &mut Wanted) -> R
 
 /// Waits for events, tells them, and shows what is new: whether more is waited for.
 async fn follow_on(shell: &Shell, client: &Client, wanted: &mut Wanted) -> Result<bool, Fault> {
-    let events = client.next_events(wanted.after, 64, wanted.quiet).await?;
+    let events = client.next_events(wanted.after, 64, wanted.quiet);
+    let events = if wanted.longer {
+        events.await?
+    } else {
+        tokio::select! {
+            events = events => events?,
+            // What came before its relay's word is told before this ends.
+            _ = client.catch_up(wanted.quiet) => client.next_events(wanted.after, 64, Duration::ZERO).await?,
+        }
+    };
     wanted.after = events.last().map_or(wanted.after, |event| event.seq);
     tell(shell, client, &events).await?;
     show_new(shell, client, wanted).await?;
@@ -373,18 +380,4 @@ pub(super) async fn delete(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     client.close().await;
     shell.print.talk("deleted", [("n", n.into())]);
     Ok(Done::Fully)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_line_is_waited_for_longer_unless_the_person_says_how_long() {
-        assert!(quiet(None, false) > quiet(None, true));
-        for quick in [true, false] {
-            assert_eq!(quiet(Some(Duration::from_secs(1)), quick), QUIET);
-            assert_eq!(quiet(Some(Duration::from_secs(60)), quick), Duration::from_secs(60));
-        }
-    }
 }
