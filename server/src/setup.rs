@@ -15,7 +15,7 @@ use beresta_proto::key::{BadSigningKey, SigningKey};
 use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES, ROUTES};
 use beresta_proto::rng::Random;
 use beresta_proto::route::Route;
-use beresta_proto::time::{DAY_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, HOUR_MS, SECOND_MS, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::home::{self, Home, HomeError, Name};
@@ -71,6 +71,12 @@ pub enum SetupError {
     /// The identity key is not where it was looked for. The operator has it elsewhere.
     #[error("the identity key is not there")]
     NoIdentity,
+    /// The identity key may not be read by this user.
+    #[error("the identity key can't be read")]
+    IdentityDenied,
+    /// The clock stands before the making of the descriptor that is there: a new one would be over before it.
+    #[error("the clock is behind")]
+    ClockBehind,
     /// This is the identity key of another relay.
     #[error("another relay's identity key")]
     OtherIdentity,
@@ -157,7 +163,7 @@ impl core::fmt::Debug for Setup {
     }
 }
 
-/// Makes a relay, or renews the descriptor of one that is there, with the next sequence number.
+/// Makes a relay, or renews the descriptor of one that is there, with a higher sequence number.
 ///
 /// # Errors
 /// [`SetupError`]; what was written before it is complete and is taken up by the next call.
@@ -177,6 +183,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     rotation::finish(&home)?;
     let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
+    let sequence = next_sequence(known.as_ref().map(|(old, _)| old), now)?;
     let routes = match &known {
         Some((old, _)) if wish.public.is_empty() => old.routes.clone(),
         _ => wish.public.iter().copied().map(Route::Quic).collect(),
@@ -190,15 +197,14 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
-    let identity = match (&known, identity_at.exists()) {
-        (_, true) => read_key(&identity_at, Name::Identity)?,
-        (Some(_), false) => return Err(SetupError::NoIdentity),
-        (None, false) => {
+    let identity = match read_identity(&identity_at) {
+        Err(SetupError::NoIdentity) if known.is_none() => {
             let key = SigningKey::random(rng);
             home::tidy_beside(&identity_at, Name::Identity)?;
             home::create_at(&identity_at, Name::Identity, key.expose())?;
             key
         }
+        read => read?,
     };
     let relay = relay_id(&identity.verifying_key()?);
     if known.as_ref().is_some_and(|(_, known)| *known != relay) {
@@ -213,7 +219,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let old = known.as_ref().map(|(old, _)| old);
     let descriptor = Descriptor {
         identity: identity.verifying_key()?,
-        sequence: old.map_or(1, |old| old.sequence.saturating_add(1)),
+        sequence,
         not_before: now,
         not_after: now.plus(DESCRIPTOR_DAYS * DAY_MS),
         tls_key: tls.hash(),
@@ -314,6 +320,27 @@ fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
     let made = heard.not_before();
     let descriptor = heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)?;
     Ok((descriptor, relay))
+}
+
+/// The number of a descriptor that is made now: above that of the one before, and no less than the seconds of the clock. So a
+/// relay that came out of an older backup, or out of its identity key alone, is above all that clients saw of it (rule D3).
+fn next_sequence(old: Option<&Descriptor>, now: Timestamp) -> Result<u64, SetupError> {
+    let least = now.0 / SECOND_MS;
+    let Some(old) = old else { return Ok(least) };
+    if old.not_before.since(now) > HOUR_MS {
+        return Err(SetupError::ClockBehind);
+    }
+    Ok(old.sequence.saturating_add(1).max(least))
+}
+
+/// The identity key, which its operator keeps elsewhere.
+fn read_identity(path: &Path) -> Result<SigningKey, SetupError> {
+    match home::read_array_at(path, Name::Identity) {
+        Ok(mut seed) => Ok(SigningKey::take(&mut seed)),
+        Err(HomeError::Missing(_)) => Err(SetupError::NoIdentity),
+        Err(HomeError::Io(_)) => Err(SetupError::IdentityDenied),
+        Err(error @ (HomeError::Exists(_) | HomeError::Damaged(_) | HomeError::Busy)) => Err(error.into()),
+    }
 }
 
 fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {

@@ -45,9 +45,10 @@ heading-commands = Commands
 heading-options = Options
 
 init-made = A relay was made. Its address, to be handed out:
-init-renewed = The descriptor was renewed for 90 days. A relay that runs takes it up within a minute; if keys or settings were changed, restart it: only then they hold. The address stays:
-init-identity = The identity key is in { $file }. Move it to a safe place off this machine: “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
-init-next = Start the relay by: beresta-relay run --dir { $dir }
+init-renewed = The descriptor was renewed for 90 days. A relay that runs takes it up within a minute; if keys or settings were changed, restart it: only then they hold. Its address:
+init-identity = The identity key is in { $file }. It belongs off this machine: copy it to a safe place, look whether the copy is whole, and where it lay on this machine's disk destroy it by shred -u. “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
+start-program = Start the relay by: beresta-relay run --dir { $dir }
+start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
 run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
 run-ending-soon = The descriptor ends in less than two weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
@@ -67,8 +68,8 @@ config-open = open = true (or false, once)
 doctor-files = Settings, keys and descriptor fit together.
 doctor-folder-readable = Others on this machine may look into the folder. Close it: chmod 700 { $dir }
 doctor-file-readable = Others on this machine may read { $file }. Close it: chmod 600 { $dir }/{ $file }
-doctor-other-owner = { $file } belongs to another user than the folder, and the relay may not be able to read it. As root: chown --reference={ $dir } { $dir }/{ $file }
-doctor-identity-here = The identity key lies on this machine, where whoever takes the machine has it. Copy { $dir }/identity.key to a stick, and delete it here.
+doctor-other-owner = Files in { $dir } belong to another user than the folder does, and the relay may not be able to use them. As root: chown -R --reference={ $dir } { $dir }
+doctor-identity-here = The identity key lies on this machine, where whoever takes the machine has it. Copy { $dir }/identity.key to a stick, look whether the copy is whole, and destroy it here: shred -u { $dir }/identity.key
 doctor-descriptor = The descriptor is valid for { $days } days more.
 doctor-clock = The clock fits what the relay wrote. Compare it with another one: date -u
 doctor-clock-behind = The clock stands before the time at which the relay's own files were written. Set it, or clients will refuse the relay: timedatectl set-ntp true
@@ -115,13 +116,15 @@ selftest-wrong = it answered what no relay of this version answers. Is it an old
 ask-new-passphrase = New passphrase for the file, at least 16 characters: {""}
 ask-again = Once more: {""}
 ask-passphrase = Passphrase of the file: {""}
-exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, delete the file and this folder.
+exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, destroy the file and the keys here, and delete the folder: shred -u { $file } { $dir }/*.key { $dir }/*.keys
 exported-volatile = This relay is volatile: messages and invites that waited did not move. They were gone when it stopped.
-backed-up = The relay's keys are in { $file }. Make a new backup whenever you renewed the descriptor. Queues, what waits in them and your codes are not in it.
-imported = The relay is in { $dir }. Start it by: beresta-relay run --dir { $dir }. Its address is the same:
+backed-up = The relay's keys are in { $file }. Make a new one whenever you renewed the descriptor or rotated keys, and destroy this one then: shred -u. Queues, what waits in them and your codes are not in it.
+imported = The relay is in { $dir }. Its address:
+imported-backup = This was a backup. If keys were rotated or the descriptor was renewed after it was made, people's programs take this relay for somebody else's. So give it new keys first, with the identity key: beresta-relay keys rotate --dir { $dir } --identity FILE
 
 taken-back = The relay may run here again. Start it.
-keys-rotated = New keys and a new descriptor are there. Restart the relay now: then the old keys open nothing new, and people who connected once refuse whoever has them.
+not-exported = This relay was not exported to run elsewhere. Nothing has changed.
+keys-rotated = New keys and a new descriptor are there. Restart the relay now: people who connected to it after that refuse whoever has the old ones. Then make a new backup, and destroy those before it: they have the old ones.
 paused = Nobody new is let in from now on, also after a restart. Undo it by: resume
 resumed = New people are let in again.
 draining = Everybody is being sent away; then the relay stops. It is over when “status” finds no relay that runs.
@@ -159,6 +162,7 @@ error-internal = The relay failed inside. This is a fault of the program; please
 error-no-address = Say where to listen and where clients find the relay: --listen IP:PORT --public IP:PORT (--public up to four times)
 error-long-name = The operator's name is too long: at most 64 bytes.
 error-no-identity = The identity key is not there. Say where it lies: --identity FILE
+error-identity-denied = The identity key can't be read by this user. As root give them a copy, and destroy it afterwards: install -o USER -m 600 FILE /run/relay.key
 error-other-identity = This is the identity key of another relay. Say where this relay's lies: --identity FILE
 error-no-relay = There is no relay in this folder. Make one by: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT
 error-half-imported = An import into this folder was cut short, and what is here is no whole relay. Import once more: what was left is removed by that. beresta-relay import --dir DIR --file FILE
@@ -187,7 +191,9 @@ error-many-credits = There are 1024 codes, as many as there can be. Take back so
 error-no-queue = There is no queue with this id here.
 error-moved = This relay was exported to run elsewhere. Two relays with one address would lose messages and alarm everybody. If the export was never imported, take it back: beresta-relay take-back --dir DIR
 error-running = The relay runs. Stop it first: beresta-relay drain
-error-exists = The file is there already and is not replaced.
+error-of-another = The relay's folder belongs to another user, who could not read what root writes there. Call the command as that user: runuser -u "$(stat -c %U DIR)" -- beresta-relay …
+error-output = What was to be printed could not be written. Is the disk full?
+error-exists = The file is there already and is not replaced. If an export was cut short, it is half of one: delete it.
 error-occupied = There is a relay in this folder, or a part of one. Import into an empty folder.
 error-export-file = The file can't be read or written, or the disk is full.
 error-not-an-export = This file is not an export of a relay, or one of a later version.
@@ -197,6 +203,6 @@ error-out-of-memory = There are not 64 MiB of memory free for the passphrase.
 error-no-passphrase = No passphrase was given: type it in a terminal, or give it as a line of standard input.
 error-short-passphrase = The passphrase is too short: at least 16 characters. Take five words that nobody would put together.
 error-passphrases-differ = The two passphrases differ. Nothing was written.
-error-queues = The queues can't be opened. Another relay may be running in this folder, or the disk is full or damaged.
+error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full or damaged.
 error-queues-newer = A newer version wrote the queues, and a relay never goes back to an older one. Install the newer one again.
 error-day-keys = day.keys is missing, damaged or another relay's, and what waits here can't be opened without it. Put the right one back. If there is none any more: start once with volatile = true in relay.toml. The queues stay, and what waited is lost.

@@ -21,6 +21,10 @@ pub(crate) enum Fault {
     Admin(AdminError),
     Transfer(TransferError),
     Moved,
+    /// Root is about to write into another user's folder.
+    OfAnother,
+    /// What a command prints can't be written.
+    Output,
     NoPassphrase,
     ShortPassphrase,
     PassphrasesDiffer,
@@ -88,7 +92,13 @@ impl Fault {
                 | SetupError::OtherIdentity
                 | SetupError::Config(_),
             ) => USAGE,
-            Self::Setup(SetupError::Ended | SetupError::Home(_) | SetupError::Key) => INTERNAL,
+            Self::Setup(
+                SetupError::Ended
+                | SetupError::IdentityDenied
+                | SetupError::ClockBehind
+                | SetupError::Home(_)
+                | SetupError::Key,
+            ) => INTERNAL,
             Self::Server(ServerError::Bind(_)) => NETWORK,
             Self::Server(
                 ServerError::Tls(_)
@@ -100,6 +110,8 @@ impl Fault {
             | Self::Refused
             | Self::ManyCredits
             | Self::Queues(_)
+            | Self::Output
+            | Self::OfAnother
             | Self::Internal => INTERNAL,
             Self::Admin(AdminError::NotRunning) => NETWORK,
             Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
@@ -132,6 +144,8 @@ impl Fault {
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
             Self::Moved => text.say("error-moved"),
+            Self::OfAnother => text.say("error-of-another"),
+            Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
             Self::ShortPassphrase => text.say("error-short-passphrase"),
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
@@ -151,6 +165,8 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::NoAddress => text.say("error-no-address"),
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
+        SetupError::IdentityDenied => text.say("error-identity-denied"),
+        SetupError::ClockBehind => text.say("doctor-clock-behind"),
         SetupError::OtherIdentity => text.say("error-other-identity"),
         SetupError::NoRelay => text.say("error-no-relay"),
         SetupError::HalfImported => text.say("error-half-imported"),
@@ -177,7 +193,8 @@ fn queues(error: &OpenError) -> &'static str {
     match error {
         OpenError::Newer => "error-queues-newer",
         OpenError::Keys => "error-day-keys",
-        OpenError::InUse | OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => "error-queues",
+        OpenError::InUse => "error-running",
+        OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => "error-queues",
     }
 }
 

@@ -33,7 +33,11 @@ impl Renewal {
     /// holds. It counts as running from then on. Anything else is left alone: half of a relay must not be taken up, and
     /// nobody told of settings that hold only after a restart (rule D2).
     pub fn look(&mut self, now: Timestamp) -> Option<Vec<u8>> {
-        let signed = self.home.read(Name::Descriptor).ok()?.to_vec();
+        let Ok(signed) = self.home.read(Name::Descriptor) else {
+            tracing::warn!("the descriptor in the relay's folder cannot be read: look by doctor who owns it");
+            return None;
+        };
+        let signed = signed.to_vec();
         let next = self.running.sequence.saturating_add(1);
         let heard = UnverifiedDescriptor::decode(&signed).ok()?;
         let relay = relay_id(&self.running.identity);

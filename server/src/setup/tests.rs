@@ -38,7 +38,7 @@ fn a_relay_runs_without_its_identity_key() {
     std::fs::remove_file(&made.identity).unwrap();
     let setup = load(&wish(dir.path()).dir, NOW).unwrap();
     assert_eq!(setup.descriptor.address(), made.address);
-    assert_eq!(setup.descriptor.sequence, 1);
+    assert_eq!(setup.descriptor.sequence, NOW.0 / SECOND_MS);
     assert_eq!(made.address.routes, [Route::Quic("192.0.2.1:443".parse().unwrap())]);
 }
 
@@ -58,7 +58,7 @@ fn a_renewed_descriptor_has_the_next_number_and_the_same_address_and_keys() {
     assert!(renewed.renewed && !made.renewed);
     assert_eq!(renewed.address, made.address);
     let after = load(&wish(dir.path()).dir, late).unwrap();
-    assert_eq!((after.descriptor.sequence, after.descriptor.operator.as_str()), (2, "Anna"));
+    assert_eq!((after.descriptor.sequence, after.descriptor.operator.as_str()), (late.0 / SECOND_MS, "Anna"));
     assert_eq!((after.descriptor.tls_key, after.config), (before.descriptor.tls_key, before.config));
     assert_eq!(after.descriptor.epoch_signer, before.descriptor.epoch_signer);
 }
@@ -71,7 +71,38 @@ fn another_relays_identity_key_signs_nothing_here() {
     let theirs = init(&wish(other.path()), NOW, &mut theirs).unwrap().identity;
     let wrong = Wish { identity: Some(theirs), ..renewal(dir.path()) };
     assert_eq!(init(&wrong, NOW, &mut rng()).unwrap_err(), SetupError::OtherIdentity);
-    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap().descriptor.sequence, 1);
+    assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap().descriptor.sequence, NOW.0 / SECOND_MS);
+}
+
+#[test]
+fn a_descriptor_is_above_all_before_it_also_at_a_relay_that_came_out_of_its_identity_key_alone() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let sequence = |dir: &Path| load(&wish(dir).dir, NOW).unwrap().descriptor.sequence;
+    let identity = init(&wish(dir.path()), NOW, &mut rng()).unwrap().identity;
+    let first = sequence(dir.path());
+    // No two in one second, or by a clock that is a little behind, have one number.
+    for at in [NOW, NOW.minus(SECOND_MS)] {
+        let before = sequence(dir.path());
+        init(&renewal(dir.path()), at, &mut rng()).unwrap();
+        assert_eq!(sequence(dir.path()), before + 1);
+    }
+    let late = NOW.plus(10 * SECOND_MS);
+    init(&Wish { identity: Some(identity), ..wish(other.path()) }, late, &mut rng()).unwrap();
+    assert_eq!(load(&other.path().join("relay"), late).unwrap().descriptor.sequence, first + 10);
+}
+
+#[test]
+fn a_clock_that_is_behind_does_not_replace_a_descriptor_by_one_that_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    init(&wish(dir.path()), NOW, &mut rng()).unwrap();
+    let before = std::fs::read(dir.path().join("relay/descriptor")).unwrap();
+    let past = NOW.minus(DAY_MS);
+    assert_eq!(init(&renewal(dir.path()), past, &mut rng()).unwrap_err(), SetupError::ClockBehind);
+    assert_eq!(
+        rotate(&dir.path().join("relay"), None, past, &mut rng()).unwrap_err(),
+        SetupError::ClockBehind
+    );
+    assert_eq!(std::fs::read(dir.path().join("relay/descriptor")).unwrap(), before);
 }
 
 #[test]
