@@ -15,6 +15,7 @@ mod text;
 
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +53,11 @@ pub(crate) fn keep_log() {
     let _ = tracing::subscriber::set_global_default(log::subscriber(std::io::stderr));
 }
 
+/// Commands that write files of the relay.
+const WRITES: [&str; 6] = ["init", "run", "export", "take-back", "import", "rotate"];
+/// The folder of the service that the package brings.
+const SERVICE: &str = "/var/lib/beresta-relay";
+
 /// Runs the command line.
 pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let text = Text::new(Language::choose(&args));
@@ -84,6 +90,9 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     if name == "doctor" {
         return doctor::doctor(&dir, text);
     }
+    if WRITES.contains(&name) && is_of_another(&dir) {
+        return Err(Fault::OfAnother);
+    }
     let done = match name {
         "init" => init(found, dir, text),
         "run" => relay(&dir, text),
@@ -111,6 +120,29 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
+/// Whether root is about to write into another user's folder, who could not read it.
+fn is_of_another(dir: &Path) -> bool {
+    rustix::process::geteuid().is_root() && std::fs::metadata(dir).is_ok_and(|folder| folder.uid() != 0)
+}
+
+/// Prints a line of data.
+fn put(line: &str) -> Result<(), Fault> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|_| Fault::Output)
+}
+
+/// Says how a relay is started that was just made.
+fn tell_how_to_start(dir: &Path, text: &Text) {
+    eprintln!(
+        "{}",
+        if dir == Path::new(SERVICE) {
+            text.say("start-service")
+        } else {
+            text.say_with("start-program", &[("dir", &dir.display().to_string())])
+        }
+    );
+}
+
 fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     let wish = Wish {
         listen: value(found, "listen"),
@@ -122,10 +154,10 @@ fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let made = setup::init(&wish, clock::now(), &mut rng)?;
     eprintln!("{}", text.say(if made.renewed { "init-renewed" } else { "init-made" }));
-    println!("{}", made.address.to_link());
+    put(&made.address.to_link())?;
     eprintln!("{}", text.say_with("init-identity", &[("file", &made.identity.display().to_string())]));
     if !made.renewed {
-        eprintln!("{}", text.say_with("init-next", &[("dir", &wish.dir.display().to_string())]));
+        tell_how_to_start(&wish.dir, text);
     }
     Ok(())
 }
@@ -136,10 +168,9 @@ fn address(found: &ArgMatches, dir: &Path) -> Result<(), Fault> {
         let code = QrCode::new(link.as_bytes()).map_err(|_| Fault::Internal)?;
         // Light on dark, as terminals are; the quiet zone makes it readable on the others too.
         let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
-        println!("{drawn}");
+        put(&drawn)?;
     }
-    println!("{link}");
-    Ok(())
+    put(&link)
 }
 
 fn rotate(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
@@ -155,7 +186,7 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     let home = Home::at(dir);
     let config = Config::read(&home)?;
     eprintln!("{}", text.say("config-good"));
-    println!("{}", config.to_lines());
+    put(&config.to_lines())?;
     let queues = home.path(Name::Queues);
     if queues.exists() {
         let said = match SqliteEngine::check(&queues, config.keeping())? {
@@ -172,8 +203,7 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     setup::address(dir)?;
     let queues = home.path(Name::Queues);
     let stats = if queues.exists() { SqliteEngine::peek(&queues)? } else { Default::default() };
-    println!("{}", if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) });
-    Ok(())
+    put(&if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) })
 }
 
 /// Says something of a relay that runs. Where nobody can hear it, on a full disk say, it goes on all the same.

@@ -15,6 +15,7 @@ use crate::admin::{Reply, Request};
 use crate::home::{Home, Name};
 use crate::net::{self, Port};
 use crate::queue::guard::Intake;
+use crate::queue::sqlite::{OpenError, SqliteEngine};
 use crate::setup::{self, Config, Key, SetupError};
 
 /// Days before its end from which on a descriptor should be renewed.
@@ -35,6 +36,17 @@ pub enum Verdict {
     Failure,
 }
 
+/// Why queues can't be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unopened {
+    /// A newer version wrote them.
+    Newer,
+    /// `day.keys` is missing, damaged or another relay's.
+    Keys,
+    /// They are damaged, or can't be read.
+    Damaged,
+}
+
 /// One thing that was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
@@ -42,10 +54,12 @@ pub enum Finding {
     Files,
     /// They don't.
     Broken(SetupError),
+    /// The queues can't be opened, or not with the keys that are there.
+    Queues(Unopened),
     /// Others on the machine may read this file, or the folder.
     Readable(Option<Name>),
-    /// This file belongs to another user than the folder: made by root, it can't be read by the service.
-    OtherOwner(Name),
+    /// Files in the folder belong to another user than it does: made by root, they can't be read by the service.
+    OtherOwner,
     /// The identity key lies with the relay and not off the machine.
     IdentityHere,
     /// The descriptor is valid for so many whole days more.
@@ -134,7 +148,8 @@ impl Finding {
             | Self::Descriptor { days: Some(_) } => Verdict::Warning,
             Self::Broken(_)
             | Self::Readable(_)
-            | Self::OtherOwner(_)
+            | Self::Queues(_)
+            | Self::OtherOwner
             | Self::ClockBehind
             | Self::Port(Port::Taken | Port::NotOurs)
             | Self::DiskFull
@@ -158,7 +173,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         Err(error) => Finding::Broken(error),
     }];
     found.extend(readable(dir, &home));
-    found.extend(owned_by_another(dir, &home));
+    found.extend(has_another_owner(dir).then_some(Finding::OtherOwner));
     if home.has(Name::Identity) {
         found.push(Finding::IdentityHere);
     }
@@ -178,6 +193,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
             found.push(Finding::Outdated);
         }
+        found.extend(queues(&home, &config));
         found.extend(disk::look(&home.path(Name::Queues), &config, running.map(|one| one.intake)));
         found.extend(policy.and_then(|signed| config.differs(signed)).map(Finding::OtherPolicy));
     }
@@ -199,13 +215,24 @@ fn readable(dir: &Path, home: &Home) -> Vec<Finding> {
     found
 }
 
-/// What the owner of the folder did not make.
-fn owned_by_another(dir: &Path, home: &Home) -> Vec<Finding> {
-    let owner = |path: &Path| fs::metadata(path).ok().map(|file| file.uid());
-    let Some(ours) = owner(dir) else { return Vec::new() };
-    let files = Name::LASTING.into_iter().chain([Name::Queues]);
-    let other = files.filter(|name| owner(&home.path(*name)).is_some_and(|theirs| theirs != ours));
-    other.map(Finding::OtherOwner).collect()
+/// Whether anything in the folder was made by another than its owner, the queues' lock and log among it.
+fn has_another_owner(dir: &Path) -> bool {
+    let (Ok(folder), Ok(files)) = (fs::metadata(dir), fs::read_dir(dir)) else { return false };
+    let mut files = files.flatten().filter_map(|file| file.metadata().ok());
+    files.any(|file| file.uid() != folder.uid())
+}
+
+/// Why the queues that are there would not be opened.
+fn queues(home: &Home, config: &Config) -> Option<Finding> {
+    let queues = home.path(Name::Queues);
+    let checked = queues.exists().then(|| SqliteEngine::check(&queues, config.keeping()));
+    checked?.err().map(|error| {
+        Finding::Queues(match error {
+            OpenError::Newer => Unopened::Newer,
+            OpenError::Keys => Unopened::Keys,
+            OpenError::InUse | OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => Unopened::Damaged,
+        })
+    })
 }
 
 fn clock(home: &Home, made: Timestamp, now: Timestamp) -> Finding {
@@ -227,6 +254,8 @@ fn clock(home: &Home, made: Timestamp, now: Timestamp) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::queue::rules::Cap;
+    use crate::queue::sqlite::Keeping;
     use crate::random::SystemRandom;
     use crate::setup::{Wish, init};
 
@@ -310,13 +339,27 @@ mod tests {
     #[test]
     fn a_file_that_root_made_in_the_services_folder_is_found() {
         let dir = relay("127.0.0.1:0", now());
-        let made_by_another =
-            || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner(Name::Descriptor));
+        let made_by_another = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner);
         assert!(!made_by_another());
         // Only root may give files away.
-        if std::os::unix::fs::chown(dir.path().join("descriptor"), Some(65_534), None).is_ok() {
+        let lock = dir.path().join("queues.sqlite.lock");
+        fs::write(&lock, "").unwrap();
+        if std::os::unix::fs::chown(lock, Some(65_534), None).is_ok() {
             assert!(made_by_another());
         }
+    }
+
+    #[test]
+    fn queues_that_would_not_be_opened_are_found() {
+        let dir = relay("127.0.0.1:0", now());
+        let told =
+            || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::Queues(_)));
+        let queues = dir.path().join("queues.sqlite");
+        drop(SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap());
+        assert_eq!(told(), None);
+        fs::write(&queues, [1; 4_096]).unwrap();
+        assert_eq!(told(), Some(Finding::Queues(Unopened::Damaged)));
+        assert_eq!(told().unwrap().verdict(), Verdict::Failure);
     }
 
     #[test]

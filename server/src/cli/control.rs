@@ -9,6 +9,7 @@ use beresta_server::{net, setup};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::fault::Fault;
+use super::put;
 use super::text::Text;
 
 /// Has something done, and says that it was.
@@ -29,11 +30,10 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
 pub(crate) fn status(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
     let Reply::Status(status) = ask(dir, Request::Status)? else { return Err(Fault::Refused) };
     if json {
-        println!("{}", serde_json::to_string(&status).map_err(|_| Fault::Internal)?);
+        put(&serde_json::to_string(&status).map_err(|_| Fault::Internal)?)
     } else {
-        println!("{}", sentences(&status, setup::describe(dir)?.sequence, text));
+        put(&sentences(&status, setup::describe(dir)?.sequence, text))
     }
-    Ok(())
 }
 
 fn ask(dir: &Path, request: Request) -> Result<Reply, Fault> {

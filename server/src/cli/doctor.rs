@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use beresta_server::clock;
-use beresta_server::doctor::{Finding, Verdict, examine};
+use beresta_server::doctor::{Finding, Unopened, Verdict, examine};
 use beresta_server::net::Port;
 use beresta_server::queue::guard::Intake;
 use beresta_server::setup::Key;
 
 use super::fault::Fault;
+use super::put;
 use super::text::Text;
 
 const LOOK: u8 = 4;
@@ -19,7 +20,7 @@ const WRONG: u8 = 5;
 pub(crate) fn doctor(dir: &Path, text: &Text) -> Result<ExitCode, Fault> {
     let found = examine(dir, clock::now())?;
     for finding in &found {
-        println!("{} {}", mark(finding.verdict()), words(finding, dir, text));
+        put(&format!("{} {}", mark(finding.verdict()), words(finding, dir, text)))?;
     }
     Ok(match found.iter().map(Finding::verdict).max() {
         None | Some(Verdict::Good) => ExitCode::SUCCESS,
@@ -48,9 +49,10 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Readable(Some(name)) => {
             text.say_with("doctor-file-readable", &[("dir", &dir), ("file", name.as_str())])
         }
-        Finding::OtherOwner(name) => {
-            text.say_with("doctor-other-owner", &[("dir", &dir), ("file", name.as_str())])
-        }
+        Finding::Queues(Unopened::Newer) => text.say("error-queues-newer"),
+        Finding::Queues(Unopened::Keys) => text.say("error-day-keys"),
+        Finding::Queues(Unopened::Damaged) => text.say("error-queues"),
+        Finding::OtherOwner => here("doctor-other-owner"),
         Finding::IdentityHere => here("doctor-identity-here"),
         Finding::Descriptor { days: Some(days) } if finding.verdict() == Verdict::Good => {
             text.say_with("doctor-descriptor", &[("days", &days.to_string())])

@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 
 use super::args::value;
 use super::fault::Fault;
+use super::put;
 use super::text::Text;
 
 /// Queues and invites that a person needs in some years.
@@ -44,7 +45,11 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let told: Vec<(&str, &str)> = told.iter().map(|(key, value)| (*key, value.as_str())).collect();
     eprintln!("{}", text.say_with("invite-made", &told));
     let relay = setup::address(dir)?.relay;
-    println!("{}", CreditCode { relay, credit }.to_code().as_str());
+    if let Err(fault) = put(CreditCode { relay, credit }.to_code().as_str()) {
+        // Nobody saw it, so nobody should be able to use it.
+        net::ask(&Home::at(dir), Request::Revoke(CreditId::of(&name).0))?;
+        return Err(fault);
+    }
     if Config::read(&Home::at(dir))?.open {
         eprintln!("{}", text.say("invite-open"));
     }
@@ -62,13 +67,13 @@ pub(crate) fn list(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
             .into_iter()
             .map(|one| Shown { id: hex(one.id), left: one.left, days: one.days })
             .collect();
-        println!("{}", serde_json::to_string(&shown).map_err(|_| Fault::Internal)?);
+        put(&serde_json::to_string(&shown).map_err(|_| Fault::Internal)?)?;
     } else if credits.is_empty() {
         eprintln!("{}", text.say("invite-none"));
     } else {
         for admin::Credit { id, left, days } in credits {
             let told = [("id", &*hex(id)), ("left", &*left.to_string()), ("days", &*days.to_string())];
-            println!("{}", text.say_with("invite-one", &told));
+            put(&text.say_with("invite-one", &told))?;
         }
     }
     Ok(())
@@ -82,11 +87,13 @@ struct Shown {
     days: u64,
 }
 
-/// Takes a code back, by its id or, from standard input, by itself.
+/// Takes a code back, by its id or by itself: one that stands on the command line is out, and all the more to be taken back.
 pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let typed: String = value(found, "id").ok_or(Fault::Internal)?;
     let id = if typed == "-" {
         CreditId::of(&name(dir, &read_code()?.credit)?).0
+    } else if let Ok(code) = CreditCode::from_code(&typed) {
+        CreditId::of(&name(dir, &code.credit)?).0
     } else {
         setup::describe(dir)?;
         u64::from_str_radix(&typed, 16).map_err(|_| Fault::BadCredit)?

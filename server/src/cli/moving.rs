@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 use std::path::{Path, PathBuf};
 
-use beresta_server::home::Home;
+use beresta_server::home::{Home, Name};
 use beresta_server::random::SystemRandom;
 use beresta_server::setup::Config;
 use beresta_server::transfer::{self, Cost, What};
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::args::value;
 use super::fault::Fault;
 use super::text::Text;
+use super::{put, tell_how_to_start};
 
 /// Characters that a passphrase has at the least: who takes the file may guess for years.
 const SHORTEST: usize = 16;
@@ -32,8 +33,16 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
-    let said = if what == What::Move { "exported" } else { "backed-up" };
-    eprintln!("{}", text.say_with(said, &[("file", &file.display().to_string())]));
+    let file = file.display().to_string();
+    eprintln!(
+        "{}",
+        match what {
+            What::Move => {
+                text.say_with("exported", &[("file", &file), ("dir", &dir.display().to_string())])
+            }
+            What::Backup => text.say_with("backed-up", &[("file", &file)]),
+        }
+    );
     if what == What::Move && Config::read(&Home::at(dir))?.volatile {
         eprintln!("{}", text.say("exported-volatile"));
     }
@@ -42,8 +51,9 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
 
 /// Lets a relay run again that was exported.
 pub(crate) fn take_back(dir: &Path, text: &Text) -> Result<(), Fault> {
+    let exported = Home::at(dir).has(Name::Moved);
     transfer::take_back(dir)?;
-    eprintln!("{}", text.say("taken-back"));
+    eprintln!("{}", text.say(if exported { "taken-back" } else { "not-exported" }));
     Ok(())
 }
 
@@ -51,8 +61,14 @@ pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let passphrase = line(text, "ask-passphrase")?;
     transfer::import(dir, &file, &passphrase)?;
-    eprintln!("{}", text.say_with("imported", &[("dir", &dir.display().to_string())]));
-    println!("{}", beresta_server::setup::address(dir)?.to_link());
+    let shown = dir.display().to_string();
+    eprintln!("{}", text.say_with("imported", &[("dir", &shown)]));
+    put(&beresta_server::setup::address(dir)?.to_link())?;
+    // A backup has no queues. Since it was made, clients may have seen what is newer.
+    if !Home::at(dir).has(Name::Queues) {
+        eprintln!("{}", text.say_with("imported-backup", &[("dir", &shown)]));
+    }
+    tell_how_to_start(dir, text);
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use clap::ArgMatches;
 use super::args::value;
 use super::fault::Fault;
 use super::invite::read_code;
+use super::put;
 use super::text::Text;
 
 const LOOK: u8 = 4;
@@ -34,11 +35,12 @@ pub(crate) fn selftest(found: &ArgMatches, text: &Text) -> Result<ExitCode, Faul
     let tell = |tried: Tried| {
         let mark = if tried.outcome.is_ok() { "ok  " } else { "FAIL" };
         look.set(look.get() || tried.outcome.is_err());
-        println!("{mark} {}", words(tried, text));
+        let _ = put(&format!("{mark} {}", words(tried, text)));
     };
     let off = |minutes: u64| {
         look.set(true);
-        println!("warn {}", text.say_with("selftest-clock", &[("minutes", &minutes.to_string())]));
+        let _ =
+            put(&format!("warn {}", text.say_with("selftest-clock", &[("minutes", &minutes.to_string())])));
     };
     let works = runtime.block_on(run(&relay, credit.as_ref(), tell, off));
     Ok(match (works, look.get()) {

@@ -6,6 +6,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+mod mistakes;
+
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
     program.env_clear();

@@ -1,0 +1,95 @@
+//! What operators do wrong, and what the program then does for them.
+
+use super::*;
+
+const PASSPHRASE: &str = "five words that nobody guesses";
+
+#[test]
+fn root_writes_nothing_into_a_folder_of_another_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("relay");
+    init(&at);
+    // Only root can give a folder away, and only root can make this mistake.
+    if std::os::unix::fs::chown(&at, Some(65_534), None).is_err() {
+        return;
+    }
+    let at = at.to_str().unwrap();
+    let file = folder.path().join("file");
+    let commands = [&["init"][..], &["run"], &["keys", "rotate"], &["take-back"], &["export"], &["import"]];
+    for command in commands {
+        let mut args = [command, &["--dir", at][..]].concat();
+        if matches!(command, ["export" | "import"]) {
+            args.extend(["--file", file.to_str().unwrap()]);
+        }
+        let refused = told(&args, PASSPHRASE);
+        assert_eq!(refused.status.code(), Some(1), "{command:?}: {}", err(&refused));
+        assert!(err(&refused).contains("runuser -u"), "{command:?}: {}", err(&refused));
+    }
+    // It may look.
+    assert_eq!(relay(&["address", "--dir", at]).status.code(), Some(0));
+}
+
+#[test]
+fn who_brings_a_backup_back_is_told_to_make_new_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new, key, file] =
+        ["old", "new", "key", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let address = out(&init(Path::new(&old)));
+    std::fs::rename(folder.path().join("old/identity.key"), &key).unwrap();
+    let backup = told(&["export", "--dir", &old, "--file", &file, "--backup"], PASSPHRASE);
+    assert!(err(&backup).contains("rotated keys"), "{}", err(&backup));
+    let again = told(&["export", "--dir", &old, "--file", &file, "--backup"], PASSPHRASE);
+    assert!(err(&again).contains("half of one"), "{}", err(&again));
+    let imported = told(&["import", "--dir", &new, "--file", &file], PASSPHRASE);
+    assert_eq!((imported.status.code(), out(&imported)), (Some(0), address));
+    assert!(err(&imported).contains("keys rotate"), "{}", err(&imported));
+    assert_eq!(relay(&["keys", "rotate", "--dir", &new, "--identity", &key]).status.code(), Some(0));
+}
+
+#[test]
+fn an_identity_key_that_cannot_be_read_is_not_said_to_be_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("relay");
+    init(&at);
+    let at = at.to_str().unwrap();
+    // A folder is there, and can't be read as a file.
+    let unreadable = folder.path().to_str().unwrap();
+    for command in [&["init"][..], &["keys", "rotate"]] {
+        let refused = relay(&[command, &["--dir", at, "--identity", unreadable]].concat());
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(err(&refused).contains("can't be read by this user"), "{}", err(&refused));
+    }
+}
+
+#[test]
+fn what_cannot_be_printed_is_told_and_a_code_that_nobody_saw_is_good_for_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let running = start(at);
+    let onto_a_full_disk = |args: &[&str]| {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        program().args(args).stdout(full).stderr(Stdio::piped()).output().unwrap()
+    };
+    let doctor = onto_a_full_disk(&["doctor", "--dir", at]);
+    assert_eq!(doctor.status.code(), Some(1), "{}", err(&doctor));
+    let made = onto_a_full_disk(&["invite", "create", "--dir", at]);
+    assert_eq!(made.status.code(), Some(1), "{}", err(&made));
+    assert!(err(&made).contains("could not be written"), "{}", err(&made));
+    assert_eq!(out(&relay(&["invite", "list", "--dir", at])), "");
+    stop(running);
+}
+
+#[test]
+fn a_code_that_was_typed_into_the_command_line_is_taken_back_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let running = start(at);
+    let code = out(&relay(&["invite", "create", "--dir", at]));
+    assert_eq!(out(&relay(&["invite", "list", "--dir", at])).lines().count(), 1);
+    let revoked = relay(&["invite", "revoke", "--dir", at, code.trim()]);
+    assert_eq!(revoked.status.code(), Some(0), "{}", err(&revoked));
+    assert_eq!(out(&relay(&["invite", "list", "--dir", at])), "");
+    stop(running);
+}
