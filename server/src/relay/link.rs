@@ -41,8 +41,8 @@ pub(super) struct Link {
     pub(super) asked: usize,
     /// Whether the driver was told to wait.
     pub(super) paused: bool,
-    /// Queues with something to push once there is room.
-    pub(super) stalled: BTreeSet<QueueRef>,
+    /// Queues with something to push once there is room, in turn: who fills it again and again waits behind the others.
+    stalled: VecDeque<QueueRef>,
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
     /// Those of which not all was pushed yet that waited when they were subscribed to.
     pub(super) unread: BTreeSet<QueueRef>,
@@ -73,7 +73,7 @@ impl Link {
             held: 0,
             asked: 0,
             paused: false,
-            stalled: BTreeSet::new(),
+            stalled: VecDeque::new(),
             subscribed: HashMap::new(),
             unread: BTreeSet::new(),
             catches_up: false,
@@ -94,9 +94,23 @@ impl Link {
     /// It is subscribed to a queue no more.
     pub(super) fn leave(&mut self, read_id: &ReadId) {
         if let Some(queue) = self.subscribed.remove(read_id) {
-            self.stalled.remove(&queue);
+            self.stalled.retain(|one| *one != queue);
             self.unread.remove(&queue);
         }
+    }
+
+    /// Whether a queue may be read now: there is room for it, and none waits for that. Else it waits.
+    pub(super) fn takes(&mut self, queue: QueueRef, room: usize) -> bool {
+        let takes = self.unwritten() < room && self.stalled.is_empty();
+        if !takes && !self.stalled.contains(&queue) {
+            self.stalled.push_back(queue);
+        }
+        takes
+    }
+
+    /// The queue that waits the longest, where there is room.
+    pub(super) fn next_stalled(&mut self, room: usize) -> Option<QueueRef> {
+        if self.unwritten() < room { self.stalled.pop_front() } else { None }
     }
 
     /// Whether it is to be told now that it has caught up: once for each time that it subscribed.

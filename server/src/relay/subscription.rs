@@ -168,16 +168,19 @@ impl<R: Random> Relay<R> {
         Some(held.handed_over(link))
     }
 
-    /// Fetches what a queue's subscriber has room for.
+    /// Fetches what a queue's subscriber has room for, in its turn.
     pub(super) fn pump(&mut self, queue: QueueRef, now: Timestamp) {
         let room = self.room();
-        let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
-        let Some(wanted) = delivery.wanted() else { return };
+        let Some(delivery) = self.deliveries.get(&queue) else { return };
         let Some(link) = self.links.get_mut(&delivery.link) else { return };
-        if link.unwritten() >= room {
-            link.stalled.insert(queue);
-            return;
+        if delivery.wanted().is_some() && link.takes(queue, room) {
+            self.fetch(queue, now);
         }
+    }
+
+    fn fetch(&mut self, queue: QueueRef, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get(&queue) else { return };
+        let Some(wanted) = delivery.wanted() else { return };
         let (link, announced) = (delivery.link, delivery.announced());
         let pending = Pending::Fetch {
             queue,
@@ -204,13 +207,18 @@ impl<R: Random> Relay<R> {
     /// A link has room again: what waited for it goes on.
     pub(super) fn room_again(&mut self, link: LinkId, now: Timestamp) {
         let enough = self.room() / 2;
-        let Some(one) = self.links.get_mut(&link) else { return };
-        if one.unwritten() <= enough && !one.stalled.is_empty() {
-            for queue in core::mem::take(&mut one.stalled) {
-                self.pump(queue, now);
+        if self.links.get(&link).is_some_and(|one| one.unwritten() <= enough) {
+            // No more than there is room for: a link with a thousand queues is here after each of them.
+            while let Some(queue) = self.next_stalled(link) {
+                self.fetch(queue, now);
             }
         }
         self.resume(link);
+    }
+
+    fn next_stalled(&mut self, link: LinkId) -> Option<QueueRef> {
+        let room = self.room();
+        self.links.get_mut(&link)?.next_stalled(room)
     }
 
     pub(super) fn fetched(

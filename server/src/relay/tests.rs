@@ -9,6 +9,7 @@ mod delivery;
 mod early;
 mod lifetime;
 mod links;
+mod room;
 mod takeover;
 mod tally;
 mod world;

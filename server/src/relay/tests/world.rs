@@ -222,6 +222,21 @@ impl World {
         self.written.get(&link).copied().unwrap_or_default()
     }
 
+    /// The next thing that a link hears; only that is written out.
+    pub(super) fn hear_next(&mut self, link: LinkId) -> Option<Heard> {
+        let heard = self.heard.get_mut(&link)?.pop_front()?;
+        let frame = match &heard {
+            Heard::Push(push) => push.encode(),
+            Heard::Reply(request, reply) => reply.encode(*request),
+        };
+        let bytes = frame.unwrap().len();
+        *self.written.entry(link).or_default() -= bytes;
+        self.relay.handle_written(link, bytes, self.now);
+        self.perform();
+        self.settle();
+        Some(heard)
+    }
+
     /// What a link heard since the last time; it is written out by that.
     pub(super) fn hear(&mut self, link: LinkId) -> Vec<Heard> {
         let heard = self.heard.remove(&link).unwrap_or_default().into();
