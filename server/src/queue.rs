@@ -85,8 +85,8 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Reads messages, oldest first; those that ended by `now` are left out. [`Answer::Messages`] (empty too for a
-    /// queue that is gone).
+    /// Reads messages, oldest first; those that ended by `now` are left out. [`Answer::Messages`]; where there is none of these,
+    /// [`Answer::Ended`] or [`Answer::Gone`] may say why.
     Fetch {
         /// The queue.
         queue: QueueRef,
@@ -229,6 +229,8 @@ pub enum Answer {
         /// The queue had refused a message and is now at half of its quotas: said once.
         drained: bool,
     },
+    /// There are only messages that ended, and are there still: by another clock they have not.
+    Ended,
     /// Done, durably.
     Done,
     /// The name is taken.
@@ -353,6 +355,7 @@ impl core::fmt::Debug for Answer {
             Self::QueueFull => "QueueFull",
             Self::Messages(_) => "Messages(..)",
             Self::Acknowledged { deleted: _, drained: _ } => "Acknowledged(..)",
+            Self::Ended => "Ended",
             Self::Done => "Done",
             Self::Exists => "Exists",
             Self::Owner(_) => "Owner(..)",

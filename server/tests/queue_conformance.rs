@@ -66,6 +66,7 @@ suite! {
     a_queue_is_found_by_its_read_id;
     messages_come_in_order_and_again_until_acknowledged;
     a_fetch_keeps_its_limits_and_gives_one_at_least;
+    a_fetch_of_nothing_says_whether_it_ended_or_the_queue_is_gone;
     a_sequence_number_is_never_used_again;
     a_repeat_of_an_acknowledged_message_is_answered_alike_and_not_delivered;
     a_wrong_id_and_a_wrong_proof_look_alike;

@@ -243,7 +243,7 @@ impl Held {
     }
 
     fn fetch(&self, queue: QueueRef, after: u64, most: usize, max_bytes: usize, now: Timestamp) -> Answer {
-        let Some(held) = self.queues.get(&queue) else { return Answer::Messages(Vec::new()) };
+        let Some(held) = self.queues.get(&queue) else { return Answer::Gone };
         let mut bytes = 0_usize;
         let fitting = held
             .messages
@@ -257,7 +257,12 @@ impl Held {
             sequence: *sequence,
             envelope: message.envelope.clone(),
         };
-        Answer::Messages(within.map(stored).collect())
+        let messages: Vec<Stored> = within.map(stored).collect();
+        let over = |(sequence, message): (&u64, &Message)| *sequence > after && message.ends.is_over(now);
+        if messages.is_empty() && held.messages.iter().any(over) {
+            return Answer::Ended;
+        }
+        Answer::Messages(messages)
     }
 
     fn acknowledge(&mut self, queue: QueueRef, upto: u64, now: Timestamp) -> Answer {

@@ -234,6 +234,11 @@ impl<R: Random> Relay<R> {
             return;
         };
         let Answer::Messages(messages) = answer else {
+            if answer == Answer::Gone {
+                // Deleted between its look-up and its subscription.
+                return self.handle_deleted(queue);
+            }
+            // What ended and is there still has not ended if the clock is wrong: soon it is deleted, or the clock set.
             delivery.fetch_failed();
             // One that fails later must not put off the others.
             if self.retry.is_empty() {

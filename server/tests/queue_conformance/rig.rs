@@ -156,6 +156,7 @@ impl Rig {
             Answer::Messages(messages) => {
                 messages.into_iter().map(|one| (one.sequence, one.envelope.into_bytes())).collect()
             }
+            Answer::Ended | Answer::Gone => Vec::new(),
             other => panic!("{other:?}"),
         }
     }

@@ -56,6 +56,19 @@ pub(crate) fn a_fetch_keeps_its_limits_and_gives_one_at_least(rig: Rig) {
     assert_eq!(count(0, 9), 0);
 }
 
+pub(crate) fn a_fetch_of_nothing_says_whether_it_ended_or_the_queue_is_gone(rig: Rig) {
+    let queue = rig.make(1);
+    let fetch = |after, now| rig.ask(Op::Fetch { queue, after, max_messages: 9, max_bytes: usize::MAX, now });
+    assert_eq!(fetch(0, NOW), Answer::Messages(Vec::new()));
+    let _ = rig.append(1, 1);
+    let late = NOW.plus(400 * DAY_MS);
+    assert_eq!(fetch(0, late), Answer::Ended);
+    assert_eq!(fetch(1, late), Answer::Messages(Vec::new()), "what was fetched before is not looked for");
+    assert!(matches!(fetch(0, NOW), Answer::Messages(messages) if messages.len() == 1));
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert_eq!(fetch(0, NOW), Answer::Gone);
+}
+
 pub(crate) fn a_sequence_number_is_never_used_again(mut rig: Rig) {
     let queue = rig.make(1);
     assert_eq!(sequence(rig.append(1, 1)), 1);

@@ -20,6 +20,8 @@ struct Statements<'c> {
     find: Statement<'c>,
     find_send: Statement<'c>,
     fetch: Statement<'c>,
+    is_queue: Statement<'c>,
+    has_ended: Statement<'c>,
     blob_owner: Statement<'c>,
     credits: Statement<'c>,
     stats: Statement<'c>,
@@ -56,6 +58,10 @@ impl<'c> Statements<'c> {
                 // The sign keeps SQLite from looking through all that has not ended.
                 "SELECT sequence, envelope, name, day FROM message
                  WHERE queue = ?1 AND sequence > ?2 AND +id >= ?3 ORDER BY sequence",
+            )?,
+            is_queue: conn.prepare("SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1)")?,
+            has_ended: conn.prepare(
+                "SELECT EXISTS (SELECT 1 FROM message WHERE queue = ?1 AND sequence > ?2 AND +id < ?3)",
             )?,
             blob_owner: conn.prepare("SELECT owner FROM blob WHERE name = ?1 AND ends > ?2")?,
             credits: conn.prepare("SELECT id, makes, ends FROM credit WHERE ends > ?1")?,
@@ -135,7 +141,8 @@ impl<'c> Statements<'c> {
     ) -> rusqlite::Result<Answer> {
         let mut messages = Vec::new();
         let (mut bytes, mut lost) = (0_usize, false);
-        let mut rows = self.fetch.query([queue.0, int(after), row::first_after(Hour::down(now))])?;
+        let wanted = [queue.0, int(after), row::first_after(Hour::down(now))];
+        let mut rows = self.fetch.query(wanted)?;
         while messages.len() < most
             && let Some(row) = rows.next()?
         {
@@ -154,6 +161,14 @@ impl<'c> Statements<'c> {
         }
         if lost {
             tracing::warn!("a message that waits has no key any more and is taken for one that ended");
+        }
+        if messages.is_empty() {
+            if !self.is_queue.query_row([queue.0], |row| row.get(0))? {
+                return Ok(Answer::Gone);
+            }
+            if self.has_ended.query_row(wanted, |row| row.get(0))? {
+                return Ok(Answer::Ended);
+            }
         }
         Ok(Answer::Messages(messages))
     }

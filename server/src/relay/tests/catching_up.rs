@@ -3,13 +3,13 @@
 use beresta_proto::auth;
 use beresta_proto::command::Command;
 use beresta_proto::limits::WINDOW_MESSAGES;
-use beresta_proto::reply::{Heard, Push, Reply};
-use beresta_proto::time::MINUTE_MS;
+use beresta_proto::reply::{Heard, Push, Reply, Subscribed};
+use beresta_proto::time::{DAY_MS, MINUTE_MS};
 
 use super::super::LinkId;
 use super::delivery::texts;
 use super::world::{Queue, World, exporter, subscription, text};
-use crate::queue::Answer;
+use crate::queue::{Answer, Op};
 
 /// What a link heard: the text of each message, and none for the word.
 fn heard(world: &mut World, link: LinkId) -> Vec<Option<u32>> {
@@ -102,6 +102,61 @@ fn nobody_is_told_before_the_engine_could_say() {
     world.pass(MINUTE_MS);
     world.settle();
     assert_eq!(heard(&mut world, boris), [Some(0), None]);
+}
+
+#[test]
+fn a_clock_that_is_ahead_hides_nothing_for_good_and_nobody_is_told_meanwhile_that_all_came() {
+    let mut world = World::new();
+    let (queue, _) = filled(&mut world, 2);
+    world.now = world.now.plus(400 * DAY_MS);
+    world.pass(0);
+    let boris = world.connect();
+    world.subscribe(boris, &queue);
+    world.pass(MINUTE_MS);
+    world.settle();
+    assert_eq!(heard(&mut world, boris), []);
+    // Somebody sets it right before anything is swept.
+    world.now = world.now.minus(400 * DAY_MS);
+    world.pass(0);
+    world.settle();
+    world.pass(MINUTE_MS);
+    world.settle();
+    assert_eq!(heard(&mut world, boris), [Some(0), Some(1), None]);
+}
+
+#[test]
+fn what_ended_for_good_keeps_nobody_from_being_told_for_longer_than_until_it_is_swept() {
+    let mut world = World::new();
+    let (queue, _) = filled(&mut world, 2);
+    world.now = world.now.plus(400 * DAY_MS);
+    world.pass(0);
+    let boris = world.connect();
+    world.subscribe(boris, &queue);
+    assert_eq!(heard(&mut world, boris), []);
+    for _ in 0..6 {
+        world.pass(MINUTE_MS);
+        world.settle();
+    }
+    assert_eq!(heard(&mut world, boris), [None]);
+}
+
+#[test]
+fn who_subscribed_to_a_queue_just_as_it_was_deleted_is_sent_to_learn_it() {
+    let mut world = World::new();
+    let (queue, _) = filled(&mut world, 1);
+    let boris = world.connect();
+    ask(&mut world, boris, &[&queue]);
+    let (ticket, found) = world.carry_out().unwrap();
+    world.answer(ticket, found.clone());
+    // Its signature waits for a worker while its operator deletes it.
+    let Answer::Found(record) = found else { panic!("it was there") };
+    world.answer_to(Op::DeleteQueue { queue: record.queue });
+    world.relay.handle_deleted(record.queue);
+    world.settle();
+    let heard = world.hear(boris).pop();
+    assert!(matches!(heard, Some(Heard::Push(Push::GoAway { .. }))), "{heard:?}");
+    let again = world.connect();
+    assert_eq!(world.subscribe(again, &queue), Reply::Subscribed(vec![Subscribed::Gone]));
 }
 
 #[test]
