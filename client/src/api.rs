@@ -20,6 +20,7 @@ mod lock;
 mod open;
 mod opener;
 mod record;
+mod waits;
 
 pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
@@ -351,40 +352,6 @@ impl Client {
     /// [`Error::Store`].
     pub async fn acknowledge_events(&self, upto: u64) -> Result<(), Error> {
         client::acknowledge_events(self, upto).await
-    }
-
-    /// Waits until nothing waits to be sent and every queue is subscribed, at most `patience`: whether that is so. Queues
-    /// that are being left at a relay before are not waited for.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn settle(&self, patience: Duration) -> Result<bool, Error> {
-        client::settle(self, patience).await
-    }
-
-    /// Waits until every queue is subscribed, at most `patience`: whether that is so.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn reach(&self, patience: Duration) -> Result<bool, Error> {
-        client::reach(self, patience).await
-    }
-
-    /// Waits until all has come that waited for us, as our relays say, at most `patience`: whether that is so.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn catch_up(&self, patience: Duration) -> Result<bool, Error> {
-        client::catch_up(self, patience).await
-    }
-
-    /// Waits until nothing is under way that would be left for the next run, receipts above all, at most `patience`:
-    /// whether that is so.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub async fn rest(&self, patience: Duration) -> Result<bool, Error> {
-        client::rest(self, patience).await
     }
 
     /// What is wrong with the store now.

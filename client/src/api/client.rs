@@ -296,7 +296,7 @@ pub(super) async fn send(client: &Client, to: &str, text: Words) -> Result<Messa
 }
 
 /// Runs `look` now and after every change until it gives something, at most `patience`.
-async fn until<T>(
+pub(super) async fn until<T>(
     client: &Client,
     patience: Duration,
     look: impl AsyncFn() -> Result<Option<T>, Error>,
@@ -344,30 +344,6 @@ pub(super) async fn next_events(
 
 pub(super) async fn acknowledge_events(client: &Client, upto: u64) -> Result<(), Error> {
     client.rows(move |tx| Ok(tx.acknowledge_events(upto)?)).await
-}
-
-pub(super) async fn settle(client: &Client, patience: Duration) -> Result<bool, Error> {
-    let settled = async || client.desk(|desk, _| desk.engine.is_settled(&mut desk.store)).await;
-    let found = until(client, patience, async || Ok(settled().await?.then_some(())));
-    Ok(found.await?.is_some())
-}
-
-pub(super) async fn reach(client: &Client, patience: Duration) -> Result<bool, Error> {
-    let reached = async || client.desk(|desk, _| desk.engine.is_reached(&mut desk.store)).await;
-    let found = until(client, patience, async || Ok(reached().await?.then_some(())));
-    Ok(found.await?.is_some())
-}
-
-pub(super) async fn catch_up(client: &Client, patience: Duration) -> Result<bool, Error> {
-    let caught_up = async || client.desk(|desk, _| desk.engine.has_caught_up(&mut desk.store)).await;
-    let found = until(client, patience, async || Ok(caught_up().await?.then_some(())));
-    Ok(found.await?.is_some())
-}
-
-pub(super) async fn rest(client: &Client, patience: Duration) -> Result<bool, Error> {
-    let busy = async || client.desk(|desk, _| desk.engine.is_busy(&mut desk.store)).await;
-    let found = until(client, patience, async || Ok((!busy().await?).then_some(())));
-    Ok(found.await?.is_some())
 }
 
 impl From<EventRow> for Event {
