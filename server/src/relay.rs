@@ -135,6 +135,8 @@ pub struct Relay<R> {
     keep_at: Timestamp,
     /// Whether no queues and blobs are made: the operator's wish.
     paused: bool,
+    /// It stops: in how many seconds, at the soonest and the latest, whoever comes is to come back.
+    stopping: Option<(u16, u16)>,
     tally: Tally,
 }
 
@@ -176,6 +178,7 @@ impl<R: Random> Relay<R> {
             keeping: false,
             keep_at: now,
             paused: false,
+            stopping: None,
             tally: Tally::default(),
         };
         relay.keep_epochs();
@@ -185,6 +188,10 @@ impl<R: Random> Relay<R> {
     /// A link begins; `exporter` is what signatures on it are bound to.
     pub fn handle_connected(&mut self, link: LinkId, exporter: Exporter, now: Timestamp) {
         self.links.insert(link, Link::new(exporter, &self.limits, now));
+        // Its handshake was under way when all others were told.
+        if let Some((soonest, latest)) = self.stopping {
+            self.send_away(link, soonest, latest);
+        }
     }
 
     /// A link ended, from either side.

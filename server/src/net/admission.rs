@@ -22,7 +22,10 @@ const CONNECTIONS: u32 = 64;
 const CONNECTIONS_OF_OWNER: u32 = 512;
 /// Milliseconds of one handshake's share: 20 in a second.
 const HANDSHAKE_MS: u64 = 50;
-/// Milliseconds by which handshakes may come early: 20 at once.
+/// The same of an owner's: 200 in a second. Whoever has many neighbourhoods and hangs up at once holds no place, and would else
+/// be bound by none of these.
+const HANDSHAKE_OF_OWNER_MS: u64 = 5;
+/// Milliseconds by which handshakes may come early: 20 at once, and 200 of an owner's.
 const BURST_MS: u64 = 1_000;
 /// Handshakes under way from addresses that may be forged, of all together.
 const UNPROVEN: u32 = 256;
@@ -49,6 +52,11 @@ struct Neighbourhood {
 impl Neighbourhood {
     fn matters(&self, now: Timestamp) -> bool {
         self.connections > 0 || self.unproven > 0 || self.paid_until > now
+    }
+
+    /// A clock that was set back must make nobody wait, or be remembered, until it is there again.
+    fn follow_clock(&mut self, now: Timestamp) {
+        self.paid_until = self.paid_until.min(now.plus(BURST_MS + HANDSHAKE_MS));
     }
 }
 
@@ -103,18 +111,21 @@ impl Default for Admission {
 impl State {
     /// Whether one more connection may be charged to these, as far as they are known.
     fn admits(&mut self, near: Option<Place>, owner: Option<Place>, now: Timestamp) -> bool {
-        let near = near.and_then(|near| self.neighbourhoods.value(near)).is_none_or(|near| {
-            // A clock that was set back must not make a neighbourhood wait until it is there again.
-            near.paid_until = near.paid_until.min(now.plus(BURST_MS + HANDSHAKE_MS));
-            near.paid_until.since(now) < BURST_MS && near.connections < CONNECTIONS
-        });
-        let owner = owner.and_then(|owner| self.neighbourhoods.value(owner));
-        near && owner.is_none_or(|owner| owner.connections < CONNECTIONS_OF_OWNER)
+        let [near, owner] =
+            [(near, CONNECTIONS), (owner, CONNECTIONS_OF_OWNER)].map(|(place, connections)| {
+                place.and_then(|place| self.neighbourhoods.value(place)).is_none_or(|one| {
+                    one.follow_clock(now);
+                    one.paid_until.since(now) < BURST_MS && one.connections < connections
+                })
+            });
+        near && owner
     }
 
     fn charge(&mut self, from: Origin, now: Timestamp) {
-        if let Some(near) = self.neighbourhoods.value(from.near) {
-            near.paid_until = near.paid_until.max(now).plus(HANDSHAKE_MS);
+        for (place, share) in [(from.near, HANDSHAKE_MS), (from.owner, HANDSHAKE_OF_OWNER_MS)] {
+            if let Some(one) = self.neighbourhoods.value(place) {
+                one.paid_until = one.paid_until.max(now).plus(share);
+            }
         }
         self.each(from, |one| one.connections = one.connections.saturating_add(1));
     }
@@ -190,7 +201,10 @@ impl Admission {
 
     /// Wipes what does not matter any more.
     pub(super) fn forget(&self, now: Timestamp) {
-        self.lock().neighbourhoods.retain(|one| one.matters(now));
+        self.lock().neighbourhoods.retain(|one| {
+            one.follow_clock(now);
+            one.matters(now)
+        });
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

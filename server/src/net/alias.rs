@@ -61,8 +61,8 @@ impl Aliases {
             ticks.tick().await;
             self.follow();
             self.pass();
-            wipe_stack::<PASSING>();
             also();
+            wipe_stack::<PASSING>();
         }
     }
 

@@ -125,9 +125,15 @@ impl Hub {
             Output::Resume { link } => state.outboxes.get(&link)?.resume(),
             Output::Close { link, reason } => state.outboxes.remove(&link)?.close(reason),
             Output::Engine { ticket, op } => {
-                let hub = Arc::clone(self);
+                // An answer that comes when all is over must not keep the engine from ending.
+                let hub = Arc::downgrade(self);
+                let told = move |answer| {
+                    if let Some(hub) = hub.upgrade() {
+                        hub.stored(ticket, answer);
+                    }
+                };
                 // Under the lock, so that the engine hears what changes one queue in the core's order.
-                self.engine.submit(op, Box::new(move |answer| hub.stored(ticket, answer)));
+                self.engine.submit(op, Box::new(told));
                 None
             }
             Output::Work { ticket, job } => {
@@ -171,14 +177,19 @@ impl Hub {
         });
     }
 
-    /// Hands over the frames that `next` gives, as long as the link may be read from. Says whether it still may.
+    /// Hands over the frames that `next` gives, as long as the link may be read from. Says whether it still may. So many bytes
+    /// were written to it meanwhile.
     pub(super) fn frames<'f>(
         self: &Arc<Self>,
         link: LinkId,
+        written: usize,
         mut next: impl FnMut() -> Option<&'f [u8]>,
     ) -> bool {
         self.with(|state| {
             let now = clock::now();
+            if written > 0 {
+                state.relay.handle_written(link, written, now);
+            }
             loop {
                 if !state.relay.may_read(link) {
                     return false;
@@ -287,14 +298,14 @@ impl Hub {
 mod tests {
     use beresta_proto::id::RelayId;
     use beresta_proto::key::SigningKey;
+    use beresta_proto::time::HOUR_MS;
 
     use super::*;
     use crate::queue::memory::MemoryEngine;
-    use crate::queue::{Namer, rules::Cap};
+    use crate::queue::{Completion, Namer, rules::Cap};
     use crate::relay::{Identity, Limits};
 
-    #[tokio::test]
-    async fn the_timer_is_woken_when_something_comes_due_earlier_and_only_then() {
+    fn relay() -> Relay<SystemRandom> {
         let identity = Identity {
             relay: RelayId([1; 32]),
             descriptor: Vec::new(),
@@ -303,8 +314,33 @@ mod tests {
             namer: Namer::new(&[3; 32]),
         };
         let rng = SystemRandom::new().unwrap();
-        let relay = Relay::new(identity, Limits::default(), clock::now(), rng).unwrap();
-        let hub = Arc::new(Hub::new(relay, Arc::new(MemoryEngine::new(Cap { bytes: 1 << 20 }))));
+        Relay::new(identity, Limits::default(), clock::now(), rng).unwrap()
+    }
+
+    /// An engine that does not answer.
+    #[derive(Default)]
+    struct Silent(Mutex<Vec<Completion>>);
+
+    impl QueueEngine for Silent {
+        fn submit(&self, _: Op, done: Completion) {
+            lock(&self.0).push(done);
+        }
+    }
+
+    #[test]
+    fn an_answer_that_never_came_keeps_no_engine_from_ending() {
+        let engine = Arc::new(Silent::default());
+        let hub = Arc::new(Hub::new(relay(), Arc::clone(&engine) as Arc<dyn QueueEngine>));
+        // It sweeps.
+        hub.with(|state| state.relay.handle_timeout(clock::now().plus(HOUR_MS)));
+        assert_eq!(lock(&engine.0).len(), 1);
+        drop(hub);
+        assert_eq!(Arc::strong_count(&engine), 1);
+    }
+
+    #[tokio::test]
+    async fn the_timer_is_woken_when_something_comes_due_earlier_and_only_then() {
+        let hub = Arc::new(Hub::new(relay(), Arc::new(MemoryEngine::new(Cap { bytes: 1 << 20 }))));
         lock(&hub.state).due = Timestamp(u64::MAX);
         let mut woken = Vec::new();
         for _ in 0..2 {

@@ -139,7 +139,9 @@ impl LinkTask {
         let mut rest = bytes;
         let mut malformed = None;
         let mut whole = 0_usize;
-        self.reading = self.hub.frames(self.id, || match frame_size(rest) {
+        // What is too little to be told by itself is not to be held against a link that only listens.
+        let written = core::mem::take(&mut self.unreported);
+        self.reading = self.hub.frames(self.id, written, || match frame_size(rest) {
             Ok(size) => {
                 let (frame, after) = rest.split_at_checked(size?)?;
                 rest = after;

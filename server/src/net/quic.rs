@@ -25,10 +25,16 @@ const UNI_STREAMS: u32 = 0;
 /// who have not said a good command yet is the link's own ([`super::link`]): 10 s.
 const IDLE: Duration = Duration::from_secs(120);
 
+/// Between two stateless resets, of the relay together.
+const RESET_INTERVAL: Duration = Duration::from_micros(100);
+
 pub(super) fn endpoint_config(resets: Arc<dyn HmacKey>) -> EndpointConfig {
     let mut config = EndpointConfig::new(resets);
     // Quinn's own ids are recognised only by the process that drew them: those of before a restart would get no reset.
     config.cid_generator(|| Box::new(RandomConnectionIdGenerator::default()));
+    // After a restart thousands come whom only a reset tells that it was one; and who sends noise must not keep it from them. A
+    // reset is smaller than what it answers (RFC 9000 §10.3.3).
+    config.min_reset_interval(RESET_INTERVAL);
     config
 }
 

@@ -109,10 +109,10 @@ impl<K: Zeroize + Hash + Eq + Default, V: Default> Register<K, V> {
     }
 
     /// Removes and wipes all but those whose value is to stay.
-    pub(super) fn retain(&mut self, stays: impl Fn(&V) -> bool) {
+    pub(super) fn retain(&mut self, stays: impl Fn(&mut V) -> bool) {
         for place in 0..self.entries.len() {
             let Ok(place) = Place::try_from(place) else { return };
-            if self.entry(place).is_some_and(|entry| !stays(&entry.value)) {
+            if self.value(place).is_some_and(|value| !stays(value)) {
                 self.remove(place);
             }
         }

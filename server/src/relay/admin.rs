@@ -30,12 +30,17 @@ impl<R: Random> Relay<R> {
         let mut links: Vec<LinkId> = self.links.keys().copied().collect();
         // What is drawn for whom must not hang on the order of a map.
         links.sort_unstable();
-        let spread = u64::from(latest.saturating_sub(soonest)).saturating_add(1);
+        self.stopping = Some((soonest, latest));
         for link in links {
-            let drawn = u64::from_be_bytes(self.rng.array()) % spread;
-            let reconnect_after = soonest.saturating_add(u16::try_from(drawn).unwrap_or(0));
-            self.push(link, &Push::GoAway { reconnect_after });
+            self.send_away(link, soonest, latest);
         }
+    }
+
+    pub(super) fn send_away(&mut self, link: LinkId, soonest: u16, latest: u16) {
+        let spread = u64::from(latest.saturating_sub(soonest)).saturating_add(1);
+        let drawn = u64::from_be_bytes(self.rng.array()) % spread;
+        let reconnect_after = soonest.saturating_add(u16::try_from(drawn).unwrap_or(0));
+        self.push(link, &Push::GoAway { reconnect_after });
     }
 
     /// A queue was deleted by its operator. Its reader is sent away: only when it subscribes again does it learn that the

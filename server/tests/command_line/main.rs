@@ -298,13 +298,6 @@ fn a_check_says_whether_this_version_can_open_the_queues() {
 }
 
 #[test]
-fn what_was_typed_cannot_steer_the_terminal() {
-    let output = relay(&["run", "--dir", "x", "\u{1b}[31m"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(!err(&output).contains('\u{1b}'));
-}
-
-#[test]
 fn help_is_in_the_readers_language() {
     let english = out(&relay(&["--help"]));
     let russian = out(&relay(&["init", "--help", "--lang=ru"]));

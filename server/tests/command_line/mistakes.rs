@@ -93,3 +93,10 @@ fn a_code_that_was_typed_into_the_command_line_is_taken_back_all_the_same() {
     assert_eq!(out(&relay(&["invite", "list", "--dir", at])), "");
     stop(running);
 }
+
+#[test]
+fn what_was_typed_cannot_steer_the_terminal() {
+    let output = relay(&["run", "--dir", "x", "\u{1b}[31m"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!err(&output).contains('\u{1b}'));
+}

@@ -53,10 +53,35 @@ fn one_owner_of_many_neighbourhoods_does_not_take_every_place() {
             "10.1." => format!("{neighbours}{}.1", number % 256),
             _ => format!("{neighbours}{:x}00::1", number % 256),
         };
-        let passes: Vec<_> = (0..2_000).filter_map(|number| enter(&admission, &near(number), NOW)).collect();
+        let arrive = |number, now| enter(&admission, &near(number), now);
+        let passes: Vec<_> = (0..2_000)
+            .filter_map(|number| arrive(number, NOW.plus(u64::from(number) * HANDSHAKE_OF_OWNER_MS)))
+            .collect();
         assert_eq!(passes.len(), usize::try_from(CONNECTIONS_OF_OWNER).unwrap());
         assert!(enter(&admission, stranger, NOW).is_some());
     }
+}
+
+#[test]
+fn one_owner_who_hangs_up_at_once_does_not_have_the_relay_shake_hands_without_end() {
+    let admission = Arc::new(Admission::default());
+    let mut entered = 0;
+    for number in 0..2_000 {
+        let at = format!("2001:db8:0:{:x}00::1", number % 256);
+        entered += u64::from(enter(&admission, &at, NOW).is_some());
+    }
+    assert_eq!(entered, BURST_MS / HANDSHAKE_OF_OWNER_MS);
+    assert!(enter(&admission, "2001:db8:1::1", NOW).is_some(), "another owner");
+}
+
+#[test]
+fn a_clock_that_is_set_back_leaves_nobody_remembered_who_has_gone() {
+    let admission = Arc::new(Admission::default());
+    let ahead = NOW.plus(86_400_000);
+    drop(enter(&admission, "192.0.2.7", ahead).unwrap());
+    admission.forget(NOW);
+    admission.forget(NOW.plus(BURST_MS + HANDSHAKE_MS));
+    assert_eq!(admission.lock().neighbourhoods.len(), 0);
 }
 
 #[test]
@@ -137,13 +162,13 @@ fn neighbourhoods_that_no_longer_matter_are_forgotten() {
     let admission = Arc::new(Admission::default());
     let stays = enter(&admission, "192.0.2.7", NOW).unwrap();
     for number in 0..20_000_u32 {
-        enter(&admission, &format!("10.{}.{}.1", number / 250 % 250, number % 250), NOW).unwrap();
+        enter(&admission, &format!("10.{}.{}.1", number % 250, number / 250), NOW).unwrap();
     }
     assert!(admission.lock().neighbourhoods.len() > 20_000);
-    admission.forget(NOW.plus(HANDSHAKE_MS));
+    admission.forget(NOW.plus(BURST_MS));
     assert_eq!(admission.lock().neighbourhoods.len(), 2, "where a link is");
     drop(stays);
-    admission.forget(NOW.plus(HANDSHAKE_MS));
+    admission.forget(NOW.plus(BURST_MS));
     assert_eq!(admission.lock().neighbourhoods.len(), 0);
 }
 

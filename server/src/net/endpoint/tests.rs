@@ -219,7 +219,7 @@ async fn a_link_whose_task_panics_is_forgotten() {
     assert!(task.await.is_err());
     let mut frame = Some(Command::Descriptor.encode(RequestId(1)).unwrap());
     assert!(
-        !hub.frames(id, || {
+        !hub.frames(id, 0, || {
             frame.take();
             None
         }),

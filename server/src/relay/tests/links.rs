@@ -221,7 +221,9 @@ fn everybody_is_told_when_the_relay_stops() {
     let mut world = World::new();
     let links = [world.connect(), world.connect()];
     world.relay.handle_stop(5, 60);
-    for link in links {
+    // One whose handshake was under way.
+    let late = world.connect();
+    for link in links.into_iter().chain([late]) {
         world.settle();
         world.write_out(link);
         let heard = world.hear(link);
