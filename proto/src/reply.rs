@@ -139,7 +139,10 @@ pub enum Push {
         queue: ReadId,
     },
     /// All that waited in the queues of the link when it subscribed to them was pushed (rule Q17).
-    CaughtUp,
+    CaughtUp {
+        /// As of so many SUBSCRIBED on the link, counted from its beginning.
+        subscribed: u32,
+    },
     /// The relay stops; come back after so many seconds.
     GoAway {
         /// Seconds.
@@ -243,7 +246,10 @@ impl Push {
                 w.u16(*reconnect_after);
                 kind::GO_AWAY
             }
-            Self::CaughtUp => kind::CAUGHT_UP,
+            Self::CaughtUp { subscribed } => {
+                w.u32(*subscribed);
+                kind::CAUGHT_UP
+            }
         };
         Frame { kind, request: RequestId(0), body: w.as_slice() }.encode()
     }
@@ -306,7 +312,7 @@ impl Push {
             kind::TAKEN_OVER => Ok(Self::TakenOver { queue: ReadId::decode(r)? }),
             kind::DRAINED => Ok(Self::Drained { queue: ReadId::decode(r)? }),
             kind::GO_AWAY => Ok(Self::GoAway { reconnect_after: r.u16()? }),
-            kind::CAUGHT_UP => Ok(Self::CaughtUp),
+            kind::CAUGHT_UP => Ok(Self::CaughtUp { subscribed: r.u32()? }),
             code => Err(DecodeError::Unknown { what: "frame kind", code: u32::from(code) }),
         }
     }

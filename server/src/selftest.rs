@@ -242,7 +242,7 @@ impl Queue {
             return Err(trouble(&subscribed));
         }
         // Nothing waits in a queue that was just made.
-        if line.push().await? == Push::CaughtUp { Ok(()) } else { Err(WRONG) }
+        if line.push().await? == (Push::CaughtUp { subscribed: 1 }) { Ok(()) } else { Err(WRONG) }
     }
 
     /// Sends a message by a link of its own, as another person would, and reads it.

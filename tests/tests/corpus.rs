@@ -84,6 +84,7 @@ mod corpus {
             "a descriptor",
             "a message",
             "a queue is made",
+            "caught up",
             "done",
             "drained",
             "refused",

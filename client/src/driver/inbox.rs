@@ -112,7 +112,9 @@ mod tests {
         };
         let sequence = |push: &Push| match push {
             Push::Deliver { sequence, .. } => Some(*sequence),
-            Push::Drained { .. } | Push::TakenOver { .. } | Push::CaughtUp | Push::GoAway { .. } => None,
+            Push::Drained { .. } | Push::TakenOver { .. } | Push::CaughtUp { .. } | Push::GoAway { .. } => {
+                None
+            }
         };
         (link, pushes.iter().filter_map(sequence).collect())
     }
@@ -135,7 +137,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_relay_says_beside_messages_does_not_share_their_fate() {
-        for push in [Push::TakenOver { queue: QUEUE }, Push::Drained { queue: QUEUE }, Push::CaughtUp] {
+        for push in [
+            Push::TakenOver { queue: QUEUE },
+            Push::Drained { queue: QUEUE },
+            Push::CaughtUp { subscribed: 1 },
+        ] {
             let (sender, mut inbox) = Inbox::new();
             pushed(&sender, 1, 0..2).await;
             sender.send(Input::Pushed(RELAY, 1, vec![push])).await.unwrap();

@@ -69,8 +69,10 @@ pub(super) struct Up {
     /// When the keys were last asked for.
     pub(super) keys_asked: Timestamp,
     pub(super) subscribed: BTreeSet<ReadId>,
-    /// The relay said that all has come that lay in them (rule Q17).
-    pub(super) caught_up: bool,
+    /// How many subscriptions were answered, and as of how many the relay said that all has come (rule Q17). Its word may be
+    /// heard before the answers that it follows: they come by another way.
+    pub(super) answered: u32,
+    pub(super) caught_up: u32,
     /// Queues of which it was told that something else reads them: told once a link.
     pub(super) taken_over: BTreeSet<ReadId>,
     /// Queues of which an acknowledgement was refused, and up to where: said again once the refusal is over.
@@ -204,13 +206,7 @@ impl Up {
 
     /// Whether all has come that lay in a queue. What something else reads does not come here.
     pub(super) fn has_read(&self, queue: &ReadId) -> bool {
-        self.caught_up && self.subscribed.contains(queue) && !self.taken_over.contains(queue)
-    }
-
-    /// A relay subscribed to a queue, and says when all that lies in it has come.
-    pub(super) fn reads(&mut self, queue: ReadId) {
-        self.subscribed.insert(queue);
-        self.caught_up = false;
+        self.caught_up == self.answered && self.subscribed.contains(queue) && !self.taken_over.contains(queue)
     }
 
     /// Whether the relay refused, and is not asked again for a while.

@@ -45,7 +45,8 @@ impl Engine {
                 idle: None,
                 keys_asked: now,
                 subscribed: BTreeSet::new(),
-                caught_up: false,
+                answered: 0,
+                caught_up: 0,
                 taken_over: BTreeSet::new(),
                 unacknowledged: BTreeMap::new(),
                 flights: BTreeMap::new(),
@@ -182,7 +183,8 @@ impl Engine {
                 for (queue, result) in queues.into_iter().zip(results) {
                     self.subscribed(tx, relay, queue, result)?;
                 }
-                Ok(())
+                self.answered(relay);
+                self.end_by_time(tx, now)
             }
             (Flight::Refresh, Reply::Descriptor { descriptor, epoch_keys, clock }) => {
                 // The clock first: what is over by ours is so only if the relay's does not contradict it.
@@ -205,6 +207,7 @@ impl Engine {
             (Flight::FirstSubscribe(made), Reply::Subscribed(results))
                 if results.len() == 1 && tx.own_queue(&relay, &made.read_id)?.is_none() =>
             {
+                self.answered(relay);
                 match results.first() {
                     Some(Subscribed::Ok) => self.queue_made(tx, relay, *made, now),
                     Some(Subscribed::Gone) | None => {
@@ -244,6 +247,13 @@ impl Engine {
                 Ok(())
             }
             (flight, _) => self.misbehaved(tx, relay, &flight, now),
+        }
+    }
+
+    /// One more subscription was answered.
+    fn answered(&mut self, relay: RelayId) {
+        if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
+            up.answered = up.answered.saturating_add(1);
         }
     }
 
@@ -331,7 +341,7 @@ impl Engine {
     ) -> Result<(), StoreError> {
         self.granted(relay);
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-            up.reads(made.read_id);
+            up.subscribed.insert(made.read_id);
         }
         let home = tx.profile()?.home.filter(|home| home.relay == relay);
         let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });
@@ -367,7 +377,7 @@ impl Engine {
         match result {
             Subscribed::Ok => {
                 if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
-                    up.reads(queue);
+                    up.subscribed.insert(queue);
                 }
                 Ok(())
             }

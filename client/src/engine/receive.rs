@@ -70,7 +70,7 @@ impl Engine {
                     }
                     Push::TakenOver { queue } => engine.taken_over(tx, relay, queue, now)?,
                     Push::Drained { queue } => engine.drained(tx, relay, queue, now)?,
-                    Push::CaughtUp => engine.caught_up(tx, relay, now)?,
+                    Push::CaughtUp { subscribed } => engine.caught_up(tx, relay, subscribed, now)?,
                     Push::GoAway { reconnect_after } => {
                         if let Some(Line::Up(up)) = engine.lines.get_mut(&relay) {
                             up.away = Some(u64::from(reconnect_after).saturating_mul(SECOND_MS));

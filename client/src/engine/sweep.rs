@@ -27,11 +27,9 @@ pub(super) fn next_due(tx: &Tx<'_>, last: Timestamp, may_end: bool) -> Result<Op
         tx.next_outgoing(last)?,
         tx.last_probed()?.map(|probed| probed.plus(PROBE_MS)).filter(|due| *due > last),
     ];
-    // One that is due and was not told waits for what its answer may lie behind.
-    let overdue = |due: Timestamp| if due > last { due } else { due.plus(UNREAD_MS) };
     let ends = if may_end {
         [
-            tx.next_overdue()?.map(overdue),
+            tx.next_overdue(last, UNREAD_MS)?,
             tx.next_given_up()?,
             tx.next_invite_end()?,
             tx.next_retirement(last, UNREAD_MS)?,

@@ -159,8 +159,8 @@ impl Bench {
         self.engine.handle_link_up(&mut self.store, up, self.now).unwrap();
     }
 
-    fn catches_up(&mut self, station: &Station) -> Vec<Effect> {
-        let pushes = [Push::CaughtUp];
+    fn catches_up(&mut self, station: &Station, subscribed: u32) -> Vec<Effect> {
+        let pushes = [Push::CaughtUp { subscribed }];
         self.engine.handle_pushes(&mut self.store, station.id(), pushes, self.now).unwrap();
         self.effects()
     }

@@ -287,11 +287,14 @@ impl Tx<'_> {
         self.earliest(sql, [])
     }
 
-    /// When the next message counts as not delivered.
+    /// When the next message counts as not delivered; of one that was to by the `last` step and did not, so many milliseconds
+    /// later.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn next_overdue(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.earliest("SELECT min(fails) FROM message WHERE fails IS NOT NULL", [])
+    pub fn next_overdue(&self, last: Timestamp, unread_ms: u64) -> Result<Option<Timestamp>, StoreError> {
+        let (last, unread) = (to_db(last), to_db(Timestamp(unread_ms)));
+        let sql = "SELECT min(CASE WHEN fails > ?1 THEN fails ELSE fails + ?2 END) FROM message WHERE fails IS NOT NULL";
+        self.earliest(sql, [last, unread])
     }
 }

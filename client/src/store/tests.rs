@@ -86,7 +86,7 @@ fn what_is_due_next_is_found_without_reading_every_message() {
         let last = Timestamp(1);
         Ok::<_, StoreError>([
             tx.next_expiry()?,
-            tx.next_overdue()?,
+            tx.next_overdue(Timestamp(0), 0)?,
             tx.next_given_up()?,
             tx.next_outgoing(last)?,
         ])

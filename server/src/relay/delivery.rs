@@ -138,6 +138,11 @@ impl Delivery {
         }
     }
 
+    /// Whether there may be something to fetch.
+    pub(super) const fn has_more(&self) -> bool {
+        self.more
+    }
+
     /// The highest place announced so far, to be handed to [`Delivery::fetch_ends`].
     pub(super) const fn announced(&self) -> u64 {
         self.announced

@@ -46,8 +46,9 @@ pub(super) struct Link {
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
     /// Those of which not all was pushed yet that waited when they were subscribed to.
     pub(super) unread: BTreeSet<QueueRef>,
-    /// Whether it is to be told once there is none of them (rule Q17).
-    pub(super) catches_up: bool,
+    /// How many of its SUBSCRIBE were answered, and of how many of these it was told that there is none of them (rule Q17).
+    subscriptions: u32,
+    caught_up: u32,
     /// Capsules in the order in which they came. A later one never overtakes: that would turn a queue's order round.
     pub(super) capsules: VecDeque<(Asked, Box<Capsule>)>,
     /// Whether a slow opening for this link is under way, or waits for its turn: one at a time, so that a flood waits behind
@@ -76,7 +77,8 @@ impl Link {
             stalled: VecDeque::new(),
             subscribed: HashMap::new(),
             unread: BTreeSet::new(),
-            catches_up: false,
+            subscriptions: 0,
+            caught_up: 0,
             capsules: VecDeque::new(),
             opening: false,
             to_open: None,
@@ -113,9 +115,18 @@ impl Link {
         if self.unwritten() < room { self.stalled.pop_front() } else { None }
     }
 
-    /// Whether it is to be told now that it has caught up: once for each time that it subscribed.
-    pub(super) fn has_caught_up(&mut self) -> bool {
-        self.unread.is_empty() && core::mem::take(&mut self.catches_up)
+    /// It was answered that it is subscribed.
+    pub(super) const fn subscribes(&mut self) {
+        self.subscriptions = self.subscriptions.saturating_add(1);
+    }
+
+    /// As of how many subscriptions it is to be told now that it has caught up; none if it was, or has not.
+    pub(super) fn catches_up(&mut self) -> Option<u32> {
+        let fresh = self.unread.is_empty() && self.caught_up < self.subscriptions;
+        fresh.then(|| {
+            self.caught_up = self.subscriptions;
+            self.caught_up
+        })
     }
 
     pub(super) fn opened(&mut self, session: SessionKeys, key_id: KeyId, n: u64) {

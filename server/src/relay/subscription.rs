@@ -79,7 +79,7 @@ impl<R: Random> Relay<R> {
                 }
                 self.reply(asked, &Reply::Subscribed(results));
                 if let Some(one) = self.links.get_mut(&asked.link) {
-                    one.catches_up = true;
+                    one.subscribes();
                 }
                 for (read_id, queue) in &begun {
                     self.begin(asked.link, *read_id, *queue, now);
@@ -147,8 +147,8 @@ impl<R: Random> Relay<R> {
 
     /// Tells a link that all was pushed that waited for it, if that is so and was not told.
     pub(super) fn tell_caught_up(&mut self, link: LinkId) {
-        if self.links.get_mut(&link).is_some_and(Link::has_caught_up) {
-            self.push(link, &Push::CaughtUp);
+        if let Some(subscribed) = self.links.get_mut(&link).and_then(Link::catches_up) {
+            self.push(link, &Push::CaughtUp { subscribed });
         }
     }
 
@@ -249,7 +249,8 @@ impl<R: Random> Relay<R> {
         };
         delivery.fetch_ends(messages.len(), announced);
         let (link, read_id) = (delivery.link, delivery.read_id);
-        let ends = messages.is_empty();
+        // What was stored meanwhile, after the fetch of whom this took over had begun, is still to come.
+        let ends = messages.is_empty() && !delivery.has_more();
         let mut pushes = Vec::with_capacity(messages.len());
         for Stored { sequence, envelope } in messages {
             if delivery.fetched(sequence, envelope.as_bytes().len()) {

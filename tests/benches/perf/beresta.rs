@@ -170,7 +170,7 @@ pub(crate) async fn reader(endpoint: &Endpoint, at: SocketAddr) -> (Link, ReadId
     let subscribe = Command::Subscribe(vec![Subscription { queue: read_id, signature }]);
     assert_eq!(ask(&mut link, &subscribe).await, Reply::Subscribed(vec![Subscribed::Ok]));
     let Some(frame) = link.frames.next().await else { link.ended() };
-    assert_eq!(Heard::decode(&frame).unwrap(), Heard::Push(Push::CaughtUp));
+    assert_eq!(Heard::decode(&frame).unwrap(), Heard::Push(Push::CaughtUp { subscribed: 1 }));
     (link, read_id, Address { queue: send_id, capability })
 }
 

@@ -55,6 +55,7 @@ impl Server {
             public: vec![at],
             operator: None,
             identity: None,
+            clock_is_right: false,
         };
         setup::init(&wish, clock::now(), &mut SystemRandom::new().unwrap()).unwrap();
         let id = RelayId(*home::Home::at(dir).read_array(home::Name::RelayId).unwrap());

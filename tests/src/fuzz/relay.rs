@@ -212,7 +212,7 @@ impl<'a> Bench<'a> {
             Heard::Push(Push::TakenOver { queue: _ }) => "taken over",
             Heard::Push(Push::Drained { queue: _ }) => "drained",
             Heard::Push(Push::GoAway { reconnect_after: _ }) => "go away",
-            Heard::Push(Push::CaughtUp) => "caught up",
+            Heard::Push(Push::CaughtUp { subscribed: _ }) => "caught up",
         });
     }
 }

@@ -36,15 +36,17 @@ impl Engine {
         }
     }
 
-    /// All has come that lay in the queues of a relay: what is over and was not there is lost (rule Q17).
+    /// All has come that lay in the queues of a relay, as of so many subscriptions: what is over and was not there is lost (rule
+    /// Q17).
     pub(super) fn caught_up(
         &mut self,
         tx: &Tx<'_>,
         relay: RelayId,
+        subscribed: u32,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         match self.lines.get_mut(&relay) {
-            Some(Line::Up(up)) if !up.caught_up => up.caught_up = true,
+            Some(Line::Up(up)) if up.caught_up < subscribed => up.caught_up = subscribed,
             Some(Line::Up(_) | Line::Dialling { .. } | Line::Down(_)) | None => return Ok(()),
         }
         self.end_by_time(tx, now)

@@ -128,7 +128,7 @@ fn a_relay_tells_once_a_link_that_a_queue_was_taken_over() {
     let queue = bench.reads_a_queue(&station).read_id;
     bench.links(&station);
     if let Some(Line::Up(up)) = bench.engine.lines.get_mut(&station.id()) {
-        up.reads(queue);
+        up.subscribed.insert(queue);
     }
     for queue in [queue, queue, ReadId([9; 24])] {
         let push = Push::TakenOver { queue };

@@ -57,7 +57,7 @@ fn nothing_counts_as_not_delivered_before_the_relay_handed_out_all_that_may_say_
     subscribes(&mut bench, &home);
     bench.pass(MINUTE_MS);
     assert!(!told(&mut bench));
-    bench.catches_up(&home);
+    bench.catches_up(&home, 1);
     assert!(told(&mut bench));
 }
 

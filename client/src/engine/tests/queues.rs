@@ -1,6 +1,7 @@
 //! How a queue of ours comes to be known.
 
 use beresta_proto::command::Command;
+use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
 use beresta_proto::time::HOUR_MS;
 
@@ -122,7 +123,7 @@ fn a_queue_whose_time_is_over_is_left_once_it_was_read_out() {
     assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
     bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
     assert_eq!(said(&bench.pass(HOUR_MS)), [""; 0]);
-    assert_eq!(said(&bench.catches_up(&home)), ["DELETE QUEUE"]);
+    assert_eq!(said(&bench.catches_up(&home, 1)), ["DELETE QUEUE"]);
     assert_eq!(bench.kept().0, 1, "until its relay says that it is deleted");
 }
 
@@ -134,14 +135,68 @@ fn a_queue_that_a_relay_let_wait_for_its_subscription_is_read_out_from_then_on()
     bench.links(&home);
     let subscribing = bench.effects();
     bench.answers(&home, &subscribing, Reply::Refused(Refusal::RateLimited));
-    // What a relay says of the queues that it reads out says nothing of this one.
-    assert_eq!(said(&bench.catches_up(&home)), [""; 0]);
     let again = bench.pass(2 * MINUTE_MS);
     assert_eq!(said(&again), ["SUBSCRIBE"]);
     bench.answers(&home, &again, Reply::Subscribed(vec![Subscribed::Ok]));
     bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
     assert_eq!(said(&bench.effects()), [""; 0]);
-    assert_eq!(said(&bench.catches_up(&home)), ["DELETE QUEUE"]);
+    assert_eq!(said(&bench.catches_up(&home, 1)), ["DELETE QUEUE"]);
+}
+
+#[test]
+fn what_a_relay_says_of_one_subscription_says_nothing_of_the_next_in_whatever_order_it_is_heard() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    bench.links(&home);
+    // More queues than fit into one command.
+    let mut rng = rng(8);
+    let more = |tx: &Tx<'_>| {
+        let ours = tx.own_queues()?.remove(0);
+        for _ in 0..SUBSCRIPTIONS {
+            let fresh =
+                OwnQueue { read_id: ReadId(rng.array()), send_id: SendId(rng.array()), ..ours.clone() };
+            tx.insert_own_queue(&OwnQueue { contact: None, retire: None, ..fresh })?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    bench.store.transaction(more).unwrap();
+    bench.breaks(&home);
+    bench.pass(MINUTE_MS);
+    bench.links(&home);
+    let subscribing = bench.effects();
+    let asked: Vec<(Token, usize)> = subscribing.iter().filter_map(subscription).collect();
+    let [(first, many), (second, one)] = asked[..] else { panic!("{asked:?}") };
+    assert_eq!((many, one), (SUBSCRIPTIONS, 1));
+    let answer = |bench: &mut Bench, token, queues| {
+        let reply = Some(Reply::Subscribed(vec![Subscribed::Ok; queues]));
+        bench.engine.handle_reply(&mut bench.store, home.id(), token, reply, bench.now).unwrap();
+        said(&bench.effects()).len()
+    };
+    // The word of the first is heard behind the answer to the second.
+    assert_eq!((answer(&mut bench, first, many), answer(&mut bench, second, one)), (0, 0));
+    assert_eq!(said(&bench.catches_up(&home, 1)), [""; 0]);
+    assert_eq!(said(&bench.catches_up(&home, 2)), ["DELETE QUEUE"]);
+}
+
+/// A command that subscribes, and to how many queues.
+fn subscription(effect: &Effect) -> Option<(Token, usize)> {
+    match effect {
+        Effect::Transmit { token, command: Command::Subscribe(queues), .. } => Some((*token, queues.len())),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_word_that_is_heard_before_its_answer_counts_with_it() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    bench.links(&home);
+    let subscribing = bench.effects();
+    assert_eq!(said(&bench.catches_up(&home, 1)), [""; 0]);
+    let answered = bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(said(&answered), ["DELETE QUEUE"]);
 }
 
 #[test]
@@ -159,7 +214,7 @@ fn a_queue_whose_time_was_over_while_the_machine_slept_is_left_once_the_clocks_a
     bench.links(&home);
     let subscribing = bench.effects();
     bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
-    bench.catches_up(&home);
+    bench.catches_up(&home, 1);
     // It wakes up with its link, in the moment in which the queue's time is over.
     bench.now = end;
     bench.engine.handle_timeout(&mut bench.store, end).unwrap();

@@ -39,6 +39,7 @@ fn start() -> Running {
         public: vec!["127.0.0.1:1".parse().unwrap()],
         operator: None,
         identity: None,
+        clock_is_right: false,
     };
     let mut rng = SystemRandom::new().unwrap();
     let now = clock::now();
@@ -100,7 +101,7 @@ async fn a_descriptor_that_matches_the_link_is_given_and_a_message_goes_from_one
     let signature = read_key.sign(&auth::subscribe(&boris.exporter(), &read_id)).unwrap();
     boris.say(RequestId(8), &Command::Subscribe(vec![Subscription { queue: read_id, signature }])).await;
     assert_eq!(boris.hear().await, Heard::Reply(RequestId(8), Reply::Subscribed(vec![Subscribed::Ok])));
-    assert_eq!(boris.hear().await, Heard::Push(Push::CaughtUp));
+    assert_eq!(boris.hear().await, Heard::Push(Push::CaughtUp { subscribed: 1 }));
 
     let mut session = Session::new(relay.setup.relay, key.public, &mut rng);
     let sealed_by = EnvelopeKey::random(&mut rng);

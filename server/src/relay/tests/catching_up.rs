@@ -8,6 +8,7 @@ use beresta_proto::time::{DAY_MS, MINUTE_MS};
 
 use super::super::LinkId;
 use super::delivery::texts;
+use super::takeover::{begin_to_fetch, takes_over};
 use super::world::{Queue, World, exporter, subscription, text};
 use crate::queue::{Answer, Op};
 
@@ -16,7 +17,7 @@ fn heard(world: &mut World, link: LinkId) -> Vec<Option<u32>> {
     let mut said = Vec::new();
     for heard in world.hear(link) {
         match heard {
-            Heard::Push(Push::CaughtUp) => said.push(None),
+            Heard::Push(Push::CaughtUp { .. }) => said.push(None),
             Heard::Push(Push::Deliver { envelope, .. }) => said.push(Some(text(&envelope))),
             Heard::Push(Push::TakenOver { .. } | Push::Drained { .. } | Push::GoAway { .. })
             | Heard::Reply(..) => {}
@@ -61,7 +62,20 @@ fn a_link_hears_once_that_all_was_pushed_that_waited() {
     assert_eq!(heard(&mut world, boris), [Some(window + 3)], "it was told");
     // A repeat asks again.
     world.subscribe(boris, &queue);
-    assert_eq!(heard(&mut world, boris), [None]);
+    assert_eq!(world.hear(boris), [Heard::Push(Push::CaughtUp { subscribed: 2 })]);
+}
+
+#[test]
+fn who_takes_over_an_empty_fetch_hears_first_what_came_meanwhile() {
+    let mut world = World::new();
+    let (queue, mut send) = filled(&mut world, 0);
+    let (first, second) = (world.connect(), world.connect());
+    let (ticket, answer) = begin_to_fetch(&mut world, first, &queue);
+    send(&mut world);
+    takes_over(&mut world, second, &queue);
+    world.answer(ticket, answer);
+    world.settle();
+    assert_eq!(heard(&mut world, second), [Some(0), None]);
 }
 
 #[test]

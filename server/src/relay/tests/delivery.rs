@@ -196,7 +196,7 @@ fn a_full_queue_refuses_the_newest_and_its_reader_hears_when_it_drained() {
                     assert_eq!(one, queue.read_id);
                     drained += 1;
                 }
-                Heard::Push(Push::CaughtUp) => {}
+                Heard::Push(Push::CaughtUp { .. }) => {}
                 Heard::Push(Push::TakenOver { .. } | Push::GoAway { .. }) | Heard::Reply(..) => panic!(),
             }
         }

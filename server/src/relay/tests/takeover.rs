@@ -3,6 +3,7 @@
 use beresta_proto::capsule::SendReply;
 use beresta_proto::command::Command;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply};
+use beresta_proto::time::MINUTE_MS;
 
 use super::super::{LinkId, Ticket};
 use super::delivery::{subscribed, texts};
@@ -19,7 +20,7 @@ fn scene() -> (World, Queue, Sender, [LinkId; 3]) {
 }
 
 /// A link's subscription up to what the engine read for it, which is not said yet.
-fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> (Ticket, Answer) {
+pub(super) fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> (Ticket, Answer) {
     world.say(link, &Command::Subscribe(vec![subscription(link, queue)]));
     loop {
         match world.carry_out() {
@@ -55,12 +56,7 @@ fn a_fetch_for_who_was_taken_over_goes_to_who_took_over_and_nothing_is_read_twic
     // The first one's fetch is under way while the second one subscribes, and while a message comes that it misses.
     let late = begin_to_fetch(&mut world, first, &queue);
     world.send(anna, &sender.capsule(1));
-    world.say(second, &Command::Subscribe(vec![subscription(second, &queue)]));
-    while !world.asked.is_empty() || world.work() {
-        let (ticket, answer) = world.carry_out().unwrap();
-        assert!(!matches!(answer, Answer::Messages(_)), "it is being fetched already");
-        world.answer(ticket, answer);
-    }
+    takes_over(&mut world, second, &queue);
     assert_eq!(world.delivered(second), []);
     world.answer(late.0, late.1);
     world.settle();
@@ -136,4 +132,56 @@ fn a_fetch_that_was_not_from_the_start_on_goes_to_nobody() {
     world.answer(late.0, late.1);
     world.settle();
     assert_eq!(texts(&world.delivered(second)), [0, 1, 2]);
+}
+
+/// Has a link take the queue over, whatever is under way; what is being fetched stays so.
+pub(super) fn takes_over(world: &mut World, link: LinkId, queue: &Queue) {
+    world.say(link, &Command::Subscribe(vec![subscription(link, queue)]));
+    while !world.asked.is_empty() || world.work() {
+        let (ticket, answer) = world.carry_out().unwrap();
+        assert!(!matches!(answer, Answer::Messages(_)), "it is being fetched already");
+        world.answer(ticket, answer);
+    }
+}
+
+#[test]
+fn a_fetch_that_fails_behind_a_take_over_is_tried_again_for_who_has_the_queue() {
+    let (mut world, queue, mut sender, [anna, first, second]) = scene();
+    world.send(anna, &sender.capsule(0));
+    let (ticket, _) = begin_to_fetch(&mut world, first, &queue);
+    takes_over(&mut world, second, &queue);
+    world.answer(ticket, Answer::Failed);
+    world.settle();
+    assert_eq!(world.delivered(second), []);
+    world.pass(MINUTE_MS);
+    world.settle();
+    assert_eq!((texts(&world.delivered(second)), world.delivered(first)), (vec![0], vec![]));
+}
+
+#[test]
+fn who_took_over_and_left_before_the_answer_leaves_nothing_behind() {
+    let (mut world, queue, mut sender, [anna, first, second]) = scene();
+    world.send(anna, &sender.capsule(0));
+    let (ticket, answer) = begin_to_fetch(&mut world, first, &queue);
+    takes_over(&mut world, second, &queue);
+    world.close(second);
+    world.answer(ticket, answer);
+    world.settle();
+    let _ = world.hear(first);
+    assert_eq!(world.relay.links[&first].held, 0, "it was counted for who took over");
+    assert_eq!(world.subscribe(first, &queue), subscribed());
+    assert_eq!(texts(&world.delivered(first)), [0]);
+}
+
+#[test]
+fn a_queue_that_comes_back_while_it_is_fetched_is_fetched_once_and_for_who_has_it() {
+    let (mut world, queue, mut sender, [anna, first, second]) = scene();
+    world.send(anna, &sender.capsule(0));
+    let (ticket, answer) = begin_to_fetch(&mut world, first, &queue);
+    takes_over(&mut world, second, &queue);
+    takes_over(&mut world, first, &queue);
+    world.answer(ticket, answer);
+    world.settle();
+    assert_eq!((texts(&world.delivered(first)), world.delivered(second)), (vec![0], vec![]));
+    assert_eq!(world.relay.links[&second].held, 0);
 }

@@ -133,7 +133,7 @@ async fn a_queue_that_the_operator_deletes_is_gone_by_either_id_and_its_reader_i
         client.say(RequestId(8), &subscribe).await;
         let subscribed = |one| Heard::Reply(RequestId(8), Reply::Subscribed(vec![one]));
         assert_eq!(client.hear().await, subscribed(Subscribed::Ok));
-        assert_eq!(client.hear().await, Heard::Push(Push::CaughtUp));
+        assert_eq!(client.hear().await, Heard::Push(Push::CaughtUp { subscribed: 1 }));
 
         let id = if by_read_id { read_id.0 } else { send_id.0 };
         assert_eq!(order(&relay, Request::DeleteQueue(id)).await, admin::Reply::Done);
