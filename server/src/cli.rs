@@ -15,7 +15,6 @@ mod text;
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -90,8 +89,8 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     if name == "doctor" {
         return doctor::doctor(&dir, text);
     }
-    if WRITES.contains(&name) && is_of_another(&dir) {
-        return Err(Fault::OfAnother);
+    if WRITES.contains(&name) && Home::at(&dir).is_of_another() {
+        return Err(Fault::OfAnother(dir));
     }
     let done = match name {
         "init" => init(found, dir, text),
@@ -120,11 +119,6 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     done.map(|()| ExitCode::SUCCESS)
 }
 
-/// Whether root is about to write into another user's folder, who could not read it.
-fn is_of_another(dir: &Path) -> bool {
-    rustix::process::geteuid().is_root() && std::fs::metadata(dir).is_ok_and(|folder| folder.uid() != 0)
-}
-
 /// Prints a line of data.
 fn put(line: &str) -> Result<(), Fault> {
     let mut out = std::io::stdout().lock();
@@ -135,7 +129,8 @@ fn put(line: &str) -> Result<(), Fault> {
 fn tell_how_to_start(dir: &Path, text: &Text) {
     eprintln!(
         "{}",
-        if dir == Path::new(SERVICE) {
+        // Where systemd is at work (sd_booted(3)).
+        if dir == Path::new(SERVICE) && Path::new("/run/systemd/system").exists() {
             text.say("start-service")
         } else {
             text.say_with("start-program", &[("dir", &dir.display().to_string())])
@@ -149,6 +144,7 @@ fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
         public: found.get_many("public").map(|all| all.copied().collect()).unwrap_or_default(),
         operator: value(found, "operator"),
         identity: value(found, "identity"),
+        clock_is_right: found.get_flag("clock-is-right"),
         dir,
     };
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;

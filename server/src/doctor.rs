@@ -4,7 +4,9 @@
 mod disk;
 mod file_system;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -218,8 +220,12 @@ fn readable(dir: &Path, home: &Home) -> Vec<Finding> {
 /// Whether anything in the folder was made by another than its owner, the queues' lock and log among it.
 fn has_another_owner(dir: &Path) -> bool {
     let (Ok(folder), Ok(files)) = (fs::metadata(dir), fs::read_dir(dir)) else { return false };
-    let mut files = files.flatten().filter_map(|file| file.metadata().ok());
-    files.any(|file| file.uid() != folder.uid())
+    // What else lies there, `lost+found` say, is nobody's business.
+    let ours =
+        |name: &OsStr| Name::ALL.into_iter().any(|one| name.as_bytes().starts_with(one.as_str().as_bytes()));
+    let mut ours =
+        files.flatten().filter(|file| ours(&file.file_name())).filter_map(|file| file.metadata().ok());
+    ours.any(|file| file.uid() != folder.uid())
 }
 
 /// Why the queues that are there would not be opened.
@@ -267,6 +273,7 @@ mod tests {
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: None,
             identity: None,
+            clock_is_right: false,
         };
         init(&wish, now, &mut SystemRandom::new().unwrap()).unwrap();
         dir
@@ -322,6 +329,7 @@ mod tests {
             public: Vec::new(),
             operator: None,
             identity: None,
+            clock_is_right: false,
         };
         assert_eq!(told(), None);
         for key in [Key::Open, Key::Volatile] {
@@ -342,6 +350,10 @@ mod tests {
         let made_by_another = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner);
         assert!(!made_by_another());
         // Only root may give files away.
+        let foreign = dir.path().join("lost+found");
+        fs::create_dir(&foreign).unwrap();
+        let _ = std::os::unix::fs::chown(foreign, Some(65_534), None);
+        assert!(!made_by_another());
         let lock = dir.path().join("queues.sqlite.lock");
         fs::write(&lock, "").unwrap();
         if std::os::unix::fs::chown(lock, Some(65_534), None).is_ok() {

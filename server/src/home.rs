@@ -16,7 +16,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -64,6 +64,24 @@ pub enum Name {
 }
 
 impl Name {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::Config,
+        Self::RelayId,
+        Self::Descriptor,
+        Self::Identity,
+        Self::TlsKey,
+        Self::EpochSigner,
+        Self::EpochKeys,
+        Self::QueueKey,
+        Self::DayKeys,
+        Self::Queues,
+        Self::Admin,
+        Self::Paused,
+        Self::Moved,
+        Self::Rotation,
+        Self::Importing,
+    ];
     /// What makes a relay, and stays: all but the queues.
     pub const LASTING: [Self; 10] = [
         Self::Config,
@@ -156,6 +174,12 @@ impl Home {
     pub fn create(&self) -> Result<(), HomeError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(failed(None))?;
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed(None))
+    }
+
+    /// Whether root looks into another user's folder, who could not read what root wrote there.
+    #[must_use]
+    pub fn is_of_another(&self) -> bool {
+        rustix::process::geteuid().is_root() && fs::metadata(&self.dir).is_ok_and(|dir| dir.uid() != 0)
     }
 
     /// Where a file is.

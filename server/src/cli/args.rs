@@ -38,12 +38,13 @@ pub(crate) fn command(text: &Text) -> Command {
     let init = sub(
         "init",
         "about-init",
-        "beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT... [--operator NAME] [--identity FILE]",
+        "beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT... [--operator NAME] [--identity FILE] [--clock-is-right]",
     )
     .arg(option("listen", "IP:PORT", "help-listen").value_parser(address()))
     .arg(option("public", "IP:PORT", "help-public").value_parser(address()).action(ArgAction::Append))
     .arg(option("operator", "NAME", "help-operator"))
-    .arg(option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)));
+    .arg(option("identity", "FILE", "help-identity").value_parser(value_parser!(std::path::PathBuf)))
+    .arg(flag("clock-is-right", "help-clock-is-right"));
     let run = sub("run", "about-run", "beresta-relay run --dir DIR");
     let take_back = sub("take-back", "about-take-back", "beresta-relay take-back --dir DIR");
     let address =

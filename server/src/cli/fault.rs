@@ -1,5 +1,6 @@
 //! What went wrong, in words that say what to do, and the exit code for it.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use beresta_server::home::HomeError;
@@ -22,7 +23,7 @@ pub(crate) enum Fault {
     Transfer(TransferError),
     Moved,
     /// Root is about to write into another user's folder.
-    OfAnother,
+    OfAnother(PathBuf),
     /// What a command prints can't be written.
     Output,
     NoPassphrase,
@@ -111,7 +112,7 @@ impl Fault {
             | Self::ManyCredits
             | Self::Queues(_)
             | Self::Output
-            | Self::OfAnother
+            | Self::OfAnother(_)
             | Self::Internal => INTERNAL,
             Self::Admin(AdminError::NotRunning) => NETWORK,
             Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
@@ -144,7 +145,7 @@ impl Fault {
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
             Self::Moved => text.say("error-moved"),
-            Self::OfAnother => text.say("error-of-another"),
+            Self::OfAnother(dir) => text.say_with("error-of-another", &[("dir", &dir.display().to_string())]),
             Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
             Self::ShortPassphrase => text.say("error-short-passphrase"),
@@ -166,7 +167,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
         SetupError::IdentityDenied => text.say("error-identity-denied"),
-        SetupError::ClockBehind => text.say("doctor-clock-behind"),
+        SetupError::ClockBehind => text.say("error-clock-behind"),
         SetupError::OtherIdentity => text.say("error-other-identity"),
         SetupError::NoRelay => text.say("error-no-relay"),
         SetupError::HalfImported => text.say("error-half-imported"),

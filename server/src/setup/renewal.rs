@@ -77,6 +77,7 @@ mod tests {
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: None,
             identity: None,
+            clock_is_right: false,
         };
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         let setup = load(dir.path(), NOW).unwrap();

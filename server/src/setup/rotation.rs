@@ -34,7 +34,7 @@ pub fn rotate(
     finish(&home)?;
     let old = describe(dir)?;
     let identity_at = identity.map_or_else(|| home.path(Name::Identity), Path::to_path_buf);
-    let sequence = next_sequence(Some(&old), now)?;
+    let sequence = next_sequence(Some(&old), now, false)?;
     let identity = read_identity(&identity_at)?;
     if relay_id(&identity.verifying_key()?) != relay_id(&old.identity) {
         return Err(SetupError::OtherIdentity);
@@ -97,6 +97,7 @@ mod tests {
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: Some("Anna".to_owned()),
             identity: None,
+            clock_is_right: false,
         };
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         let home = Home::at(dir.path());

@@ -24,6 +24,7 @@ fn wish(dir: &Path) -> Wish {
         public: vec!["192.0.2.1:443".parse().unwrap()],
         operator: Some("Anna".to_owned()),
         identity: None,
+        clock_is_right: false,
     }
 }
 
@@ -103,6 +104,11 @@ fn a_clock_that_is_behind_does_not_replace_a_descriptor_by_one_that_is_over() {
         SetupError::ClockBehind
     );
     assert_eq!(std::fs::read(dir.path().join("relay/descriptor")).unwrap(), before);
+    // It was ahead when that was made, and its operator says so.
+    let first = load(&dir.path().join("relay"), NOW).unwrap().descriptor.sequence;
+    init(&Wish { clock_is_right: true, ..renewal(dir.path()) }, past, &mut rng()).unwrap();
+    assert_eq!(load(&dir.path().join("relay"), past).unwrap().descriptor.sequence, first + 1);
+    assert_eq!(rotate(&dir.path().join("relay"), None, past, &mut rng()), Ok(()));
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl Place {
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: Some("Anna".to_owned()),
             identity: None,
+            clock_is_right: false,
         };
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         let home = Home::at(&wish.dir);
@@ -229,6 +230,7 @@ fn an_import_that_was_cut_short_is_no_relay_and_is_begun_again() {
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: None,
             identity: None,
+            clock_is_right: false,
         };
         let made = init(&wish, NOW, &mut SystemRandom::new().unwrap());
         assert_eq!(made.unwrap_err(), SetupError::HalfImported);
