@@ -73,6 +73,9 @@ pub enum SetupError {
     /// The identity key is not where it was looked for. The operator has it elsewhere.
     #[error("the identity key is not there")]
     NoIdentity,
+    /// Taking up new keys was cut short, and root may not finish it in another user's folder.
+    #[error("a rotation was cut short")]
+    HalfRotated,
     /// The identity key may not be read by this user.
     #[error("the identity key can't be read")]
     IdentityDenied,
@@ -305,11 +308,14 @@ pub(crate) fn whole(home: &Home) -> Result<(), SetupError> {
 
 /// Takes up what a rotation left that was cut short, unless one is at work, or root only looks.
 fn finish_rotation(home: &Home) -> Result<(), SetupError> {
-    if home.has(Name::Rotation) && !home.is_of_another() {
-        let _alone = home.alone()?;
-        rotation::finish(home)?;
+    if !home.has(Name::Rotation) {
+        return Ok(());
     }
-    Ok(())
+    if home.is_of_another() {
+        return known(home).map(drop).map_err(|_| SetupError::HalfRotated);
+    }
+    let _alone = home.alone()?;
+    rotation::finish(home)
 }
 
 /// The relay that is in the folder, its signature checked at the time of its own making.

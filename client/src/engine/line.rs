@@ -69,8 +69,8 @@ pub(super) struct Up {
     /// When the keys were last asked for.
     pub(super) keys_asked: Timestamp,
     pub(super) subscribed: BTreeSet<ReadId>,
-    /// How many subscriptions were answered, and as of how many the relay said that all has come (rule Q17). Its word may be
-    /// heard before the answers that it follows: they come by another way.
+    /// How many subscriptions were answered, and as of how many the relay said that all has come (rule Q17). Answers and its
+    /// word come by two ways, and change places.
     pub(super) answered: u32,
     pub(super) caught_up: u32,
     /// Queues of which it was told that something else reads them: told once a link.
@@ -180,6 +180,11 @@ impl Line {
 }
 
 impl Flight {
+    /// Whether it subscribes to queues.
+    pub(super) const fn is_subscription(&self) -> bool {
+        matches!(self, Self::Subscribe(_) | Self::FirstSubscribe(_))
+    }
+
     /// The wish that it is for.
     pub(super) const fn ask(&self) -> Option<AskId> {
         match self {
@@ -206,7 +211,11 @@ impl Up {
 
     /// Whether all has come that lay in a queue. What something else reads does not come here.
     pub(super) fn has_read(&self, queue: &ReadId) -> bool {
-        self.caught_up == self.answered && self.subscribed.contains(queue) && !self.taken_over.contains(queue)
+        let asked = self.any(Flight::is_subscription);
+        !asked
+            && self.caught_up == self.answered
+            && self.subscribed.contains(queue)
+            && !self.taken_over.contains(queue)
     }
 
     /// Whether the relay refused, and is not asked again for a while.

@@ -159,10 +159,13 @@ impl Engine {
         self.step(store, now, |engine, tx| {
             let Some(Line::Up(up)) = engine.lines.get_mut(&relay) else { return Ok(()) };
             let Some(flight) = up.flights.remove(&token) else { return Ok(()) };
+            let subscribes = flight.is_subscription();
             match reply {
-                Some(reply) => engine.landed(tx, relay, flight, reply, now),
-                None => engine.flight_lost(tx, flight, now),
+                Some(reply) => engine.landed(tx, relay, flight, reply, now)?,
+                None => engine.flight_lost(tx, flight, now)?,
             }
+            // The word of all that was subscribed may have been heard before.
+            if subscribes { engine.end_by_time(tx, now) } else { Ok(()) }
         })
     }
 
@@ -184,7 +187,7 @@ impl Engine {
                     self.subscribed(tx, relay, queue, result)?;
                 }
                 self.answered(relay);
-                self.end_by_time(tx, now)
+                Ok(())
             }
             (Flight::Refresh, Reply::Descriptor { descriptor, epoch_keys, clock }) => {
                 // The clock first: what is over by ours is so only if the relay's does not contradict it.

@@ -97,6 +97,7 @@ impl Fault {
                 SetupError::Ended
                 | SetupError::IdentityDenied
                 | SetupError::ClockBehind
+                | SetupError::HalfRotated
                 | SetupError::Home(_)
                 | SetupError::Key,
             ) => INTERNAL,
@@ -167,6 +168,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
         SetupError::IdentityDenied => text.say("error-identity-denied"),
+        SetupError::HalfRotated => text.say("error-half-rotated"),
         SetupError::ClockBehind => text.say("error-clock-behind"),
         SetupError::OtherIdentity => text.say("error-other-identity"),
         SetupError::NoRelay => text.say("error-no-relay"),

@@ -6,7 +6,7 @@ use beresta_proto::limits::WINDOW_MESSAGES;
 use beresta_proto::reply::{Heard, Push, Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, MINUTE_MS};
 
-use super::super::LinkId;
+use super::super::{Limits, LinkId};
 use super::delivery::texts;
 use super::takeover::{begin_to_fetch, takes_over};
 use super::world::{Queue, World, exporter, subscription, text};
@@ -93,6 +93,35 @@ fn a_link_hears_of_all_its_queues_together_and_of_those_that_are_gone_at_once() 
     stranger.signature = subscription(carla, &empty).signature;
     world.ask(carla, &Command::Subscribe(vec![stranger]));
     assert_eq!(heard(&mut world, carla), [None]);
+}
+
+#[test]
+fn the_word_counts_what_answered_for_queues_and_nothing_else() {
+    let mut world = World::with(Limits { subscriptions: 2, ..Limits::default() });
+    let queues = [(); 3].map(|()| filled(&mut world, 0).0);
+    let boris = world.connect();
+    let counted = |world: &mut World| -> Vec<u32> {
+        world.settle();
+        let word =
+            |one| if let Heard::Push(Push::CaughtUp { subscribed }) = one { Some(subscribed) } else { None };
+        world.hear(boris).into_iter().filter_map(word).collect()
+    };
+    ask(&mut world, boris, &[]);
+    assert_eq!(counted(&mut world), [0; 0]);
+    ask(&mut world, boris, &[&queues[0]]);
+    assert_eq!(counted(&mut world), [1]);
+    // Refused as a whole.
+    ask(&mut world, boris, &[&queues[1], &queues[2]]);
+    assert_eq!(counted(&mut world), [0; 0]);
+    // Gone, all of them.
+    let mut wrong = subscription(boris, &queues[1]);
+    wrong.signature = subscription(boris, &queues[2]).signature;
+    world.say(boris, &Command::Subscribe(vec![wrong]));
+    assert_eq!(counted(&mut world), [2]);
+    // Two that are answered before either was read.
+    ask(&mut world, boris, &[&queues[1]]);
+    ask(&mut world, boris, &[&queues[0]]);
+    assert_eq!(counted(&mut world).last(), Some(&4));
 }
 
 #[test]
