@@ -117,7 +117,7 @@ fn a_relay_whose_disk_is_full_refuses_what_is_new_delivers_what_it_has_and_goes_
 
     make_room(&disk).unwrap();
     // It was told to come later, and does so some seconds after it was.
-    let mut comes = || {
+    let comes = || {
         world.anna.run(&["receive", "--brief"], "").unwrap();
         world.relay.waiting().unwrap() == 1
     };
