@@ -138,6 +138,7 @@ mod tests {
         let old = files.map(read);
         rotate(dir.path(), None, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         let new = files.map(read);
+        let rotated = load(dir.path(), NOW).unwrap().descriptor.sequence;
         let length = u16::try_from(new[0].len()).unwrap().to_be_bytes();
         let whole = [&length[..], &new[0], &new[1], &new[2]].concat();
         for done in 0..=files.len() {
@@ -145,8 +146,8 @@ mod tests {
                 home.overwrite(name, if at < done { &new[at] } else { &old[at] }).unwrap();
             }
             home.overwrite(Name::Rotation, &whole).unwrap();
-            load(dir.path(), NOW).unwrap();
-            assert!(files.map(read) == new, "{done}");
+            let found = load(dir.path(), NOW).unwrap();
+            assert_eq!((found.descriptor.sequence, files.map(read) == new), (rotated, true), "{done}");
         }
         home.overwrite(Name::Rotation, &vec![0; whole.len()]).unwrap();
         load(dir.path(), NOW).unwrap();
