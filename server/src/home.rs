@@ -64,24 +64,6 @@ pub enum Name {
 }
 
 impl Name {
-    /// All of them.
-    pub const ALL: [Self; 15] = [
-        Self::Config,
-        Self::RelayId,
-        Self::Descriptor,
-        Self::Identity,
-        Self::TlsKey,
-        Self::EpochSigner,
-        Self::EpochKeys,
-        Self::QueueKey,
-        Self::DayKeys,
-        Self::Queues,
-        Self::Admin,
-        Self::Paused,
-        Self::Moved,
-        Self::Rotation,
-        Self::Importing,
-    ];
     /// What makes a relay, and stays: all but the queues.
     pub const LASTING: [Self; 10] = [
         Self::Config,
