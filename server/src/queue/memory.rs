@@ -291,7 +291,7 @@ impl Held {
         let missed = rules::missed(self.swept, today);
         self.swept = Some(today);
         for held in self.queues.values_mut() {
-            held.ends = held.ends.later(missed);
+            held.ends = held.ends.later(missed).min(rules::queue_ends(now));
         }
         let over = self.queues.iter().filter(|(_, held)| held.ends.is_over(now));
         let over: Vec<QueueRef> = over.map(|(queue, _)| *queue).collect();

@@ -84,8 +84,9 @@ pub fn new_queue_ends(now: Timestamp) -> Hour {
     Hour::midnight(now.plus(QUEUE_NEW_HOURS.saturating_mul(HOUR_MS)))
 }
 
-/// When a queue that is subscribed to at `now` ends, if nobody does again (rule Q13). A day would tell which queues were
-/// last read together, and so that they are one person's (rule Q11); a stretch of 30 days says it of all who read in it.
+/// When a queue that is subscribed to at `now` ends, if nobody does again (rule Q13), and when any queue does at the latest: a
+/// clock that was ahead has given it more ([`missed`]). A day would tell which queues were last read together, and so that
+/// they are one person's (rule Q11); a stretch of 30 days says it of all who read in it.
 #[must_use]
 pub fn queue_ends(now: Timestamp) -> Hour {
     Hour::stretch(now.plus(QUEUE_DAYS.saturating_mul(DAY_MS)))

@@ -344,6 +344,20 @@ pub(crate) fn a_relay_that_was_off_for_a_year_still_has_its_queues(mut rig: Rig)
     assert!(!is_there(&rig, 1));
 }
 
+pub(crate) fn a_clock_that_was_ahead_gives_no_queue_years(mut rig: Rig) {
+    let read = rig.make(1);
+    assert_eq!(rig.renew(read, NOW), Answer::Done);
+    sweep_daily(&rig, 0..2);
+    sweep_daily(&rig, 3_650..3_652);
+    assert!(is_there(&rig, 1), "days that the clock jumped over don't count");
+    rig.restart();
+    sweep_daily(&rig, 2..QUEUE_DAYS);
+    assert!(is_there(&rig, 1), "nor is it shortened by more than it was given");
+    sweep_daily(&rig, QUEUE_DAYS..2 + QUEUE_DAYS + 31);
+    assert!(!is_there(&rig, 1));
+    assert_eq!(rig.stats().used, 0);
+}
+
 pub(crate) fn many_queues_end_in_small_steps(rig: Rig) {
     for queue in 1..=5 {
         assert!(matches!(rig.ask(rig.make_op(queue)), Answer::Made(_)));

@@ -43,6 +43,9 @@ impl Work<'_> {
         if missed > 0 {
             self.statements.postpone.execute([missed])?;
         }
+        if self.swept != Some(today) {
+            self.statements.shorten.execute([rules::queue_ends(now).0])?;
+        }
         self.swept = Some(today);
         // All ends are midnights: one look through the queues is enough for a day.
         if self.queues_swept == self.swept {

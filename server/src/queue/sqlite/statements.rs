@@ -38,6 +38,7 @@ statements! {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     renew: "UPDATE queue SET ends = ?2 WHERE id = ?1 AND ends <> ?2";
     postpone: "UPDATE queue SET ends = ends + ?1";
+    shorten: "UPDATE queue SET ends = ?1 WHERE ends > ?1";
     ended_queues: "SELECT id FROM queue WHERE ends <= ?1 LIMIT ?2";
     queue_by_send: "SELECT id, capability FROM queue WHERE send = ?1";
     is_queue: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1)";
