@@ -241,10 +241,13 @@ impl Writer<'_> {
                 self.work.carry_out(&job.op).map_err(|error| Failure { at, error })?
             });
         }
+        // The oldest are in front: one look at the clock, and none at who came later.
+        let now = clock::monotonic();
         for one in &self.waiting {
-            if self.closing || one.since.elapsed() >= GRACE {
-                self.work.overdue(one.queue, one.sequence);
+            if !self.closing && now.saturating_duration_since(one.since) < GRACE {
+                break;
             }
+            self.work.overdue(one.queue, one.sequence);
         }
         let waiting = self.waiting.iter().map(|one| {
             let at = Culprit::Waiting(one.queue, one.sequence);
