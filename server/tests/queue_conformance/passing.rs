@@ -147,6 +147,22 @@ fn a_place_that_was_told_before_a_power_cut_is_not_given_again() {
 }
 
 #[test]
+fn at_no_edge_of_what_is_set_aside_is_a_place_given_again_after_a_power_cut() {
+    let (rig, queue) = scene();
+    for message in 2..=140 {
+        let (place, told) = admit(&rig, message);
+        // Places are set aside in strides of 64, and early from half of one on.
+        if !(3..=29).contains(&(message % 32)) {
+            let (_dir, engine) = cut(&rig);
+            let next = rig.append_op(1, 1_000, envelope(1_000, BUCKET_S), NOW);
+            assert!(sequence(ask_all(&engine, vec![next]).remove(0)) > place, "{place} was told");
+        }
+        assert!(matches!(rig.acknowledge(queue, place), Answer::Acknowledged { deleted: 1, .. }));
+        assert_eq!(sequence(last(&told)), place);
+    }
+}
+
+#[test]
 fn a_repeat_is_answered_only_once_the_first_is_stored() {
     let (rig, queue) = scene();
     let (before, told_before) = admit(&rig, 2);
