@@ -51,12 +51,12 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Looks a queue up, so that its reader's signature can be checked. [`Answer::Found`], [`Answer::Gone`].
+    /// Looks queues up, so that their reader's signatures can be checked. [`Answer::Found`].
     Find {
-        /// The queue.
-        read: ReadName,
+        /// The queues.
+        reads: Vec<ReadName>,
     },
-    /// Looks a queue up for its operator, to whom its id for sending was told. [`Answer::Found`], [`Answer::Gone`].
+    /// Looks a queue up for its operator, to whom its id for sending was told. [`Answer::Found`], of this one.
     FindSend {
         /// The queue.
         send: SendName,
@@ -194,7 +194,7 @@ pub enum Answer {
     /// The queue was made.
     Made(QueueRef),
     /// The queue of a [`ReadName`].
-    Found(QueueRecord),
+    Found(Vec<Option<QueueRecord>>),
     /// The message has its place and may be pushed, but is not stored yet: the answer to its sender is still to come, and
     /// may be any. What its reader acknowledges at once need never be stored.
     Admitted {
@@ -271,6 +271,8 @@ pub struct QueueRecord {
     pub queue: QueueRef,
     /// Verifies its reader.
     pub read_key: VerifyingKey,
+    /// The place of the last message that waits, or 0.
+    pub last: u64,
 }
 
 /// A message in a queue.
@@ -325,7 +327,7 @@ impl core::fmt::Debug for Op {
                 "MakeQueue(..)"
             }
             Self::Renew { queues: _, now: _ } => "Renew(..)",
-            Self::Find { read: _ } => "Find(..)",
+            Self::Find { reads: _ } => "Find(..)",
             Self::FindSend { send: _ } => "FindSend(..)",
             Self::Append { send: _, capability: _, message: _, ttl: _, envelope: _, now: _ } => "Append(..)",
             Self::Fetch { queue: _, after: _, max_messages: _, max_bytes: _, now: _ } => "Fetch(..)",

@@ -39,7 +39,7 @@ use crate::queue::{Namer, Op, QueueRef};
 use delivery::Delivery;
 use epoch::{BadEpochKey, Epochs};
 use link::Link;
-use pending::{Group, Pending};
+use pending::Pending;
 use recogniser::Recogniser;
 use turns::Turns;
 
@@ -57,6 +57,8 @@ const SWEEP_ROWS: usize = 2_000;
 const RENEWED_TOGETHER: usize = 1_024;
 /// After which a failed read is tried again.
 const RETRY_MS: u64 = 2 * SECOND_MS;
+/// So many of those at once.
+const RETRIED_TOGETHER: usize = 1_024;
 
 /// Who the relay is.
 pub struct Identity {
@@ -113,7 +115,6 @@ pub struct Relay<R> {
     deliveries: HashMap<QueueRef, Delivery>,
     recogniser: Recogniser<QueueRef>,
     pending: HashMap<Ticket, Pending>,
-    groups: HashMap<Ticket, Group>,
     tickets: u64,
     /// Slow openings and signatures that are with the workers. Each kind has its places: neither stops the other.
     openings: usize,
@@ -164,7 +165,6 @@ impl<R: Random> Relay<R> {
             deliveries: HashMap::new(),
             recogniser: Recogniser::new(limits.sessions, limits.sessions_per_queue),
             pending: HashMap::new(),
-            groups: HashMap::new(),
             tickets: 0,
             openings: 0,
             signatures: 0,
@@ -233,9 +233,11 @@ impl<R: Random> Relay<R> {
             self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
         }
         if !self.retry.is_empty() && now >= self.retry_at {
-            for queue in core::mem::take(&mut self.retry) {
+            // Some at a time: all at once are more than the engine lets wait, and would fail together again.
+            for queue in (0..RETRIED_TOGETHER).map_while(|_| self.retry.pop_first()).collect::<Vec<_>>() {
                 self.pump(queue, now);
             }
+            self.retry_at = now.plus(RETRY_MS);
         }
     }
 

@@ -64,6 +64,7 @@ use suite::*;
 
 suite! {
     a_queue_is_found_by_its_read_id;
+    a_queue_is_found_with_the_place_of_the_last_that_waits;
     messages_come_in_order_and_again_until_acknowledged;
     a_fetch_keeps_its_limits_and_gives_one_at_least;
     a_fetch_of_nothing_says_whether_it_ended_or_the_queue_is_gone;

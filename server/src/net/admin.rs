@@ -25,7 +25,7 @@ use crate::admin::{Credit, QUEUE_ID, Reply, Request, Status, bin, percent};
 use crate::clock;
 use crate::home::{Home, Name};
 use crate::metrics::Figures;
-use crate::queue::{Answer, CreditId, CreditName, CreditRecord, Op};
+use crate::queue::{Answer, CreditId, CreditName, CreditRecord, Op, QueueRecord};
 
 /// Bytes of the longest request.
 const LONGEST: u64 = 4 * 1024;
@@ -204,15 +204,12 @@ impl Desk {
     async fn delete_queue(&self, id: [u8; QUEUE_ID]) -> Reply {
         let hub = &self.survey.hub;
         let (send, read) = hub.names(&SendId(id), &ReadId(id));
-        let found = match hub.consult(Op::FindSend { send }).await {
-            Answer::Gone => hub.consult(Op::Find { read }).await,
-            other => other,
-        };
-        let queue = match found {
-            Answer::Found(record) => record.queue,
-            Answer::Gone => return Reply::Gone,
-            _ => return Reply::Failed,
-        };
+        let mut records = Vec::new();
+        for op in [Op::FindSend { send }, Op::Find { reads: vec![read] }] {
+            let Answer::Found(found) = hub.consult(op).await else { return Reply::Failed };
+            records.extend(found.into_iter().flatten());
+        }
+        let Some(QueueRecord { queue, .. }) = records.first().copied() else { return Reply::Gone };
         match hub.consult(Op::DeleteQueue { queue }).await {
             Answer::Done | Answer::Gone => {
                 hub.deleted(queue);

@@ -125,19 +125,16 @@ impl Held {
                 }
                 Answer::Done
             }
-            Op::Find { read } => {
-                let queue = rules::queue_ref(&read);
-                match self.queues.get(&queue).filter(|held| held.read == read) {
-                    Some(held) => Answer::Found(QueueRecord { queue, read_key: held.read_key }),
-                    None => Answer::Gone,
-                }
+            Op::Find { reads } => {
+                let found = reads.iter().map(|read| {
+                    let queue = rules::queue_ref(read);
+                    self.record(queue)
+                        .filter(|_| self.queues.get(&queue).is_some_and(|held| held.read == *read))
+                });
+                Answer::Found(found.collect())
             }
             Op::FindSend { send } => {
-                let queue = self.sends.get(&send).copied();
-                match queue.and_then(|queue| Some((queue, self.queues.get(&queue)?))) {
-                    Some((queue, held)) => Answer::Found(QueueRecord { queue, read_key: held.read_key }),
-                    None => Answer::Gone,
-                }
+                Answer::Found(vec![self.sends.get(&send).and_then(|queue| self.record(*queue))])
             }
             Op::Append { send, capability, message, ttl, envelope, now } => {
                 self.append(send, &capability, message, ttl, envelope, now)
@@ -240,6 +237,12 @@ impl Held {
                 Answer::Appended { queue, sequence: held.last, envelope }
             }
         }
+    }
+
+    fn record(&self, queue: QueueRef) -> Option<QueueRecord> {
+        let held = self.queues.get(&queue)?;
+        let last = held.messages.last_key_value().map_or(0, |(sequence, _)| *sequence);
+        Some(QueueRecord { queue, read_key: held.read_key, last })
     }
 
     fn fetch(&self, queue: QueueRef, after: u64, most: usize, max_bytes: usize, now: Timestamp) -> Answer {

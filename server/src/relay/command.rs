@@ -9,11 +9,11 @@ use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::rng::Random;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 
+use super::Relay;
 use super::limits::cost;
 use super::output::{Claim, CloseReason, LinkId};
-use super::pending::{Asked, Group, Making, Pending, Then};
+use super::pending::{Asked, Check, Making, Pending, Then};
 use super::tally::Kind;
-use super::{Relay, Ticket};
 use crate::queue::{self, CreditName, Op};
 
 impl<R: Random> Relay<R> {
@@ -83,8 +83,8 @@ impl<R: Random> Relay<R> {
             Command::Acknowledge { queue, upto } => self.acknowledge(asked, queue, upto, now),
             Command::DeleteQueue { queue, signature } => {
                 if self.afford(asked, cost::SIGNATURE, now) {
-                    let read = self.namer.read(&queue);
-                    self.engine(Pending::FindToDelete(asked, queue, signature), Op::Find { read });
+                    let wanted = vec![Subscription { queue, signature }];
+                    self.verify(asked, Check::Readers { wanted, deletes: true });
                 }
             }
             Command::Send { capsule } => self.send(asked, capsule, now),
@@ -100,13 +100,12 @@ impl<R: Random> Relay<R> {
                     let Some(one) = self.links.get(&asked.link) else { return };
                     let text = auth::claim_blob(&one.exporter, &blob);
                     let claim = Claim { key: claimant, text, signature };
-                    self.verify(asked, vec![claim], Then::ClaimBlob { blob, claimant });
+                    self.verify(asked, Check::Known(vec![claim], Then::ClaimBlob { blob, claimant }));
                 }
             }
             Command::DeleteBlob { blob, signature } => {
                 if self.afford(asked, cost::SIGNATURE, now) {
-                    let op = Op::FindBlob { blob: self.namer.blob(&blob), now };
-                    self.engine(Pending::FindBlob(asked, blob, signature), op);
+                    self.verify(asked, Check::Owner { blob, signature, asked_at: now });
                 }
             }
         }
@@ -155,15 +154,7 @@ impl<R: Random> Relay<R> {
         if wanted.is_empty() {
             return self.reply(asked, &Reply::Subscribed(Vec::new()));
         }
-        self.tickets = self.tickets.saturating_add(1);
-        let group = Ticket(self.tickets);
-        for (at, one) in wanted.iter().enumerate() {
-            let read = self.namer.read(&one.queue);
-            self.engine(Pending::Find { group, at }, Op::Find { read });
-        }
-        let left = wanted.len();
-        let found = vec![None; left];
-        self.groups.insert(group, Group { asked, wanted, found, left, failed: false });
+        self.verify(asked, Check::Readers { wanted, deletes: false });
     }
 
     fn acknowledge(&mut self, asked: Asked, queue: ReadId, upto: u64, now: Timestamp) {

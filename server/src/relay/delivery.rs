@@ -28,6 +28,8 @@ pub(super) struct Delivery {
     pub(super) generation: u64,
     known: u64,
     announced: u64,
+    /// The place of the last message that waited when its subscriber came.
+    waited: u64,
     /// The last place that was pushed: nobody acknowledges what it has not seen.
     pushed: u64,
     more: bool,
@@ -45,6 +47,7 @@ impl Delivery {
             generation,
             known: 0,
             announced: 0,
+            waited: 0,
             pushed: 0,
             more: true,
             fetching: None,
@@ -62,6 +65,16 @@ impl Delivery {
     /// queue from each other without end have nothing read for nobody.
     pub(super) fn handed_over(self, link: LinkId) -> Self {
         Self { link, ..self }
+    }
+
+    /// Its subscriber has caught up once all was pushed up to this place.
+    pub(super) fn reads_to(&mut self, place: u64) {
+        self.waited = self.waited.max(place);
+    }
+
+    /// Whether all was pushed that waited when its subscriber came: whoever writes on without end keeps that from nobody.
+    pub(super) const fn is_read(&self) -> bool {
+        self.known >= self.waited
     }
 
     /// A message is about to be stored, at `sequence` and next to `after`. Says whether it is to be pushed at once; else

@@ -9,8 +9,7 @@ use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
 use super::limits::Limits;
-use super::output::Claim;
-use super::pending::{Asked, Then};
+use super::pending::{Asked, Check};
 use super::recogniser::Recognised;
 use crate::queue::QueueRef;
 
@@ -56,9 +55,9 @@ pub(super) struct Link {
     pub(super) opening: bool,
     /// The capsule that waits for it.
     pub(super) to_open: Option<(Asked, Box<Capsule>)>,
-    /// Signatures that wait for a worker, by command.
-    pub(super) checks: VecDeque<(Asked, Vec<Claim>, Then)>,
-    /// Whether those of one command are with a worker, or wait for their turn: one at a time, for the same reason.
+    /// Signatures that wait for their turn, by command.
+    pub(super) checks: VecDeque<(Asked, Check)>,
+    /// Whether those of one command are looked after, or wait for their turn: one at a time, for the same reason.
     pub(super) checking: bool,
     pub(super) fresh: Option<Fresh>,
 }
@@ -101,9 +100,14 @@ impl Link {
         }
     }
 
-    /// Whether a queue may be read now: there is room for it, and none waits for that. Else it waits.
+    /// Whether there is room to push to it, and no queue waits for that.
+    pub(super) fn is_roomy(&self, room: usize) -> bool {
+        self.unwritten() < room && self.stalled.is_empty()
+    }
+
+    /// Whether a queue may be read now. Else it waits.
     pub(super) fn takes(&mut self, queue: QueueRef, room: usize) -> bool {
-        let takes = self.unwritten() < room && self.stalled.is_empty();
+        let takes = self.is_roomy(room);
         if !takes && !self.stalled.contains(&queue) {
             self.stalled.push_back(queue);
         }

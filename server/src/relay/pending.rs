@@ -8,7 +8,7 @@ use beresta_proto::key::{CapabilityHash, Signature, VerifyingKey};
 
 use beresta_proto::time::Timestamp;
 
-use super::output::{LinkId, Ticket};
+use super::output::{Claim, LinkId};
 use super::recogniser::Recognised;
 use super::tally::Kind;
 use crate::queue::{CreditName, QueueRecord, QueueRef};
@@ -42,10 +42,33 @@ pub(super) struct Sending {
     pub(super) key_id: KeyId,
 }
 
+/// Signatures that are to be checked, of one command.
+#[derive(Debug)]
+pub(super) enum Check {
+    /// Of whoever may read these queues, whose keys are to be looked up first. To delete the one that it is, or to subscribe
+    /// to them.
+    Readers { wanted: Vec<Subscription>, deletes: bool },
+    /// Of a blob's owner, whose key is to be looked up first.
+    Owner { blob: BlobId, signature: Signature, asked_at: Timestamp },
+    /// Of those whose keys are known.
+    Known(Vec<Claim>, Then),
+}
+
+impl Check {
+    /// How many there are.
+    pub(super) const fn signatures(&self) -> usize {
+        match self {
+            Self::Readers { wanted, deletes: _ } => wanted.len(),
+            Self::Owner { blob: _, signature: _, asked_at: _ } => 1,
+            Self::Known(claims, _) => claims.len(),
+        }
+    }
+}
+
 /// What follows when signatures were checked.
 #[derive(Debug)]
 pub(super) enum Then {
-    Subscribe(Vec<(ReadId, Option<QueueRef>)>),
+    Subscribe(Vec<(ReadId, Option<QueueRecord>)>),
     DeleteQueue(Option<QueueRef>),
     ClaimBlob { blob: BlobId, claimant: VerifyingKey },
     DeleteBlob { blob: BlobId, owner: Option<VerifyingKey> },
@@ -54,12 +77,12 @@ pub(super) enum Then {
 #[derive(Debug)]
 pub(super) enum Pending {
     Make(Asked, Making),
-    /// One of the queues of a subscription.
+    /// The queues whose readers' signatures are to be checked.
     Find {
-        group: Ticket,
-        at: usize,
+        asked: Asked,
+        wanted: Vec<Subscription>,
+        deletes: bool,
     },
-    FindToDelete(Asked, ReadId, Signature),
     FindBlob(Asked, BlobId, Signature),
     /// And how many signatures there are.
     Verify(Asked, Then, usize),
@@ -85,14 +108,4 @@ pub(super) enum Pending {
         rest: Vec<QueueRef>,
         began: Timestamp,
     },
-}
-
-/// A subscription to several queues, while they are looked up.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) asked: Asked,
-    pub(super) wanted: Vec<Subscription>,
-    pub(super) found: Vec<Option<QueueRecord>>,
-    pub(super) left: usize,
-    pub(super) failed: bool,
 }

@@ -58,15 +58,11 @@ impl<R: Random> Relay<R> {
                 self.next_openings(now);
             }
             Some(Pending::Verify(asked, then, signatures)) => {
-                self.signatures = self.signatures.saturating_sub(signatures);
-                if let Some(one) = self.links.get_mut(&asked.link) {
-                    one.checking = false;
-                    match worked {
-                        Worked::Verified(good) => self.verified(asked, then, &good, now),
-                        Worked::Opened { .. } | Worked::Failed => self.refuse(asked, Refusal::Failed),
-                    }
+                match worked {
+                    Worked::Verified(good) => self.verified(asked, then, &good, now),
+                    Worked::Opened { .. } | Worked::Failed => self.refuse(asked, Refusal::Failed),
                 }
-                self.check(asked.link);
+                self.checked(asked.link, signatures);
             }
             // It waits for the engine: put back, for its own answer is still to come.
             Some(other) => {

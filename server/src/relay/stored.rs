@@ -5,14 +5,13 @@
     reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
 )]
 
-use beresta_proto::auth;
 use beresta_proto::capsule::SendReply;
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
-use super::output::{Claim, Ticket};
-use super::pending::{Asked, Making, Pending, Sending, Then};
+use super::output::Ticket;
+use super::pending::{Asked, Making, Pending, Sending};
 use super::tally::Outcome;
 use super::{Relay, SWEEP_ROWS};
 use crate::queue::{Answer, Op, Stored};
@@ -28,29 +27,9 @@ impl<R: Random> Relay<R> {
         match self.pending.remove(&ticket) {
             None => {}
             Some(Pending::Make(asked, making)) => self.made(asked, making, &answer, now),
-            Some(Pending::Find { group, at }) => self.found(group, at, &answer),
-            Some(Pending::FindToDelete(asked, read_id, signature)) => {
-                let Some(link) = self.links.get(&asked.link) else { return };
-                let record = match answer {
-                    Answer::Found(record) => Some(record),
-                    Answer::Gone => None,
-                    _ => return self.refuse(asked, Refusal::Failed),
-                };
-                let key = record.map_or(self.nobody, |record| record.read_key);
-                let text = auth::delete_queue(&link.exporter, &read_id);
-                let then = Then::DeleteQueue(record.map(|record| record.queue));
-                self.verify(asked, vec![Claim { key, text, signature }], then);
-            }
+            Some(Pending::Find { asked, wanted, deletes }) => self.found(asked, wanted, deletes, answer),
             Some(Pending::FindBlob(asked, blob, signature)) => {
-                let Some(link) = self.links.get(&asked.link) else { return };
-                let owner = match answer {
-                    Answer::Owner(owner) => Some(owner),
-                    Answer::Gone => None,
-                    _ => return self.refuse(asked, Refusal::Failed),
-                };
-                let key = owner.unwrap_or(self.nobody);
-                let text = auth::delete_blob(&link.exporter, &blob);
-                self.verify(asked, vec![Claim { key, text, signature }], Then::DeleteBlob { blob, owner });
+                self.found_owner(asked, blob, signature, &answer);
             }
             Some(Pending::Append(asked, sending)) => match answer {
                 Answer::Admitted { queue, sequence, after, envelope } => {

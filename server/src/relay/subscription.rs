@@ -5,7 +5,6 @@
     reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
 )]
 
-use beresta_proto::auth;
 use beresta_proto::id::ReadId;
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random;
@@ -13,48 +12,12 @@ use beresta_proto::time::Timestamp;
 
 use super::delivery::Delivery;
 use super::link::Link;
-use super::output::{Claim, LinkId, Ticket};
-use super::pending::{Asked, Group, Pending, Then};
+use super::output::LinkId;
+use super::pending::{Asked, Pending, Then};
 use super::{RENEWED_TOGETHER, Relay};
-use crate::queue::{Answer, Op, QueueRef, Stored};
+use crate::queue::{Answer, Op, QueueRecord, QueueRef, Stored};
 
 impl<R: Random> Relay<R> {
-    /// One of the queues of a subscription was looked up.
-    pub(super) fn found(&mut self, group: Ticket, at: usize, answer: &Answer) {
-        let Some(one) = self.groups.get_mut(&group) else { return };
-        one.left = one.left.saturating_sub(1);
-        match answer {
-            Answer::Found(record) => {
-                if let Some(place) = one.found.get_mut(at) {
-                    *place = Some(*record);
-                }
-            }
-            Answer::Gone => {}
-            // A reader that hears "gone" gives the queue up, so an engine that failed must not look like that.
-            _ => one.failed = true,
-        }
-        if one.left > 0 {
-            return;
-        }
-        let Some(Group { asked, wanted, found, left: _, failed }) = self.groups.remove(&group) else {
-            return;
-        };
-        let Some(link) = self.links.get(&asked.link) else { return };
-        if failed {
-            return self.refuse(asked, Refusal::Failed);
-        }
-        let (mut claims, mut queues) = (Vec::with_capacity(wanted.len()), Vec::with_capacity(wanted.len()));
-        for (one, record) in wanted.iter().zip(&found) {
-            claims.push(Claim {
-                key: record.map_or(self.nobody, |record| record.read_key),
-                text: auth::subscribe(&link.exporter, &one.queue),
-                signature: one.signature,
-            });
-            queues.push((one.queue, record.map(|record| record.queue)));
-        }
-        self.verify(asked, claims, Then::Subscribe(queues));
-    }
-
     /// Signatures were checked.
     pub(super) fn verified(&mut self, asked: Asked, then: Then, good: &[bool], now: Timestamp) {
         let all = good.iter().all(|good| *good);
@@ -63,11 +26,11 @@ impl<R: Random> Relay<R> {
                 let Some(one) = self.links.get(&asked.link) else { return };
                 let mut results = Vec::with_capacity(queues.len());
                 let mut begun = Vec::new();
-                for ((read_id, queue), good) in queues.into_iter().zip(good) {
-                    match queue.filter(|_| *good) {
-                        Some(queue) => {
+                for ((read_id, record), good) in queues.into_iter().zip(good) {
+                    match record.filter(|_| *good) {
+                        Some(record) => {
                             results.push(Subscribed::Ok);
-                            begun.push((read_id, queue));
+                            begun.push((read_id, record));
                         }
                         None => results.push(Subscribed::Gone),
                     }
@@ -81,11 +44,11 @@ impl<R: Random> Relay<R> {
                 if let Some(one) = self.links.get_mut(&asked.link) {
                     one.subscribes();
                 }
-                for (read_id, queue) in &begun {
-                    self.begin(asked.link, *read_id, *queue, now);
+                for (read_id, record) in &begun {
+                    self.begin(asked.link, *read_id, record, now);
                 }
                 self.tell_caught_up(asked.link);
-                self.renew(begun.into_iter().map(|(_, queue)| queue).collect(), now);
+                self.renew(begun.into_iter().map(|(_, record)| record.queue).collect(), now);
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
                 Some(queue) => self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue }),
@@ -111,13 +74,15 @@ impl<R: Random> Relay<R> {
     /// with many readers stores other things between.
     pub(super) fn renew(&mut self, mut queues: Vec<QueueRef>, now: Timestamp) {
         if !queues.is_empty() {
-            let rest = queues.split_off(queues.len().min(RENEWED_TOGETHER));
-            self.engine(Pending::Renew { rest, began: now }, Op::Renew { queues, now });
+            // From the end: to take the first would copy all others each time.
+            let some = queues.split_off(queues.len().saturating_sub(RENEWED_TOGETHER));
+            self.engine(Pending::Renew { rest: queues, began: now }, Op::Renew { queues: some, now });
         }
     }
 
     /// Pushes a queue to a link from now on, and no longer to another.
-    fn begin(&mut self, link: LinkId, read_id: ReadId, queue: QueueRef, now: Timestamp) {
+    fn begin(&mut self, link: LinkId, read_id: ReadId, record: &QueueRecord, now: Timestamp) {
+        let QueueRecord { queue, last, .. } = *record;
         let Some(one) = self.links.get_mut(&link) else { return };
         one.subscribed.insert(read_id, queue);
         if self.deliveries.get(&queue).is_some_and(|delivery| delivery.link == link) {
@@ -137,8 +102,9 @@ impl<R: Random> Relay<R> {
             None => None,
         };
         self.tickets = self.tickets.saturating_add(1);
-        let generation = self.tickets;
-        self.deliveries.insert(queue, delivery.unwrap_or_else(|| Delivery::new(link, read_id, generation)));
+        let mut delivery = delivery.unwrap_or_else(|| Delivery::new(link, read_id, self.tickets));
+        delivery.reads_to(last);
+        self.deliveries.insert(queue, delivery);
         if self.untold.remove(&queue) {
             self.push(link, &Push::Drained { queue: read_id });
         }
@@ -257,14 +223,15 @@ impl<R: Random> Relay<R> {
                 pushes.push(Push::Deliver { queue: read_id, sequence, envelope });
             }
         }
-        if ends {
+        let is_read = ends || delivery.is_read();
+        for push in &pushes {
+            self.push(link, push);
+        }
+        if is_read {
             if let Some(one) = self.links.get_mut(&link) {
                 one.unread.remove(&queue);
             }
             self.tell_caught_up(link);
-        }
-        for push in &pushes {
-            self.push(link, push);
         }
         self.pump(queue, now);
     }
@@ -276,7 +243,7 @@ impl<R: Random> Relay<R> {
         let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
         let Some(link) = self.links.get(&delivery.link) else { return };
         let Stored { sequence, envelope } = stored;
-        if delivery.admitted((after, sequence), envelope.as_bytes().len(), link.unwritten() < room) {
+        if delivery.admitted((after, sequence), envelope.as_bytes().len(), link.is_roomy(room)) {
             let (link, queue) = (delivery.link, delivery.read_id);
             self.push(link, &Push::Deliver { queue, sequence, envelope });
         }
@@ -289,7 +256,7 @@ impl<R: Random> Relay<R> {
         let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
         let Some(link) = self.links.get(&delivery.link) else { return };
         let Stored { sequence, envelope } = stored;
-        let roomy = link.unwritten() < room;
+        let roomy = link.is_roomy(room);
         if delivery.appended(sequence, envelope.as_bytes().len(), roomy) {
             let (link, queue) = (delivery.link, delivery.read_id);
             self.push(link, &Push::Deliver { queue, sequence, envelope });

@@ -9,6 +9,7 @@ mod delivery;
 mod early;
 mod lifetime;
 mod links;
+mod lookups;
 mod room;
 mod takeover;
 mod tally;

@@ -2,9 +2,18 @@
 //! links wait for their turn in a row, each with one command at a time. So who asks without end waits behind everybody
 //! else who asks, and a place that becomes free is not theirs again.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
+)]
+
 use std::collections::VecDeque;
 
+use beresta_proto::auth;
 use beresta_proto::capsule::Capsule;
+use beresta_proto::command::Subscription;
+use beresta_proto::id::BlobId;
+use beresta_proto::key::Signature;
 use beresta_proto::reply::Refusal;
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
@@ -12,7 +21,8 @@ use beresta_proto::time::Timestamp;
 use super::Relay;
 use super::limits::cost;
 use super::output::{Claim, Job, LinkId};
-use super::pending::{Asked, Pending, Then};
+use super::pending::{Asked, Check, Pending, Then};
+use crate::queue::{Answer, Op};
 
 /// The links that wait, each at most once in a row.
 #[derive(Debug, Default)]
@@ -30,15 +40,24 @@ impl Turns {
 }
 
 impl<R: Random> Relay<R> {
-    /// Has signatures checked, and then goes on.
-    pub(super) fn verify(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
+    /// Has signatures checked in their turn, and then goes on.
+    pub(super) fn verify(&mut self, asked: Asked, check: Check) {
         let Some(one) = self.links.get_mut(&asked.link) else { return };
-        one.checks.push_back((asked, claims, then));
+        one.checks.push_back((asked, check));
         self.check(asked.link);
     }
 
-    /// Lets a link wait for its next signatures, unless it does or some of them are with a worker.
-    pub(super) fn check(&mut self, link: LinkId) {
+    /// So many signatures of a link's command are looked after.
+    pub(super) fn checked(&mut self, link: LinkId, signatures: usize) {
+        self.signatures = self.signatures.saturating_sub(signatures);
+        if let Some(one) = self.links.get_mut(&link) {
+            one.checking = false;
+        }
+        self.check(link);
+    }
+
+    /// Lets a link wait for its next signatures, unless it does or some of them are being looked after.
+    fn check(&mut self, link: LinkId) {
         if let Some(one) = self.links.get_mut(&link)
             && !one.checking
             && !one.checks.is_empty()
@@ -49,22 +68,83 @@ impl<R: Random> Relay<R> {
         self.next_checks();
     }
 
-    /// Hands signatures to the workers, as long as they take more.
+    /// Begins with signatures, as long as the workers take more. Keys are looked up only now: else those who ask without end
+    /// would fill the row of the engine for everybody.
     fn next_checks(&mut self) {
         while let Some(link) = self.turns.checks.front() {
             let waits = self.links.get_mut(link).map(|one| &mut one.checks);
             let count =
-                waits.as_ref().and_then(|waits| waits.front()).map_or(0, |(_, claims, _)| claims.len());
+                waits.as_ref().and_then(|waits| waits.front()).map_or(0, |(_, check)| check.signatures());
             let under_check = self.signatures.saturating_add(count);
             if self.signatures > 0 && under_check > self.limits.signatures {
                 return;
             }
             self.turns.checks.pop_front();
-            if let Some((asked, claims, then)) = waits.and_then(VecDeque::pop_front) {
+            if let Some((asked, check)) = waits.and_then(VecDeque::pop_front) {
                 self.signatures = under_check;
-                self.work(Pending::Verify(asked, then, count), Job::Verify(claims));
+                self.begin_check(asked, check);
             }
         }
+    }
+
+    fn begin_check(&mut self, asked: Asked, check: Check) {
+        match check {
+            Check::Readers { wanted, deletes } => {
+                let reads = wanted.iter().map(|one| self.namer.read(&one.queue)).collect();
+                self.engine(Pending::Find { asked, wanted, deletes }, Op::Find { reads });
+            }
+            Check::Owner { blob, signature, asked_at } => {
+                let op = Op::FindBlob { blob: self.namer.blob(&blob), now: asked_at };
+                self.engine(Pending::FindBlob(asked, blob, signature), op);
+            }
+            Check::Known(claims, then) => self.work_on(asked, claims, then),
+        }
+    }
+
+    /// Hands signatures to a worker.
+    fn work_on(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
+        self.work(Pending::Verify(asked, then, claims.len()), Job::Verify(claims));
+    }
+
+    /// Queues were looked up, whose readers' signatures are to be checked.
+    pub(super) fn found(&mut self, asked: Asked, wanted: Vec<Subscription>, deletes: bool, answer: Answer) {
+        let (count, link) = (wanted.len(), self.links.get(&asked.link));
+        let found = if let Answer::Found(found) = answer { Some(found) } else { None };
+        // A reader that hears "gone" gives the queue up, so an engine that failed must not look like that.
+        let (Some(link), Some(found)) = (link, found.filter(|found| found.len() == count)) else {
+            self.refuse(asked, Refusal::Failed);
+            return self.checked(asked.link, count);
+        };
+        let claims = wanted.iter().zip(&found).map(|(Subscription { queue, signature }, record)| {
+            let text = if deletes { auth::delete_queue } else { auth::subscribe };
+            Claim {
+                key: record.map_or(self.nobody, |record| record.read_key),
+                text: text(&link.exporter, queue),
+                signature: *signature,
+            }
+        });
+        let claims = claims.collect();
+        let then = if deletes {
+            Then::DeleteQueue(found.first().copied().flatten().map(|record| record.queue))
+        } else {
+            Then::Subscribe(wanted.iter().map(|one| one.queue).zip(found).collect())
+        };
+        self.work_on(asked, claims, then);
+    }
+
+    /// A blob's owner was looked up.
+    pub(super) fn found_owner(&mut self, asked: Asked, blob: BlobId, signature: Signature, answer: &Answer) {
+        let owner = match answer {
+            Answer::Owner(owner) => Some(*owner),
+            Answer::Gone => None,
+            _ => {
+                self.refuse(asked, Refusal::Failed);
+                return self.checked(asked.link, 1);
+            }
+        };
+        let Some(link) = self.links.get(&asked.link) else { return self.checked(asked.link, 1) };
+        let (key, text) = (owner.unwrap_or(self.nobody), auth::delete_blob(&link.exporter, &blob));
+        self.work_on(asked, vec![Claim { key, text, signature }], Then::DeleteBlob { blob, owner });
     }
 
     /// Lets a link wait for the opening of a capsule, which is its next one.

@@ -62,9 +62,8 @@ fn ask(engine: &SqliteEngine, op: Op) -> Answer {
 }
 
 fn find(engine: &SqliteEngine, rig: &Rig, queue: u8) -> Option<QueueRecord> {
-    match ask(engine, Op::Find { read: rig.namer.read(&read_id(queue)) }) {
-        Answer::Found(record) => Some(record),
-        Answer::Gone => None,
+    match ask(engine, rig.find_op(&[queue])) {
+        Answer::Found(found) => found[0],
         other => panic!("{other:?}"),
     }
 }

@@ -12,7 +12,7 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine};
-use beresta_server::queue::{Answer, Completion, Namer, Op, QueueEngine, QueueRef, Stats};
+use beresta_server::queue::{Answer, Completion, Namer, Op, QueueEngine, QueueRecord, QueueRef, Stats};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -111,6 +111,17 @@ impl Rig {
 
     pub(crate) fn renew(&self, queue: QueueRef, now: Timestamp) -> Answer {
         self.ask(Op::Renew { queues: vec![queue], now })
+    }
+
+    pub(crate) fn find_op(&self, queues: &[u8]) -> Op {
+        Op::Find { reads: queues.iter().map(|queue| self.namer.read(&read_id(*queue))).collect() }
+    }
+
+    pub(crate) fn find(&self, queues: &[u8]) -> Vec<Option<QueueRecord>> {
+        match self.ask(self.find_op(queues)) {
+            Answer::Found(found) => found,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub(crate) fn make_op(&self, queue: u8) -> Op {

@@ -117,7 +117,7 @@ fn ops(rig: &Rig, step: &Step, now: Timestamp) -> Vec<Op> {
         Step::Grant(credit, makes) => Op::Grant { credit: credit_of(credit), makes, days: 3, now },
         Step::Revoke(credit) => Op::Revoke { credit: CreditId::of(&credit_of(credit)) },
         Step::Credits => Op::Credits { now },
-        Step::Find(queue) => Op::Find { read: rig.namer.read(&read_id(queue)) },
+        Step::Find(queue) => rig.find_op(&[queue]),
         Step::Append { queue, shown, message, class, size } => {
             let size = [BUCKET_S, BUCKET_M, BUCKET_L][size];
             let mut op = rig.append_op(queue, message, envelope(message, size), now);

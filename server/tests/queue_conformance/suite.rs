@@ -7,15 +7,26 @@ use beresta_proto::time::{DAY_MS, HOUR_MS, TtlClass};
 use beresta_server::queue::rules::{Cap, Cost};
 use beresta_server::queue::{Answer, Op, QueueRecord, QueueRef};
 
-use crate::rig::{NOW, Rig, capability, envelope, message_id, read_id, send_id, sequence};
+use crate::rig::{NOW, Rig, capability, envelope, message_id, send_id, sequence};
 
 pub(crate) fn a_queue_is_found_by_its_read_id(mut rig: Rig) {
     let queue = rig.make(1);
     rig.restart();
-    let found = rig.ask(Op::Find { read: rig.namer.read(&read_id(1)) });
-    assert_eq!(found, Answer::Found(QueueRecord { queue, read_key: VerifyingKey([1; 32]) }));
-    assert_eq!(rig.ask(Op::Find { read: rig.namer.read(&read_id(2)) }), Answer::Gone);
+    let record = QueueRecord { queue, read_key: VerifyingKey([1; 32]), last: 0 };
+    assert_eq!(rig.find(&[2, 1]), [None, Some(record)], "in the order in which they were asked for");
     assert_eq!(rig.ask(rig.make_op(1)), Answer::Exists);
+}
+
+pub(crate) fn a_queue_is_found_with_the_place_of_the_last_that_waits(mut rig: Rig) {
+    let queue = rig.make(1);
+    let last = |rig: &Rig| rig.find(&[1])[0].unwrap().last;
+    let stored: Vec<u64> = (1..=3).map(|one| sequence(rig.append(1, one))).collect();
+    assert_eq!(last(&rig), stored[2]);
+    assert!(matches!(rig.acknowledge(queue, stored[1]), Answer::Acknowledged { deleted: 2, .. }));
+    rig.restart();
+    assert_eq!(last(&rig), stored[2]);
+    assert!(matches!(rig.acknowledge(queue, stored[2]), Answer::Acknowledged { deleted: 1, .. }));
+    assert_eq!(last(&rig), 0, "nothing waits");
 }
 
 pub(crate) fn messages_come_in_order_and_again_until_acknowledged(mut rig: Rig) {
@@ -201,15 +212,15 @@ pub(crate) fn a_full_queue_that_drains_by_expiry_says_so_too(rig: Rig) {
 pub(crate) fn a_deleted_queue_is_gone_with_all_that_was_in_it(mut rig: Rig) {
     let queue = rig.make(1);
     let _ = (rig.append(1, 1), rig.append(1, 2), rig.acknowledge(queue, 1));
-    let (read, send) = (rig.namer.read(&read_id(1)), rig.namer.send(&send_id(1)));
-    let found = rig.ask(Op::FindSend { send });
-    assert_eq!(found, rig.ask(Op::Find { read }), "it is one queue under both names");
-    assert!(matches!(found, Answer::Found(record) if record.queue == queue));
+    let send = rig.namer.send(&send_id(1));
+    let found = rig.find(&[1]);
+    assert_eq!(found[0].map(|record| record.queue), Some(queue));
+    assert_eq!(rig.ask(Op::FindSend { send }), Answer::Found(found), "it is one queue under both names");
     assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
-    assert_eq!(rig.ask(Op::FindSend { send }), Answer::Gone);
+    assert_eq!(rig.ask(Op::FindSend { send }), Answer::Found(vec![None]));
     rig.restart();
     assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Gone);
-    assert_eq!(rig.ask(Op::Find { read: rig.namer.read(&read_id(1)) }), Answer::Gone);
+    assert_eq!(rig.find(&[1]), [None]);
     assert_eq!(rig.append(1, 3), Answer::Gone);
     assert_eq!(rig.acknowledge(queue, 2), Answer::Gone);
     assert!(rig.fetch(queue, 0, NOW).is_empty());
@@ -303,7 +314,7 @@ fn sweep_daily(rig: &Rig, days: core::ops::Range<u64>) {
 }
 
 fn is_there(rig: &Rig, queue: u8) -> bool {
-    matches!(rig.ask(Op::Find { read: rig.namer.read(&read_id(queue)) }), Answer::Found(_))
+    rig.find(&[queue]) != [None]
 }
 
 pub(crate) fn a_queue_that_nobody_subscribes_to_ends(mut rig: Rig) {

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
-use beresta_server::queue::{Answer, MessageName, Op, QueueEngine as _, QueueRef, ReadName, SendName, Stats};
+use beresta_server::queue::{
+    Answer, MessageName, Op, QueueEngine as _, QueueRecord, QueueRef, ReadName, SendName, Stats,
+};
 use beresta_server::relay::Ticket;
 use rand::Rng as _;
 use rand_chacha::ChaCha20Rng;
@@ -195,8 +197,8 @@ impl Disk {
 
     /// How many messages wait in a queue.
     pub(super) fn waiting(&self, read: ReadName, now: Timestamp) -> usize {
-        let Answer::Found(found) = self.answer(Op::Find { read }) else { return 0 };
-        let (queue, max) = (found.queue, usize::MAX);
+        let Answer::Found(found) = self.answer(Op::Find { reads: vec![read] }) else { return 0 };
+        let (Some(QueueRecord { queue, .. }), max) = (found[0], usize::MAX) else { return 0 };
         let all = Op::Fetch { queue, after: 0, max_messages: max, max_bytes: max, now };
         let Answer::Messages(messages) = self.answer(all) else { return 0 };
         messages.len()

@@ -33,6 +33,14 @@ const STATS: &str = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM 
     (SELECT count(*) FROM blob), (SELECT count(*) FROM credit), (SELECT count(*) FROM handed_credit),
     (SELECT used FROM held), (SELECT min(id) FROM message)";
 
+/// The place of the last message of a queue that waits.
+const LAST: &str = "(SELECT coalesce(max(sequence), 0) FROM message WHERE message.queue = queue.id)";
+
+fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueueRecord> {
+    let last = row.get::<_, i64>(2)?.unsigned_abs();
+    Ok(QueueRecord { queue: QueueRef(row.get(0)?), read_key: VerifyingKey(row.get(1)?), last })
+}
+
 /// Answers until no more can come.
 pub(super) fn run(conn: &Connection, ring: Ring, jobs: &Receiver<Job>) {
     let statements = Statements::prepare(conn, ring);
@@ -52,8 +60,8 @@ pub(super) fn run(conn: &Connection, ring: Ring, jobs: &Receiver<Job>) {
 impl<'c> Statements<'c> {
     fn prepare(conn: &'c Connection, ring: Ring) -> rusqlite::Result<Self> {
         Ok(Self {
-            find: conn.prepare("SELECT read, read_key FROM queue WHERE id = ?1")?,
-            find_send: conn.prepare("SELECT id, read_key FROM queue WHERE send = ?1")?,
+            find: conn.prepare(&format!("SELECT id, read_key, {LAST}, read FROM queue WHERE id = ?1"))?,
+            find_send: conn.prepare(&format!("SELECT id, read_key, {LAST} FROM queue WHERE send = ?1"))?,
             fetch: conn.prepare(
                 // The sign keeps SQLite from looking through all that has not ended.
                 "SELECT sequence, envelope, name, day FROM message
@@ -72,12 +80,12 @@ impl<'c> Statements<'c> {
 
     fn look_up(&mut self, op: &Op) -> rusqlite::Result<Answer> {
         match op {
-            Op::Find { read } => self.find(read),
+            Op::Find { reads } => {
+                reads.iter().map(|read| self.find(read)).collect::<Result<_, _>>().map(Answer::Found)
+            }
             Op::FindSend { send } => {
-                let row = self.find_send.query_row([send.0], |row| Ok((row.get(0)?, row.get(1)?)));
-                Ok(row.optional()?.map_or(Answer::Gone, |(queue, key)| {
-                    Answer::Found(QueueRecord { queue: QueueRef(queue), read_key: VerifyingKey(key) })
-                }))
+                let found = self.find_send.query_row([send.0], record).optional()?;
+                Ok(Answer::Found(vec![found]))
             }
             Op::Fetch { queue, after, max_messages, max_bytes, now } => {
                 self.fetch(*queue, *after, *max_messages, *max_bytes, *now)
@@ -120,15 +128,10 @@ impl<'c> Statements<'c> {
         Ok(Answer::Credits(list))
     }
 
-    fn find(&mut self, read: &ReadName) -> rusqlite::Result<Answer> {
+    fn find(&mut self, read: &ReadName) -> rusqlite::Result<Option<QueueRecord>> {
         let queue = rules::queue_ref(read);
-        let row = self.find.query_row([queue.0], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        Ok(match row {
-            Some((kept, key)) if ReadName(kept) == *read => {
-                Answer::Found(QueueRecord { queue, read_key: VerifyingKey(key) })
-            }
-            _ => Answer::Gone,
-        })
+        let row = self.find.query_row([queue.0], |row| Ok((record(row)?, row.get(3)?))).optional()?;
+        Ok(row.filter(|(_, kept)| ReadName(*kept) == *read).map(|(record, _)| record))
     }
 
     fn fetch(

@@ -66,6 +66,29 @@ fn a_link_hears_once_that_all_was_pushed_that_waited() {
 }
 
 #[test]
+fn who_writes_on_without_end_keeps_the_word_from_nobody() {
+    let mut world = World::new();
+    let window = u32::try_from(WINDOW_MESSAGES).unwrap();
+    let (busy, mut send) = filled(&mut world, window + 8);
+    let (calm, _) = filled(&mut world, 1);
+    let boris = world.connect();
+    ask(&mut world, boris, &[&busy, &calm]);
+    world.settle();
+    let mut said = heard(&mut world, boris);
+    let mut upto = 0;
+    // More than a window waits at any time.
+    for _ in 0..12 {
+        assert!(!said.contains(&None) || upto >= 8, "told when {upto} were acknowledged");
+        send(&mut world);
+        upto += 1;
+        world.acknowledge(boris, &busy, upto);
+        said.extend(heard(&mut world, boris));
+    }
+    assert_eq!(said.iter().filter(|one| one.is_none()).count(), 1);
+    assert_eq!(said.iter().position(Option::is_none), Some(1 + 40), "behind what waited when it was subscribed to");
+}
+
+#[test]
 fn who_takes_over_an_empty_fetch_hears_first_what_came_meanwhile() {
     let mut world = World::new();
     let (queue, mut send) = filled(&mut world, 0);
@@ -192,7 +215,8 @@ fn who_subscribed_to_a_queue_just_as_it_was_deleted_is_sent_to_learn_it() {
     let (ticket, found) = world.carry_out().unwrap();
     world.answer(ticket, found.clone());
     // Its signature waits for a worker while its operator deletes it.
-    let Answer::Found(record) = found else { panic!("it was there") };
+    let Answer::Found(records) = found else { panic!("it was asked for") };
+    let record = records[0].unwrap();
     world.answer_to(Op::DeleteQueue { queue: record.queue });
     world.relay.handle_deleted(record.queue);
     world.settle();

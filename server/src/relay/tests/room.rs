@@ -42,3 +42,29 @@ fn a_queue_that_waits_for_room_is_read_before_those_that_are_acknowledged_again_
     }
     assert!(others < MANY + 10, "{others} of the others came before");
 }
+
+#[test]
+fn who_writes_at_the_pace_of_a_slow_reader_passes_no_queue_that_waits_for_room() {
+    let mut world = World::new();
+    let [one, two, patient] = [(); 3].map(|()| filled(&mut world));
+    let live = world.make_queue();
+    let (anna, mut sender) = (world.connect(), world.sender(&live));
+    sender.size = 10_000;
+    let boris = world.connect();
+    let wanted = [&live, &one, &two, &patient].map(|queue| subscription(boris, queue)).to_vec();
+    world.say(boris, &Command::Subscribe(wanted));
+    world.settle();
+    // Some of it is written: there is room for one message, and not for a queue.
+    world.hear_next(boris);
+    world.hear_next(boris);
+    world.send(anna, &sender.capsule(0));
+    let mut queues = Vec::new();
+    while let Some(heard) = world.hear_next(boris) {
+        if let Heard::Push(Push::Deliver { queue, .. }) = heard {
+            queues.push(queue);
+        }
+        world.settle();
+    }
+    let first = |queue: &Queue| queues.iter().position(|one| *one == queue.read_id).unwrap();
+    assert!(first(&patient) < first(&live), "{} {}", first(&patient), first(&live));
+}
