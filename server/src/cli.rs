@@ -248,7 +248,8 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
-        let mut server = Server::start(setup.config.listen, &setup.tls, relay, queues, &home)?;
+        let Config { listen, links_per_network, .. } = setup.config;
+        let mut server = Server::start(listen, links_per_network, &setup.tls, relay, queues, &home)?;
         if let Err(error) = server.administer(&home, cap, engine.health()) {
             // People can still write; only their operator has to look after it.
             tell(&Fault::from(error).words(text));

@@ -60,6 +60,7 @@ check-queues-older = An earlier version wrote the queues. This one can open them
 config-listen = listen = "0.0.0.0:443" (an IP address and a port, in quotes, once)
 config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, once)
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
+config-links-per-network = links_per_network = 64 (a whole number from 8 to 16384, once)
 config-drain-seconds = drain_seconds = 30 (seconds, a whole number from 0 to 600, once)
 config-log = log = "info" (or "warn" or "error", in quotes, once)
 config-volatile = volatile = false (or true, once)

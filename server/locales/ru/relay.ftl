@@ -60,6 +60,7 @@ check-queues-older = Очереди записала более ранняя в�
 config-listen = listen = "0.0.0.0:443" (IP-адрес и порт в кавычках, один раз)
 config-disk-mib = disk_mib = 32768 (МиБ, целое от 64 до 16777216, один раз)
 config-memory-mib = memory_mib = 1024 (МиБ, целое от 16 до 1048576, один раз)
+config-links-per-network = links_per_network = 64 (целое от 8 до 16384, один раз)
 config-drain-seconds = drain_seconds = 30 (секунды, целое от 0 до 600, один раз)
 config-log = log = "info" (или "warn", или "error", в кавычках, один раз)
 config-volatile = volatile = false (или true, один раз)

@@ -236,6 +236,7 @@ fn form(key: Key, text: &Text) -> String {
         Key::Listen => "config-listen",
         Key::DiskMib => "config-disk-mib",
         Key::MemoryMib => "config-memory-mib",
+        Key::LinksPerNetwork => "config-links-per-network",
         Key::DrainSeconds => "config-drain-seconds",
         Key::Log => "config-log",
         Key::Volatile => "config-volatile",

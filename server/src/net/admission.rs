@@ -16,10 +16,8 @@ use zeroize::Zeroize;
 use super::counts::Refused;
 use super::register::{Place, Register};
 
-/// Connections of one neighbourhood at once.
-const CONNECTIONS: u32 = 64;
-/// Connections at once of the neighbourhoods that may be one owner's.
-const CONNECTIONS_OF_OWNER: u32 = 512;
+/// Connections at once of the neighbourhoods that may be one owner's, for each that one of these may have.
+const NEIGHBOURHOODS_OF_OWNER: u32 = 8;
 /// Milliseconds of one handshake's share: 20 in a second.
 const HANDSHAKE_MS: u64 = 50;
 /// The same of an owner's: 200 in a second. Whoever has many neighbourhoods and hangs up at once holds no place, and would else
@@ -70,6 +68,8 @@ struct State {
 /// Counts connections.
 #[derive(Debug)]
 pub(super) struct Admission {
+    /// Connections of one neighbourhood at once.
+    near: u32,
     state: Mutex<State>,
 }
 
@@ -101,23 +101,17 @@ pub(super) struct Pass {
     proven: bool,
 }
 
-impl Default for Admission {
-    fn default() -> Self {
-        let state = State { neighbourhoods: Register::new(KEPT), unproven: 0, all: 0 };
-        Self { state: Mutex::new(state) }
-    }
-}
-
 impl State {
     /// Whether one more connection may be charged to these, as far as they are known.
-    fn admits(&mut self, near: Option<Place>, owner: Option<Place>, now: Timestamp) -> bool {
-        let [near, owner] =
-            [(near, CONNECTIONS), (owner, CONNECTIONS_OF_OWNER)].map(|(place, connections)| {
+    fn admits(&mut self, (near, owner): (Option<Place>, Option<Place>), most: u32, now: Timestamp) -> bool {
+        let [near, owner] = [(near, most), (owner, most.saturating_mul(NEIGHBOURHOODS_OF_OWNER))].map(
+            |(place, connections)| {
                 place.and_then(|place| self.neighbourhoods.value(place)).is_none_or(|one| {
                     one.follow_clock(now);
                     one.paid_until.since(now) < BURST_MS && one.connections < connections
                 })
-            });
+            },
+        );
         near && owner
     }
 
@@ -151,6 +145,12 @@ impl State {
 }
 
 impl Admission {
+    /// Lets in so many connections at once of one neighbourhood.
+    pub(super) fn new(near: u32) -> Self {
+        let state = State { neighbourhoods: Register::new(KEPT), unproven: 0, all: 0 };
+        Self { near, state: Mutex::new(state) }
+    }
+
     /// Judges who knocks; `proven` says that it receives at its address. The machine itself is let in: it needs no
     /// guard, and its programs share one address. Leaves parts of the address on the stack ([`super::stack`]).
     pub(super) fn arrive(self: &Arc<Self>, at: IpAddr, proven: bool, now: Timestamp) -> Verdict {
@@ -164,7 +164,7 @@ impl Admission {
             .as_ref()
             .map(|(near, owner)| (state.neighbourhoods.find(near), state.neighbourhoods.find(owner)));
         let (near, owner) = known.unwrap_or_default();
-        let admitted = state.admits(near, owner, now);
+        let admitted = state.admits((near, owner), self.near, now);
         if proven && !admitted {
             return Verdict::Refuse(Refused::Crowded);
         }
@@ -221,7 +221,7 @@ impl Pass {
         }
         let mut state = self.admission.lock();
         let places = self.from.map(|from| (from.near, from.owner)).unzip();
-        let admitted = state.admits(places.0, places.1, now);
+        let admitted = state.admits(places, self.admission.near, now);
         if admitted {
             state.no_longer_unproven(self.from);
             self.proven = true;

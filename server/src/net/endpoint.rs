@@ -75,12 +75,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds and begins to accept. Must be called in a Tokio runtime.
+    /// Binds and begins to accept, so many links at once from one neighbourhood of addresses. Must be called in a Tokio runtime.
     ///
     /// # Errors
     /// [`ServerError`]; nothing runs then.
     pub fn start(
         listen: SocketAddr,
+        links_per_network: u32,
         tls: &TlsKey,
         mut relay: Relay<SystemRandom>,
         engine: Arc<dyn QueueEngine>,
@@ -91,7 +92,7 @@ impl Server {
         let bound = socket::bind(listen).map_err(failed)?;
         let runtime = Arc::new(TokioRuntime);
         let rng = SystemRandom::new().map_err(|_| ServerError::Bind(ErrorKind::Other))?;
-        let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::default()));
+        let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::new(links_per_network)));
         let under = runtime.wrap_udp_socket(bound.socket).map_err(failed)?;
         let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases)));
         let ours = quic::endpoint_config(tls.resets());

@@ -20,11 +20,9 @@ use crate::relay::{CloseReason, LinkId};
 
 /// Until the first command is whole.
 pub(super) const FIRST_COMMAND: Duration = Duration::from_secs(10);
-/// From a frame's first byte to its last.
-const WHOLE_FRAME: Duration = Duration::from_secs(5);
-/// In which what waits to be written moves by [`SLOWEST`], or the reader is too slow.
+/// In which what waits to be written, or comes of a frame, moves by [`SLOWEST`] or to its end, or the client is too slow.
 const SLOW: Duration = Duration::from_secs(10);
-/// Bytes in [`SLOW`]: 1 KiB a second.
+/// Bytes in [`SLOW`]: 1 KiB a second, as the worst of mobile networks do.
 const SLOWEST: usize = 10 * 1024;
 /// Bytes that are read at once.
 const SCRATCH: usize = 32 * 1024;
@@ -53,6 +51,8 @@ pub(super) struct LinkTask {
     greeted: bool,
     /// When what is awaited of a frame must be there.
     due: Option<Instant>,
+    /// How much of it was there when that was set.
+    came: usize,
     /// Wakes us then, or earlier and again: one timer serves for many frames.
     patience: Option<Pin<Box<Sleep>>>,
     writing: VecDeque<Bytes>,
@@ -84,6 +84,7 @@ impl LinkTask {
             reading: true,
             greeted: false,
             due: Some(patience.deadline()),
+            came: 0,
             patience: Some(patience),
             writing: VecDeque::new(),
             unreported: 0,
@@ -168,7 +169,7 @@ impl LinkTask {
             // Frames that wait for us are not the client's slowness.
             match (self.due, self.unread.is_empty() || !self.reading) {
                 (_, true) => self.due = None,
-                (None, false) => self.expect(sleep(WHOLE_FRAME).deadline()),
+                (None, false) => self.expect(sleep(SLOW).deadline()),
                 (Some(_), false) => {}
             }
         }
@@ -188,6 +189,7 @@ impl LinkTask {
     /// Waits for the rest of a frame until then.
     fn expect(&mut self, due: Instant) {
         self.due = Some(due);
+        self.came = self.unread.len();
         if self.patience.is_none() {
             self.patience = Some(Box::pin(sleep_until(due)));
         }
@@ -227,7 +229,11 @@ impl LinkTask {
             }
             let at = patience.deadline();
             if self.due.is_some_and(|due| due <= at) {
-                return Err(End::Ours(CloseReason::Slow));
+                // A long frame on a slow line: as slow as a reader may be.
+                if !self.greeted || self.unread.len() < self.came.saturating_add(SLOWEST) {
+                    return Err(End::Ours(CloseReason::Slow));
+                }
+                self.expect(sleep(SLOW).deadline());
             }
             self.patience = self.due.map(|due| Box::pin(sleep_until(due)));
         }

@@ -1,10 +1,5 @@
 //! Who is pushed to: subscriptions, take-over, and the push itself (rules Q3, Q4, Q6, Q7).
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
-)]
-
 use beresta_proto::id::ReadId;
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random;

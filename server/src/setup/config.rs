@@ -30,6 +30,8 @@ pub enum Key {
     DiskMib,
     /// The most that is held in memory for links.
     MemoryMib,
+    /// How many links one neighbourhood of addresses may have.
+    LinksPerNetwork,
     /// How long `drain` waits.
     DrainSeconds,
     /// What is logged.
@@ -44,10 +46,11 @@ pub enum Key {
 
 impl Key {
     /// All of them, in the order of the template.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Listen,
         Self::DiskMib,
         Self::MemoryMib,
+        Self::LinksPerNetwork,
         Self::DrainSeconds,
         Self::Log,
         Self::Volatile,
@@ -62,6 +65,7 @@ impl Key {
             Self::Listen => "listen",
             Self::DiskMib => "disk_mib",
             Self::MemoryMib => "memory_mib",
+            Self::LinksPerNetwork => "links_per_network",
             Self::DrainSeconds => "drain_seconds",
             Self::Log => "log",
             Self::Volatile => "volatile",
@@ -103,6 +107,7 @@ struct Written {
     listen: Option<SocketAddr>,
     disk_mib: Option<Within<64, 16_777_216>>,
     memory_mib: Option<Within<16, 1_048_576>>,
+    links_per_network: Option<Within<8, 16_384>>,
     drain_seconds: Option<Within<0, 600>>,
     log: Option<LogLevel>,
     volatile: Option<bool>,
@@ -132,6 +137,8 @@ pub struct Config {
     pub disk: u64,
     /// Bytes that may be held for all links together.
     pub memory: u64,
+    /// Links at once of one neighbourhood of addresses, /24 or /56. Eight times as many of one owner's, /16 or /48.
+    pub links_per_network: u32,
     /// Seconds in which people hang up by themselves when the relay drains.
     pub drain_seconds: u64,
     /// What is logged.
@@ -176,6 +183,9 @@ impl Config {
             listen,
             disk: written.disk_mib.map_or(32_768, |set| set.0).saturating_mul(MIB),
             memory: written.memory_mib.map_or(1_024, |set| set.0).saturating_mul(MIB),
+            links_per_network: written
+                .links_per_network
+                .map_or(64, |set| u32::try_from(set.0).unwrap_or(u32::MAX)),
             drain_seconds: written.drain_seconds.map_or(30, |set| set.0),
             log: written.log.unwrap_or(LogLevel::Info),
             volatile: written.volatile.unwrap_or(false),
@@ -242,6 +252,7 @@ impl Config {
             Some(format!("\"{}\"", self.listen)),
             Some((self.disk / MIB).to_string()),
             Some((self.memory / MIB).to_string()),
+            Some(self.links_per_network.to_string()),
             Some(self.drain_seconds.to_string()),
             Some(format!("\"{log}\"")),
             Some(self.volatile.to_string()),
@@ -279,6 +290,7 @@ mod tests {
             ("disk_mib = 0", Some(Key::DiskMib)),
             ("disk_mib = -1", Some(Key::DiskMib)),
             ("memory_mib = \"much\"", Some(Key::MemoryMib)),
+            ("links_per_network = 0", Some(Key::LinksPerNetwork)),
             ("drain_seconds = 601", Some(Key::DrainSeconds)),
             ("log = \"trace\"", Some(Key::Log)),
             ("volatile = \"yes\"", Some(Key::Volatile)),

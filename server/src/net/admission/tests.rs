@@ -1,6 +1,7 @@
 use super::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
+const CONNECTIONS: u32 = 64;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -21,7 +22,7 @@ fn claim(admission: &Arc<Admission>, from: &str, now: Timestamp) -> Verdict {
 
 #[test]
 fn a_neighbourhood_gets_so_many_handshakes_a_second_and_others_are_not_held_up() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let passes: Vec<_> = (0..40).filter_map(|_| enter(&admission, "192.0.2.7", NOW)).collect();
     assert_eq!(passes.len(), 20);
     assert!(matches!(claim(&admission, "192.0.2.200", NOW), Verdict::Retry));
@@ -31,7 +32,7 @@ fn a_neighbourhood_gets_so_many_handshakes_a_second_and_others_are_not_held_up()
 
 #[test]
 fn a_neighbourhood_holds_so_many_connections_until_one_closes() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let mut now = NOW;
     let mut passes = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -48,7 +49,7 @@ fn a_neighbourhood_holds_so_many_connections_until_one_closes() {
 #[test]
 fn one_owner_of_many_neighbourhoods_does_not_take_every_place() {
     for (neighbours, stranger) in [("2001:db8:0:", "2001:db8:1::1"), ("10.1.", "10.2.0.1")] {
-        let admission = Arc::new(Admission::default());
+        let admission = Arc::new(Admission::new(CONNECTIONS));
         let near = |number: u32| match neighbours {
             "10.1." => format!("{neighbours}{}.1", number % 256),
             _ => format!("{neighbours}{:x}00::1", number % 256),
@@ -57,14 +58,14 @@ fn one_owner_of_many_neighbourhoods_does_not_take_every_place() {
         let passes: Vec<_> = (0..2_000)
             .filter_map(|number| arrive(number, NOW.plus(u64::from(number) * HANDSHAKE_OF_OWNER_MS)))
             .collect();
-        assert_eq!(passes.len(), usize::try_from(CONNECTIONS_OF_OWNER).unwrap());
+        assert_eq!(passes.len(), usize::try_from(CONNECTIONS * NEIGHBOURHOODS_OF_OWNER).unwrap());
         assert!(enter(&admission, stranger, NOW).is_some());
     }
 }
 
 #[test]
 fn one_owner_who_hangs_up_at_once_does_not_have_the_relay_shake_hands_without_end() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let mut entered = 0;
     for number in 0..2_000 {
         let at = format!("2001:db8:0:{:x}00::1", number % 256);
@@ -76,7 +77,7 @@ fn one_owner_who_hangs_up_at_once_does_not_have_the_relay_shake_hands_without_en
 
 #[test]
 fn a_clock_that_is_set_back_leaves_nobody_remembered_who_has_gone() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let ahead = NOW.plus(86_400_000);
     drop(enter(&admission, "192.0.2.7", ahead).unwrap());
     admission.forget(NOW);
@@ -86,7 +87,7 @@ fn a_clock_that_is_set_back_leaves_nobody_remembered_who_has_gone() {
 
 #[test]
 fn forged_addresses_lock_nobody_out_of_its_neighbourhood() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let mut now = NOW;
     let (mut forged, mut retries) = (Vec::new(), 0);
     for number in 0..1_000 {
@@ -112,7 +113,7 @@ fn forged_addresses_lock_nobody_out_of_its_neighbourhood() {
 
 #[test]
 fn a_handshake_that_ends_well_is_charged_then() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let mut passes = Vec::new();
     for _ in 0..20 {
         let Verdict::Enter(mut pass) = claim(&admission, "192.0.2.7", NOW) else { panic!("no flood yet") };
@@ -133,7 +134,7 @@ fn a_handshake_that_ends_well_is_charged_then() {
 
 #[test]
 fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let mut passes = Vec::new();
     for third in 0..UNPROVEN {
         match claim(&admission, &format!("10.{}.{}.1", third / 200, third % 200), NOW) {
@@ -150,7 +151,7 @@ fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
 
 #[test]
 fn a_clock_that_is_set_back_locks_no_neighbourhood_out() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let _passes: Vec<_> = (0..20).filter_map(|_| enter(&admission, "192.0.2.7", NOW)).collect();
     let back = NOW.minus(500_000);
     assert!(enter(&admission, "192.0.2.7", back).is_none());
@@ -159,7 +160,7 @@ fn a_clock_that_is_set_back_locks_no_neighbourhood_out() {
 
 #[test]
 fn neighbourhoods_that_no_longer_matter_are_forgotten() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let stays = enter(&admission, "192.0.2.7", NOW).unwrap();
     for number in 0..20_000_u32 {
         enter(&admission, &format!("10.{}.{}.1", number % 250, number / 250), NOW).unwrap();
@@ -174,7 +175,7 @@ fn neighbourhoods_that_no_longer_matter_are_forgotten() {
 
 #[test]
 fn nothing_is_kept_of_a_neighbourhood_in_whose_name_others_knock() {
-    let admission = Arc::new(Admission::default());
+    let admission = Arc::new(Admission::new(CONNECTIONS));
     let passes: Vec<_> = (0..UNPROVEN)
         .map(|number| claim(&admission, &format!("10.{}.{}.1", number / 250, number % 250), NOW))
         .collect();

@@ -54,8 +54,15 @@ fn start() -> Running {
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
     let engine = Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 }));
-    let server =
-        Server::start(setup.config.listen, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
+    let server = Server::start(
+        setup.config.listen,
+        setup.config.links_per_network,
+        &setup.tls,
+        relay,
+        engine,
+        &Home::at(dir.path()),
+    )
+    .unwrap();
     Running { _dir: dir, setup, server }
 }
 

@@ -85,7 +85,11 @@ fn who_writes_on_without_end_keeps_the_word_from_nobody() {
         said.extend(heard(&mut world, boris));
     }
     assert_eq!(said.iter().filter(|one| one.is_none()).count(), 1);
-    assert_eq!(said.iter().position(Option::is_none), Some(1 + 40), "behind what waited when it was subscribed to");
+    assert_eq!(
+        said.iter().position(Option::is_none),
+        Some(1 + 40),
+        "behind what waited when it was subscribed to"
+    );
 }
 
 #[test]

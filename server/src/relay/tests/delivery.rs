@@ -253,7 +253,6 @@ fn who_was_away_when_its_queue_drained_hears_of_it_on_return() {
     let mut sender = world.sender(&queue);
     world.subscribe(boris, &queue);
     world.close(boris);
-    let boris = world.connect();
     for text in 0..=u32::try_from(QUEUE_MESSAGES).unwrap() {
         world.send(anna, &sender.capsule(text));
     }
@@ -262,6 +261,7 @@ fn who_was_away_when_its_queue_drained_hears_of_it_on_return() {
         world.pass(DAY_MS);
         world.settle();
     }
+    let boris = world.connect();
     world.subscribe(boris, &queue);
     let drained = Heard::Push(Push::Drained { queue: queue.read_id });
     assert_eq!(world.hear(boris).iter().filter(|heard| **heard == drained).count(), 1);

@@ -35,7 +35,11 @@ fn no_more_keys_are_looked_up_at_once_than_signatures_are_checked_and_links_take
             world.say(*link, &nowhere());
         }
     }
-    assert_eq!((looked_up(&world), world.asked.len()), (2 * SUBSCRIPTIONS, 2), "one question for each command");
+    assert_eq!(
+        (looked_up(&world), world.asked.len()),
+        (2 * SUBSCRIPTIONS, 2),
+        "one question for each command"
+    );
     let boris = world.connect();
     world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
     let mut others = 0;

@@ -1,9 +1,13 @@
 //! Those who are slow, who forge, and who want what they do not get.
 
+use beresta_proto::envelope::Bucket;
+use beresta_proto::frame::Class;
 use tokio::net::UdpSocket;
 
 use super::client::beginnings;
 use super::*;
+
+const LONG: Class = Class::Bucket(Bucket::L);
 
 /// Half of a command, and then silence: time passes by itself once nobody has anything else to do.
 async fn falls_silent(client: &mut Client) -> Option<u32> {
@@ -57,6 +61,52 @@ async fn who_is_silent_between_two_frames_stays() {
     sleep(Duration::from_secs(30)).await;
     tokio::time::resume();
     epoch_key(&relay, &mut client).await;
+}
+
+/// Time passes by itself, and nobody says anything.
+async fn nothing_for(seconds: u64) {
+    tokio::time::pause();
+    sleep(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn a_long_frame_may_take_as_long_as_a_slow_line_needs() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    let frame = Command::Send { capsule: vec![1; LONG.size() - 64] }.encode(RequestId(2)).unwrap();
+    assert_eq!(frame.len(), LONG.size());
+    for (piece, seconds) in [(&frame[..100], 8), (&frame[100..10_400], 8), (&frame[10_400..17_000], 3)] {
+        client.write(piece).await;
+        epoch_key(&relay, &mut relay.client().await).await;
+        nothing_for(seconds).await;
+    }
+    client.write(&frame[17_000..]).await;
+    assert_eq!(client.closed().await, Some(CloseReason::Malformed.code()), "it was read to its end");
+    // Less than that is nobody's line.
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    client.write(&frame[..9_000]).await;
+    tokio::time::pause();
+    assert_eq!(client.closed().await, Some(CloseReason::Slow.code()));
+}
+
+#[tokio::test]
+async fn who_takes_its_answers_as_slowly_as_a_slow_line_does_stays() {
+    let relay = start();
+    let mut client = asks_and_does_not_listen(&relay, 40).await;
+    let heard = async |client: &mut Client, count: u32| {
+        for _ in 0..count {
+            assert!(matches!(client.hear().await, Heard::Reply(_, Reply::Descriptor { .. })));
+        }
+        epoch_key(&relay, &mut relay.client().await).await;
+    };
+    for _ in 0..6 {
+        heard(&mut client, 4).await;
+        nothing_for(9).await;
+    }
+    heard(&mut client, 16).await;
 }
 
 /// A client that asks so often and takes next to nothing.
