@@ -62,8 +62,10 @@ pub enum Reply {
     Done,
     /// There is no such queue, or credit.
     Gone,
-    /// There are too many.
-    Full,
+    /// There are as many as there may be.
+    Enough,
+    /// The disk has no room for it.
+    NoRoom,
     /// The relay could not do it.
     Failed,
     /// This was no request of this version.
@@ -81,7 +83,7 @@ pub struct Credit {
     pub id: u64,
     /// How many queues and blobs it still pays for.
     pub left: u32,
-    /// Whole days until it ends, the running one among them.
+    /// Whole days until it ends, or 1.
     pub days: u64,
 }
 

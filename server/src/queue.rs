@@ -256,6 +256,8 @@ pub enum Answer {
     },
     /// What is held.
     Stats(Stats),
+    /// There are as many credits as there may be.
+    Enough,
     /// It was not paid for: no such credit, used up or over. Nothing was made.
     NoCredit,
     /// Credits.
@@ -367,6 +369,7 @@ impl core::fmt::Debug for Answer {
             Self::Full => "Full",
             Self::Expired { deleted: _, drained: _, more: _ } => "Expired(..)",
             Self::Stats(_) => "Stats(..)",
+            Self::Enough => "Enough",
             Self::NoCredit => "NoCredit",
             Self::Credits(_) => "Credits(..)",
             Self::Failed => "Failed",

@@ -123,9 +123,10 @@ pub fn export(
         // First the mark, then the lock: a relay that starts in between finds one of the two.
         home.replace(Name::Moved, b"")?;
     }
-    let done = settled(&home, what).and_then(|()| {
-        let out = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?;
-        let written = write(&home, out, what, passphrase, cost, rng);
+    // First the file: to settle a relay that became volatile destroys what waits there.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let done = made.map_err(TransferError::from).and_then(|out| {
+        let written = settled(&home, what).and_then(|()| write(&home, out, what, passphrase, cost, rng));
         if written.is_err() {
             let _ = fs::remove_file(file);
         }

@@ -86,6 +86,7 @@ suite! {
     a_queue_that_nobody_subscribes_to_ends;
     a_relay_that_was_off_for_a_year_still_has_its_queues;
     a_clock_that_was_ahead_gives_no_queue_years;
+    a_clock_that_is_back_for_a_moment_ends_no_queue;
     many_queues_end_in_small_steps;
     a_queue_that_never_was_is_gone;
     a_credit_pays_for_as_much_as_it_says_and_for_no_repeat;

@@ -191,6 +191,7 @@ error-bad-credit = This is no code and no id of one. An id has 16 hex digits; a 
 error-credit-in-sight = A code does not belong on the command line, where other users of this machine see it and the shell keeps it. Write --code - and paste it. If others may have seen it: beresta-relay invite revoke
 error-other-credit = This is a code of another relay. It was not shown to this one.
 error-no-credit = There is no such code: it was taken back, or is over.
+error-no-room = The disk has no room for that. Make some and try again: df -h shows what fills it, beresta-relay doctor what is taken in.
 error-many-credits = There are 1024 codes, as many as there can be. Take back some that nobody uses: beresta-relay invite list
 error-no-queue = There is no queue with this id here.
 error-moved = This relay was exported to run elsewhere. Two relays with one address would lose messages and alarm everybody. If the export was never imported, take it back: beresta-relay take-back --dir DIR

@@ -20,9 +20,12 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
             Ok(())
         }
         Reply::Gone => Err(Fault::NoQueue),
-        Reply::Full | Reply::Failed | Reply::NotUnderstood | Reply::Status(_) | Reply::Credits(_) => {
-            Err(Fault::Refused)
-        }
+        Reply::Enough
+        | Reply::NoRoom
+        | Reply::Failed
+        | Reply::NotUnderstood
+        | Reply::Status(_)
+        | Reply::Credits(_) => Err(Fault::Refused),
     }
 }
 

@@ -41,6 +41,7 @@ pub(crate) enum Fault {
     OtherCredit,
     NoCredit,
     ManyCredits,
+    NoRoom,
     Refused,
     Queues(OpenError),
     Internal,
@@ -111,6 +112,7 @@ impl Fault {
             | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
             | Self::Refused
             | Self::ManyCredits
+            | Self::NoRoom
             | Self::Queues(_)
             | Self::Output
             | Self::OfAnother(_)
@@ -157,6 +159,7 @@ impl Fault {
             Self::OtherCredit => text.say("error-other-credit"),
             Self::NoCredit => text.say("error-no-credit"),
             Self::ManyCredits => text.say("error-many-credits"),
+            Self::NoRoom => text.say("error-no-room"),
             Self::Queues(error) => text.say(queues(error)),
         }
     }

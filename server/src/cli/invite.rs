@@ -36,7 +36,8 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let name = name(dir, &credit)?;
     match net::ask(&Home::at(dir), Request::Grant { name: name.0, makes, days })? {
         Reply::Done => {}
-        Reply::Full => return Err(Fault::ManyCredits),
+        Reply::Enough => return Err(Fault::ManyCredits),
+        Reply::NoRoom => return Err(Fault::NoRoom),
         Reply::Gone | Reply::Failed | Reply::NotUnderstood | Reply::Status(_) | Reply::Credits(_) => {
             return Err(Fault::Refused);
         }
@@ -101,7 +102,12 @@ pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     match net::ask(&Home::at(dir), Request::Revoke(id))? {
         Reply::Done => eprintln!("{}", text.say("invite-revoked")),
         Reply::Gone => return Err(Fault::NoCredit),
-        Reply::Full | Reply::Failed | Reply::NotUnderstood | Reply::Status(_) | Reply::Credits(_) => {
+        Reply::Enough
+        | Reply::NoRoom
+        | Reply::Failed
+        | Reply::NotUnderstood
+        | Reply::Status(_)
+        | Reply::Credits(_) => {
             return Err(Fault::Refused);
         }
     }

@@ -188,10 +188,11 @@ impl Desk {
         match self.survey.hub.consult(op).await {
             Answer::Done => Reply::Done,
             Answer::Gone => Reply::Gone,
-            Answer::Full => Reply::Full,
+            Answer::Enough => Reply::Enough,
+            Answer::Full => Reply::NoRoom,
             Answer::Credits(list) => {
                 let shown = list.into_iter().map(|CreditRecord { id, left, ends }| {
-                    let days = ends.since(now).div_ceil(DAY_MS);
+                    let days = (ends.since(now) / DAY_MS).max(1);
                     Credit { id: id.0, left, days }
                 });
                 Reply::Credits(shown.collect())

@@ -120,7 +120,7 @@ impl Held {
             Op::Renew { queues, now } => {
                 for queue in queues {
                     if let Some(held) = self.queues.get_mut(&queue) {
-                        held.ends = rules::queue_ends(now);
+                        held.ends = rules::queue_ends(rules::not_before(self.swept, now));
                     }
                 }
                 Answer::Done
@@ -187,7 +187,7 @@ impl Held {
                 send,
                 read_key: key,
                 capability,
-                ends: rules::new_queue_ends(now),
+                ends: rules::new_queue_ends(rules::not_before(self.swept, now)),
                 last: 0,
                 fill: Fill::default(),
                 messages: BTreeMap::new(),

@@ -92,6 +92,14 @@ pub fn queue_ends(now: Timestamp) -> Hour {
     Hour::stretch(now.plus(QUEUE_DAYS.saturating_mul(DAY_MS)))
 }
 
+/// The clock, or the beginning of the day of the last sweep if it says less: one that is set back for a moment, before a sweep has
+/// seen it, must end no queue.
+#[must_use]
+pub fn not_before(swept: Option<i64>, now: Timestamp) -> Timestamp {
+    let begins = swept.map_or(0, |day| day.unsigned_abs().saturating_mul(DAY_MS));
+    now.max(Timestamp(begins))
+}
+
 /// How many hours later queues end because nothing was swept since the day `swept` (rule Q13): while a relay was off
 /// nobody could subscribe, and where a clock jumped nobody did. A conversation must not end by that. Whole stretches,
 /// so that the ends stay alike.

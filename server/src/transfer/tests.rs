@@ -141,6 +141,20 @@ fn of_a_volatile_relay_the_queues_move_and_nothing_that_waited() {
 }
 
 #[test]
+fn an_export_that_finds_no_place_for_its_file_destroys_nothing() {
+    let place = Place::new();
+    place.store("old");
+    // Volatile from its next start on: to open it so drops what waits.
+    let home = place.home("old");
+    home.replace(Name::Config, b"listen = \"127.0.0.1:0\"\nvolatile = true\n").unwrap();
+    fs::write(place.folder.path().join("file"), b"there").unwrap();
+    assert!(place.export(What::Move).is_err());
+    assert!(home.has(Name::DayKeys) && !home.has(Name::Moved));
+    let stats = SqliteEngine::peek(&home.path(Name::Queues)).unwrap();
+    assert_eq!((stats.queues, stats.messages), (1, 1));
+}
+
+#[test]
 fn a_backup_keeps_no_queue_and_no_key_that_is_to_be_destroyed() {
     let place = Place::new();
     place.store("old");

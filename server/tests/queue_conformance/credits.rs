@@ -144,7 +144,7 @@ pub(crate) fn there_are_as_many_credits_as_one_answer_has_room_for(rig: Rig) {
     };
     let answers = rig.ask_all((0..=credit::MOST).map(granted).collect());
     assert!(answers[..credit::MOST].iter().all(|answer| *answer == Answer::Done));
-    assert_eq!(answers[credit::MOST], Answer::Full);
+    assert_eq!(answers[credit::MOST], Answer::Enough);
     // Those that are over make room.
     let late = Op::Grant { credit: name(&rig, 1), makes: 1, days: 10, now: NOW.plus(20 * DAY_MS) };
     assert_eq!(rig.ask(late), Answer::Done);

@@ -131,7 +131,7 @@ fn a_disk_that_does_not_tell_refuses_nothing() {
 
 #[test]
 fn a_real_disk_that_others_fill_is_noticed_before_it_is_full() {
-    on_a_small_disk("guard::child_on_a_disk_that_fills");
+    on_a_small_disk("guard::child_on_a_disk_that_fills", 24);
 }
 
 /// Not a test: what [`a_real_disk_that_others_fill_is_noticed_before_it_is_full`] runs.

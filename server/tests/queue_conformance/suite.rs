@@ -3,7 +3,7 @@
 use beresta_proto::id::BlobId;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::limits::{BUCKET_L, BUCKET_S, QUEUE_DAYS, QUEUE_MESSAGES, TOMBSTONE_HOURS};
-use beresta_proto::time::{DAY_MS, HOUR_MS, TtlClass};
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 use beresta_server::queue::rules::{Cap, Cost};
 use beresta_server::queue::{Answer, Op, QueueRecord, QueueRef};
 
@@ -367,6 +367,24 @@ pub(crate) fn a_clock_that_was_ahead_gives_no_queue_years(mut rig: Rig) {
     sweep_daily(&rig, QUEUE_DAYS..2 + QUEUE_DAYS + 31);
     assert!(!is_there(&rig, 1));
     assert_eq!(rig.stats().used, 0);
+}
+
+pub(crate) fn a_clock_that_is_back_for_a_moment_ends_no_queue(mut rig: Rig) {
+    let read = rig.make(1);
+    sweep_daily(&rig, 0..1);
+    // Set right again before anything is swept.
+    let behind = Timestamp(NOW.0 - 200 * DAY_MS);
+    assert_eq!(rig.renew(read, behind), Answer::Done);
+    let mut make = rig.make_op(2);
+    if let Op::MakeQueue { now, .. } = &mut make {
+        *now = behind;
+    }
+    assert!(matches!(rig.ask(make), Answer::Made(_)));
+    rig.restart();
+    sweep_daily(&rig, 0..2);
+    assert!(is_there(&rig, 1) && is_there(&rig, 2));
+    sweep_daily(&rig, 2..QUEUE_DAYS);
+    assert!(is_there(&rig, 1) && !is_there(&rig, 2));
 }
 
 pub(crate) fn many_queues_end_in_small_steps(rig: Rig) {

@@ -50,7 +50,7 @@ impl Held {
         }
         self.expire_credits(now);
         if self.credits.len() >= credit::MOST {
-            return Answer::Full;
+            return Answer::Enough;
         }
         self.credits.insert(id, Credit { name, left: makes, ends: credit::ends(days, now) });
         Answer::Done

@@ -183,6 +183,9 @@ impl Work<'_> {
         let bucket = envelope.bucket();
         let Room { queue, tombstone, cost } = match self.find(send, shown, name, bucket, now)? {
             Found::Gone => return Ok(Decided::Answer(Answer::Gone)),
+            Found::Repeated { unstored: Some(_), .. } if self.tight => {
+                return Ok(Decided::Answer(Answer::Full));
+            }
             Found::Repeated { queue, unstored } => {
                 if let Some(first) = unstored {
                     hurry(&mut self.hurried, queue, first);

@@ -66,7 +66,7 @@ impl Work<'_> {
         self.statements.expire_credits.execute([Hour::down(now).0])?;
         let there: u32 = self.statements.credits.query_row([], |row| row.get(0))?;
         if usize::try_from(there).is_ok_and(|there| there >= credit::MOST) {
-            return Ok(Answer::Full);
+            return Ok(Answer::Enough);
         }
         self.statements.grant.execute(params![id, name.0, makes, credit::ends(days, now).0])?;
         Ok(Answer::Done)

@@ -11,6 +11,9 @@ use crate::queue::{Answer, QueueRef};
 
 /// Remembered ids of a queue that go in one commit with it, at the most: others wait behind it.
 const GO_ALONG: usize = 2_000;
+/// Rows that go in one commit on a full disk: each may have a page of its own written, and of the log there is only as much as the
+/// reserve was.
+const STEP_WHEN_TIGHT: usize = 100;
 
 impl Work<'_> {
     /// Deletes a queue. How many rows went, if it was there. What is remembered of it may go later: nobody can ask for it.
@@ -43,7 +46,8 @@ impl Work<'_> {
         if missed > 0 {
             self.statements.postpone.execute([missed])?;
         }
-        if self.swept != Some(today) {
+        // A clock that was ahead is right again, or may have been wrong before.
+        if missed > 0 || self.swept.is_some_and(|swept| today < swept) {
             self.statements.shorten.execute([rules::queue_ends(now).0])?;
         }
         self.swept = Some(today);
@@ -72,6 +76,7 @@ impl Work<'_> {
     }
 
     pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
+        let limit = if self.tight { limit.min(STEP_WHEN_TIGHT) } else { limit };
         let queues = self.expire_queues(now, limit)?;
         let statements = &mut self.statements;
         self.keys.turn(rules::day(now), statements)?;

@@ -45,8 +45,9 @@ fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueueRecord> {
 pub(super) fn run(conn: &Connection, ring: Ring, jobs: &Receiver<Job>) {
     let statements = Statements::prepare(conn, ring);
     let Ok(mut statements) = statements else {
-        tracing::error!("a reader of the queues cannot prepare its statements");
-        return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
+        // As the writer: the relay stops.
+        tracing::error!("a reader of the queues cannot read them");
+        return jobs.try_iter().for_each(|job| tell(job.done, Answer::Failed));
     };
     for Job { op, done } in jobs {
         let answer = statements.look_up(&op).unwrap_or_else(|_| {

@@ -41,6 +41,11 @@ impl Reserve {
         if self.held {
             return;
         }
+        // A try that fails writes the disk full for a moment, for all who use it, and wears it out.
+        let free = self.path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
+        if free.is_some_and(|free| free.f_bavail.saturating_mul(free.f_frsize) < SIZE + SIZE / 16) {
+            return;
+        }
         // Written and not only sized: a file with a hole keeps no room.
         let written = super::private_file(&self.path).is_ok_and(|mut file| {
             let zeros = vec![0; 1 << 16];

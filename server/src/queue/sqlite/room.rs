@@ -116,8 +116,15 @@ pub(super) fn frees(op: &Op) -> bool {
             | Op::DeleteBlob { .. }
             | Op::ClaimBlob { .. }
             | Op::Renew { .. }
+            | Op::Revoke { .. }
             | Op::Expire { .. }
     )
+}
+
+/// Whether what an operation would store is weighed against the cap and the disk: refused where there is no room, and answered as
+/// ever where it stores nothing (rule Q16), a repeat say.
+pub(super) const fn is_weighed(op: &Op) -> bool {
+    matches!(op, Op::Append { .. } | Op::MakeQueue { .. } | Op::PutBlob { .. })
 }
 
 #[cfg(test)]

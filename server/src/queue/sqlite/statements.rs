@@ -64,7 +64,7 @@ statements! {
         (SELECT name FROM tombstone WHERE ends = ?1 AND queue = ?2 LIMIT ?3)";
     expire_tombstones: "DELETE FROM tombstone WHERE (ends, queue, name) IN
         (SELECT ends, queue, name FROM tombstone WHERE ends <= ?1 LIMIT ?2) RETURNING queue";
-    bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3)";
+    bury: "INSERT INTO tombstone (ends, queue, name) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING";
     fresh: "SELECT keys FROM fresh_tombstones";
     set_fresh: "UPDATE fresh_tombstones SET keys = ?1";
 

@@ -185,3 +185,53 @@ fn after_a_day_a_small_file_does_not_tell_in_which_order_queues_were_made() {
     let by_key: Vec<u8> = (1..=40).collect();
     assert!(as_laid(&by_key));
 }
+
+/// Changes the file while the engine has it open.
+fn meanwhile(rig: &Rig, sql: &str) {
+    Connection::open(rig.dir.path().join("queues")).unwrap().execute_batch(sql).unwrap();
+}
+
+#[test]
+fn what_could_not_be_forgotten_of_a_failed_commit_is_forgotten_before_the_next_one() {
+    let mut rig = Rig::new();
+    for one in 1..=2 {
+        assert!(matches!(rig.ask(make(one)), Answer::Made(_)));
+        assert!(is_stored(&rig.ask(append(one, one, 1))));
+    }
+    let acknowledge = || Op::Acknowledge { queue: queue(1), upto: 1, now: NOW };
+    // A disk that can't be read for a moment: a commit fails, and what the file says can't be read either.
+    meanwhile(
+        &rig,
+        "CREATE TABLE kept AS SELECT keys FROM fresh_tombstones; UPDATE fresh_tombstones SET keys = x'00'",
+    );
+    meanwhile(&rig, "CREATE TRIGGER bad BEFORE INSERT ON message BEGIN SELECT RAISE(ABORT, 'bad'); END");
+    rig.ask_at_once(vec![acknowledge(), append(2, 2, 2)]);
+    assert_eq!(rig.ask(append(1, 1, 3)), Answer::Failed, "nothing is stored by what is not known");
+    meanwhile(
+        &rig,
+        "UPDATE fresh_tombstones SET keys = (SELECT keys FROM kept); DROP TABLE kept; DROP TRIGGER bad",
+    );
+    assert_eq!(rig.ask(acknowledge()), Answer::Acknowledged { deleted: 1, drained: false });
+    assert!(is_stored(&rig.ask(append(1, 1, 3))));
+    rig.change("");
+    let Answer::Stats(stats) = rig.ask(Op::Stats) else { panic!() };
+    assert_eq!((stats.messages, stats.tombstones), (2, 1));
+}
+
+#[test]
+fn an_engine_that_cannot_read_its_file_does_not_look_alive() {
+    for damage in ["UPDATE fresh_tombstones SET keys = x'00'", "DROP TABLE blob"] {
+        let mut rig = Rig::new();
+        assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
+        rig.change(damage);
+        let engine = rig.engine.as_ref().unwrap();
+        let (tell, told) = mpsc::channel();
+        while engine.is_alive() {
+            let tell = tell.clone();
+            engine.submit(append(1, 1, 1), Box::new(move |answer| tell.send(answer).unwrap()));
+            std::thread::yield_now();
+        }
+        drop(tell);
+        assert!(told.iter().all(|answer| answer == Answer::Failed || damage.contains("blob")));
+    }
+}

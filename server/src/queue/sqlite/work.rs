@@ -57,6 +57,10 @@ pub(super) struct Work<'c> {
     committed: (u64, Option<i64>),
     /// The file has as many pages as it may have.
     crowded: bool,
+    /// The disk is full, and the reserve given up: nothing may be stored, and what goes must go in small steps.
+    pub(super) tight: bool,
+    /// What is remembered here is not what the file says: a failed transaction could not be forgotten.
+    stale: bool,
     guard: Guard,
     health: Arc<Health>,
 }
@@ -84,6 +88,8 @@ impl<'c> Work<'c> {
             queues_swept: None,
             committed: (0, None),
             crowded: false,
+            tight: false,
+            stale: false,
             guard,
             health,
         };
@@ -93,6 +99,7 @@ impl<'c> Work<'c> {
 
     /// Forgets all that a transaction changed which did not come about.
     pub(super) fn reload(&mut self) -> rusqlite::Result<()> {
+        self.stale = true;
         self.cache.clear();
         self.hurried.clear();
         self.risen.clear();
@@ -102,11 +109,15 @@ impl<'c> Work<'c> {
         self.committed = (held.0.unsigned_abs(), held.1);
         (self.used, self.swept) = self.committed;
         self.queues_swept = None;
+        self.stale = false;
         Ok(())
     }
 
-    /// Begins a transaction.
+    /// Begins a transaction; of what could not be forgotten of one before, forgets it first.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
+        if self.stale {
+            self.reload()?;
+        }
         let pages = self.pages()?;
         self.crowded = pages > int(most_pages(self.cap));
         let (guard, truncate) = (&mut self.guard, &mut self.statements.truncate);
@@ -129,7 +140,7 @@ impl<'c> Work<'c> {
     /// What counts against the cap when something is to be stored: all that there can be, if the file has got too large
     /// or its disk too full.
     pub(super) const fn weight(&self, grows: Grows) -> u64 {
-        if self.crowded || !self.guard.admits(grows) { u64::MAX } else { self.used }
+        if self.tight || self.crowded || !self.guard.admits(grows) { u64::MAX } else { self.used }
     }
 
     /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.
@@ -201,7 +212,7 @@ impl<'c> Work<'c> {
         if !self.pay(credit, now)? {
             return Ok(Answer::NoCredit);
         }
-        let ends = rules::new_queue_ends(now);
+        let ends = rules::new_queue_ends(rules::not_before(self.swept, now));
         self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends.0])?;
         self.used = self.used.saturating_add(Cost::QUEUE);
         Ok(Answer::Made(queue))
@@ -209,7 +220,7 @@ impl<'c> Work<'c> {
 
     /// Writes once in a stretch for each queue; else it costs a look. Somebody is there, and may be quick.
     fn renew(&mut self, queues: &[QueueRef], now: Timestamp) -> rusqlite::Result<Answer> {
-        let ends = rules::queue_ends(now);
+        let ends = rules::queue_ends(rules::not_before(self.swept, now));
         for queue in queues {
             self.statements.renew.execute([queue.0, ends.0])?;
             self.mark_quick(*queue);

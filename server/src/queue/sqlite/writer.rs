@@ -17,7 +17,7 @@ use super::append::Admitted;
 use super::day::DayKeys;
 use super::passing::GRACE;
 use super::reserve::Reserve;
-use super::room::{Guard, checkpoint, frees, may_be_full};
+use super::room::{Guard, checkpoint, frees, is_weighed, may_be_full};
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell, tell_early};
@@ -42,8 +42,9 @@ pub(super) fn run(
 ) {
     let work = Statements::prepare(conn).and_then(|statements| Work::new(statements, cap, keys, disk));
     let Ok(work) = work else {
-        tracing::error!("the writer of the queues cannot prepare its statements");
-        return jobs.iter().for_each(|job| tell(job.done, Answer::Failed));
+        // With its thread the engine counts as dead, and the relay stops: one that only refused would look alive.
+        tracing::error!("the writer of the queues cannot read them");
+        return jobs.try_iter().for_each(|job| tell(job.done, Answer::Failed));
     };
     let mut writer = Writer {
         conn,
@@ -133,6 +134,13 @@ impl Writer<'_> {
                 Err(Failure { at, error }) => {
                     tracing::error!("a commit of the queues failed");
                     let full = may_be_full(&error);
+                    // What makes room needs some itself: less at once may find it.
+                    if full && batch.len() > 1 {
+                        let rest = batch.split_off(batch.len() / 2);
+                        self.carry_out(batch);
+                        batch = rest;
+                        continue;
+                    }
                     // One operation, on a damaged row say, must not fail all that came with it. Those before it went
                     // well a moment ago; without it they will again.
                     let (before, failed) = match at {
@@ -225,16 +233,17 @@ impl Writer<'_> {
         done
     }
 
-    /// One transaction. `only_frees`: what might store something is refused with [`Answer::Full`].
+    /// One transaction. `only_frees`: what would store something is refused with [`Answer::Full`].
     fn attempt(&mut self, batch: &mut [Job], only_frees: bool) -> Result<Vec<Decided>, Failure> {
         // One that could not be rolled back is not gone on with: to begin fails then.
         if !core::mem::take(&mut self.opened) || self.conn.is_autocommit() {
             self.work.begin()?;
         }
         self.work.room = MOST_WAITING.saturating_sub(self.waiting.len());
+        self.work.tight = only_frees;
         let mut decided = Vec::with_capacity(batch.len());
         for (at, job) in batch.iter().enumerate() {
-            decided.push(if only_frees && !frees(&job.op) {
+            decided.push(if only_frees && !frees(&job.op) && !is_weighed(&job.op) {
                 Decided::Answer(Answer::Full)
             } else {
                 let at = Culprit::One(at);
@@ -294,6 +303,10 @@ impl Writer<'_> {
         let undone = self.conn.is_autocommit() || self.work.statements.rollback.execute([]).is_ok();
         if !undone || self.work.reload().is_err() {
             tracing::error!("a failed commit could not be undone");
+            // Where they were to go is not known any more: none of them is stored, and their senders try again.
+            return core::mem::take(&mut self.waiting)
+                .into_iter()
+                .for_each(|one| tell(one.job.done, Answer::Failed));
         }
         for one in core::mem::take(&mut self.waiting) {
             if self.work.readmit(one.queue, one.sequence, &one.job.op, cost(&one.job.op)) {
