@@ -63,15 +63,14 @@ pub(crate) fn run(args: Vec<OsString>) -> ExitCode {
     let done = match args::command(&text).try_get_matches_from(args) {
         Ok(found) => command(&found, &text),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            print!("{error}");
-            Ok(ExitCode::SUCCESS)
+            put(error.to_string().trim_end()).map(|()| ExitCode::SUCCESS)
         }
         Err(error) => Err(Fault::Usage(Box::new(error))),
     };
     match done {
         Ok(code) => code,
         Err(fault) => {
-            eprintln!("{}", fault.words(&text));
+            tell(&fault.words(&text));
             fault.code()
         }
     }
@@ -104,7 +103,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         "status" => control::status(&dir, found.get_flag("json"), text),
         "pause-new" => control::order(&dir, Request::PauseNew, "paused", text),
         "resume" => control::order(&dir, Request::Resume, "resumed", text),
-        "drain" => control::order(&dir, Request::Drain, "draining", text),
+        "drain" => control::drain(&dir, text),
         "delete-queue" => {
             let typed: String = value(found, "id").ok_or(Fault::Internal)?;
             let id = control::queue_id(&typed).ok_or(Fault::BadId)?;
@@ -127,15 +126,12 @@ fn put(line: &str) -> Result<(), Fault> {
 
 /// Says how a relay is started that was just made.
 fn tell_how_to_start(dir: &Path, text: &Text) {
-    eprintln!(
-        "{}",
-        // Where systemd is at work (sd_booted(3)).
+    tell(&// Where systemd is at work (sd_booted(3)).
         if dir == Path::new(SERVICE) && Path::new("/run/systemd/system").exists() {
             text.say("start-service")
         } else {
             text.say_with("start-program", &[("dir", &dir.display().to_string())])
-        }
-    );
+        });
 }
 
 fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
@@ -149,9 +145,11 @@ fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     };
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let made = setup::init(&wish, clock::now(), &mut rng)?;
-    eprintln!("{}", text.say(if made.renewed { "init-renewed" } else { "init-made" }));
+    tell(&text.say(if made.renewed { "init-renewed" } else { "init-made" }));
     put(&made.address.to_link())?;
-    eprintln!("{}", text.say_with("init-identity", &[("file", &made.identity.display().to_string())]));
+    let at_home = made.identity == Home::at(&wish.dir).path(Name::Identity);
+    let key = if made.identity_was_there && !at_home { "init-identity-found" } else { "init-identity" };
+    tell(&text.say_with(key, &[("file", &made.identity.display().to_string())]));
     if !made.renewed {
         tell_how_to_start(&wish.dir, text);
     }
@@ -173,7 +171,7 @@ fn rotate(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let identity: Option<PathBuf> = value(found, "identity");
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     setup::rotate(dir, identity.as_deref(), clock::now(), &mut rng)?;
-    eprintln!("{}", text.say("keys-rotated"));
+    tell(&text.say("keys-rotated"));
     Ok(())
 }
 
@@ -181,7 +179,7 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     setup::address(dir)?;
     let home = Home::at(dir);
     let config = Config::read(&home)?;
-    eprintln!("{}", text.say("config-good"));
+    tell(&text.say("config-good"));
     put(&config.to_lines())?;
     let queues = home.path(Name::Queues);
     if queues.exists() {
@@ -189,7 +187,7 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
             Standing::Current => "check-queues",
             Standing::Older => "check-queues-older",
         };
-        eprintln!("{}", text.say(said));
+        tell(&text.say(said));
     }
     Ok(())
 }
@@ -202,7 +200,7 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     put(&if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) })
 }
 
-/// Says something of a relay that runs. Where nobody can hear it, on a full disk say, it goes on all the same.
+/// Says something to a person. Where nobody can hear it, on a full disk say, what was begun goes on all the same.
 fn tell(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

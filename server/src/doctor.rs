@@ -6,7 +6,6 @@ mod file_system;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -14,8 +13,8 @@ use std::time::UNIX_EPOCH;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use crate::admin::{Reply, Request};
-use crate::home::{Home, Name};
-use crate::net::{self, Port};
+use crate::home::{Home, Name, is_ours};
+use crate::net::{self, AdminError, Port};
 use crate::queue::guard::Intake;
 use crate::queue::sqlite::{OpenError, SqliteEngine};
 use crate::setup::{self, Config, Key, SetupError};
@@ -77,8 +76,12 @@ pub enum Finding {
     ClockNotSet,
     /// The relay runs, and listens.
     Running,
-    /// The relay does not run; its port is free, or why it can't be had.
+    /// The relay does not run.
+    Stopped,
+    /// Of a relay that does not run: its port is free, or why it can't be had.
     Port(Port),
+    /// It runs and can't be asked how it is.
+    Silent,
     /// Whether a socket gets the buffers that a busy relay needs.
     Buffers {
         /// It does.
@@ -112,6 +115,8 @@ pub enum Finding {
     },
     /// There is next to nothing free.
     DiskFull,
+    /// Nothing can be written to it.
+    ReadOnly,
     /// The file system does not write in place, so that destroyed keys may be left.
     WritesElsewhere,
     /// The operator lets nobody new in.
@@ -137,6 +142,7 @@ impl Finding {
             | Self::Disk { .. }
             | Self::Descriptor { days: Some(RENEW_DAYS..) } => Verdict::Good,
             Self::IdentityHere
+            | Self::Stopped
             | Self::ClockNotSet
             | Self::Port(Port::Denied)
             | Self::Buffers { roomy: false }
@@ -154,6 +160,8 @@ impl Finding {
             | Self::OtherOwner
             | Self::ClockBehind
             | Self::Port(Port::Taken | Port::NotOurs)
+            | Self::Silent
+            | Self::ReadOnly
             | Self::DiskFull
             | Self::DiskStep { intake: Intake::Nothing, .. }
             | Self::CapStep { reached: true }
@@ -188,8 +196,13 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     found.push(clock(&home, descriptor.as_ref().map_or(Timestamp(0), |one| one.not_before), now));
     if let Ok(config) = Config::read(&home) {
         let status = net::ask(&home, Request::Status);
-        let runs = status.is_ok();
-        found.push(if runs { Finding::Running } else { Finding::Port(net::port(config.listen)) });
+        match &status {
+            Ok(_) => found.push(Finding::Running),
+            Err(AdminError::NotRunning) => {
+                found.extend([Finding::Stopped, Finding::Port(net::port(config.listen))]);
+            }
+            Err(AdminError::Denied | AdminError::NoAnswer) => found.push(Finding::Silent),
+        }
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
         let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
         if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
@@ -220,10 +233,8 @@ fn readable(dir: &Path, home: &Home) -> Vec<Finding> {
 /// Whether anything in the folder was made by another than its owner, the queues' lock and log among it.
 fn has_another_owner(dir: &Path) -> bool {
     let (Ok(folder), Ok(files)) = (fs::metadata(dir), fs::read_dir(dir)) else { return false };
-    // What else lies there, `lost+found` say, is nobody's business.
-    let passing = [Name::Queues, Name::Admin, Name::Moved, Name::Rotation, Name::Importing];
-    let names = || Name::LASTING.into_iter().chain(passing).map(Name::as_str);
-    let ours = |name: &OsStr| names().any(|one| name.as_bytes().starts_with(one.as_bytes()));
+    // What else lies there is nobody's business, and `lost+found` is root's.
+    let ours = |file: &OsStr| is_ours(file) && file != "lost+found";
     let mut ours =
         files.flatten().filter(|file| ours(&file.file_name())).filter_map(|file| file.metadata().ok());
     ours.any(|file| file.uid() != folder.uid())
@@ -259,138 +270,4 @@ fn clock(home: &Home, made: Timestamp, now: Timestamp) -> Finding {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::queue::rules::Cap;
-    use crate::queue::sqlite::Keeping;
-    use crate::random::SystemRandom;
-    use crate::setup::{Wish, init};
-
-    fn relay(listen: &str, now: Timestamp) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        let wish = Wish {
-            dir: dir.path().to_path_buf(),
-            listen: Some(listen.parse().unwrap()),
-            public: vec!["192.0.2.1:443".parse().unwrap()],
-            operator: None,
-            identity: None,
-            clock_is_right: false,
-        };
-        init(&wish, now, &mut SystemRandom::new().unwrap()).unwrap();
-        dir
-    }
-
-    fn now() -> Timestamp {
-        crate::clock::now()
-    }
-
-    fn write(dir: &Path, settings: &str) {
-        fs::write(dir.join("relay.toml"), settings).unwrap();
-    }
-
-    #[test]
-    fn a_relay_that_is_well_is_told_so_and_only_what_is_not_is_complained_of() {
-        let dir = relay("127.0.0.1:0", now());
-        write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 64\n");
-        let found = examine(dir.path(), now()).unwrap();
-        for good in [Finding::Files, Finding::Port(Port::Free), Finding::IdentityHere] {
-            assert!(found.contains(&good), "{found:?}");
-        }
-        assert!(found.iter().any(|one| matches!(one, Finding::Disk { free_mib: 1.., .. })), "{found:?}");
-        fs::rename(dir.path().join("identity.key"), dir.path().join("elsewhere")).unwrap();
-        let found = examine(dir.path(), now()).unwrap();
-        let bad = found.iter().filter(|one| one.verdict() != Verdict::Good);
-        let of_this_machine =
-            [Finding::ClockNotSet, Finding::Buffers { roomy: false }, Finding::WritesElsewhere];
-        assert_eq!(bad.filter(|one| !of_this_machine.contains(one)).count(), 0, "{found:?}");
-    }
-
-    #[test]
-    fn a_descriptor_is_complained_of_two_weeks_before_its_end() {
-        let dir = relay("127.0.0.1:0", now());
-        let after = |days: u64| {
-            let found = examine(dir.path(), now().plus(days * DAY_MS)).unwrap();
-            found.into_iter().find(|one| matches!(one, Finding::Descriptor { .. })).unwrap()
-        };
-        assert_eq!(after(75).verdict(), Verdict::Good);
-        assert_eq!(after(77), Finding::Descriptor { days: Some(12) });
-        assert_eq!(after(77).verdict(), Verdict::Warning);
-        assert_eq!((after(91), after(91).verdict()), (Finding::Descriptor { days: None }, Verdict::Failure));
-    }
-
-    #[test]
-    fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
-        let dir = relay("127.0.0.1:0", now());
-        let told = || {
-            examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::OtherPolicy(_)))
-        };
-        let wish = Wish {
-            dir: dir.path().to_path_buf(),
-            listen: None,
-            public: Vec::new(),
-            operator: None,
-            identity: None,
-            clock_is_right: false,
-        };
-        assert_eq!(told(), None);
-        for key in [Key::Open, Key::Volatile] {
-            let other = if key == Key::Open { "open = false" } else { "volatile = true" };
-            write(dir.path(), &format!("listen = \"127.0.0.1:0\"\n{other}\n"));
-            assert_eq!(told(), Some(Finding::OtherPolicy(key)));
-            init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
-            assert_eq!(told(), None);
-            write(dir.path(), "listen = \"127.0.0.1:0\"\n");
-            assert_eq!(told(), Some(Finding::OtherPolicy(key)), "and back");
-            init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
-        }
-    }
-
-    #[test]
-    fn a_file_that_root_made_in_the_services_folder_is_found() {
-        let dir = relay("127.0.0.1:0", now());
-        let made_by_another = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner);
-        assert!(!made_by_another());
-        let foreign = dir.path().join("lost+found");
-        fs::create_dir(&foreign).unwrap();
-        let _ = std::os::unix::fs::chown(foreign, Some(65_534), None);
-        assert!(!made_by_another());
-        // Only root may give files away.
-        let lock = dir.path().join("queues.sqlite.lock");
-        fs::write(&lock, "").unwrap();
-        if std::os::unix::fs::chown(lock, Some(65_534), None).is_ok() {
-            assert!(made_by_another());
-        }
-    }
-
-    #[test]
-    fn queues_that_would_not_be_opened_are_found() {
-        let dir = relay("127.0.0.1:0", now());
-        let told =
-            || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::Queues(_)));
-        let queues = dir.path().join("queues.sqlite");
-        drop(SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap());
-        assert_eq!(told(), None);
-        fs::write(&queues, [1; 4_096]).unwrap();
-        assert_eq!(told(), Some(Finding::Queues(Unopened::Damaged)));
-        assert_eq!(told().unwrap().verdict(), Verdict::Failure);
-    }
-
-    #[test]
-    fn what_keeps_a_relay_from_running_is_found() {
-        let dir = relay("192.0.2.7:443", now());
-        fs::set_permissions(dir.path().join("queue.key"), fs::Permissions::from_mode(0o644)).unwrap();
-        let found = examine(dir.path(), now().minus(2 * DAY_MS)).unwrap();
-        let wrong =
-            [Finding::Port(Port::NotOurs), Finding::Readable(Some(Name::QueueKey)), Finding::ClockBehind];
-        for wrong in wrong {
-            assert!(found.contains(&wrong), "{found:?}");
-            assert_eq!(wrong.verdict(), Verdict::Failure);
-        }
-        write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 16777216\n");
-        let found = examine(dir.path(), now()).unwrap();
-        assert!(found.iter().any(|one| matches!(one, Finding::DiskSmall { mib: 1.. })), "{found:?}");
-        write(dir.path(), "lisen = 1\n");
-        let found = examine(dir.path(), now()).unwrap();
-        assert!(matches!(found[0], Finding::Broken(SetupError::Config(_))), "{found:?}");
-    }
-}
+mod tests;

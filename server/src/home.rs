@@ -14,8 +14,10 @@
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` and `day.keys` are overwritten in
 //! place, so that a destroyed key does not stay behind in a freed block of the file system, as far as that can be had.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -116,6 +118,9 @@ pub enum HomeError {
     /// What is in it makes no sense.
     #[error("damaged file")]
     Damaged(Name),
+    /// Others may look into the folder, and what lies in it is not a relay's.
+    #[error("the folder is somebody else's")]
+    Foreign,
     /// Another command changes the folder.
     #[error("another command is at work")]
     Busy,
@@ -152,9 +157,19 @@ impl Home {
     /// Makes the folder if it is not there, and closes it to others.
     ///
     /// # Errors
-    /// [`HomeError`] if the operating system refuses.
+    /// [`HomeError::Foreign`] if it is there, others may use it, and something else than a relay's files lies in it; [`HomeError`]
+    /// if the operating system refuses.
     pub fn create(&self) -> Result<(), HomeError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(failed(None))?;
+        let mode = fs::metadata(&self.dir).map_err(failed(None))?.permissions().mode();
+        if mode & 0o077 == 0 {
+            return Ok(());
+        }
+        // To close `/srv` to all but root would break the machine.
+        let mut files = fs::read_dir(&self.dir).map_err(failed(None))?;
+        if files.any(|file| !file.is_ok_and(|file| is_ours(&file.file_name()))) {
+            return Err(HomeError::Foreign);
+        }
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed(None))
     }
 
@@ -282,6 +297,14 @@ fn read(path: &Path, name: Name) -> Result<Zeroizing<Vec<u8>>, HomeError> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(4_096));
     file.take(LONGEST).read_to_end(&mut bytes).map_err(&wrong)?;
     Ok(bytes)
+}
+
+/// Whether a relay's folder may have a file of this name: one of ours, or of those that are made beside them.
+#[must_use]
+pub fn is_ours(file: &OsStr) -> bool {
+    let passing = [Name::Queues, Name::Admin, Name::Moved, Name::Rotation, Name::Importing, Name::Paused];
+    let mut names = Name::LASTING.into_iter().chain(passing).map(Name::as_str);
+    names.any(|one| file.as_bytes().starts_with(one.as_bytes())) || file == "lost+found"
 }
 
 /// Where a file is written before it has its name.

@@ -59,6 +59,8 @@ pub struct Made {
     pub renewed: bool,
     /// Where the identity key lies now.
     pub identity: PathBuf,
+    /// Whether it was there before.
+    pub identity_was_there: bool,
 }
 
 /// Why a relay was not made or renewed.
@@ -67,6 +69,9 @@ pub enum SetupError {
     /// The operator did not say where to listen and where clients find it.
     #[error("no address was given")]
     NoAddress,
+    /// No client can come to this address, which the operator would hand out.
+    #[error("nobody can reach that address")]
+    BadPublic(SocketAddr),
     /// The operator's name is too long.
     #[error("the operator's name is too long")]
     LongName,
@@ -180,6 +185,11 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if !home.has(Name::Descriptor) && (wish.listen.is_none() || wish.public.is_empty()) {
         return Err(SetupError::NoAddress);
     }
+    let reaches_nobody =
+        |at: &&SocketAddr| at.port() == 0 || at.ip().is_unspecified() || at.ip().is_multicast();
+    if let Some(at) = wish.public.iter().find(reaches_nobody) {
+        return Err(SetupError::BadPublic(*at));
+    }
     home.create()?;
     let _alone = home.alone()?;
     if whole(&home) == Err(SetupError::HalfImported) {
@@ -202,6 +212,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
+    let identity_was_there = identity_at.exists();
     let identity = match read_identity(&identity_at) {
         Err(SetupError::NoIdentity) if known.is_none() => {
             let key = SigningKey::random(rng);
@@ -236,7 +247,12 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     Config::keep_listen(&home, listen)?;
     home.replace(Name::RelayId, &relay.0)?;
     home.replace(Name::Descriptor, &descriptor.sign(&identity)?)?;
-    Ok(Made { address: descriptor.address(), renewed: known.is_some(), identity: identity_at })
+    Ok(Made {
+        address: descriptor.address(),
+        renewed: known.is_some(),
+        identity: identity_at,
+        identity_was_there,
+    })
 }
 
 /// Reads a relay that is to run.
@@ -299,8 +315,11 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
 
 /// Whether there is a relay: its descriptor is written last, by whoever makes one. What an import left half done never ran.
 pub(crate) fn whole(home: &Home) -> Result<(), SetupError> {
-    if home.has(Name::Descriptor) {
-        return Ok(());
+    // Whoever may not look into the folder must not be told to make another relay.
+    match home.path(Name::Descriptor).try_exists() {
+        Ok(true) => return Ok(()),
+        Ok(false) => {}
+        Err(error) => return Err(SetupError::Home(HomeError::Io(error.kind()))),
     }
     let half = home.has(Name::Importing) && !SqliteEngine::was_opened(&home.path(Name::Queues));
     Err(if half { SetupError::HalfImported } else { SetupError::NoRelay })
@@ -347,7 +366,9 @@ fn read_identity(path: &Path) -> Result<SigningKey, SetupError> {
         Ok(mut seed) => Ok(SigningKey::take(&mut seed)),
         Err(HomeError::Missing(_)) => Err(SetupError::NoIdentity),
         Err(HomeError::Io(_)) => Err(SetupError::IdentityDenied),
-        Err(error @ (HomeError::Exists(_) | HomeError::Damaged(_) | HomeError::Busy)) => Err(error.into()),
+        Err(
+            error @ (HomeError::Exists(_) | HomeError::Damaged(_) | HomeError::Foreign | HomeError::Busy),
+        ) => Err(error.into()),
     }
 }
 

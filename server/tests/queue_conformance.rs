@@ -22,6 +22,8 @@ mod disk;
 mod durable;
 #[path = "queue_conformance/guard.rs"]
 mod guard;
+#[path = "queue_conformance/lifetime.rs"]
+mod lifetime;
 #[path = "queue_conformance/older.rs"]
 mod older;
 #[path = "queue_conformance/passing.rs"]
@@ -60,6 +62,7 @@ macro_rules! cap {
 }
 use cap;
 use credits::*;
+use lifetime::*;
 use suite::*;
 
 suite! {

@@ -1,22 +1,32 @@
 //! What the operator asks of a relay that runs, and what a person reads of the answer.
 
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use beresta_server::admin::{QUEUE_ID, Reply, Request, Status};
-use beresta_server::home::Home;
+use beresta_server::clock;
+use beresta_server::home::{Home, Name};
 use beresta_server::queue::guard::Intake;
+use beresta_server::queue::sqlite::SqliteEngine;
+use beresta_server::setup::Config;
 use beresta_server::{net, setup};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::fault::Fault;
-use super::put;
 use super::text::Text;
+use super::{put, tell};
+
+/// Seconds that a relay may take to end once it has let everybody go.
+const ENDS_IN: u64 = 30;
+/// Between two looks meanwhile.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Has something done, and says that it was.
 pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Result<(), Fault> {
     match ask(dir, request)? {
         Reply::Done => {
-            eprintln!("{}", text.say(done));
+            tell(&text.say(done));
             Ok(())
         }
         Reply::Gone => Err(Fault::NoQueue),
@@ -27,6 +37,22 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
         | Reply::Status(_)
         | Reply::Credits(_) => Err(Fault::Refused),
     }
+}
+
+/// Has the relay send everybody away and stop, and waits until it has: what is done next may need its queues.
+pub(crate) fn drain(dir: &Path, text: &Text) -> Result<(), Fault> {
+    order(dir, Request::Drain, "draining", text)?;
+    let home = Home::at(dir);
+    let most = Config::read(&home).map_or(0, |config| config.drain_seconds).saturating_add(ENDS_IN);
+    let began = clock::monotonic();
+    while SqliteEngine::is_in_use(&home.path(Name::Queues)) {
+        if began.elapsed() > Duration::from_secs(most) {
+            return Err(Fault::Refused);
+        }
+        sleep(LOOK);
+    }
+    tell(&text.say("drained"));
+    Ok(())
 }
 
 /// Says how the relay is.

@@ -1,9 +1,10 @@
 //! What went wrong, in words that say what to do, and the exit code for it.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use beresta_server::home::HomeError;
+use beresta_server::home::{HomeError, Name};
 use beresta_server::net::{AdminError, ServerError};
 use beresta_server::queue::sqlite::OpenError;
 use beresta_server::setup::{ConfigError, Key, SetupError};
@@ -90,6 +91,7 @@ impl Fault {
             Self::Setup(SetupError::NoRelay | SetupError::HalfImported | SetupError::NoIdentity) => NOT_FOUND,
             Self::Setup(
                 SetupError::NoAddress
+                | SetupError::BadPublic(_)
                 | SetupError::LongName
                 | SetupError::OtherIdentity
                 | SetupError::Config(_),
@@ -168,6 +170,7 @@ impl Fault {
 fn setup(error: SetupError, text: &Text) -> String {
     match error {
         SetupError::NoAddress => text.say("error-no-address"),
+        SetupError::BadPublic(at) => text.say_with("error-bad-public", &[("at", &at.to_string())]),
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
         SetupError::IdentityDenied => text.say("error-identity-denied"),
@@ -179,6 +182,8 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Ended => text.say("error-ended"),
         SetupError::Key => text.say("error-internal"),
         SetupError::Config(error) => config(error, text),
+        SetupError::Home(HomeError::Missing(Some(Name::Config))) => text.say("error-missing-config"),
+        SetupError::Home(HomeError::Damaged(Name::Config)) => text.say("error-damaged-config"),
         SetupError::Home(HomeError::Missing(Some(name))) => {
             text.say_with("error-missing-file", &[("file", name.as_str())])
         }
@@ -189,6 +194,8 @@ fn setup(error: SetupError, text: &Text) -> String {
             text.say_with("error-damaged-file", &[("file", name.as_str())])
         }
         SetupError::Home(HomeError::Busy) => text.say("error-busy"),
+        SetupError::Home(HomeError::Foreign) => text.say("error-foreign-folder"),
+        SetupError::Home(HomeError::Io(io::ErrorKind::PermissionDenied)) => text.say("error-denied"),
         SetupError::Home(HomeError::Missing(None) | HomeError::Exists(None) | HomeError::Io(_)) => {
             text.say("error-file")
         }
@@ -257,6 +264,9 @@ fn usage(error: &clap::Error, text: &Text) -> String {
     let arg = context(ContextKind::InvalidArg);
     let value = context(ContextKind::InvalidValue);
     let sub = context(ContextKind::InvalidSubcommand);
+    if error.kind() == ErrorKind::MissingSubcommand {
+        return text.say("error-no-command");
+    }
     if error.kind() == ErrorKind::MissingRequiredArgument
         && let Some(what) = arg
     {

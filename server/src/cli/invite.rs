@@ -18,8 +18,8 @@ use zeroize::Zeroizing;
 
 use super::args::value;
 use super::fault::Fault;
-use super::put;
 use super::text::Text;
+use super::{put, tell};
 
 /// Queues and invites that a person needs in some years.
 const MAKES: u32 = 500;
@@ -44,7 +44,7 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     let told = [("makes", makes.to_string()), ("days", days.to_string()), ("id", hex(CreditId::of(&name).0))];
     let told: Vec<(&str, &str)> = told.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    eprintln!("{}", text.say_with("invite-made", &told));
+    tell(&text.say_with("invite-made", &told));
     let relay = setup::address(dir)?.relay;
     if let Err(fault) = put(CreditCode { relay, credit }.to_code().as_str()) {
         // Nobody saw it, so nobody should be able to use it.
@@ -52,7 +52,7 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         return Err(fault);
     }
     if Config::read(&Home::at(dir))?.open {
-        eprintln!("{}", text.say("invite-open"));
+        tell(&text.say("invite-open"));
     }
     Ok(())
 }
@@ -70,7 +70,7 @@ pub(crate) fn list(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
             .collect();
         put(&serde_json::to_string(&shown).map_err(|_| Fault::Internal)?)?;
     } else if credits.is_empty() {
-        eprintln!("{}", text.say("invite-none"));
+        tell(&text.say("invite-none"));
     } else {
         for admin::Credit { id, left, days } in credits {
             let told = [("id", &*hex(id)), ("left", &*left.to_string()), ("days", &*days.to_string())];
@@ -100,7 +100,7 @@ pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         u64::from_str_radix(&typed, 16).map_err(|_| Fault::BadCredit)?
     };
     match net::ask(&Home::at(dir), Request::Revoke(id))? {
-        Reply::Done => eprintln!("{}", text.say("invite-revoked")),
+        Reply::Done => tell(&text.say("invite-revoked")),
         Reply::Gone => return Err(Fault::NoCredit),
         Reply::Enough
         | Reply::NoRoom

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::args::value;
 use super::fault::Fault;
 use super::text::Text;
-use super::{put, tell_how_to_start};
+use super::{put, tell, tell_how_to_start};
 
 /// Characters that a passphrase has at the least: who takes the file may guess for years.
 const SHORTEST: usize = 16;
@@ -34,17 +34,12 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
     let file = file.display().to_string();
-    eprintln!(
-        "{}",
-        match what {
-            What::Move => {
-                text.say_with("exported", &[("file", &file), ("dir", &dir.display().to_string())])
-            }
-            What::Backup => text.say_with("backed-up", &[("file", &file)]),
-        }
-    );
+    tell(&match what {
+        What::Move => text.say_with("exported", &[("file", &file), ("dir", &dir.display().to_string())]),
+        What::Backup => text.say_with("backed-up", &[("file", &file)]),
+    });
     if what == What::Move && Config::read(&Home::at(dir))?.volatile {
-        eprintln!("{}", text.say("exported-volatile"));
+        tell(&text.say("exported-volatile"));
     }
     Ok(())
 }
@@ -53,7 +48,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
 pub(crate) fn take_back(dir: &Path, text: &Text) -> Result<(), Fault> {
     let exported = Home::at(dir).has(Name::Moved);
     transfer::take_back(dir)?;
-    eprintln!("{}", text.say(if exported { "taken-back" } else { "not-exported" }));
+    tell(&text.say(if exported { "taken-back" } else { "not-exported" }));
     Ok(())
 }
 
@@ -62,11 +57,11 @@ pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let passphrase = line(text, "ask-passphrase")?;
     transfer::import(dir, &file, &passphrase)?;
     let shown = dir.display().to_string();
-    eprintln!("{}", text.say_with("imported", &[("dir", &shown)]));
+    tell(&text.say_with("imported", &[("dir", &shown)]));
     put(&beresta_server::setup::address(dir)?.to_link())?;
     // A backup has no queues. Since it was made, clients may have seen what is newer.
     if !Home::at(dir).has(Name::Queues) {
-        eprintln!("{}", text.say_with("imported-backup", &[("dir", &shown)]));
+        tell(&text.say_with("imported-backup", &[("dir", &shown)]));
     }
     tell_how_to_start(dir, text);
     Ok(())

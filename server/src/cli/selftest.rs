@@ -31,18 +31,21 @@ pub(crate) fn selftest(found: &ArgMatches, text: &Text) -> Result<ExitCode, Faul
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|_| Fault::Internal)?;
-    let look = Cell::new(false);
+    let (look, heard) = (Cell::new(false), Cell::new(true));
+    let say = |line: &str| heard.set(put(line).is_ok() && heard.get());
     let tell = |tried: Tried| {
         let mark = if tried.outcome.is_ok() { "ok  " } else { "FAIL" };
         look.set(look.get() || tried.outcome.is_err());
-        let _ = put(&format!("{mark} {}", words(tried, text)));
+        say(&format!("{mark} {}", words(tried, text)));
     };
     let off = |minutes: u64| {
         look.set(true);
-        let _ =
-            put(&format!("warn {}", text.say_with("selftest-clock", &[("minutes", &minutes.to_string())])));
+        say(&format!("warn {}", text.say_with("selftest-clock", &[("minutes", &minutes.to_string())])));
     };
     let works = runtime.block_on(run(&relay, credit.as_ref(), tell, off));
+    if !heard.get() {
+        return Err(Fault::Output);
+    }
     Ok(match (works, look.get()) {
         (true, false) => ExitCode::SUCCESS,
         (true, true) => ExitCode::from(LOOK),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use rustix::fs::{StatVfsMountFlags, statvfs};
+
 use super::Finding;
 use crate::queue::guard::{Intake, Room};
 use crate::queue::rules::Cap;
@@ -14,6 +16,9 @@ const MIB: u64 = 1024 * 1024;
 
 /// Looks at the disk of the queues at `path`. `running`: what the relay takes in that works on them, if one does.
 pub(super) fn look(path: &Path, config: &Config, running: Option<Intake>) -> Vec<Finding> {
+    if path.parent().is_some_and(is_read_only) {
+        return vec![Finding::ReadOnly];
+    }
     let Some((room, live, used)) = SqliteEngine::room(path) else { return Vec::new() };
     let mut found = judge(room, live, used, config.cap(), running.unwrap_or_default());
     let all = room.free.saturating_add(room.file);
@@ -21,6 +26,11 @@ pub(super) fn look(path: &Path, config: &Config, running: Option<Intake>) -> Vec
         found.push(Finding::DiskSmall { mib: all / 10 * 9 / MIB });
     }
     found
+}
+
+/// A disk that fails is often mounted so by the system itself.
+fn is_read_only(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|told| told.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
 fn judge(room: Room, live: u64, used: u64, cap: Cap, running: Intake) -> Vec<Finding> {

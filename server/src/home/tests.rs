@@ -95,3 +95,23 @@ fn a_secret_that_is_removed_is_written_over_first() {
     assert!(!home.has(Name::QueueKey));
     assert_eq!(fs::read(kept).unwrap(), [0; 32]);
 }
+
+#[test]
+fn a_folder_that_others_use_is_not_closed_to_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shared, ours) = (dir.path().join("shared"), dir.path().join("ours"));
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    for path in [&shared, &ours] {
+        fs::create_dir(path).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::write(shared.join("somebody's"), b"").unwrap();
+    assert_eq!(Home::at(&shared).create(), Err(HomeError::Foreign));
+    assert_eq!(mode(&shared), 0o755);
+    fs::create_dir(ours.join("lost+found")).unwrap();
+    fs::write(ours.join("relay.toml"), b"").unwrap();
+    Home::at(&ours).create().unwrap();
+    assert_eq!(mode(&ours), 0o700, "only a relay's files were there");
+    fs::write(ours.join("notes"), b"").unwrap();
+    Home::at(&ours).create().unwrap();
+}

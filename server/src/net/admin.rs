@@ -60,7 +60,9 @@ pub fn ask(home: &Home, request: Request) -> Result<Reply, AdminError> {
     let no_answer = |_: io::Error| AdminError::NoAnswer;
     let mut socket = UnixStream::connect(home.path(Name::Admin)).map_err(|error| match error.kind() {
         ErrorKind::PermissionDenied => AdminError::Denied,
-        _ => AdminError::NotRunning,
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => AdminError::NotRunning,
+        // A path that is too long for a socket says nothing of whether one runs.
+        _ => AdminError::NoAnswer,
     })?;
     socket.set_read_timeout(Some(PATIENCE)).map_err(no_answer)?;
     socket.set_write_timeout(Some(PATIENCE)).map_err(no_answer)?;
@@ -177,6 +179,9 @@ impl Desk {
     fn pause(&self, paused: bool) -> Reply {
         let kept = if paused { self.home.replace(Name::Paused, b"") } else { self.home.remove(Name::Paused) };
         if kept.is_err() {
+            tracing::error!(
+                "the mark that nobody new is let in can't be written or removed in the relay's folder"
+            );
             return Reply::Failed;
         }
         self.survey.hub.pause(paused);

@@ -236,6 +236,13 @@ impl SqliteEngine {
         Arc::clone(&self.health)
     }
 
+    /// Whether a relay has the file at `path` open.
+    #[must_use]
+    pub fn is_in_use(path: &Path) -> bool {
+        let lock = File::open(with_suffix(path, ".lock"));
+        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
     /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.
     #[must_use]
     pub fn is_alive(&self) -> bool {

@@ -127,6 +127,17 @@ fn a_relay_that_moves_is_found_at_its_old_and_its_new_place() {
 }
 
 #[test]
+fn an_address_that_nobody_can_reach_is_not_handed_out() {
+    let dir = tempfile::tempdir().unwrap();
+    for bad in ["0.0.0.0:443", "[::]:443", "192.0.2.1:0", "224.0.0.1:443"] {
+        let bad = bad.parse().unwrap();
+        let wish = Wish { public: vec!["192.0.2.1:443".parse().unwrap(), bad], ..wish(dir.path()) };
+        assert_eq!(init(&wish, NOW, &mut rng()).unwrap_err(), SetupError::BadPublic(bad));
+        assert!(!wish.dir.exists(), "nothing was made");
+    }
+}
+
+#[test]
 fn what_was_not_said_is_asked_for_and_what_is_damaged_is_named() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(init(&renewal(dir.path()), NOW, &mut rng()).unwrap_err(), SetupError::NoAddress);

@@ -2,8 +2,8 @@
 
 use beresta_proto::id::BlobId;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
-use beresta_proto::limits::{BUCKET_L, BUCKET_S, QUEUE_DAYS, QUEUE_MESSAGES, TOMBSTONE_HOURS};
-use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
+use beresta_proto::limits::{BUCKET_L, BUCKET_S, QUEUE_MESSAGES, TOMBSTONE_HOURS};
+use beresta_proto::time::{DAY_MS, HOUR_MS, TtlClass};
 use beresta_server::queue::rules::{Cap, Cost};
 use beresta_server::queue::{Answer, Op, QueueRecord, QueueRef};
 
@@ -304,100 +304,6 @@ pub(crate) fn only_its_owner_deletes_a_blob(mut rig: Rig) {
     rig.restart();
     assert_eq!(delete(&rig, 1), Answer::Gone);
     assert_eq!(rig.claim_blob(1, 5, NOW), Answer::Gone);
-}
-
-/// Sweeps once a day, as a relay does, from one day after [`NOW`] to another.
-fn sweep_daily(rig: &Rig, days: core::ops::Range<u64>) {
-    for day in days {
-        assert!(matches!(rig.expire(NOW.plus(day * DAY_MS)), Answer::Expired { more: false, .. }));
-    }
-}
-
-fn is_there(rig: &Rig, queue: u8) -> bool {
-    rig.find(&[queue]) != [None]
-}
-
-pub(crate) fn a_queue_that_nobody_subscribes_to_ends(mut rig: Rig) {
-    assert!(matches!(rig.ask(rig.make_op(1)), Answer::Made(_)));
-    let _ = (rig.append(1, 1), rig.append(1, 2));
-    let read = rig.make(2);
-    sweep_daily(&rig, 0..2);
-    assert!(is_there(&rig, 1), "48 hours are not over");
-    rig.restart();
-    sweep_daily(&rig, 2..4);
-    assert!(!is_there(&rig, 1) && is_there(&rig, 2));
-    assert_eq!(rig.append(1, 3), Answer::Gone);
-    let stats = rig.stats();
-    assert_eq!((stats.queues, stats.messages, stats.used), (1, 0, Cost::QUEUE), "with all that was in it");
-
-    sweep_daily(&rig, 4..QUEUE_DAYS);
-    rig.restart();
-    assert!(is_there(&rig, 2));
-    assert_eq!(rig.renew(read, NOW.plus(QUEUE_DAYS * DAY_MS)), Answer::Done);
-    sweep_daily(&rig, QUEUE_DAYS..2 * QUEUE_DAYS);
-    rig.restart();
-    assert!(is_there(&rig, 2), "it was subscribed to in between");
-    sweep_daily(&rig, 2 * QUEUE_DAYS..2 * QUEUE_DAYS + 31);
-    assert!(!is_there(&rig, 2));
-    assert_eq!(rig.renew(read, NOW), Answer::Done);
-    assert!(!is_there(&rig, 2));
-}
-
-pub(crate) fn a_relay_that_was_off_for_a_year_still_has_its_queues(mut rig: Rig) {
-    rig.make(1);
-    sweep_daily(&rig, 0..10);
-    rig.restart();
-    sweep_daily(&rig, 375..376);
-    rig.restart();
-    sweep_daily(&rig, 376..376 + 50);
-    assert!(is_there(&rig, 1));
-    sweep_daily(&rig, 426..376 + QUEUE_DAYS + 60);
-    assert!(!is_there(&rig, 1));
-}
-
-pub(crate) fn a_clock_that_was_ahead_gives_no_queue_years(mut rig: Rig) {
-    let read = rig.make(1);
-    assert_eq!(rig.renew(read, NOW), Answer::Done);
-    sweep_daily(&rig, 0..2);
-    sweep_daily(&rig, 3_650..3_652);
-    assert!(is_there(&rig, 1), "days that the clock jumped over don't count");
-    rig.restart();
-    sweep_daily(&rig, 2..QUEUE_DAYS);
-    assert!(is_there(&rig, 1), "nor is it shortened by more than it was given");
-    sweep_daily(&rig, QUEUE_DAYS..2 + QUEUE_DAYS + 31);
-    assert!(!is_there(&rig, 1));
-    assert_eq!(rig.stats().used, 0);
-}
-
-pub(crate) fn a_clock_that_is_back_for_a_moment_ends_no_queue(mut rig: Rig) {
-    let read = rig.make(1);
-    sweep_daily(&rig, 0..1);
-    // Set right again before anything is swept.
-    let behind = Timestamp(NOW.0 - 200 * DAY_MS);
-    assert_eq!(rig.renew(read, behind), Answer::Done);
-    let mut make = rig.make_op(2);
-    if let Op::MakeQueue { now, .. } = &mut make {
-        *now = behind;
-    }
-    assert!(matches!(rig.ask(make), Answer::Made(_)));
-    rig.restart();
-    sweep_daily(&rig, 0..2);
-    assert!(is_there(&rig, 1) && is_there(&rig, 2));
-    sweep_daily(&rig, 2..QUEUE_DAYS);
-    assert!(is_there(&rig, 1) && !is_there(&rig, 2));
-}
-
-pub(crate) fn many_queues_end_in_small_steps(rig: Rig) {
-    for queue in 1..=5 {
-        assert!(matches!(rig.ask(rig.make_op(queue)), Answer::Made(_)));
-        let _ = rig.append(queue, 1);
-    }
-    let now = NOW.plus(3 * DAY_MS);
-    let expire = || rig.ask(Op::Expire { now, limit: 3 });
-    assert_eq!(expire(), Answer::Expired { deleted: 4, drained: vec![], more: true });
-    assert_eq!(expire(), Answer::Expired { deleted: 4, drained: vec![], more: true });
-    assert_eq!(expire(), Answer::Expired { deleted: 2, drained: vec![], more: false });
-    assert_eq!(rig.stats().used, 0);
 }
 
 pub(crate) fn a_queue_that_never_was_is_gone(rig: Rig) {

@@ -33,7 +33,9 @@ impl Disk for FileSystem {
         let bytes = |blocks: u64| blocks.saturating_mul(told.f_frsize);
         // What is kept for root is neither.
         let used = bytes(told.f_blocks.saturating_sub(told.f_bfree));
-        let free = bytes(told.f_bavail);
+        // One that failed is often mounted so by the system itself.
+        let is_read_only = told.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY);
+        let free = if is_read_only { 0 } else { bytes(told.f_bavail) };
         let size = |file: &PathBuf| std::fs::metadata(file).map_or(0, |file| file.len());
         let [file, log] = self.files.each_ref().map(size);
         Some(Room { free, all: used.saturating_add(free), file, log })

@@ -217,5 +217,5 @@ fn debug_output_shows_no_address() {
     let mut table = table();
     word(&mut table, "203.0.113.77:54321".parse().unwrap());
     let shown = format!("{table:?}");
-    assert!(!shown.contains("203") && !shown.contains("54321"), "{shown}");
+    assert!(!shown.contains("203.0.113") && !shown.contains("54321"), "{shown}");
 }

@@ -1,0 +1,145 @@
+use super::*;
+use crate::queue::rules::Cap;
+use crate::queue::sqlite::Keeping;
+use crate::random::SystemRandom;
+use crate::setup::{Wish, init};
+
+fn relay(listen: &str, now: Timestamp) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let wish = Wish {
+        dir: dir.path().to_path_buf(),
+        listen: Some(listen.parse().unwrap()),
+        public: vec!["192.0.2.1:443".parse().unwrap()],
+        operator: None,
+        identity: None,
+        clock_is_right: false,
+    };
+    init(&wish, now, &mut SystemRandom::new().unwrap()).unwrap();
+    dir
+}
+
+fn now() -> Timestamp {
+    crate::clock::now()
+}
+
+fn write(dir: &Path, settings: &str) {
+    fs::write(dir.join("relay.toml"), settings).unwrap();
+}
+
+#[test]
+fn a_relay_that_is_well_is_told_so_and_only_what_is_not_is_complained_of() {
+    let dir = relay("127.0.0.1:0", now());
+    write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 64\n");
+    let found = examine(dir.path(), now()).unwrap();
+    for good in [Finding::Files, Finding::Stopped, Finding::Port(Port::Free), Finding::IdentityHere] {
+        assert!(found.contains(&good), "{found:?}");
+    }
+    assert!(found.iter().any(|one| matches!(one, Finding::Disk { free_mib: 1.., .. })), "{found:?}");
+    fs::rename(dir.path().join("identity.key"), dir.path().join("elsewhere")).unwrap();
+    let found = examine(dir.path(), now()).unwrap();
+    let bad = found.iter().filter(|one| one.verdict() != Verdict::Good);
+    let of_this_machine =
+        [Finding::ClockNotSet, Finding::Buffers { roomy: false }, Finding::WritesElsewhere, Finding::Stopped];
+    assert_eq!(bad.filter(|one| !of_this_machine.contains(one)).count(), 0, "{found:?}");
+}
+
+#[test]
+fn a_descriptor_is_complained_of_two_weeks_before_its_end() {
+    let dir = relay("127.0.0.1:0", now());
+    let after = |days: u64| {
+        let found = examine(dir.path(), now().plus(days * DAY_MS)).unwrap();
+        found.into_iter().find(|one| matches!(one, Finding::Descriptor { .. })).unwrap()
+    };
+    assert_eq!(after(75).verdict(), Verdict::Good);
+    assert_eq!(after(77), Finding::Descriptor { days: Some(12) });
+    assert_eq!(after(77).verdict(), Verdict::Warning);
+    assert_eq!((after(91), after(91).verdict()), (Finding::Descriptor { days: None }, Verdict::Failure));
+}
+
+#[test]
+fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
+    let dir = relay("127.0.0.1:0", now());
+    let told =
+        || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::OtherPolicy(_)));
+    let wish = Wish {
+        dir: dir.path().to_path_buf(),
+        listen: None,
+        public: Vec::new(),
+        operator: None,
+        identity: None,
+        clock_is_right: false,
+    };
+    assert_eq!(told(), None);
+    for key in [Key::Open, Key::Volatile] {
+        let other = if key == Key::Open { "open = false" } else { "volatile = true" };
+        write(dir.path(), &format!("listen = \"127.0.0.1:0\"\n{other}\n"));
+        assert_eq!(told(), Some(Finding::OtherPolicy(key)));
+        init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
+        assert_eq!(told(), None);
+        write(dir.path(), "listen = \"127.0.0.1:0\"\n");
+        assert_eq!(told(), Some(Finding::OtherPolicy(key)), "and back");
+        init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_root_made_in_the_services_folder_is_found() {
+    let dir = relay("127.0.0.1:0", now());
+    let made_by_another = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner);
+    assert!(!made_by_another());
+    let foreign = dir.path().join("lost+found");
+    fs::create_dir(&foreign).unwrap();
+    let _ = std::os::unix::fs::chown(foreign, Some(65_534), None);
+    assert!(!made_by_another());
+    // Only root may give files away.
+    let lock = dir.path().join("queues.sqlite.lock");
+    fs::write(&lock, "").unwrap();
+    if std::os::unix::fs::chown(lock, Some(65_534), None).is_ok() {
+        assert!(made_by_another());
+    }
+}
+
+#[test]
+fn queues_that_would_not_be_opened_are_found() {
+    let dir = relay("127.0.0.1:0", now());
+    let told =
+        || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::Queues(_)));
+    let queues = dir.path().join("queues.sqlite");
+    drop(SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap());
+    assert_eq!(told(), None);
+    fs::write(&queues, [1; 4_096]).unwrap();
+    assert_eq!(told(), Some(Finding::Queues(Unopened::Damaged)));
+    assert_eq!(told().unwrap().verdict(), Verdict::Failure);
+}
+
+#[test]
+fn what_keeps_a_relay_from_running_is_found() {
+    let dir = relay("192.0.2.7:443", now());
+    fs::set_permissions(dir.path().join("queue.key"), fs::Permissions::from_mode(0o644)).unwrap();
+    let found = examine(dir.path(), now().minus(2 * DAY_MS)).unwrap();
+    let wrong = [Finding::Port(Port::NotOurs), Finding::Readable(Some(Name::QueueKey)), Finding::ClockBehind];
+    for wrong in wrong {
+        assert!(found.contains(&wrong), "{found:?}");
+        assert_eq!(wrong.verdict(), Verdict::Failure);
+    }
+    write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 16777216\n");
+    let found = examine(dir.path(), now()).unwrap();
+    assert!(found.iter().any(|one| matches!(one, Finding::DiskSmall { mib: 1.. })), "{found:?}");
+    write(dir.path(), "lisen = 1\n");
+    let found = examine(dir.path(), now()).unwrap();
+    assert!(matches!(found[0], Finding::Broken(SetupError::Config(_))), "{found:?}");
+}
+
+#[test]
+fn a_relay_that_does_not_answer_is_not_taken_for_another_program() {
+    let dir = relay("127.0.0.1:0", now());
+    let told = |finding| examine(dir.path(), now()).unwrap().contains(&finding);
+    assert!(told(Finding::Stopped) && !told(Finding::Silent));
+    let socket = std::os::unix::net::UnixListener::bind(Home::at(dir.path()).path(Name::Admin)).unwrap();
+    // It hangs up on who asks.
+    let hangs_up = std::thread::spawn(move || drop(socket.accept()));
+    let found = examine(dir.path(), now()).unwrap();
+    assert!(found.contains(&Finding::Silent), "{found:?}");
+    assert!(!found.iter().any(|one| matches!(one, Finding::Stopped | Finding::Port(_))), "{found:?}");
+    hangs_up.join().unwrap();
+}
