@@ -24,7 +24,7 @@ pub enum Request {
     Drain,
     /// Delete a queue with all that is in it. [`Reply::Done`], [`Reply::Gone`], [`Reply::Failed`].
     DeleteQueue([u8; QUEUE_ID]),
-    /// Serve who has a credit. [`Reply::Done`], [`Reply::Full`], [`Reply::Failed`].
+    /// Serve who has a credit. [`Reply::Done`], [`Reply::Enough`], [`Reply::NoRoom`], [`Reply::Failed`].
     Grant {
         /// The name under which it is kept ([`crate::queue::CreditName`]). The credit itself does not come here.
         name: [u8; 32],

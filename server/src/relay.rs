@@ -231,6 +231,8 @@ impl<R: Random> Relay<R> {
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);
             self.close_idle(now);
+            self.epochs.forget_later(now);
+            self.keep_epochs();
             self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
         }
         if !self.retry.is_empty() && now >= self.retry_at {

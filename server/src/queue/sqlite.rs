@@ -41,7 +41,7 @@ use super::rules::Cap;
 use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
 use crate::home::Name;
 
-/// Threads that look things up.
+/// Threads that look things up. One more counts, which takes seconds in a large file, and must hold nobody up.
 const READERS: usize = 2;
 /// Operations that wait for a thread: with 16 KiB envelopes 64 MiB. One more is refused with [`Answer::Failed`].
 const WAITING: usize = 4_096;
@@ -185,7 +185,7 @@ impl SqliteEngine {
             health: Arc::default(),
             _lock: lock,
         };
-        for _ in 0..READERS {
+        for _ in 0..=READERS {
             let (conn, ring) = (schema::open_reader(path)?, keys.ring());
             let jobs = engine.spawn("queue-reader", move |jobs| reader::run(&conn, ring, &jobs))?;
             engine.readers.push(jobs);
@@ -264,15 +264,11 @@ impl SqliteEngine {
 impl QueueEngine for SqliteEngine {
     fn submit(&self, op: Op, done: Completion) {
         let thread = match op {
-            Op::Find { .. }
-            | Op::FindSend { .. }
-            | Op::Fetch { .. }
-            | Op::FindBlob { .. }
-            | Op::Credits { .. }
-            | Op::Stats => {
+            Op::Find { .. } | Op::FindSend { .. } | Op::Fetch { .. } | Op::FindBlob { .. } => {
                 let turn = self.next_reader.fetch_add(1, Ordering::Relaxed);
                 self.readers.get(turn % READERS)
             }
+            Op::Credits { .. } | Op::Stats => self.readers.get(READERS),
             Op::MakeQueue { .. }
             | Op::Renew { .. }
             | Op::Append { .. }
@@ -306,8 +302,8 @@ impl Drop for SqliteEngine {
         };
         // The writer began last and ends last: where two let go of the file in one moment, SQLite leaves its log and the
         // log's index behind.
+        let readers = self.readers.len();
         self.readers.clear();
-        let readers = self.threads.len().min(READERS);
         self.threads.drain(..readers).for_each(join);
         self.writer = None;
         self.threads.drain(..).for_each(join);

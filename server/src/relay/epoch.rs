@@ -108,19 +108,31 @@ impl Epochs {
     pub(super) fn turn(&mut self, now: Timestamp, rng: &mut impl Random) -> Result<(), BadEpochKey> {
         let before = self.alive.len();
         let today = now.day();
-        // A key of a later day than tomorrow comes from a clock that stood wrong; it would block the slots.
-        self.alive.retain(|epoch| now < epoch.key.destroyed() && epoch.key.day <= today.saturating_add(1));
+        self.alive.retain(|epoch| now < epoch.key.destroyed());
         let fewer = self.alive.len() != before;
         let next = self.state.saturating_add(1);
         self.state = if fewer { next } else { self.state };
         let ahead = u64::from(now.0 % DAY_MS >= AHEAD_MS);
         for day in today..=today.saturating_add(ahead) {
-            if !self.alive.iter().any(|epoch| epoch.key.day == day) {
+            let has_slot = day == today || self.alive.len() < ALIVE;
+            if has_slot && !self.alive.iter().any(|epoch| epoch.key.day == day) {
                 self.state = next;
                 self.add(day, EpochSecret::random(rng))?;
             }
         }
+        // Those of the latest days go where there is no slot for them.
+        self.alive.truncate(ALIVE);
         Ok(())
+    }
+
+    /// Destroys keys of a later day than tomorrow: a clock stood wrong when they were made, unless it stands wrong now. So not
+    /// before it had some minutes to be set right: a second key for a day looks like an attack (rule D9).
+    pub(super) fn forget_later(&mut self, now: Timestamp) {
+        let before = self.alive.len();
+        self.alive.retain(|epoch| epoch.key.day <= now.day().saturating_add(1));
+        if self.alive.len() != before {
+            self.state = self.state.saturating_add(1);
+        }
     }
 
     /// The state that is to be written, if it is not known to be on the disk.

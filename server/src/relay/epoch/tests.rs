@@ -95,7 +95,31 @@ fn a_clock_that_stood_wrong_leaves_no_key_of_the_future() {
     let (mut epochs, mut rng) = begin(Some(&future.to_bytes()), at(DAY, 12));
     epochs.turn(at(DAY, 12), &mut rng).unwrap();
     assert!(!write(&mut epochs));
+    epochs.forget_later(at(DAY, 12));
+    assert!(write(&mut epochs));
     assert_eq!(epochs.alive.len(), 1);
+    epochs.forget_later(at(DAY, 19));
+    assert!(!write(&mut epochs));
+}
+
+#[test]
+fn a_clock_that_is_back_for_some_minutes_changes_no_key_of_the_day() {
+    for (day, hour) in [(DAY - 2, 12), (DAY - 2, 20), (DAY - 300, 12), (DAY - 300, 20)] {
+        let (mut epochs, mut rng) = begin(None, at(DAY, hour));
+        let ids =
+            |epochs: &Epochs| epochs.offered(at(DAY, hour)).iter().map(EpochKey::id).collect::<Vec<_>>();
+        let before = ids(&epochs);
+        epochs.turn(at(day, hour), &mut rng).unwrap();
+        write(&mut epochs);
+        assert!(before.iter().all(|id| epochs.secret(*id, at(day, hour)).is_some()));
+        // And so where the relay begins while it is back.
+        let (mut again, _) = begin(Some(&epochs.to_bytes()), at(day, hour));
+        for epochs in [&mut epochs, &mut again] {
+            epochs.turn(at(DAY, hour), &mut rng).unwrap();
+            write(epochs);
+            assert_eq!(ids(epochs), before);
+        }
+    }
 }
 
 #[test]
