@@ -128,10 +128,11 @@ pub enum Push {
         /// What was put in.
         envelope: Envelope,
     },
-    /// Another link subscribed to the queue: nothing more comes here (rule Q7).
+    /// Another link subscribed to these queues: nothing more of them comes here (rule Q7). All of one SUBSCRIBE together: one word
+    /// for each would count them for who watches the line.
     TakenOver {
-        /// The queue.
-        queue: ReadId,
+        /// The queues, 32 at the most.
+        queues: Vec<ReadId>,
     },
     /// The queue was full and has room again: its reader may tell its sender (rule Q8).
     Drained {
@@ -234,8 +235,9 @@ impl Push {
                 let parts = [queue.0.as_slice(), &sequence.to_be_bytes(), envelope.as_bytes()];
                 return Frame::encode_parts(kind::DELIVER, RequestId(0), &parts);
             }
-            Self::TakenOver { queue } => {
-                queue.encode(&mut w);
+            Self::TakenOver { queues } => {
+                limited("queues", queues.len(), SUBSCRIPTIONS)?;
+                w.list(queues, |w, queue| queue.encode(w));
                 kind::TAKEN_OVER
             }
             Self::Drained { queue } => {
@@ -309,7 +311,9 @@ impl Push {
                 sequence: r.u64()?,
                 envelope: Envelope::from_bytes(r.take(r.left())?.to_vec())?,
             }),
-            kind::TAKEN_OVER => Ok(Self::TakenOver { queue: ReadId::decode(r)? }),
+            kind::TAKEN_OVER => {
+                Ok(Self::TakenOver { queues: r.list("queues", SUBSCRIPTIONS, ReadId::decode)? })
+            }
             kind::DRAINED => Ok(Self::Drained { queue: ReadId::decode(r)? }),
             kind::GO_AWAY => Ok(Self::GoAway { reconnect_after: r.u16()? }),
             kind::CAUGHT_UP => Ok(Self::CaughtUp { subscribed: r.u32()? }),

@@ -169,13 +169,13 @@ fn a_relay_s_word_about_queues_that_are_not_ours_means_nothing() {
     let (to_boris, _) = world.meet(anna, boris);
     let before = world.events(anna);
     for n in 0..50 {
-        world.push(anna, Push::TakenOver { queue: ReadId([n; 24]) });
+        world.push(anna, Push::TakenOver { queues: vec![ReadId([n; 24]); 3] });
         world.push(anna, Push::Drained { queue: ReadId([n; 24]) });
     }
     assert_eq!(world.events(anna), before);
     let queue = queue_for(&mut world, anna, to_boris).unwrap();
     for _ in 0..50 {
-        world.push(anna, Push::TakenOver { queue });
+        world.push(anna, Push::TakenOver { queues: vec![queue, queue] });
     }
     let told = world.events(anna).into_iter().filter(|kind| *kind == EventKind::TakenOver);
     assert_eq!(told.count(), 1);

@@ -138,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_relay_says_beside_messages_does_not_share_their_fate() {
         for push in [
-            Push::TakenOver { queue: QUEUE },
+            Push::TakenOver { queues: vec![QUEUE] },
             Push::Drained { queue: QUEUE },
             Push::CaughtUp { subscribed: 1 },
         ] {

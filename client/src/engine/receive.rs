@@ -68,7 +68,11 @@ impl Engine {
                         let upto = safe.entry(queue).or_insert(sequence);
                         *upto = sequence.max(*upto);
                     }
-                    Push::TakenOver { queue } => engine.taken_over(tx, relay, queue, now)?,
+                    Push::TakenOver { queues } => {
+                        for queue in queues {
+                            engine.taken_over(tx, relay, queue, now)?;
+                        }
+                    }
                     Push::Drained { queue } => engine.drained(tx, relay, queue, now)?,
                     Push::CaughtUp { subscribed } => engine.caught_up(tx, relay, subscribed, now)?,
                     Push::GoAway { reconnect_after } => {

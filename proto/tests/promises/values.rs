@@ -257,7 +257,7 @@ pub(crate) fn push(rng: &mut Seeded) -> Push {
     let queue = ReadId::random(rng);
     match rng.upto(3) {
         0 => Push::Deliver { queue, sequence: rng.u64(), envelope: envelope(rng) },
-        1 => Push::TakenOver { queue },
+        1 => Push::TakenOver { queues: rng.several(0, SUBSCRIPTIONS, ReadId::random) },
         2 => Push::Drained { queue },
         _ => Push::GoAway { reconnect_after: u16::try_from(rng.upto(65_535)).unwrap() },
     }

@@ -1,5 +1,7 @@
 //! Who is pushed to: subscriptions, take-over, and the push itself (rules Q3, Q4, Q6, Q7).
 
+use std::collections::BTreeMap;
+
 use beresta_proto::id::ReadId;
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random;
@@ -39,8 +41,15 @@ impl<R: Random> Relay<R> {
                 if let Some(one) = self.links.get_mut(&asked.link) {
                     one.subscribes();
                 }
+                let mut taken = BTreeMap::<LinkId, Vec<ReadId>>::new();
                 for (read_id, record) in &begun {
-                    self.begin(asked.link, *read_id, record, now);
+                    if let Some(loser) = self.begin(asked.link, *read_id, record, now) {
+                        taken.entry(loser).or_default().push(*read_id);
+                    }
+                }
+                for (loser, queues) in taken {
+                    self.push(loser, &Push::TakenOver { queues });
+                    self.tell_caught_up(loser);
                 }
                 self.tell_caught_up(asked.link);
                 self.renew(begun.into_iter().map(|(_, record)| record.queue).collect(), now);
@@ -75,27 +84,28 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    /// Pushes a queue to a link from now on, and no longer to another.
-    fn begin(&mut self, link: LinkId, read_id: ReadId, record: &QueueRecord, now: Timestamp) {
+    /// Pushes a queue to a link from now on. From which other link it was taken.
+    fn begin(
+        &mut self,
+        link: LinkId,
+        read_id: ReadId,
+        record: &QueueRecord,
+        now: Timestamp,
+    ) -> Option<LinkId> {
         let QueueRecord { queue, last, .. } = *record;
-        let Some(one) = self.links.get_mut(&link) else { return };
+        let one = self.links.get_mut(&link)?;
         one.subscribed.insert(read_id, queue);
         if self.deliveries.get(&queue).is_some_and(|delivery| delivery.link == link) {
             // A repeat on the same link: what is on its way stays on its way.
-            return;
+            return None;
         }
         one.unread.insert(queue);
-        let delivery = match self.deliveries.remove(&queue) {
-            Some(held) => {
-                if let Some(old) = self.links.get_mut(&held.link) {
-                    old.leave(&read_id);
-                }
-                self.push(held.link, &Push::TakenOver { queue: read_id });
-                self.tell_caught_up(held.link);
-                self.hand_over(held, link, now)
-            }
-            None => None,
-        };
+        let held = self.deliveries.remove(&queue);
+        let loser = held.as_ref().map(|held| held.link);
+        if let Some(old) = loser.and_then(|loser| self.links.get_mut(&loser)) {
+            old.leave(&read_id);
+        }
+        let delivery = held.and_then(|held| self.hand_over(held, link, now));
         self.tickets = self.tickets.saturating_add(1);
         let mut delivery = delivery.unwrap_or_else(|| Delivery::new(link, read_id, self.tickets));
         delivery.reads_to(last);
@@ -104,6 +114,7 @@ impl<R: Random> Relay<R> {
             self.push(link, &Push::Drained { queue: read_id });
         }
         self.pump(queue, now);
+        loser
     }
 
     /// Tells a link that all was pushed that waited for it, if that is so and was not told.

@@ -209,7 +209,7 @@ impl<'a> Bench<'a> {
                 assert!(self.queues.iter().any(|one| one.read_id == queue), "a queue that nobody made");
                 "a message"
             }
-            Heard::Push(Push::TakenOver { queue: _ }) => "taken over",
+            Heard::Push(Push::TakenOver { queues: _ }) => "taken over",
             Heard::Push(Push::Drained { queue: _ }) => "drained",
             Heard::Push(Push::GoAway { reconnect_after: _ }) => "go away",
             Heard::Push(Push::CaughtUp { subscribed: _ }) => "caught up",

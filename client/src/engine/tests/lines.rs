@@ -131,7 +131,7 @@ fn a_relay_tells_once_a_link_that_a_queue_was_taken_over() {
         up.subscribed.insert(queue);
     }
     for queue in [queue, queue, ReadId([9; 24])] {
-        let push = Push::TakenOver { queue };
+        let push = Push::TakenOver { queues: vec![queue] };
         bench.engine.handle_pushes(&mut bench.store, station.id(), [push], bench.now).unwrap();
     }
     let told = bench.store.transaction(|tx| tx.events_after(0, u32::MAX)).unwrap();

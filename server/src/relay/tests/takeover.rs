@@ -2,6 +2,7 @@
 
 use beresta_proto::capsule::SendReply;
 use beresta_proto::command::Command;
+use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use beresta_proto::time::MINUTE_MS;
 
@@ -32,13 +33,26 @@ pub(super) fn begin_to_fetch(world: &mut World, link: LinkId, queue: &Queue) -> 
 }
 
 #[test]
+fn who_loses_many_queues_at_once_hears_one_word_of_the_size_of_a_subscription() {
+    let mut world = World::new();
+    let (first, second) = (world.connect(), world.connect());
+    let queues: Vec<Queue> = (0..SUBSCRIPTIONS).map(|_| world.make_queue()).collect();
+    let ask = |link| Command::Subscribe(queues.iter().map(|queue| subscription(link, queue)).collect());
+    world.ask(first, &ask(first));
+    world.hear(first);
+    world.ask(second, &ask(second));
+    let queues: Vec<_> = queues.iter().map(|queue| queue.read_id).collect();
+    assert_eq!(world.hear(first), [Heard::Push(Push::TakenOver { queues })]);
+}
+
+#[test]
 fn a_second_subscriber_takes_over_and_the_first_is_told() {
     let (mut world, queue, mut sender, [anna, first, second]) = scene();
     world.subscribe(first, &queue);
     world.send(anna, &sender.capsule(0));
     assert_eq!(world.subscribe(second, &queue), subscribed());
     let last = world.hear(first).pop();
-    assert_eq!(last, Some(Heard::Push(Push::TakenOver { queue: queue.read_id })));
+    assert_eq!(last, Some(Heard::Push(Push::TakenOver { queues: vec![queue.read_id] })));
     world.send(anna, &sender.capsule(1));
     assert_eq!(texts(&world.delivered(second)), [0, 1]);
     assert_eq!(world.hear(first), []);
