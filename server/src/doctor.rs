@@ -14,7 +14,7 @@ use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use crate::admin::{Reply, Request};
 use crate::home::{Home, Name, is_ours};
-use crate::net::{self, AdminError, Port};
+use crate::net::{self, Port};
 use crate::queue::guard::Intake;
 use crate::queue::sqlite::{OpenError, SqliteEngine};
 use crate::setup::{self, Config, Key, SetupError};
@@ -198,10 +198,8 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         let status = net::ask(&home, Request::Status);
         match &status {
             Ok(_) => found.push(Finding::Running),
-            Err(AdminError::NotRunning) => {
-                found.extend([Finding::Stopped, Finding::Port(net::port(config.listen))]);
-            }
-            Err(AdminError::Denied | AdminError::NoAnswer) => found.push(Finding::Silent),
+            Err(_) if SqliteEngine::is_in_use(&home.path(Name::Queues)) => found.push(Finding::Silent),
+            Err(_) => found.extend([Finding::Stopped, Finding::Port(net::port(config.listen))]),
         }
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
         let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
