@@ -236,10 +236,10 @@ impl<R: Random> Board<R> {
         let Figures { links, paused, roomy, held, cap, .. } = figures;
         let shown = &self.shown;
         shown.updated.set(now.floor(EVERY_MS).0 / SECOND_MS);
-        shown.links.set(self.links.follow(*links));
-        shown.queues.set(self.queues.follow(held.queues));
-        shown.blobs.set(self.blobs.follow(held.blobs));
-        shown.cap_used.set(self.cap_used.follow(held.used, *cap));
+        shown.links.set(self.links.follow(*links, &mut self.rng));
+        shown.queues.set(self.queues.follow(held.queues, &mut self.rng));
+        shown.blobs.set(self.blobs.follow(held.blobs, &mut self.rng));
+        shown.cap_used.set(self.cap_used.follow(held.used, *cap, &mut self.rng));
         shown.paused.set(u64::from(*paused));
         shown.intake.set(figures.intake as u64);
         shown.roomy.set(u64::from(*roomy));

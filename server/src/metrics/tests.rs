@@ -92,8 +92,8 @@ fn what_is_shown_is_steps_and_no_exact_number() {
         let name = name.trim_start_matches("beresta_relay_");
         let step = value.to_bits() != 0 && value % 64.0 == 0.0;
         let good = match name.split('{').next().unwrap() {
-            "links" | "queues" | "blobs" => [0.0, 1_024.0, 65_536.0, 32.0].contains(&value),
-            "cap_used_ratio" => value == 0.55,
+            "links" | "queues" | "blobs" => [0.0, 64.0, 1_024.0, 65_536.0].contains(&value),
+            "cap_used_ratio" => value == 0.6,
             "updated_timestamp_seconds" => value % 300.0 == 0.0,
             "descriptor_left_seconds" => value == 50.0 * 86_400.0,
             "epoch_key_age_seconds" => value == 5.0 * 3_600.0,
