@@ -124,7 +124,7 @@ impl Echo {
     /// A client whose link was heard once.
     async fn client(&self) -> (Endpoint, Connection, (SendStream, RecvStream)) {
         let client = endpoint();
-        let (config, _) = config(beresta_proto::label::LINK_ALPN, 10_000);
+        let (config, ..) = config(beresta_proto::label::LINK_ALPN, 10_000);
         let connection = client.connect_with(config, self.at, "127.0.0.1").unwrap().await.unwrap();
         let (mut send, mut recv) = connection.open_bi().await.unwrap();
         says(&mut send, &mut recv, b"here").await;

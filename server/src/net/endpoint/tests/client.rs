@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use beresta_proto::auth::Exporter;
@@ -10,14 +11,20 @@ use beresta_proto::frame::{Class, RequestId};
 use beresta_proto::key::sha256;
 use beresta_proto::label::{LINK_ALPN, LINK_EXPORTER};
 use beresta_proto::reply::Heard;
+use bytes::Bytes;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream, TransportConfig, VarInt,
+    ClientConfig, Connection, ConnectionError, Endpoint, RecvStream, SendStream, TokenStore, TransportConfig,
+    VarInt,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue,
+};
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
 use tokio::net::UdpSocket;
 
 /// Bytes that a client takes before it reads.
@@ -66,6 +73,58 @@ impl ServerCertVerifier for Pin {
     }
 }
 
+/// What a relay gives a client for later visits, by which it could know it again.
+#[derive(Debug)]
+pub(super) struct Souvenirs {
+    kept: ClientSessionMemoryCache,
+    count: AtomicUsize,
+}
+
+impl Souvenirs {
+    fn count(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl ClientSessionStore for Souvenirs {
+    fn set_kx_hint(&self, server: ServerName<'static>, group: NamedGroup) {
+        self.kept.set_kx_hint(server, group);
+    }
+
+    fn kx_hint(&self, server: &ServerName<'_>) -> Option<NamedGroup> {
+        self.kept.kx_hint(server)
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, _: Tls12ClientSessionValue) {
+        self.count();
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, server: ServerName<'static>, ticket: Tls13ClientSessionValue) {
+        self.count();
+        self.kept.insert_tls13_ticket(server, ticket);
+    }
+
+    fn take_tls13_ticket(&self, server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.kept.take_tls13_ticket(server)
+    }
+}
+
+impl TokenStore for Souvenirs {
+    fn insert(&self, _: &str, _: Bytes) {
+        self.count();
+    }
+
+    fn take(&self, _: &str) -> Option<Bytes> {
+        None
+    }
+}
+
 pub(super) struct Client {
     endpoint: Endpoint,
     config: ClientConfig,
@@ -73,10 +132,11 @@ pub(super) struct Client {
     send: SendStream,
     recv: RecvStream,
     pin: Arc<Pin>,
+    souvenirs: Arc<Souvenirs>,
 }
 
 /// What a client that takes up old sessions would use, and where the key that it sees is put.
-pub(super) fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
+pub(super) fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>, Arc<Souvenirs>) {
     let provider = Arc::new(ring::default_provider());
     let pin = Arc::new(Pin { provider: Arc::clone(&provider), seen: Mutex::default() });
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -87,12 +147,16 @@ pub(super) fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>) {
         .with_no_client_auth();
     tls.alpn_protocols = vec![alpn.to_vec()];
     tls.enable_early_data = true;
+    let souvenirs =
+        Arc::new(Souvenirs { kept: ClientSessionMemoryCache::new(8), count: AtomicUsize::default() });
+    tls.resumption = Resumption::store(Arc::clone(&souvenirs) as Arc<dyn ClientSessionStore>);
     let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()));
     let mut transport = TransportConfig::default();
     // The relay's time counts.
     transport.stream_receive_window(VarInt::from_u32(window)).max_idle_timeout(None);
     config.transport_config(Arc::new(transport));
-    (config, pin)
+    config.token_store(Arc::clone(&souvenirs) as Arc<dyn TokenStore>);
+    (config, pin, souvenirs)
 }
 
 pub(super) fn endpoint() -> Endpoint {
@@ -101,7 +165,7 @@ pub(super) fn endpoint() -> Endpoint {
 
 /// So many first datagrams of handshakes that nobody goes on with, as a forger would send them.
 pub(super) async fn beginnings(count: usize) -> Vec<Vec<u8>> {
-    let (endpoint, (config, _)) = (endpoint(), config(LINK_ALPN, WINDOW));
+    let (endpoint, (config, ..)) = (endpoint(), config(LINK_ALPN, WINDOW));
     let catcher = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let to = catcher.local_addr().unwrap();
     let mut caught = BTreeMap::new();
@@ -128,14 +192,19 @@ impl Client {
         alpn: &[u8],
         window: u32,
     ) -> Result<Self, ConnectionError> {
-        let (endpoint, (config, pin)) = (endpoint(), config(alpn, window));
+        let (endpoint, (config, pin, souvenirs)) = (endpoint(), config(alpn, window));
         let connection = endpoint.connect_with(config.clone(), to, "127.0.0.1").unwrap().await?;
         let (send, recv) = connection.open_bi().await?;
-        Ok(Self { endpoint, config, connection, send, recv, pin })
+        Ok(Self { endpoint, config, connection, send, recv, pin, souvenirs })
     }
 
     pub(super) fn tls_key(&self) -> [u8; 32] {
         self.pin.seen.lock().unwrap().unwrap()
+    }
+
+    /// How much the relay gave it for later visits.
+    pub(super) fn souvenirs(&self) -> usize {
+        self.souvenirs.count.load(Ordering::Relaxed)
     }
 
     /// Its own port.

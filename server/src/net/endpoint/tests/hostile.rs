@@ -168,4 +168,6 @@ async fn nothing_is_taken_before_the_handshake_is_done() {
     // A ticket would have come before this answer.
     epoch_key(&relay, &mut client).await;
     assert!(!client.may_send_early());
+    // Nor does it get anything by which it could be known again.
+    assert_eq!(client.souvenirs(), 0);
 }
