@@ -230,7 +230,6 @@ impl<R: Random> Relay<R> {
         }
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);
-            self.close_idle(now);
             self.epochs.forget_later(now);
             self.keep_epochs();
             self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
@@ -241,15 +240,6 @@ impl<R: Random> Relay<R> {
                 self.pump(queue, now);
             }
             self.retry_at = now.plus(RETRY_MS);
-        }
-    }
-
-    /// Hangs up on who only holds a place, of which a network has few.
-    fn close_idle(&mut self, now: Timestamp) {
-        let idle: Vec<LinkId> =
-            self.links.iter().filter(|(_, link)| link.is_idle(now)).map(|(id, _)| *id).collect();
-        for link in idle {
-            self.close(link, CloseReason::Idle);
         }
     }
 

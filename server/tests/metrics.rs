@@ -20,9 +20,7 @@ fn exposition() -> String {
     let figures = Figures {
         links: 100,
         refused: ["full", "crowded", "handshake"].map(|reason| (reason, 1_000)).to_vec(),
-        closed: ["malformed", "over_rate", "unopenable", "slow", "idle"]
-            .map(|reason| (reason, 1_000))
-            .to_vec(),
+        closed: ["malformed", "over_rate", "unopenable", "slow"].map(|reason| (reason, 1_000)).to_vec(),
         commits: [1_000; 9],
         cap: 1 << 30,
         epoch_age: Some(3_600_000),

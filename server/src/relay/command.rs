@@ -22,7 +22,6 @@ impl<R: Random> Relay<R> {
         let bytes = frame.len();
         self.hold(link, bytes);
         let Some(one) = self.links.get_mut(&link) else { return };
-        one.heard = now;
         one.open = one.open.saturating_add(1);
         one.asked = one.asked.saturating_add(bytes);
         if !one.rate.take(cost::PLAIN, now) {

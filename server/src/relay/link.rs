@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
 use beresta_proto::id::{KeyId, ReadId};
-use beresta_proto::time::{MINUTE_MS, Timestamp};
+use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
 use super::limits::Limits;
@@ -13,8 +13,6 @@ use super::pending::{Asked, Check};
 use super::recogniser::Recognised;
 use crate::queue::QueueRef;
 
-/// For how long who reads no queue may say nothing. Clients hang up by themselves a minute after they were done.
-const IDLE_MS: u64 = 5 * MINUTE_MS;
 /// Numbers after the one just opened by which the same link's next capsules are recognised, before its session is
 /// remembered for all.
 const FRESH_AHEAD: u64 = 4;
@@ -33,8 +31,6 @@ pub(super) struct Link {
     pub(super) rate: Bucket,
     pub(super) over_rate: u32,
     pub(super) unopenable: u32,
-    /// When it began, or its last frame came.
-    pub(super) heard: Timestamp,
     /// Commands without a reply yet.
     pub(super) open: usize,
     /// Bytes of commands without a reply, bytes asked of the engine for this link, and bytes handed out and not reported
@@ -73,7 +69,6 @@ impl Link {
             rate: Bucket::new(limits.burst, limits.per_second, now),
             over_rate: 0,
             unopenable: 0,
-            heard: now,
             open: 0,
             held: 0,
             asked: 0,
@@ -90,11 +85,6 @@ impl Link {
             checking: false,
             fresh: None,
         }
-    }
-
-    /// Whether it reads no queue, asked for nothing of late and waits for no answer.
-    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
-        self.subscribed.is_empty() && self.open == 0 && now.since(self.heard) >= IDLE_MS
     }
 
     /// What is held to be written. Only this holds pushes back: it goes by itself, as far as the reader takes it.

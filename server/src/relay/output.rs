@@ -32,9 +32,6 @@ pub enum CloseReason {
     /// It said no whole command in time, or too slowly.
     #[error("too slow")]
     Slow,
-    /// It reads no queue and asked nothing for minutes, and others may want its place.
-    #[error("nothing was asked for")]
-    Idle,
 }
 
 impl CloseReason {
@@ -46,7 +43,6 @@ impl CloseReason {
             Self::OverRate => 2,
             Self::Unopenable => 3,
             Self::Slow => 4,
-            Self::Idle => 5,
         }
     }
 }

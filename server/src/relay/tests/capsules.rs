@@ -118,8 +118,6 @@ fn at_an_epochs_turn_mail_is_delivered_once_without_a_further_round_trip() {
     let mut sender = world.sender(&queue);
     let (anna, boris) = (world.connect(), world.connect());
     world.subscribe(boris, &queue);
-    let hers = world.make_queue();
-    world.subscribe(anna, &hers);
     // Noon, evening, the next morning and its evening: the same session, sealed to the first day's key.
     for text in 0..4 {
         assert_eq!(world.send(anna, &sender.capsule(text)), SendReply::Stored);

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use beresta_proto::command::Command;
 use beresta_proto::frame::{Frame, RequestId};
 use beresta_proto::id::ReadId;
@@ -216,29 +214,6 @@ fn a_link_that_ends_leaves_nothing_and_what_it_began_is_finished() {
     assert!(world.relay.pending.is_empty());
     assert_eq!((world.relay.openings, world.relay.signatures), (0, 0));
     assert!(!world.relay.is_busy());
-}
-
-#[test]
-fn who_reads_no_queue_and_asks_nothing_for_minutes_gives_its_place_to_others() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let [reader, asker, waiting, idle] = [(); 4].map(|()| world.connect());
-    world.subscribe(reader, &queue);
-    world.pass(4 * MINUTE_MS);
-    // The engine does not answer it.
-    world.say(waiting, &Command::DeleteQueue { queue: queue.read_id, signature: Signature([0; 64]) });
-    world.say(asker, &Command::Descriptor);
-    assert_eq!(world.closed, BTreeMap::new());
-    world.pass(2 * MINUTE_MS);
-    assert_eq!(world.closed, BTreeMap::from([(idle, CloseReason::Idle)]));
-    for _ in 0..4 {
-        world.pass(4 * MINUTE_MS);
-        world.say(asker, &Command::Descriptor);
-    }
-    world.settle();
-    assert_eq!(world.closed.len(), 1);
-    world.pass(11 * MINUTE_MS);
-    assert_eq!(world.closed.keys().copied().collect::<Vec<_>>(), [asker, waiting, idle]);
 }
 
 #[test]
