@@ -198,7 +198,9 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         let status = net::ask(&home, Request::Status);
         match &status {
             Ok(_) => found.push(Finding::Running),
-            Err(_) if SqliteEngine::is_in_use(&home.path(Name::Queues)) => found.push(Finding::Silent),
+            Err(_) if SqliteEngine::is_in_use(&home.path(Name::Queues)) == Some(true) => {
+                found.push(Finding::Silent)
+            }
             Err(_) => found.extend([Finding::Stopped, Finding::Port(net::port(config.listen))]),
         }
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };

@@ -166,8 +166,12 @@ impl Home {
             return Ok(());
         }
         // To close `/srv` to all but root would break the machine.
-        let mut files = fs::read_dir(&self.dir).map_err(failed(None))?;
-        if files.any(|file| !file.is_ok_and(|file| is_ours(&file.file_name()))) {
+        let mut files = fs::read_dir(&self.dir).map_err(failed(None))?.peekable();
+        let top = fs::canonicalize(&self.dir)
+            .is_ok_and(|dir| dir.parent().is_some_and(|one| one.parent().is_none()));
+        if (files.peek().is_none() && top)
+            || files.any(|file| !file.is_ok_and(|file| is_ours(&file.file_name())))
+        {
             return Err(HomeError::Foreign);
         }
         fs::set_permissions(&self.dir, fs::Permissions::from_mode(0o700)).map_err(failed(None))

@@ -89,6 +89,7 @@ suite! {
     a_queue_that_nobody_subscribes_to_ends;
     a_relay_that_was_off_for_a_year_still_has_its_queues;
     a_clock_that_was_ahead_gives_no_queue_years;
+    a_clock_that_was_ahead_between_two_sweeps_gives_no_queue_years;
     a_clock_that_is_back_for_a_moment_ends_no_queue;
     many_queues_end_in_small_steps;
     a_queue_that_never_was_is_gone;

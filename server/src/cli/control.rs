@@ -9,7 +9,6 @@ use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::queue::guard::Intake;
 use beresta_server::queue::sqlite::SqliteEngine;
-use beresta_server::setup::Config;
 use beresta_server::{net, setup};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
@@ -17,8 +16,8 @@ use super::fault::Fault;
 use super::text::Text;
 use super::{put, tell};
 
-/// Seconds that a relay may take to end once it has let everybody go.
-const ENDS_IN: u64 = 30;
+/// In which a relay ends that was told to, whatever its `drain_seconds`.
+const ENDS_IN: Duration = Duration::from_secs(640);
 /// Between two looks meanwhile.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -43,15 +42,14 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
 pub(crate) fn drain(dir: &Path, text: &Text) -> Result<(), Fault> {
     order(dir, Request::Drain, "draining", text)?;
     let home = Home::at(dir);
-    let most = Config::read(&home).map_or(0, |config| config.drain_seconds).saturating_add(ENDS_IN);
     let began = clock::monotonic();
-    while SqliteEngine::is_in_use(&home.path(Name::Queues)) {
-        if began.elapsed() > Duration::from_secs(most) {
-            return Err(Fault::Refused);
+    loop {
+        match SqliteEngine::is_in_use(&home.path(Name::Queues)) {
+            Some(false) => break tell(&text.say("drained")),
+            Some(true) if began.elapsed() < ENDS_IN => sleep(LOOK),
+            Some(true) | None => break tell(&text.say("still-draining")),
         }
-        sleep(LOOK);
     }
-    tell(&text.say("drained"));
     Ok(())
 }
 

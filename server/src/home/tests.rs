@@ -105,6 +105,15 @@ fn a_folder_that_others_use_is_not_closed_to_them() {
         fs::create_dir(path).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
+    // Empty, and right below the root of all: `/srv` on a fresh machine.
+    let top = Path::new("/").join(format!("beresta-test-{}", std::process::id()));
+    if fs::create_dir(&top).is_ok() {
+        fs::set_permissions(&top, fs::Permissions::from_mode(0o755)).unwrap();
+        let made = Home::at(&top).create();
+        let after = mode(&top);
+        fs::remove_dir(&top).unwrap();
+        assert_eq!((made, after), (Err(HomeError::Foreign), 0o755));
+    }
     fs::write(shared.join("somebody's"), b"").unwrap();
     assert_eq!(Home::at(&shared).create(), Err(HomeError::Foreign));
     assert_eq!(mode(&shared), 0o755);

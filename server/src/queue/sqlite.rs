@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use self::day::DayKeys;
 use self::reserve::Reserve;
@@ -45,6 +46,9 @@ use crate::home::Name;
 const READERS: usize = 2;
 /// Operations that wait for a thread: with 16 KiB envelopes 64 MiB. One more is refused with [`Answer::Failed`].
 const WAITING: usize = 4_096;
+
+/// Between two looks at a lock that is taken.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Where the keys are kept of what waits (rule Q15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,10 +162,18 @@ impl SqliteEngine {
     /// As [`SqliteEngine::open`].
     pub fn open_on(path: &Path, cap: Cap, keeping: Keeping, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
         let lock = private_file(&with_suffix(path, ".lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+        let mut looks = 0_u8;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                // Whoever only looks whether it is taken ([`SqliteEngine::is_in_use`]) holds it for a moment.
+                Err(TryLockError::WouldBlock) if looks < 3 => {
+                    looks = looks.saturating_add(1);
+                    std::thread::sleep(LOOK);
+                }
+                Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+                Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+            }
         }
         // SQLite gives its other files the permissions of this one.
         drop(private_file(path)?);
@@ -236,11 +248,15 @@ impl SqliteEngine {
         Arc::clone(&self.health)
     }
 
-    /// Whether a relay has the file at `path` open.
+    /// Whether a relay has the file at `path` open. None where that can't be told.
     #[must_use]
-    pub fn is_in_use(path: &Path) -> bool {
-        let lock = File::open(with_suffix(path, ".lock"));
-        lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
+    pub fn is_in_use(path: &Path) -> Option<bool> {
+        match File::open(with_suffix(path, ".lock")).map(|lock| lock.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => Some(true),
+            Ok(Ok(())) => Some(false),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Some(false),
+            Ok(Err(TryLockError::Error(_))) | Err(_) => None,
+        }
     }
 
     /// Whether all of its threads run. Without one of them it answers [`Answer::Failed`] for ever.

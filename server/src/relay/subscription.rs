@@ -95,8 +95,12 @@ impl<R: Random> Relay<R> {
         let QueueRecord { queue, last, .. } = *record;
         let one = self.links.get_mut(&link)?;
         one.subscribed.insert(read_id, queue);
-        if self.deliveries.get(&queue).is_some_and(|delivery| delivery.link == link) {
-            // A repeat on the same link: what is on its way stays on its way.
+        if let Some(delivery) = self.deliveries.get_mut(&queue).filter(|delivery| delivery.link == link) {
+            // A repeat on the same link: what is on its way stays on its way, and what waits is still to come.
+            delivery.reads_to(last);
+            if !delivery.is_read() {
+                one.unread.insert(queue);
+            }
             return None;
         }
         one.unread.insert(queue);

@@ -70,6 +70,16 @@ pub(crate) fn a_clock_that_was_ahead_gives_no_queue_years(mut rig: Rig) {
     assert_eq!(rig.stats().used, 0);
 }
 
+pub(crate) fn a_clock_that_was_ahead_between_two_sweeps_gives_no_queue_years(rig: Rig) {
+    let read = rig.make(1);
+    sweep_daily(&rig, 0..2);
+    assert_eq!(rig.renew(read, NOW.plus(3_650 * DAY_MS)), Answer::Done);
+    sweep_daily(&rig, 2..QUEUE_DAYS);
+    assert!(is_there(&rig, 1));
+    sweep_daily(&rig, QUEUE_DAYS..3 + QUEUE_DAYS + 31);
+    assert!(!is_there(&rig, 1));
+}
+
 pub(crate) fn a_clock_that_is_back_for_a_moment_ends_no_queue(mut rig: Rig) {
     let read = rig.make(1);
     sweep_daily(&rig, 0..1);

@@ -46,15 +46,13 @@ impl Work<'_> {
         if missed > 0 {
             self.statements.postpone.execute([missed])?;
         }
-        // A clock that was ahead is right again, or may have been wrong before.
-        if missed > 0 || self.swept.is_some_and(|swept| today < swept) {
-            self.statements.shorten.execute([rules::queue_ends(now).0])?;
-        }
         self.swept = Some(today);
         // All ends are midnights: one look through the queues is enough for a day.
         if self.queues_swept == self.swept {
             return Ok(0);
         }
+        // A clock that was ahead may be right again, whether a sweep saw it or not.
+        self.statements.shorten.execute([rules::queue_ends(now).0])?;
         let most = int(limit as u64);
         let ended = self.statements.ended_queues.query_map([Hour::down(now).0, most], |row| row.get(0))?;
         let ended: Vec<i64> = ended.collect::<Result<_, _>>()?;

@@ -113,6 +113,11 @@ impl<'c> Work<'c> {
         Ok(())
     }
 
+    /// What is remembered here is not to be gone by.
+    pub(super) const fn distrust(&mut self) {
+        self.stale = true;
+    }
+
     /// Begins a transaction; of what could not be forgotten of one before, forgets it first.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
         if self.stale {

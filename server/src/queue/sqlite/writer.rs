@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 
 use super::append::Admitted;
 use super::day::DayKeys;
@@ -54,10 +54,12 @@ pub(super) fn run(
         closing: false,
         log_holds_something: true,
         opened: false,
+        hopeless: false,
         laid: None,
     };
     while let Some(batch) = writer.gather(jobs) {
         let expiry = batch.iter().any(|job| matches!(job.op, Op::Expire { .. }));
+        writer.hopeless = false;
         writer.carry_out(batch);
         // Expiry comes again and again: so the log is emptied under a load that never rests, too.
         if expiry {
@@ -115,6 +117,8 @@ pub(super) struct Writer<'c> {
     pub(super) log_holds_something: bool,
     /// What is gathered lies in a transaction already.
     pub(super) opened: bool,
+    /// The disk has no room even for one operation of the batch.
+    hopeless: bool,
     /// The day on which the rows were last laid anew.
     laid: Option<i64>,
 }
@@ -134,8 +138,9 @@ impl Writer<'_> {
                 Err(Failure { at, error }) => {
                     tracing::error!("a commit of the queues failed");
                     let full = may_be_full(&error);
-                    // What makes room needs some itself: less at once may find it.
-                    if full && batch.len() > 1 {
+                    // What makes room needs some itself: less at once may find it. Where not even one finds it, none does.
+                    self.hopeless |= full && batch.len() <= 1;
+                    if error.sqlite_error_code() == Some(ErrorCode::DiskFull) && !self.hopeless {
                         let rest = batch.split_off(batch.len() / 2);
                         self.carry_out(batch);
                         batch = rest;
@@ -301,6 +306,9 @@ impl Writer<'_> {
     fn undo(&mut self) {
         // Some errors end the transaction by themselves.
         let undone = self.conn.is_autocommit() || self.work.statements.rollback.execute([]).is_ok();
+        if !undone {
+            self.work.distrust();
+        }
         if !undone || self.work.reload().is_err() {
             tracing::error!("a failed commit could not be undone");
             // Where they were to go is not known any more: none of them is stored, and their senders try again.

@@ -83,6 +83,13 @@ fn a_restart_keeps_the_keys_that_are_of_use() {
 }
 
 #[test]
+fn the_keys_that_an_earlier_version_kept_are_taken_up() {
+    let (epochs, _) = begin(None, at(DAY, 12));
+    let (again, _) = begin(Some(&epochs.to_bytes()[..FILE_BEFORE]), at(DAY, 13));
+    assert_eq!(again.offered(at(DAY, 13))[0].id(), epochs.offered(at(DAY, 13))[0].id());
+}
+
+#[test]
 fn the_file_always_has_the_same_length() {
     let (one, _) = begin(None, at(DAY, 12));
     let (two, _) = begin(None, at(DAY, 20));
@@ -105,7 +112,9 @@ fn a_clock_that_stood_wrong_leaves_no_key_of_the_future() {
 #[test]
 fn a_clock_that_is_back_for_some_minutes_changes_no_key_of_the_day() {
     for (day, hour) in [(DAY - 2, 12), (DAY - 2, 20), (DAY - 300, 12), (DAY - 300, 20)] {
-        let (mut epochs, mut rng) = begin(None, at(DAY, hour));
+        let (mut epochs, mut rng) = begin(None, at(DAY - 1, hour));
+        epochs.turn(at(DAY, hour), &mut rng).unwrap();
+        write(&mut epochs);
         let ids =
             |epochs: &Epochs| epochs.offered(at(DAY, hour)).iter().map(EpochKey::id).collect::<Vec<_>>();
         let before = ids(&epochs);

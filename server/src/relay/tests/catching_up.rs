@@ -93,6 +93,22 @@ fn who_writes_on_without_end_keeps_the_word_from_nobody() {
 }
 
 #[test]
+fn who_subscribes_again_is_told_once_it_has_what_waits_by_then() {
+    let mut world = World::new();
+    let window = u32::try_from(WINDOW_MESSAGES).unwrap();
+    let (queue, mut send) = filled(&mut world, window);
+    let boris = world.connect();
+    world.subscribe(boris, &queue);
+    let first = world.delivered(boris);
+    (0..3).for_each(|_| send(&mut world));
+    world.subscribe(boris, &queue);
+    assert_eq!(heard(&mut world, boris), [], "three wait for an acknowledgement");
+    world.acknowledge(boris, &queue, first[9].0);
+    let rest: Vec<Option<u32>> = (window..window + 3).map(Some).chain([None]).collect();
+    assert_eq!(heard(&mut world, boris), rest);
+}
+
+#[test]
 fn who_takes_over_an_empty_fetch_hears_first_what_came_meanwhile() {
     let mut world = World::new();
     let (queue, mut send) = filled(&mut world, 0);
