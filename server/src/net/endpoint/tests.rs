@@ -5,6 +5,7 @@ mod admin;
 mod client;
 mod hostile;
 mod metrics;
+mod networks;
 
 use beresta_proto::auth;
 use beresta_proto::capsule::{SendOrder, SendReply, Session};
@@ -31,11 +32,15 @@ struct Running {
 }
 
 fn start() -> Running {
+    start_at("127.0.0.1:0", 64)
+}
+
+/// A relay that listens there and takes so many links from one network.
+fn start_at(listen: &str, links_per_network: u32) -> Running {
     let dir = tempfile::tempdir().unwrap();
-    let anywhere = "127.0.0.1:0".parse().unwrap();
     let wish = Wish {
         dir: dir.path().to_path_buf(),
-        listen: Some(anywhere),
+        listen: Some(listen.parse().unwrap()),
         public: vec!["127.0.0.1:1".parse().unwrap()],
         operator: None,
         identity: None,
@@ -56,7 +61,7 @@ fn start() -> Running {
     let engine = Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 }));
     let server = Server::start(
         setup.config.listen,
-        setup.config.links_per_network,
+        links_per_network,
         &setup.tls,
         relay,
         engine,

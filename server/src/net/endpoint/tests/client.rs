@@ -1,7 +1,7 @@
 //! A client that trusts what it is shown and lets the tests judge.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -160,7 +160,11 @@ pub(super) fn config(alpn: &[u8], window: u32) -> (ClientConfig, Arc<Pin>, Arc<S
 }
 
 pub(super) fn endpoint() -> Endpoint {
-    Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap()
+    endpoint_at(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+fn endpoint_at(from: IpAddr) -> Endpoint {
+    Endpoint::client(SocketAddr::new(from, 0)).unwrap()
 }
 
 /// So many first datagrams of handshakes that nobody goes on with, as a forger would send them.
@@ -192,7 +196,21 @@ impl Client {
         alpn: &[u8],
         window: u32,
     ) -> Result<Self, ConnectionError> {
-        let (endpoint, (config, pin, souvenirs)) = (endpoint(), config(alpn, window));
+        Self::connect_by(endpoint(), to, alpn, window).await
+    }
+
+    /// As somebody else's machine, which this one has to have as an address of its own.
+    pub(super) async fn connect_from(from: IpAddr, to: SocketAddr) -> Result<Self, ConnectionError> {
+        Self::connect_by(endpoint_at(from), to, LINK_ALPN, WINDOW).await
+    }
+
+    async fn connect_by(
+        endpoint: Endpoint,
+        to: SocketAddr,
+        alpn: &[u8],
+        window: u32,
+    ) -> Result<Self, ConnectionError> {
+        let (config, pin, souvenirs) = config(alpn, window);
         let connection = endpoint.connect_with(config.clone(), to, "127.0.0.1").unwrap().await?;
         let (send, recv) = connection.open_bi().await?;
         Ok(Self { endpoint, config, connection, send, recv, pin, souvenirs })
