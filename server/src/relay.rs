@@ -215,10 +215,7 @@ impl<R: Random> Relay<R> {
             // A key that can't be made leaves the ones that are there, and is tried again at the next turn.
             let _ = self.epochs.turn(now, &mut self.rng);
             self.keep_epochs();
-            let Self { recogniser, links, epochs, .. } = self;
-            let alive = |id| epochs.secret(id, now).is_some();
-            recogniser.keep_epochs(alive);
-            links.values_mut().for_each(|link| link.keep_epochs(alive));
+            self.forget_sessions(now);
             self.turn_at = self.epochs.next_turn(now);
             // A link may last for months, and subscribed only when it began.
             let mut queues: Vec<QueueRef> = self.deliveries.keys().copied().collect();
@@ -231,6 +228,7 @@ impl<R: Random> Relay<R> {
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);
             self.epochs.forget_later(now);
+            self.forget_sessions(now);
             self.keep_epochs();
             self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
         }
@@ -241,6 +239,14 @@ impl<R: Random> Relay<R> {
             }
             self.retry_at = now.plus(RETRY_MS);
         }
+    }
+
+    /// Forgets the sessions of epoch keys that are destroyed (rule D8).
+    fn forget_sessions(&mut self, now: Timestamp) {
+        let Self { recogniser, links, epochs, .. } = self;
+        let alive = |id| epochs.secret(id, now).is_some();
+        recogniser.keep_epochs(alive);
+        links.values_mut().for_each(|link| link.keep_epochs(alive));
     }
 
     /// A clock may be set. Backwards: nothing waits until it is there again. Far forwards: what ends by it would be gone for

@@ -79,3 +79,17 @@ fn after_a_leap_of_the_clock_nothing_is_deleted_at_once() {
     assert!(!sweeps(&mut world, 30 * DAY_MS));
     assert!(sweeps(&mut world, SWEEP_MS));
 }
+
+#[test]
+fn a_session_ends_with_the_key_of_a_clock_that_was_ahead() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    world.pass(400 * DAY_MS);
+    let (anna, mut sender) = (world.connect(), world.sender(&queue));
+    world.send(anna, &sender.capsule(0));
+    assert!(world.relay.links[&anna].fresh.is_some());
+    world.now = world.now.minus(400 * DAY_MS);
+    world.pass(0);
+    world.pass(SWEEP_MS);
+    assert!(world.relay.links[&anna].fresh.is_none());
+}
