@@ -58,9 +58,12 @@ impl<R: Random> Relay<R> {
                 self.next_openings(now);
             }
             Some(Pending::Verify(asked, then, signatures)) => {
-                match worked {
-                    Worked::Verified(good) => self.verified(asked, then, &good, now),
-                    Worked::Opened { .. } | Worked::Failed => self.refuse(asked, Refusal::Failed),
+                // For a link that is gone nothing is done that nobody would hear of.
+                if self.links.contains_key(&asked.link) {
+                    match worked {
+                        Worked::Verified(good) => self.verified(asked, then, &good, now),
+                        Worked::Opened { .. } | Worked::Failed => self.refuse(asked, Refusal::Failed),
+                    }
                 }
                 self.checked(asked.link, signatures);
             }
