@@ -30,9 +30,10 @@ impl Engine {
             Some(Line::Up(up)) => up.subscribed.contains(&queue) && up.taken_over.insert(queue),
             Some(Line::Dialling { .. } | Line::Down(..)) | None => false,
         };
-        match tx.own_queue(&relay, &queue)? {
-            Some(own) if fresh => self.event(tx, EventKind::TakenOver, own.contact, now),
-            Some(_) | None => Ok(()),
+        // Nothing is looked for at a word that says nothing new: one names up to 32 queues.
+        match if fresh { tx.own_queue(&relay, &queue)? } else { None } {
+            Some(own) => self.event(tx, EventKind::TakenOver, own.contact, now),
+            None => Ok(()),
         }
     }
 
