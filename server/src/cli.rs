@@ -126,12 +126,13 @@ fn put(line: &str) -> Result<(), Fault> {
 
 /// Says how a relay is started that was just made.
 fn tell_how_to_start(dir: &Path, text: &Text) {
-    tell(&// Where systemd is at work (sd_booted(3)).
-        if dir == Path::new(SERVICE) && Path::new("/run/systemd/system").exists() {
-            text.say("start-service")
-        } else {
-            text.say_with("start-program", &[("dir", &dir.display().to_string())])
-        });
+    // Where systemd is at work (sd_booted(3)).
+    let as_service = dir == Path::new(SERVICE) && Path::new("/run/systemd/system").exists();
+    tell(&if as_service {
+        text.say("start-service")
+    } else {
+        text.say_with("start-program", &[("dir", &dir.display().to_string())])
+    });
 }
 
 fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {

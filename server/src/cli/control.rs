@@ -45,11 +45,13 @@ pub(crate) fn drain(dir: &Path, text: &Text) -> Result<(), Fault> {
     let began = clock::monotonic();
     loop {
         match SqliteEngine::is_in_use(&home.path(Name::Queues)) {
-            Some(false) => break tell(&text.say("drained")),
+            Some(false) => break,
             Some(true) if began.elapsed() < ENDS_IN => sleep(LOOK),
-            Some(true) | None => break tell(&text.say("still-draining")),
+            // What a script does next must not be done.
+            Some(true) | None => return Err(Fault::StillDraining),
         }
     }
+    tell(&text.say("drained"));
     Ok(())
 }
 

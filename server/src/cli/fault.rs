@@ -43,6 +43,7 @@ pub(crate) enum Fault {
     NoCredit,
     ManyCredits,
     NoRoom,
+    StillDraining,
     Refused,
     Queues(OpenError),
     Internal,
@@ -115,6 +116,7 @@ impl Fault {
             | Self::Refused
             | Self::ManyCredits
             | Self::NoRoom
+            | Self::StillDraining
             | Self::Queues(_)
             | Self::Output
             | Self::OfAnother(_)
@@ -162,6 +164,7 @@ impl Fault {
             Self::NoCredit => text.say("error-no-credit"),
             Self::ManyCredits => text.say("error-many-credits"),
             Self::NoRoom => text.say("error-no-room"),
+            Self::StillDraining => text.say("still-draining"),
             Self::Queues(error) => text.say(queues(error)),
         }
     }
