@@ -23,7 +23,7 @@ mod terminal;
 pub use bad_line::{BadLine, Badness, GOOD};
 use memory::memory;
 pub use person::{Person, Who, both};
-pub use programs::{Profile, Programs};
+pub use programs::Programs;
 pub use relay::{OPERATOR, Relay, free_port};
 #[cfg(feature = "world")]
 pub use terminal::Terminal;

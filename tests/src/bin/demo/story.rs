@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use beresta_tests::process::scan::{Needle, search, secret, text};
-use beresta_tests::process::{Broken, OPERATOR, Person, Profile, Programs, Relay, Who, both};
+use beresta_tests::process::{Broken, OPERATOR, Person, Programs, Relay, Who, both};
 use data_encoding::BASE64URL_NOPAD;
 
 const ANNA: Who = Who {
@@ -35,7 +35,7 @@ fn clock() -> Instant {
 /// Tells the story; with `keep`, the relay and the profiles stay for a person to go on.
 pub(crate) fn tell(keep: bool) -> Result<(), Broken> {
     println!("Building the two programs…");
-    let programs = Programs::build(Profile::Release)?;
+    let programs = Programs::build()?;
     let begun = clock();
     let folder = tempfile::Builder::new().prefix("beresta-demo-").tempdir()?;
     let (mut relay, anna, boris) = play(&programs, folder.path())?;
