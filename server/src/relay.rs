@@ -10,6 +10,7 @@
 //! finished, and its answers go nowhere.
 
 mod admin;
+mod again;
 mod bucket;
 mod command;
 mod delivery;
@@ -26,7 +27,7 @@ mod subscription;
 mod tally;
 mod turns;
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::id::RelayId;
@@ -36,6 +37,7 @@ use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::queue::{Namer, Op, QueueRef};
+use again::Again;
 use delivery::Delivery;
 use epoch::{BadEpochKey, Epochs};
 use link::Link;
@@ -128,8 +130,10 @@ pub struct Relay<R> {
     turn_at: Timestamp,
     /// Queues that drained while nobody was subscribed.
     untold: HashSet<QueueRef>,
-    retry: BTreeSet<QueueRef>,
-    retry_at: Timestamp,
+    /// Queues that could not be read.
+    unfetched: Again,
+    /// Those that could not be renewed although somebody is there for them.
+    unrenewed: Again,
     /// Whether the epoch keys are being written.
     keeping: bool,
     /// When that is tried again, if it failed.
@@ -173,8 +177,8 @@ impl<R: Random> Relay<R> {
             seen: now,
             sweep_at: now.plus(SWEEP_MS),
             untold: HashSet::new(),
-            retry: BTreeSet::new(),
-            retry_at: now,
+            unfetched: Again::new(RETRY_MS),
+            unrenewed: Again::new(MINUTE_MS),
             keeping: false,
             keep_at: now,
             paused: false,
@@ -232,13 +236,12 @@ impl<R: Random> Relay<R> {
             self.keep_epochs();
             self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
         }
-        if !self.retry.is_empty() && now >= self.retry_at {
-            // Some at a time: all at once are more than the engine lets wait, and would fail together again.
-            for queue in (0..RETRIED_TOGETHER).map_while(|_| self.retry.pop_first()).collect::<Vec<_>>() {
-                self.pump(queue, now);
-            }
-            self.retry_at = now.plus(RETRY_MS);
+        // Some at a time: all at once are more than the engine lets wait, and would fail together again.
+        for queue in self.unfetched.due(now, RETRIED_TOGETHER) {
+            self.pump(queue, now);
         }
+        let unrenewed = self.unrenewed.due(now, usize::MAX);
+        self.renew(unrenewed, now);
     }
 
     /// Forgets the sessions of epoch keys that are destroyed (rule D8).
@@ -257,7 +260,8 @@ impl<R: Random> Relay<R> {
         }
         self.seen = now;
         self.sweep_at = self.sweep_at.min(now.plus(SWEEP_MS));
-        self.retry_at = self.retry_at.min(now.plus(RETRY_MS));
+        self.unfetched.follow_clock(now);
+        self.unrenewed.follow_clock(now);
         self.keep_at = self.keep_at.min(now.plus(MINUTE_MS));
     }
 
@@ -266,8 +270,8 @@ impl<R: Random> Relay<R> {
     pub fn poll_timeout(&self) -> Timestamp {
         let unkept = !self.keeping && self.epochs.unkept().is_some();
         let keep = unkept.then_some(self.keep_at);
-        let retry = (!self.retry.is_empty()).then_some(self.retry_at);
-        [keep, retry].into_iter().flatten().fold(self.turn_at.min(self.sweep_at), Timestamp::min)
+        let again = [self.unfetched.next(), self.unrenewed.next()];
+        [keep].into_iter().chain(again).flatten().fold(self.turn_at.min(self.sweep_at), Timestamp::min)
     }
 
     /// The descriptor was renewed: who asks from now on gets this one, signed, as it stands on the wire.

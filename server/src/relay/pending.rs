@@ -105,6 +105,7 @@ pub(super) enum Pending {
     KeepEpochs(u64),
     /// Subscribed queues are being renewed; the rest follows.
     Renew {
+        queues: Vec<QueueRef>,
         rest: Vec<QueueRef>,
         began: Timestamp,
     },

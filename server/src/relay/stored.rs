@@ -60,8 +60,13 @@ impl<R: Random> Relay<R> {
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
             Some(Pending::Expire(by)) => self.expired(answer, by),
-            // What failed, the next turn of a day does.
-            Some(Pending::Renew { rest, began }) => self.renew(rest, began),
+            Some(Pending::Renew { queues, rest, began }) => {
+                // A queue that its reader was told of must not end because the engine failed once.
+                for queue in queues.into_iter().filter(|_| answer != Answer::Done) {
+                    self.unrenewed.add(queue, now);
+                }
+                self.renew(rest, began);
+            }
             // These do not wait for the engine; put back, for their own answer is still to come.
             Some(pending @ (Pending::Verify(..) | Pending::Opening(_) | Pending::KeepEpochs(_))) => {
                 self.pending.insert(ticket, pending);

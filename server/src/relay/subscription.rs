@@ -80,7 +80,8 @@ impl<R: Random> Relay<R> {
         if !queues.is_empty() {
             // From the end: to take the first would copy all others each time.
             let some = queues.split_off(queues.len().saturating_sub(RENEWED_TOGETHER));
-            self.engine(Pending::Renew { rest: queues, began: now }, Op::Renew { queues: some, now });
+            let pending = Pending::Renew { queues: some.clone(), rest: queues, began: now };
+            self.engine(pending, Op::Renew { queues: some, now });
         }
     }
 
@@ -100,6 +101,7 @@ impl<R: Random> Relay<R> {
             delivery.reads_to(last);
             if !delivery.is_read() {
                 one.unread.insert(queue);
+                self.pump(queue, now);
             }
             return None;
         }
@@ -216,12 +218,7 @@ impl<R: Random> Relay<R> {
             }
             // What ended and is there still has not ended if the clock is wrong: soon it is deleted, or the clock set.
             delivery.fetch_failed();
-            // One that fails later must not put off the others.
-            if self.retry.is_empty() {
-                self.retry_at = now.plus(super::RETRY_MS);
-            }
-            self.retry.insert(queue);
-            return;
+            return self.unfetched.add(queue, now);
         };
         delivery.fetch_ends(messages.len(), announced);
         let (link, read_id) = (delivery.link, delivery.read_id);
