@@ -67,9 +67,12 @@ impl Delivery {
         Self { link, ..self }
     }
 
-    /// Its subscriber has caught up once all was pushed up to this place.
+    /// Its subscriber has caught up once all was pushed up to this place, where a message waits: its own word may be on its way
+    /// still, and would be too late for a fetch that has begun.
     pub(super) fn reads_to(&mut self, place: u64) {
         self.waited = self.waited.max(place);
+        self.announced = self.announced.max(place);
+        self.more |= self.announced > self.known;
     }
 
     /// Whether all was pushed that waited when its subscriber came: whoever writes on without end keeps that from nobody.

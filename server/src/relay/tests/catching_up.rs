@@ -109,6 +109,40 @@ fn who_subscribes_again_is_told_once_it_has_what_waits_by_then() {
 }
 
 #[test]
+fn what_is_stored_while_somebody_subscribes_again_is_pushed_before_the_word_though_nobody_said_so_yet() {
+    let mut world = World::new();
+    let (queue, mut send) = filled(&mut world, 1);
+    let (anna, boris, other) = (world.connect(), world.connect(), world.connect());
+    world.subscribe(boris, &queue);
+    assert_eq!(heard(&mut world, boris), [Some(0), None]);
+    let mut sender = world.sender(&queue);
+    let mut stored = |world: &mut World, text| {
+        world.say(anna, &Command::Send { capsule: sender.capsule(text).0 });
+        while world.work() {}
+        world.carry_out().unwrap()
+    };
+    let (ticket, answer) = stored(&mut world, 1);
+    world.subscribe(boris, &queue);
+    world.answer(ticket, answer);
+    world.settle();
+    assert_eq!(heard(&mut world, boris), [Some(1), None]);
+
+    // And so where another takes over what is being read for somebody.
+    world.acknowledge(boris, &queue, 2);
+    let late = begin_to_fetch(&mut world, other, &queue);
+    let (ticket, answer) = stored(&mut world, 2);
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    world.settle();
+    world.answer(late.0, late.1);
+    world.settle();
+    world.answer(ticket, answer);
+    world.settle();
+    assert_eq!(heard(&mut world, boris), [Some(2), None]);
+    send(&mut world);
+    assert_eq!(heard(&mut world, boris), [Some(1)]);
+}
+
+#[test]
 fn who_takes_over_an_empty_fetch_hears_first_what_came_meanwhile() {
     let mut world = World::new();
     let (queue, mut send) = filled(&mut world, 0);
