@@ -11,7 +11,7 @@ use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::{Timestamp, TtlClass};
 
-use super::rules::{self, Append, Cap, Cost, Fill, Hour};
+use super::rules::{self, Append, Cap, Cost, Felt, Fill, Hour};
 use super::{
     Answer, BlobName, Completion, CreditId, CreditName, MessageName, Op, QueueEngine, QueueRecord, QueueRef,
     ReadName, SendName, Stats, Stored,
@@ -28,6 +28,7 @@ pub struct MemoryEngine {
 struct Held {
     cap: Cap,
     used: u64,
+    felt: Felt,
     /// The day of the last sweep.
     swept: Option<i64>,
     queues: BTreeMap<QueueRef, Queue>,
@@ -74,6 +75,7 @@ impl MemoryEngine {
             held: Mutex::new(Held {
                 cap,
                 used: 0,
+                felt: Felt::default(),
                 swept: None,
                 queues: BTreeMap::new(),
                 sends: BTreeMap::new(),
@@ -172,7 +174,7 @@ impl Held {
         if self.queues.contains_key(&queue) || self.sends.contains_key(&send) {
             return Answer::Exists;
         }
-        if !self.cap.admits_new(self.used, Cost::QUEUE) {
+        if !self.cap.admits_new(self.felt.follow(self.used, self.cap), Cost::QUEUE) {
             return Answer::Full;
         }
         if !self.pay(credit, now) {
@@ -216,7 +218,7 @@ impl Held {
             || held.tombstones.get(&name).is_some_and(|ends| !ends.is_over(now));
         let bytes = envelope.as_bytes().len();
         let fill = (&held.fill, held.tombstones.len());
-        match rules::append(known, fill, bytes, self.used, self.cap) {
+        match rules::append(known, fill, bytes, self.felt.follow(self.used, self.cap), self.cap) {
             Append::Repeated => Answer::Repeated,
             Append::Full => Answer::Full,
             Append::QueueFull => {

@@ -172,6 +172,21 @@ impl Cap {
     }
 }
 
+/// What is used of a [`Cap`], as it is told to who wants to store something: less only once a hundredth of the cap is free that was
+/// not. Whoever fills a relay to its edge and knocks there could else tell each message of others that comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Felt(u64);
+
+impl Felt {
+    /// What is felt where `used` is held.
+    pub fn follow(&mut self, used: u64, cap: Cap) -> u64 {
+        if used > self.0 || self.0.saturating_sub(used) > cap.bytes / 100 {
+            self.0 = used;
+        }
+        self.0
+    }
+}
+
 /// How full a queue is. Messages that ended count until they are swept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fill {

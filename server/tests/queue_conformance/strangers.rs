@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op, QueueEngine as _};
 
@@ -67,4 +68,24 @@ fn strangers_who_knock_without_end_do_not_keep_from_the_disk_what_waits() {
     let answer = told.recv_timeout(Duration::from_secs(20));
     over.store(true, Ordering::Relaxed);
     assert!(matches!(answer, Ok(Answer::Appended { sequence: 2, .. })), "{answer:?}");
+}
+
+#[test]
+fn who_fills_a_relay_to_its_edge_is_not_told_of_each_message_that_others_send() {
+    let cap = Cap { bytes: 400_000 };
+    for rig in [Rig::memory(cap), Rig::sqlite(cap)] {
+        let friend = rig.make(1);
+        for message in 1..=100 {
+            sequence(rig.append(1, message));
+        }
+        let mut others = 2..=255;
+        let mut knock = || rig.ask(rig.make_op(others.next().unwrap()));
+        while matches!(knock(), Answer::Made(_)) {}
+        assert!(matches!(rig.acknowledge(friend, 1), Answer::Acknowledged { deleted: 1, .. }));
+        assert_eq!(knock(), Answer::Full, "as before");
+        sequence(rig.append(1, 101));
+        assert_eq!(knock(), Answer::Full);
+        assert!(matches!(rig.acknowledge(friend, 3), Answer::Acknowledged { deleted: 2, .. }));
+        assert!(matches!(knock(), Answer::Made(_)), "a hundredth is free again");
+    }
 }

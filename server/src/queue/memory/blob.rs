@@ -35,7 +35,7 @@ impl Held {
         if self.blobs.remove(&blob).is_some() {
             self.used = self.used.saturating_sub(Cost::BLOB);
         }
-        if !self.cap.admits_new(self.used, Cost::BLOB) {
+        if !self.cap.admits_new(self.felt.follow(self.used, self.cap), Cost::BLOB) {
             return Answer::Full;
         }
         let ends = rules::blob_ends(hours, now);

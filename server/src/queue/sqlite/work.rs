@@ -18,7 +18,7 @@ use super::schema::{PAGE, int, most_pages};
 use super::statements::Statements;
 use crate::clock;
 use crate::queue::guard::Grows;
-use crate::queue::rules::{self, Cap, Cost};
+use crate::queue::rules::{self, Cap, Cost, Felt};
 use crate::queue::{Answer, CreditName, Health, Op, QueueRef, ReadName, SendName};
 
 /// What will be answered, once it is durable.
@@ -49,6 +49,7 @@ pub(super) struct Work<'c> {
     pub(super) risen: Vec<QueueRef>,
     /// Bytes that count against the cap.
     pub(super) used: u64,
+    felt: Felt,
     /// The day of the last sweep.
     pub(super) swept: Option<i64>,
     /// The day on which no queue is left that ended.
@@ -84,6 +85,7 @@ impl<'c> Work<'c> {
             hurried: HashMap::new(),
             risen: Vec::new(),
             used: 0,
+            felt: Felt::default(),
             swept: None,
             queues_swept: None,
             committed: (0, None),
@@ -125,10 +127,11 @@ impl<'c> Work<'c> {
         }
         let pages = self.pages()?;
         self.crowded = pages > int(most_pages(self.cap));
+        let felt = self.felt.follow(self.used, self.cap);
         let (guard, truncate) = (&mut self.guard, &mut self.statements.truncate);
         let live = pages.unsigned_abs().saturating_mul(PAGE);
         // Before the transaction, within which the log can't be emptied.
-        let intake = guard.look(live, self.used, || {
+        let intake = guard.look(live, felt, || {
             let _ = checkpoint(truncate);
         });
         self.health.takes(intake);
@@ -144,8 +147,9 @@ impl<'c> Work<'c> {
 
     /// What counts against the cap when something is to be stored: all that there can be, if the file has got too large
     /// or its disk too full.
-    pub(super) const fn weight(&self, grows: Grows) -> u64 {
-        if self.tight || self.crowded || !self.guard.admits(grows) { u64::MAX } else { self.used }
+    pub(super) fn weight(&mut self, grows: Grows) -> u64 {
+        let felt = self.felt.follow(self.used, self.cap);
+        if self.tight || self.crowded || !self.guard.admits(grows) { u64::MAX } else { felt }
     }
 
     /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.
