@@ -18,6 +18,7 @@ use crate::queue::{
 
 struct Statements<'c> {
     find: Statement<'c>,
+    last: Statement<'c>,
     find_send: Statement<'c>,
     fetch: Statement<'c>,
     is_queue: Statement<'c>,
@@ -33,12 +34,8 @@ const STATS: &str = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM 
     (SELECT count(*) FROM blob), (SELECT count(*) FROM credit), (SELECT count(*) FROM handed_credit),
     (SELECT used FROM held), (SELECT min(id) FROM message)";
 
-/// The place of the last message of a queue that waits.
-const LAST: &str = "(SELECT coalesce(max(sequence), 0) FROM message WHERE message.queue = queue.id)";
-
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueueRecord> {
-    let last = row.get::<_, i64>(2)?.unsigned_abs();
-    Ok(QueueRecord { queue: QueueRef(row.get(0)?), read_key: VerifyingKey(row.get(1)?), last })
+    Ok(QueueRecord { queue: QueueRef(row.get(0)?), read_key: VerifyingKey(row.get(1)?), last: 0 })
 }
 
 /// Answers until no more can come.
@@ -61,8 +58,9 @@ pub(super) fn run(conn: &Connection, ring: Ring, jobs: &Receiver<Job>) {
 impl<'c> Statements<'c> {
     fn prepare(conn: &'c Connection, ring: Ring) -> rusqlite::Result<Self> {
         Ok(Self {
-            find: conn.prepare(&format!("SELECT id, read_key, {LAST}, read FROM queue WHERE id = ?1"))?,
-            find_send: conn.prepare(&format!("SELECT id, read_key, {LAST} FROM queue WHERE send = ?1"))?,
+            find: conn.prepare("SELECT id, read_key, read FROM queue WHERE id = ?1")?,
+            last: conn.prepare("SELECT coalesce(max(sequence), 0) FROM message WHERE queue = ?1")?,
+            find_send: conn.prepare("SELECT id, read_key FROM queue WHERE send = ?1")?,
             fetch: conn.prepare(
                 // The sign keeps SQLite from looking through all that has not ended.
                 "SELECT sequence, envelope, name, day FROM message
@@ -86,7 +84,7 @@ impl<'c> Statements<'c> {
             }
             Op::FindSend { send } => {
                 let found = self.find_send.query_row([send.0], record).optional()?;
-                Ok(Answer::Found(vec![found]))
+                Ok(Answer::Found(vec![found.map(|found| self.with_last(found))]))
             }
             Op::Fetch { queue, after, max_messages, max_bytes, now } => {
                 self.fetch(*queue, *after, *max_messages, *max_bytes, *now)
@@ -131,8 +129,16 @@ impl<'c> Statements<'c> {
 
     fn find(&mut self, read: &ReadName) -> rusqlite::Result<Option<QueueRecord>> {
         let queue = rules::queue_ref(read);
-        let row = self.find.query_row([queue.0], |row| Ok((record(row)?, row.get(3)?))).optional()?;
-        Ok(row.filter(|(_, kept)| ReadName(*kept) == *read).map(|(record, _)| record))
+        let row = self.find.query_row([queue.0], |row| Ok((record(row)?, row.get(2)?))).optional()?;
+        let found = row.filter(|(_, kept)| ReadName(*kept) == *read).map(|(record, _)| record);
+        Ok(found.map(|found| self.with_last(found)))
+    }
+
+    /// With the place of the last message that waits. Where that can't be read, its fetch will say so: what is damaged of one queue
+    /// must not keep a reader's others from being subscribed to.
+    fn with_last(&mut self, found: QueueRecord) -> QueueRecord {
+        let last = self.last.query_row([found.queue.0], |row| row.get::<_, i64>(0));
+        QueueRecord { last: last.map_or(0, i64::unsigned_abs), ..found }
     }
 
     fn fetch(

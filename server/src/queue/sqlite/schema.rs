@@ -43,6 +43,15 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(conn)
 }
 
+/// For how long the writer waits for others at the file, once it is open. Whoever counts in it reads for seconds, and a look at the
+/// log waits for readers: behind it everybody's messages would. The log that could not be emptied is tried again at the next rest.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// From now on the connection that writes keeps nobody waiting.
+pub(super) fn hurry(writer: &Connection) -> Result<(), OpenError> {
+    Ok(writer.busy_timeout(PATIENCE)?)
+}
+
 /// Pages in use at which nothing new is stored, whatever the count of rows says: where many rows went, those that stay
 /// lie loosely. Twice the cap is more than was ever measured, and what makes room may still take a few pages more.
 pub(super) fn most_pages(cap: Cap) -> u64 {

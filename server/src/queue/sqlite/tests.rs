@@ -140,6 +140,38 @@ fn nothing_of_a_queue_is_read_for_a_wrong_capability() {
 }
 
 #[test]
+fn a_queue_whose_places_cannot_be_read_keeps_no_other_from_being_found() {
+    let mut rig = damaged();
+    let last = |rig: &Rig| {
+        let found = rig.ask(Op::Find { reads: vec![ReadName([1; 32]), ReadName([3; 32])] });
+        let Answer::Found(found) = found else { panic!("{found:?}") };
+        found.into_iter().map(|record| record.unwrap().last).collect::<Vec<_>>()
+    };
+    assert_eq!(last(&rig), [1, 1]);
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name =";
+    rig.change(&format!(
+        "PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET rootpage = ({root} 'queue') WHERE name = 'message_by_place'"
+    ));
+    assert_eq!(last(&rig), [0, 0]);
+}
+
+#[test]
+fn who_counts_for_a_long_time_holds_up_no_message() {
+    let rig = Rig::new();
+    assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
+    let counts = Connection::open(rig.dir.path().join("queues")).unwrap();
+    counts.execute_batch("BEGIN; SELECT count(*) FROM queue").unwrap();
+    assert!(is_stored(&rig.ask(append(1, 1, 1))));
+    let conn = schema::open_writer(&rig.dir.path().join("queues")).unwrap();
+    schema::hurry(&conn).unwrap();
+    let patience: i64 = conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0)).unwrap();
+    assert!(patience <= 20, "milliseconds for which a checkpoint waits for readers");
+    assert!(!room::checkpoint(&mut conn.prepare("PRAGMA wal_checkpoint(TRUNCATE)").unwrap()));
+    assert!(is_stored(&rig.ask(append(1, 1, 2))));
+}
+
+#[test]
 fn a_file_that_got_too_large_takes_nothing_new_and_lets_go_of_what_is_old() {
     let mut rig = Rig::new();
     rig.ask(make(1));
