@@ -121,6 +121,8 @@ pub struct Relay<R> {
     /// Slow openings and signatures that are with the workers. Each kind has its places: neither stops the other.
     openings: usize,
     signatures: usize,
+    /// Changes that are with the engine.
+    changes: usize,
     /// The links that wait for such a place.
     turns: Turns,
     outputs: VecDeque<Output>,
@@ -172,6 +174,7 @@ impl<R: Random> Relay<R> {
             tickets: 0,
             openings: 0,
             signatures: 0,
+            changes: 0,
             turns: Turns::default(),
             outputs: VecDeque::new(),
             seen: now,
@@ -202,7 +205,7 @@ impl<R: Random> Relay<R> {
     pub fn handle_closed(&mut self, link: LinkId) {
         let Some(closed) = self.links.remove(&link) else { return };
         self.held = self.held.saturating_sub(closed.held);
-        if closed.opening || closed.checking {
+        if closed.opening || closed.checking || !closed.changes.is_empty() {
             self.turns.forget(link);
         }
         for queue in closed.subscribed.values() {

@@ -92,7 +92,7 @@ impl<R: Random> Relay<R> {
                 if self.afford(asked, cost::ROOM, now) {
                     let (blob, payment) = (self.namer.blob(&blob), self.payment(payment.as_ref()));
                     let op = Op::PutBlob { blob, owner, hours, sealed, payment, now };
-                    self.engine(Pending::Plain(asked), op);
+                    self.change(asked.link, Pending::Plain(asked), op);
                 }
             }
             Command::ClaimBlob { blob, claimant, signature } => {
@@ -143,7 +143,7 @@ impl<R: Random> Relay<R> {
         let (read, send) = (self.namer.read(&read_id), self.namer.send(&send_id));
         let making = Making { read_id, send_id, read_key, capability, credit, again };
         let op = Op::MakeQueue { read, send, read_key, capability, credit, now };
-        self.engine(Pending::Make(asked, making), op);
+        self.change(asked.link, Pending::Make(asked, making), op);
     }
 
     fn subscribe(&mut self, asked: Asked, wanted: Vec<Subscription>, now: Timestamp) {
@@ -166,7 +166,8 @@ impl<R: Random> Relay<R> {
         if delivery.link != asked.link || !delivery.acknowledged(upto) {
             return self.refuse(asked, Refusal::Gone);
         }
-        self.engine(Pending::Acknowledge(asked, queue), Op::Acknowledge { queue, upto, now });
+        let op = Op::Acknowledge { queue, upto, now };
+        self.change(asked.link, Pending::Acknowledge(asked, queue), op);
         self.pump(queue, now);
     }
 }

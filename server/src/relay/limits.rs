@@ -21,6 +21,9 @@ pub struct Limits {
     pub openings: usize,
     /// Signatures under check, of all links together, one command's of each link: a fifth of a second for one core.
     pub signatures: usize,
+    /// Changes that are with the engine, of all links together: three quarters of what it lets wait, so that there is room for
+    /// what the relay asks by itself.
+    pub changes: usize,
     /// Capsules in a row that did not open; then the link is closed.
     pub unopenable: u32,
     /// Commands in a row over the rate; then the link is closed.
@@ -46,6 +49,7 @@ impl Default for Limits {
             per_second: 4_096,
             openings: 512,
             signatures: 4_096,
+            changes: 3_072,
             unopenable: 32,
             over_rate: 64,
             subscriptions: 1_024,

@@ -9,9 +9,9 @@ use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
 use super::limits::Limits;
-use super::pending::{Asked, Check};
+use super::pending::{Asked, Check, Pending};
 use super::recogniser::Recognised;
-use crate::queue::QueueRef;
+use crate::queue::{Op, QueueRef};
 
 /// Numbers after the one just opened by which the same link's next capsules are recognised, before its session is
 /// remembered for all.
@@ -59,6 +59,8 @@ pub(super) struct Link {
     pub(super) checks: VecDeque<(Asked, Check)>,
     /// Whether those of one command are looked after, or wait for their turn: one at a time, for the same reason.
     pub(super) checking: bool,
+    /// Changes that wait for their turn.
+    pub(super) changes: VecDeque<(Pending, Op)>,
     pub(super) fresh: Option<Fresh>,
 }
 
@@ -83,6 +85,7 @@ impl Link {
             to_open: None,
             checks: VecDeque::new(),
             checking: false,
+            changes: VecDeque::new(),
             fresh: None,
         }
     }

@@ -110,3 +110,24 @@ pub(super) enum Pending {
         began: Timestamp,
     },
 }
+
+impl Pending {
+    /// Whether it is a link's command that changes something.
+    pub(super) const fn is_change(&self) -> bool {
+        match self {
+            Self::Make(..)
+            | Self::Append(..)
+            | Self::Acknowledge(..)
+            | Self::DeleteQueue(..)
+            | Self::Plain(..) => true,
+            Self::Find { .. }
+            | Self::FindBlob(..)
+            | Self::Verify(..)
+            | Self::Opening(..)
+            | Self::Fetch { .. }
+            | Self::Expire(..)
+            | Self::KeepEpochs(..)
+            | Self::Renew { .. } => false,
+        }
+    }
+}

@@ -113,7 +113,7 @@ impl<R: Random> Relay<R> {
             envelope: order.envelope,
             now,
         };
-        self.engine(Pending::Append(asked, Box::new(Sending { reply, session, key_id })), op);
+        self.change(asked.link, Pending::Append(asked, Box::new(Sending { reply, session, key_id })), op);
     }
 
     fn unopenable(&mut self, asked: Asked) {

@@ -24,7 +24,13 @@ const FAILED_SECONDS: u32 = 10;
 impl<R: Random> Relay<R> {
     /// The queue engine answered.
     pub fn handle_stored(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) {
-        match self.pending.remove(&ticket) {
+        let pending = self.pending.remove(&ticket);
+        let is_early = matches!(answer, Answer::Admitted { .. });
+        if pending.as_ref().is_some_and(Pending::is_change) && !is_early {
+            self.changes = self.changes.saturating_sub(1);
+            self.next_changes();
+        }
+        match pending {
             None => {}
             Some(Pending::Make(asked, making)) => self.made(asked, making, &answer, now),
             Some(Pending::Find { asked, wanted, deletes }) => self.found(asked, wanted, deletes, answer),

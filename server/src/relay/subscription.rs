@@ -55,19 +55,22 @@ impl<R: Random> Relay<R> {
                 self.renew(begun.into_iter().map(|(_, record)| record.queue).collect(), now);
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
-                Some(queue) => self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue }),
+                Some(queue) => {
+                    self.change(asked.link, Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue });
+                }
                 None => self.refuse(asked, Refusal::Gone),
             },
             // Who signed wrongly learns nothing: the blob was not looked for.
             Then::ClaimBlob { blob, claimant } if all => {
                 let (blob, claimant) = (self.namer.blob(&blob), self.namer.claimant(&blob, &claimant));
-                self.engine(Pending::Plain(asked), Op::ClaimBlob { blob, claimant, now });
+                let op = Op::ClaimBlob { blob, claimant, now };
+                self.change(asked.link, Pending::Plain(asked), op);
             }
             Then::ClaimBlob { .. } => self.refuse(asked, Refusal::Gone),
             Then::DeleteBlob { blob, owner } => match owner.filter(|_| all) {
                 Some(owner) => {
                     let op = Op::DeleteBlob { blob: self.namer.blob(&blob), owner, now };
-                    self.engine(Pending::Plain(asked), op);
+                    self.change(asked.link, Pending::Plain(asked), op);
                 }
                 None => self.refuse(asked, Refusal::Gone),
             },

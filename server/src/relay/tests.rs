@@ -4,6 +4,7 @@
 mod blobs;
 mod capsules;
 mod catching_up;
+mod changes;
 mod clocks;
 mod delivery;
 mod early;

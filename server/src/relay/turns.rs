@@ -1,6 +1,6 @@
-//! Whose slow work is done next. The workers take a bounded number of openings and of signatures from all links together;
-//! links wait for their turn in a row, each with one command at a time. So who asks without end waits behind everybody
-//! else who asks, and a place that becomes free is not theirs again.
+//! Whose slow work is done next. The workers take a bounded number of openings and of signatures from all links together, and
+//! the engine of changes; links wait for their turn in a row, each with one command at a time. So who asks without end waits
+//! behind everybody else who asks, and a place that becomes free is not theirs again.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
@@ -29,6 +29,7 @@ use crate::queue::{Answer, Op};
 pub(super) struct Turns {
     openings: VecDeque<LinkId>,
     checks: VecDeque<LinkId>,
+    changes: VecDeque<LinkId>,
 }
 
 impl Turns {
@@ -36,10 +37,35 @@ impl Turns {
     pub(super) fn forget(&mut self, link: LinkId) {
         self.openings.retain(|one| *one != link);
         self.checks.retain(|one| *one != link);
+        self.changes.retain(|one| *one != link);
     }
 }
 
 impl<R: Random> Relay<R> {
+    /// Has a link's command change something, in its turn: what the engine has no room for it refuses, whoever asked.
+    pub(super) fn change(&mut self, link: LinkId, pending: Pending, op: Op) {
+        let Some(one) = self.links.get_mut(&link) else { return };
+        if one.changes.is_empty() {
+            self.turns.changes.push_back(link);
+        }
+        one.changes.push_back((pending, op));
+        self.next_changes();
+    }
+
+    /// Hands changes to the engine, as long as it takes more.
+    pub(super) fn next_changes(&mut self) {
+        while self.changes < self.limits.changes {
+            let Some(link) = self.turns.changes.pop_front() else { return };
+            let Some(one) = self.links.get_mut(&link) else { continue };
+            let Some((pending, op)) = one.changes.pop_front() else { continue };
+            if !one.changes.is_empty() {
+                self.turns.changes.push_back(link);
+            }
+            self.changes = self.changes.saturating_add(1);
+            self.engine(pending, op);
+        }
+    }
+
     /// Has signatures checked in their turn, and then goes on.
     pub(super) fn verify(&mut self, asked: Asked, check: Check) {
         let Some(one) = self.links.get_mut(&asked.link) else { return };
