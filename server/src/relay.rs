@@ -7,7 +7,7 @@
 //!                                                                                            Output::Frame{link} ◄┘
 //! ```
 //! Nothing is said to be stored before the engine said so. A link that is closed is forgotten; what it had begun is
-//! finished, and its answers go nowhere.
+//! finished, what waited for its turn is not begun, and its answers go nowhere.
 
 mod admin;
 mod again;
@@ -21,6 +21,7 @@ mod outgoing;
 mod output;
 mod pending;
 mod recogniser;
+mod renewals;
 mod send;
 mod stored;
 mod subscription;
@@ -43,6 +44,7 @@ use epoch::{BadEpochKey, Epochs};
 use link::Link;
 use pending::Pending;
 use recogniser::Recogniser;
+use renewals::Renewals;
 use turns::Turns;
 
 pub use limits::Limits;
@@ -55,8 +57,6 @@ const SWEEP_MS: u64 = 5 * MINUTE_MS;
 const LEAP_MS: u64 = DAY_MS;
 /// Rows of each kind in one sweep's step, so that senders do not wait behind it.
 const SWEEP_ROWS: usize = 2_000;
-/// Queues that are renewed together, for the same reason.
-const RENEWED_TOGETHER: usize = 1_024;
 /// After which a failed read is tried again.
 const RETRY_MS: u64 = 2 * SECOND_MS;
 /// So many of those at once.
@@ -134,8 +134,7 @@ pub struct Relay<R> {
     untold: HashSet<QueueRef>,
     /// Queues that could not be read.
     unfetched: Again,
-    /// Those that could not be renewed although somebody is there for them.
-    unrenewed: Again,
+    renewals: Renewals,
     /// Whether the epoch keys are being written.
     keeping: bool,
     /// When that is tried again, if it failed.
@@ -181,7 +180,7 @@ impl<R: Random> Relay<R> {
             sweep_at: now.plus(SWEEP_MS),
             untold: HashSet::new(),
             unfetched: Again::new(RETRY_MS),
-            unrenewed: Again::new(MINUTE_MS),
+            renewals: Renewals::default(),
             keeping: false,
             keep_at: now,
             paused: false,
@@ -225,9 +224,7 @@ impl<R: Random> Relay<R> {
             self.forget_sessions(now);
             self.turn_at = self.epochs.next_turn(now);
             // A link may last for months, and subscribed only when it began.
-            let mut queues: Vec<QueueRef> = self.deliveries.keys().copied().collect();
-            queues.sort_unstable();
-            self.renew(queues, now);
+            self.deliveries.keys().for_each(|queue| self.renewals.add(*queue, now));
         }
         if now >= self.keep_at {
             self.keep_epochs();
@@ -243,8 +240,8 @@ impl<R: Random> Relay<R> {
         for queue in self.unfetched.due(now, RETRIED_TOGETHER) {
             self.pump(queue, now);
         }
-        let unrenewed = self.unrenewed.due(now, usize::MAX);
-        self.renew(unrenewed, now);
+        self.renewals.handle_timeout(now);
+        self.renew(now);
     }
 
     /// Forgets the sessions of epoch keys that are destroyed (rule D8).
@@ -264,7 +261,7 @@ impl<R: Random> Relay<R> {
         self.seen = now;
         self.sweep_at = self.sweep_at.min(now.plus(SWEEP_MS));
         self.unfetched.follow_clock(now);
-        self.unrenewed.follow_clock(now);
+        self.renewals.follow_clock(now);
         self.keep_at = self.keep_at.min(now.plus(MINUTE_MS));
     }
 
@@ -273,7 +270,7 @@ impl<R: Random> Relay<R> {
     pub fn poll_timeout(&self) -> Timestamp {
         let unkept = !self.keeping && self.epochs.unkept().is_some();
         let keep = unkept.then_some(self.keep_at);
-        let again = [self.unfetched.next(), self.unrenewed.next()];
+        let again = [self.unfetched.next(), self.renewals.poll_timeout()];
         [keep].into_iter().chain(again).flatten().fold(self.turn_at.min(self.sweep_at), Timestamp::min)
     }
 

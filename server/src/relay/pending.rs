@@ -103,12 +103,8 @@ pub(super) enum Pending {
     Expire(Timestamp),
     /// The epoch keys of this state are being written.
     KeepEpochs(u64),
-    /// Subscribed queues are being renewed; the rest follows.
-    Renew {
-        queues: Vec<QueueRef>,
-        rest: Vec<QueueRef>,
-        began: Timestamp,
-    },
+    /// Queues that are being renewed.
+    Renew(Vec<QueueRef>),
 }
 
 impl Pending {
@@ -127,7 +123,7 @@ impl Pending {
             | Self::Fetch { .. }
             | Self::Expire(..)
             | Self::KeepEpochs(..)
-            | Self::Renew { .. } => false,
+            | Self::Renew(..) => false,
         }
     }
 }

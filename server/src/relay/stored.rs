@@ -66,12 +66,9 @@ impl<R: Random> Relay<R> {
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
             Some(Pending::Expire(by)) => self.expired(answer, by),
-            Some(Pending::Renew { queues, rest, began }) => {
-                // A queue that its reader was told of must not end because the engine failed once.
-                for queue in queues.into_iter().filter(|_| answer != Answer::Done) {
-                    self.unrenewed.add(queue, now);
-                }
-                self.renew(rest, began);
+            Some(Pending::Renew(queues)) => {
+                self.renewals.answered(queues, answer == Answer::Done, now);
+                self.renew(now);
             }
             // These do not wait for the engine; put back, for their own answer is still to come.
             Some(pending @ (Pending::Verify(..) | Pending::Opening(_) | Pending::KeepEpochs(_))) => {

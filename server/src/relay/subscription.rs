@@ -7,11 +7,11 @@ use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
+use super::Relay;
 use super::delivery::Delivery;
 use super::link::Link;
 use super::output::LinkId;
 use super::pending::{Asked, Pending, Then};
-use super::{RENEWED_TOGETHER, Relay};
 use crate::queue::{Answer, Op, QueueRecord, QueueRef, Stored};
 
 impl<R: Random> Relay<R> {
@@ -52,7 +52,8 @@ impl<R: Random> Relay<R> {
                     self.tell_caught_up(loser);
                 }
                 self.tell_caught_up(asked.link);
-                self.renew(begun.into_iter().map(|(_, record)| record.queue).collect(), now);
+                begun.iter().for_each(|(_, record)| self.renewals.add(record.queue, now));
+                self.renew(now);
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
                 Some(queue) => {
@@ -77,14 +78,10 @@ impl<R: Random> Relay<R> {
         }
     }
 
-    /// Somebody is there for these queues, so they live on (rule Q13). Some at a time, and the rest when those are: a relay
-    /// with many readers stores other things between.
-    pub(super) fn renew(&mut self, mut queues: Vec<QueueRef>, now: Timestamp) {
-        if !queues.is_empty() {
-            // From the end: to take the first would copy all others each time.
-            let some = queues.split_off(queues.len().saturating_sub(RENEWED_TOGETHER));
-            let pending = Pending::Renew { queues: some.clone(), rest: queues, began: now };
-            self.engine(pending, Op::Renew { queues: some, now });
+    /// Has the engine renew queues for whom somebody is there.
+    pub(super) fn renew(&mut self, now: Timestamp) {
+        if let Some(queues) = self.renewals.next(now) {
+            self.engine(Pending::Renew(queues.clone()), Op::Renew { queues, now });
         }
     }
 

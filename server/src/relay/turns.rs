@@ -44,12 +44,15 @@ impl Turns {
 impl<R: Random> Relay<R> {
     /// Has a link's command change something, in its turn: what the engine has no room for it refuses, whoever asked.
     pub(super) fn change(&mut self, link: LinkId, pending: Pending, op: Op) {
+        if self.turns.changes.is_empty() && self.changes < self.limits.changes {
+            self.changes = self.changes.saturating_add(1);
+            return self.engine(pending, op);
+        }
         let Some(one) = self.links.get_mut(&link) else { return };
         if one.changes.is_empty() {
             self.turns.changes.push_back(link);
         }
         one.changes.push_back((pending, op));
-        self.next_changes();
     }
 
     /// Hands changes to the engine, as long as it takes more.
@@ -58,7 +61,10 @@ impl<R: Random> Relay<R> {
             let Some(link) = self.turns.changes.pop_front() else { return };
             let Some(one) = self.links.get_mut(&link) else { continue };
             let Some((pending, op)) = one.changes.pop_front() else { continue };
-            if !one.changes.is_empty() {
+            if one.changes.is_empty() {
+                // Thousands of links that once waited would keep their room else.
+                one.changes = VecDeque::new();
+            } else {
                 self.turns.changes.push_back(link);
             }
             self.changes = self.changes.saturating_add(1);

@@ -55,6 +55,7 @@ fn no_more_is_changed_at_once_than_the_engine_has_room_for_and_links_take_turns(
     }
     assert_eq!(world.relay.changes, 0);
     assert!(!world.relay.is_busy());
+    assert!(world.relay.links.values().all(|one| one.changes.capacity() == 0), "who waited keeps no room");
 }
 
 #[test]

@@ -50,11 +50,12 @@ fn a_message_is_pushed_before_it_is_stored_and_its_sender_hears_only_then() {
     world.say(anna, &Command::Send { capsule });
     let waits = admit(&mut world, &queue, 2);
     let got = world.delivered(boris);
-    assert_eq!(got, [(2, 1)]);
+    assert_eq!((got.as_slice(), world.relay.changes), ([(2, 1)].as_slice(), 1));
     assert!(heard_nothing(&mut world, anna), "nothing is durable yet");
     assert_eq!(world.acknowledge(boris, &queue, got[0].0), Reply::Done);
     assert!(heard_nothing(&mut world, anna), "nor is it said by the reader's word alone");
     store(&mut world, waits);
+    assert_eq!(world.relay.changes, 0);
     let heard = world.hear(anna);
     let [Heard::Reply(_, Reply::Sent(sealed))] = heard.as_slice() else { panic!("{heard:?}") };
     assert_eq!(key.open(sealed), Ok(SendReply::Stored));

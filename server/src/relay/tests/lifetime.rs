@@ -6,9 +6,9 @@ use beresta_proto::command::Command;
 use beresta_proto::reply::{Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, MINUTE_MS};
 
-use super::super::RENEWED_TOGETHER;
+use super::super::renewals::TOGETHER;
 use super::world::{World, subscription};
-use crate::queue::{Answer, Op};
+use crate::queue::{Answer, Op, QueueRef};
 
 impl World {
     fn days(&mut self, days: u64) {
@@ -40,7 +40,7 @@ fn a_queue_lives_as_long_as_a_link_is_subscribed_to_it() {
 #[test]
 fn the_queues_of_many_readers_are_renewed_in_parts_and_all_of_them() {
     let mut world = World::new();
-    let queues: Vec<_> = (0..RENEWED_TOGETHER + 30).map(|_| world.make_queue()).collect();
+    let queues: Vec<_> = (0..TOGETHER + 30).map(|_| world.make_queue()).collect();
     for some in queues.chunks(1_000) {
         let link = world.connect();
         for queue in some {
@@ -59,25 +59,24 @@ fn the_queues_of_many_readers_are_renewed_in_parts_and_all_of_them() {
         let answer = world.answer_to(op);
         world.answer(ticket, answer);
     }
-    assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [RENEWED_TOGETHER, 30]);
+    assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), [TOGETHER, 30]);
     assert_eq!(parts.concat().iter().collect::<BTreeSet<_>>().len(), queues.len());
 }
 
-/// All that is under way ends, but no renewal works. How many were asked for.
-fn settle_without_renewals(world: &mut World) -> usize {
-    let mut failed = 0;
+/// All that is under way ends, and `renews` says what becomes of a renewal.
+fn settle_but(world: &mut World, mut renews: impl FnMut(&[QueueRef]) -> Answer) {
     loop {
         match world.asked.pop_front() {
-            Some((ticket, Op::Renew { .. })) => {
-                failed += 1;
-                world.answer(ticket, Answer::Failed);
+            Some((ticket, Op::Renew { queues, now: _ })) => {
+                let answer = renews(&queues);
+                world.answer(ticket, answer);
             }
             Some((ticket, op)) => {
                 let answer = world.answer_to(op);
                 world.answer(ticket, answer);
             }
             None if world.work() => {}
-            None => return failed,
+            None => return,
         }
     }
 }
@@ -87,14 +86,68 @@ fn a_queue_whose_reader_came_lives_on_though_the_engine_failed_and_the_reader_ha
     let mut world = World::new();
     let queue = world.make_queue();
     let boris = world.connect();
+    let mut failed = 0;
+    let mut fails = |_: &[QueueRef]| {
+        failed += 1;
+        Answer::Failed
+    };
     world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
-    assert_eq!(settle_without_renewals(&mut world), 1);
+    settle_but(&mut world, &mut fails);
     assert_eq!(world.replies(boris), [Reply::Subscribed(vec![Subscribed::Ok])]);
     world.close(boris);
     world.pass(MINUTE_MS);
-    assert_eq!(settle_without_renewals(&mut world), 1);
+    settle_but(&mut world, &mut fails);
+    assert_eq!(failed, 2);
     world.pass(MINUTE_MS);
     world.days(80);
     let again = world.connect();
     assert_eq!(world.subscribe(again, &queue), Reply::Subscribed(vec![Subscribed::Ok]));
+}
+
+#[test]
+fn one_queue_that_cannot_be_renewed_keeps_no_other_from_living_on() {
+    let mut world = World::new();
+    let boris = world.connect();
+    let queues = [(); 4].map(|()| world.make_queue());
+    let all = queues.iter().map(|queue| subscription(boris, queue)).collect();
+    world.say(boris, &Command::Subscribe(all));
+    let (mut bad, mut renewed) = (None, BTreeSet::new());
+    let mut renews = |queues: &[QueueRef]| {
+        if queues.contains(bad.get_or_insert(queues[0])) {
+            return Answer::Failed;
+        }
+        renewed.extend(queues.iter().copied());
+        Answer::Done
+    };
+    settle_but(&mut world, &mut renews);
+    world.pass(MINUTE_MS);
+    settle_but(&mut world, &mut renews);
+    assert_eq!(renewed.len(), 3);
+}
+
+#[test]
+fn who_subscribes_without_end_fills_no_row_of_the_engine() {
+    let mut world = World::new();
+    let (queue, other) = (world.make_queue(), world.make_queue());
+    let boris = world.connect();
+    let mut held = Vec::new();
+    for queue in [&queue; 50].into_iter().chain([&other; 50]) {
+        world.say(boris, &Command::Subscribe(vec![subscription(boris, queue)]));
+        while let Some((ticket, op)) = world.asked.pop_front() {
+            if matches!(op, Op::Renew { .. }) {
+                held.push((ticket, op));
+            } else {
+                let answer = world.answer_to(op);
+                world.answer(ticket, answer);
+            }
+            while world.work() {}
+        }
+    }
+    assert_eq!((world.replies(boris).len(), held.len()), (100, 1), "all are answered, one is out");
+    let (ticket, _) = held.remove(0);
+    world.answer(ticket, Answer::Done);
+    let Some((_, Op::Renew { queues, now: _ })) = world.asked.front() else { panic!("not renewed") };
+    assert_eq!(queues.len(), 2, "each once");
+    world.settle();
+    assert!(!world.relay.is_busy());
 }
