@@ -273,8 +273,8 @@ pub struct QueueRecord {
     pub queue: QueueRef,
     /// Verifies its reader.
     pub read_key: VerifyingKey,
-    /// The place of the last message that waits, or 0.
-    pub last: u64,
+    /// The place of the last message that waits, or 0. None where it could not be read.
+    pub last: Option<u64>,
 }
 
 /// A message in a queue.

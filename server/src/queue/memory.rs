@@ -244,7 +244,7 @@ impl Held {
     fn record(&self, queue: QueueRef) -> Option<QueueRecord> {
         let held = self.queues.get(&queue)?;
         let last = held.messages.last_key_value().map_or(0, |(sequence, _)| *sequence);
-        Some(QueueRecord { queue, read_key: held.read_key, last })
+        Some(QueueRecord { queue, read_key: held.read_key, last: Some(last) })
     }
 
     fn fetch(&self, queue: QueueRef, after: u64, most: usize, max_bytes: usize, now: Timestamp) -> Answer {

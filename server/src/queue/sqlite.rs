@@ -179,7 +179,6 @@ impl SqliteEngine {
         drop(private_file(path)?);
         let mut conn = schema::open_writer(path)?;
         schema::migrate(&mut conn)?;
-        schema::hurry(&conn)?;
         let mut keys = DayKeys::open(&conn, &keys_of(path), keeping)?;
         match lost::drop_lost(&conn, &mut keys) {
             Ok(false) => {}

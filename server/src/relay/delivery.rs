@@ -69,10 +69,12 @@ impl Delivery {
 
     /// Its subscriber has caught up once all was pushed up to this place, where a message waits: its own word may be on its way
     /// still, and would be too late for a fetch that has begun.
-    pub(super) fn reads_to(&mut self, place: u64) {
-        self.waited = self.waited.max(place);
-        self.announced = self.announced.max(place);
-        self.more |= self.announced > self.known;
+    ///
+    /// Where nobody can say how far that is, only a fetch that finds nothing says that all was pushed.
+    pub(super) fn reads_to(&mut self, place: Option<u64>) {
+        self.waited = self.waited.max(place.unwrap_or(u64::MAX));
+        self.announced = self.announced.max(place.unwrap_or(0));
+        self.more |= place.is_none() || self.announced > self.known;
     }
 
     /// Whether all was pushed that waited when its subscriber came: whoever writes on without end keeps that from nobody.

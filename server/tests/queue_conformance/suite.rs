@@ -12,14 +12,14 @@ use crate::rig::{NOW, Rig, capability, envelope, message_id, send_id, sequence};
 pub(crate) fn a_queue_is_found_by_its_read_id(mut rig: Rig) {
     let queue = rig.make(1);
     rig.restart();
-    let record = QueueRecord { queue, read_key: VerifyingKey([1; 32]), last: 0 };
+    let record = QueueRecord { queue, read_key: VerifyingKey([1; 32]), last: Some(0) };
     assert_eq!(rig.find(&[2, 1]), [None, Some(record)], "in the order in which they were asked for");
     assert_eq!(rig.ask(rig.make_op(1)), Answer::Exists);
 }
 
 pub(crate) fn a_queue_is_found_with_the_place_of_the_last_that_waits(mut rig: Rig) {
     let queue = rig.make(1);
-    let last = |rig: &Rig| rig.find(&[1])[0].unwrap().last;
+    let last = |rig: &Rig| rig.find(&[1])[0].unwrap().last.unwrap();
     let stored: Vec<u64> = (1..=3).map(|one| sequence(rig.append(1, one))).collect();
     assert_eq!(last(&rig), stored[2]);
     assert!(matches!(rig.acknowledge(queue, stored[1]), Answer::Acknowledged { deleted: 2, .. }));

@@ -35,7 +35,7 @@ const STATS: &str = "SELECT (SELECT count(*) FROM queue), (SELECT count(*) FROM 
     (SELECT used FROM held), (SELECT min(id) FROM message)";
 
 fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<QueueRecord> {
-    Ok(QueueRecord { queue: QueueRef(row.get(0)?), read_key: VerifyingKey(row.get(1)?), last: 0 })
+    Ok(QueueRecord { queue: QueueRef(row.get(0)?), read_key: VerifyingKey(row.get(1)?), last: None })
 }
 
 /// Answers until no more can come.
@@ -134,11 +134,14 @@ impl<'c> Statements<'c> {
         Ok(found.map(|found| self.with_last(found)))
     }
 
-    /// With the place of the last message that waits. Where that can't be read, its fetch will say so: what is damaged of one queue
-    /// must not keep a reader's others from being subscribed to.
+    /// With the place of the last message that waits. Where that can't be read, its fetches will say so: what is damaged of one
+    /// queue must not keep a reader's others from being subscribed to.
     fn with_last(&mut self, found: QueueRecord) -> QueueRecord {
         let last = self.last.query_row([found.queue.0], |row| row.get::<_, i64>(0));
-        QueueRecord { last: last.map_or(0, i64::unsigned_abs), ..found }
+        if last.is_err() {
+            tracing::error!("how far a queue reaches could not be read");
+        }
+        QueueRecord { last: last.ok().map(i64::unsigned_abs), ..found }
     }
 
     fn fetch(

@@ -103,11 +103,6 @@ pub(super) fn may_be_full(error: &rusqlite::Error) -> bool {
         .is_some_and(|error| error.code == ErrorCode::DiskFull || WRITES.contains(&error.extended_code))
 }
 
-/// Whether the whole log was moved.
-pub(super) fn checkpoint(statement: &mut rusqlite::Statement<'_>) -> bool {
-    matches!(statement.query_row([], |row| row.get::<_, i64>(0)), Ok(0))
-}
-
 /// Whether an operation only makes room, or changes a row in its place. Such a one is never refused with
 /// [`super::super::Answer::Full`].
 pub(super) fn frees(op: &Op) -> bool {

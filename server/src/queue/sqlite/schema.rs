@@ -24,13 +24,16 @@ static STEPS: [&str; 5] = [
     include_str!("schema/0005_handed_credits.sql"),
 ];
 
+/// For how long a connection waits for others at the file.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Opens the one connection that writes.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     let conn = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    conn.busy_timeout(Duration::from_secs(2))?;
+    conn.busy_timeout(PATIENCE)?;
     conn.pragma_update(None, "page_size", int(PAGE))?;
     // Fails here if it is no database at all.
     conn.pragma_update(None, "journal_mode", "WAL")?;
@@ -43,15 +46,6 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, OpenError> {
     Ok(conn)
 }
 
-/// For how long the writer waits for others at the file, once it is open. Whoever counts in it reads for seconds, and a look at the
-/// log waits for readers: behind it everybody's messages would. The log that could not be emptied is tried again at the next rest.
-const PATIENCE: Duration = Duration::from_millis(20);
-
-/// From now on the connection that writes keeps nobody waiting.
-pub(super) fn hurry(writer: &Connection) -> Result<(), OpenError> {
-    Ok(writer.busy_timeout(PATIENCE)?)
-}
-
 /// Pages in use at which nothing new is stored, whatever the count of rows says: where many rows went, those that stay
 /// lie loosely. Twice the cap is more than was ever measured, and what makes room may still take a few pages more.
 pub(super) fn most_pages(cap: Cap) -> u64 {
@@ -62,7 +56,7 @@ pub(super) fn most_pages(cap: Cap) -> u64 {
 pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(Duration::from_secs(2))?;
+    conn.busy_timeout(PATIENCE)?;
     conn.pragma_update(None, "cache_size", -8_192)?;
     Ok(conn)
 }

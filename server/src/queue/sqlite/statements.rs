@@ -1,30 +1,55 @@
 //! The writer's statements, prepared once.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, Statement};
+
+use super::schema::PATIENCE;
 
 macro_rules! statements {
     ($($name:ident: $sql:expr;)*) => {
         /// Every statement of the writer.
         pub(super) struct Statements<'c> {
+            conn: &'c Connection,
             $(pub(super) $name: Statement<'c>,)*
         }
 
         impl<'c> Statements<'c> {
             /// Prepares them.
             pub(super) fn prepare(conn: &'c Connection) -> rusqlite::Result<Self> {
-                Ok(Self { $($name: conn.prepare($sql)?,)* })
+                Ok(Self { conn, $($name: conn.prepare($sql)?,)* })
             }
         }
     };
+}
+
+/// For how long a checkpoint waits for readers. Whoever counts in the file reads for seconds, and everybody's messages would wait
+/// behind that. A log that could not be emptied is tried again soon.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(50);
+
+impl Statements<'_> {
+    /// Moves the log into the file and empties it, so that what was deleted is not in it any more. Whether it could.
+    pub(super) fn empty_log(&mut self) -> bool {
+        checkpoint(self.conn, &mut self.truncate)
+    }
+
+    /// Moves the log into the file and begins it again, but keeps its place on a full disk. Whether it could.
+    pub(super) fn begin_log_again(&mut self) -> bool {
+        checkpoint(self.conn, &mut self.restart)
+    }
+}
+
+fn checkpoint(conn: &Connection, statement: &mut Statement<'_>) -> bool {
+    let waits = conn.busy_timeout(CHECKPOINT_PATIENCE);
+    let moved = statement.query_row([], |row| row.get::<_, i64>(0));
+    conn.busy_timeout(PATIENCE).is_ok() && waits.is_ok() && matches!(moved, Ok(0))
 }
 
 statements! {
     begin: "BEGIN IMMEDIATE";
     commit: "COMMIT";
     rollback: "ROLLBACK";
-    // Moves the log into the file and empties it, so that what was deleted is not in it any more.
     truncate: "PRAGMA wal_checkpoint(TRUNCATE)";
-    // Moves the log into the file and begins it again, but keeps its place on a full disk.
     restart: "PRAGMA wal_checkpoint(RESTART)";
     // Lays every row anew, in the order of the keys.
     lay_anew: "VACUUM";

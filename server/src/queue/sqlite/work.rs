@@ -13,7 +13,7 @@ use super::cache::{Cache, Queue};
 use super::day::DayKeys;
 use super::graves::Graves;
 use super::passing::GRACE;
-use super::room::{Guard, checkpoint};
+use super::room::Guard;
 use super::schema::{PAGE, int, most_pages};
 use super::statements::Statements;
 use crate::clock;
@@ -128,11 +128,11 @@ impl<'c> Work<'c> {
         let pages = self.pages()?;
         self.crowded = pages > int(most_pages(self.cap));
         let felt = self.felt.follow(self.used, self.cap);
-        let (guard, truncate) = (&mut self.guard, &mut self.statements.truncate);
+        let (guard, statements) = (&mut self.guard, &mut self.statements);
         let live = pages.unsigned_abs().saturating_mul(PAGE);
         // Before the transaction, within which the log can't be emptied.
         let intake = guard.look(live, felt, || {
-            let _ = checkpoint(truncate);
+            statements.empty_log();
         });
         self.health.takes(intake);
         self.statements.begin.execute([])?;

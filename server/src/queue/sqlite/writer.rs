@@ -9,7 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode};
 
@@ -17,7 +17,7 @@ use super::append::Admitted;
 use super::day::DayKeys;
 use super::passing::GRACE;
 use super::reserve::Reserve;
-use super::room::{Guard, checkpoint, frees, is_weighed, may_be_full};
+use super::room::{Guard, frees, is_weighed, may_be_full};
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell, tell_early};
@@ -27,6 +27,9 @@ use crate::queue::{Answer, Health, Op, QueueRef};
 
 /// Messages that may wait in memory: 17 MiB of the largest, each in the capsule that it came in.
 pub(super) const MOST_WAITING: usize = 1_024;
+
+/// After which a log is tried again that could not be emptied.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// Pages of a file that is small: 32 MiB, which is a fraction of a second's work.
 const SMALL: i64 = 1_024;
@@ -53,6 +56,7 @@ pub(super) fn run(
         waiting: VecDeque::new(),
         closing: false,
         log_holds_something: true,
+        late: None,
         opened: false,
         hopeless: false,
         laid: None,
@@ -65,6 +69,8 @@ pub(super) fn run(
         if expiry {
             writer.destroy_keys();
             writer.lay_anew();
+            writer.empty_log();
+        } else if writer.late.is_some_and(|late| late <= clock::monotonic()) {
             writer.empty_log();
         }
     }
@@ -115,6 +121,8 @@ pub(super) struct Writer<'c> {
     /// Nothing more comes: nothing may wait.
     pub(super) closing: bool,
     pub(super) log_holds_something: bool,
+    /// When the log is to be emptied although nothing rests, because it could not be.
+    late: Option<Instant>,
     /// What is gathered lies in a transaction already.
     pub(super) opened: bool,
     /// The disk has no room even for one operation of the batch.
@@ -225,7 +233,7 @@ impl Writer<'_> {
             // What makes room must still work: it gets the reserve, and the log's own place, which serves again once
             // the log was moved into the file.
             self.reserve.release();
-            checkpoint(&mut self.work.statements.restart);
+            self.work.statements.begin_log_again();
             self.attempt(batch, true)
         });
         if let Err(failure) = &done {
@@ -351,8 +359,10 @@ impl Writer<'_> {
 
     /// Moves the log into the file and empties it: deleted ciphertext is not kept in it.
     pub(super) fn empty_log(&mut self) {
-        // If a reader holds it or the disk fails, the next rest or expiry tries again.
-        self.log_holds_something = !checkpoint(&mut self.work.statements.truncate);
+        // If a reader holds it or the disk fails, it is tried again, at the next rest or a little later.
+        self.log_holds_something = !self.work.statements.empty_log();
+        let later = clock::monotonic().checked_add(TRY_AGAIN);
+        self.late = later.filter(|_| self.log_holds_something);
         self.reserve.restore();
     }
 }

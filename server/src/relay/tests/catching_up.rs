@@ -143,6 +143,24 @@ fn what_is_stored_while_somebody_subscribes_again_is_pushed_before_the_word_thou
 }
 
 #[test]
+fn nobody_is_told_too_early_where_it_could_not_be_read_how_far_a_queue_reaches() {
+    let mut world = World::new();
+    let window = u32::try_from(WINDOW_MESSAGES).unwrap();
+    let (queue, _) = filled(&mut world, window + 3);
+    let boris = world.connect();
+    ask(&mut world, boris, &[&queue]);
+    let (ticket, answer) = world.carry_out().unwrap();
+    let Answer::Found(mut found) = answer else { panic!("{answer:?}") };
+    found.iter_mut().flatten().for_each(|record| record.last = None);
+    world.answer(ticket, Answer::Found(found));
+    world.settle();
+    let first = world.delivered(boris);
+    assert_eq!(first.len(), WINDOW_MESSAGES);
+    world.acknowledge(boris, &queue, first[9].0);
+    assert_eq!(heard(&mut world, boris), [Some(window), Some(window + 1), Some(window + 2), None]);
+}
+
+#[test]
 fn who_takes_over_an_empty_fetch_hears_first_what_came_meanwhile() {
     let mut world = World::new();
     let (queue, mut send) = filled(&mut world, 0);
