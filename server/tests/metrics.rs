@@ -109,6 +109,15 @@ fn the_dashboard_is_imported_without_edits() {
     }
 }
 
+#[test]
+fn all_relays_are_those_that_are_there_and_no_other_target() {
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    // `up{job=~".*"}` is every program that Prometheus asks.
+    for variable in dashboard["templating"]["list"].as_array().unwrap() {
+        assert!(variable["allValue"].is_null(), "{variable}");
+    }
+}
+
 /// Prometheus's own reader of the format judges: `promtool check metrics`.
 #[test]
 fn prometheus_reads_the_text_and_has_nothing_to_say_about_it() {
