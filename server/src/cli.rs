@@ -312,7 +312,7 @@ fn look(renewal: &mut Renewal, server: &Server) {
     }
     if renewal.is_due(now) {
         tracing::warn!(
-            "the descriptor in use ends in less than two weeks: renew it by init, with the identity key, or restart the relay if that was done"
+            "the descriptor in use ends in less than five weeks: renew it by init, with the identity key, or restart the relay if that was done"
         );
     }
 }

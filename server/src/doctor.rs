@@ -17,10 +17,8 @@ use crate::home::{Home, Name, is_ours};
 use crate::net::{self, Port};
 use crate::queue::guard::Intake;
 use crate::queue::sqlite::{OpenError, SqliteEngine};
-use crate::setup::{self, Config, Key, SetupError};
+use crate::setup::{self, Config, Key, RENEW_DAYS, SetupError};
 
-/// Days before its end from which on a descriptor should be renewed.
-const RENEW_DAYS: u64 = 14;
 /// What files may say of a time that has not come, because file systems round.
 const TOLERANCE_MS: u64 = HOUR_MS;
 /// Where systemd says whether the clock was set from the network.
@@ -67,6 +65,8 @@ pub enum Finding {
     Descriptor {
         /// None if it has ended.
         days: Option<u64>,
+        /// When it ends.
+        ends: Timestamp,
     },
     /// The clock fits what the relay wrote.
     Clock,
@@ -140,7 +140,7 @@ impl Finding {
             | Self::Port(Port::Free)
             | Self::Buffers { roomy: true }
             | Self::Disk { .. }
-            | Self::Descriptor { days: Some(RENEW_DAYS..) } => Verdict::Good,
+            | Self::Descriptor { days: Some(RENEW_DAYS..), .. } => Verdict::Good,
             Self::IdentityHere
             | Self::Stopped
             | Self::ClockNotSet
@@ -153,7 +153,7 @@ impl Finding {
             | Self::Paused
             | Self::OtherPolicy(_)
             | Self::Outdated
-            | Self::Descriptor { days: Some(_) } => Verdict::Warning,
+            | Self::Descriptor { days: Some(_), .. } => Verdict::Warning,
             Self::Broken(_)
             | Self::Readable(_)
             | Self::Queues(_)
@@ -166,7 +166,7 @@ impl Finding {
             | Self::DiskStep { intake: Intake::Nothing, .. }
             | Self::CapStep { reached: true }
             | Self::Moved
-            | Self::Descriptor { days: None } => Verdict::Failure,
+            | Self::Descriptor { days: None, .. } => Verdict::Failure,
         }
     }
 }
@@ -189,8 +189,9 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     }
     let descriptor = setup::describe(dir).ok();
     if let Some(descriptor) = &descriptor {
-        let left = descriptor.not_after.since(now);
-        found.push(Finding::Descriptor { days: (left > 0).then_some(left / DAY_MS) });
+        let ends = descriptor.not_after;
+        let left = ends.since(now);
+        found.push(Finding::Descriptor { days: (left > 0).then_some(left / DAY_MS), ends });
     }
     let policy = descriptor.as_ref().map(|one| one.policy);
     found.push(clock(&home, descriptor.as_ref().map_or(Timestamp(0), |one| one.not_before), now));

@@ -23,7 +23,7 @@ use crate::net::{BadTlsKey, TlsKey};
 use crate::queue::sqlite::SqliteEngine;
 
 pub use config::{Config, ConfigError, Key, LogLevel};
-pub use renewal::Renewal;
+pub use renewal::{RENEW_DAYS, Renewal};
 pub use rotation::rotate;
 
 /// What [`init`] is told.

@@ -53,7 +53,7 @@ start-program = Start the relay by: beresta-relay run --dir { $dir }
 start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
 run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
-run-ending-soon = The descriptor ends in less than two weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
+run-ending-soon = The descriptor ends in less than five weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
 
 config-good = The settings are understood. They hold from the next start:
 check-queues = This version can open the queues.
@@ -73,7 +73,7 @@ doctor-folder-readable = Others on this machine may look into the folder. Close 
 doctor-file-readable = Others on this machine may read { $file }. Close it: chmod 600 { $dir }/{ $file }
 doctor-other-owner = Files in { $dir } belong to another user than the folder does, and the relay may not be able to use them. As root: chown -R --reference={ $dir } { $dir }
 doctor-identity-here = The identity key lies on this machine, where whoever takes the machine has it. Copy { $dir }/identity.key to a stick, look whether the copy is whole, and destroy it here: shred -u { $dir }/identity.key
-doctor-descriptor = The descriptor is valid for { $days } days more.
+doctor-descriptor = The descriptor is valid for { $days } days more. Renew it before { $date }.
 doctor-clock = The clock fits what the relay wrote. Compare it with another one: date -u
 doctor-clock-behind = The clock stands before the time at which the relay's own files were written. If it is wrong, set it, or clients will refuse the relay: timedatectl set-ntp true. If it is right now, it was ahead then: call “init” once with --clock-is-right, and restart the relay.
 doctor-clock-not-set = The clock was not yet set from the network. Switch that on, or wait: timedatectl set-ntp true

@@ -53,7 +53,7 @@ start-program = Запустите узел так: beresta-relay run --dir { $d
 start-service = Запустите узел от root: systemctl enable --now beresta-relay
 
 run-small-buffers = Ядро дало сокету UDP меньше памяти, чем нужно загруженному узлу; сообщения могут задерживаться. От имени root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
-run-ending-soon = Описание узла кончится меньше чем через две недели. Продлите его ключом личности: beresta-relay init --dir { $dir } --identity ФАЙЛ
+run-ending-soon = Описание узла кончится меньше чем через пять недель. Продлите его ключом личности: beresta-relay init --dir { $dir } --identity ФАЙЛ
 
 config-good = Настройки понятны. Они действуют со следующего запуска:
 check-queues = Эта версия может открыть очереди.
@@ -73,7 +73,7 @@ doctor-folder-readable = Другие пользователи этой маши
 doctor-file-readable = Другие пользователи этой машины могут прочесть { $file }. Закройте его: chmod 600 { $dir }/{ $file }
 doctor-other-owner = Файлы в { $dir } принадлежат не тому, кому папка, и узел может не справиться с ними. От root: chown -R --reference={ $dir } { $dir }
 doctor-identity-here = Ключ личности лежит на этой машине и достанется тому, кто её заберёт. Скопируйте { $dir }/identity.key на флешку, проверьте, цела ли копия, и уничтожьте его здесь: shred -u { $dir }/identity.key
-doctor-descriptor = Дней до конца описания: { $days }.
+doctor-descriptor = Дней до конца описания: { $days }. Продлите его до { $date }.
 doctor-clock = Часы согласуются с тем, что записал узел. Сравните их с другими: date -u
 doctor-clock-behind = Часы отстают от времени, когда записаны файлы самого узла. Если они неверны, поставьте их, иначе клиенты отвергнут узел: timedatectl set-ntp true. Если сейчас они верны, то спешили тогда: дайте один раз команду «init» с --clock-is-right и перезапустите узел.
 doctor-clock-not-set = Часы ещё не сверены по сети. Включите это или подождите: timedatectl set-ntp true

@@ -11,6 +11,7 @@ use beresta_server::queue::guard::Intake;
 use beresta_server::setup::Key;
 
 use super::fault::Fault;
+use super::hold::day;
 use super::put;
 use super::text::Text;
 
@@ -54,11 +55,11 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Queues(Unopened::Damaged) => text.say("error-queues"),
         Finding::OtherOwner => here("doctor-other-owner"),
         Finding::IdentityHere => here("doctor-identity-here"),
-        Finding::Descriptor { days: Some(days) } if finding.verdict() == Verdict::Good => {
-            text.say_with("doctor-descriptor", &[("days", &days.to_string())])
+        Finding::Descriptor { days: Some(days), ends } if finding.verdict() == Verdict::Good => {
+            text.say_with("doctor-descriptor", &[("days", &days.to_string()), ("date", &day(*ends))])
         }
-        Finding::Descriptor { days: Some(_) } => here("run-ending-soon"),
-        Finding::Descriptor { days: None } => text.say("error-ended"),
+        Finding::Descriptor { days: Some(_), .. } => here("run-ending-soon"),
+        Finding::Descriptor { days: None, .. } => text.say("error-ended"),
         Finding::Clock => text.say("doctor-clock"),
         Finding::ClockBehind => text.say("doctor-clock-behind"),
         Finding::ClockNotSet => text.say("doctor-clock-not-set"),

@@ -36,8 +36,13 @@ pub(crate) fn json(stats: &Stats) -> String {
 
 /// The hour as `2026-11-24T09Z`.
 fn hour(at: Timestamp) -> String {
+    format!("{}T{:02}Z", day(at), at.0 % DAY_MS / HOUR_MS)
+}
+
+/// The day as `2026-11-24`, in UTC.
+pub(crate) fn day(at: Timestamp) -> String {
     let (year, month, day) = date(at.0 / DAY_MS);
-    format!("{year:04}-{month:02}-{day:02}T{:02}Z", at.0 % DAY_MS / HOUR_MS)
+    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// The date of a day since 1970: counted by hand, since nothing else here needs a calendar.

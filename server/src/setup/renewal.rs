@@ -8,8 +8,9 @@ use beresta_proto::time::{DAY_MS, Timestamp};
 
 use crate::home::{Home, Name};
 
-/// Before its end from which on the operator is reminded to renew a descriptor.
-const REMIND_MS: u64 = 14 * DAY_MS;
+/// Days before its end from which on the operator is reminded to renew a descriptor. Whoever looks once a month, as the guide
+/// asks, sees that in time.
+pub const RENEW_DAYS: u64 = 35;
 
 /// The descriptor that runs, and the file in which a renewed one appears.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ impl Renewal {
 
     /// Whether the operator should hear that the descriptor ends soon: at most once a day.
     pub fn is_due(&mut self, now: Timestamp) -> bool {
-        let due = self.running.not_after.since(now) < REMIND_MS && self.reminded != now.day();
+        let due = self.running.not_after.since(now) < RENEW_DAYS * DAY_MS && self.reminded != now.day();
         if due {
             self.reminded = now.day();
         }
@@ -141,10 +142,10 @@ mod tests {
     }
 
     #[test]
-    fn the_operator_is_reminded_daily_in_the_last_two_weeks() {
+    fn the_operator_is_reminded_daily_in_the_last_five_weeks() {
         let (_dir, wish, mut renewal) = relay();
-        assert!(!renewal.is_due(NOW.plus(75 * DAY_MS)));
-        let late = NOW.plus(77 * DAY_MS);
+        assert!(!renewal.is_due(NOW.plus(54 * DAY_MS)));
+        let late = NOW.plus(56 * DAY_MS);
         assert!(renewal.is_due(late) && !renewal.is_due(late.plus(1)) && renewal.is_due(late.plus(DAY_MS)));
         assert!(renewal.is_due(NOW.plus(99 * DAY_MS)), "and after the end");
         init(&wish, late, &mut SystemRandom::new().unwrap()).unwrap();
