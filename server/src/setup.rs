@@ -208,7 +208,12 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         (None, Some(_)) => Config::read(&home)?.listen,
         (None, None) => return Err(SetupError::NoAddress),
     };
-    let policy = if home.has(Name::Config) { Config::read(&home)?.policy() } else { Config::FIRST_POLICY };
+    let policy = match &known {
+        _ if home.has(Name::Config) => Config::read(&home)?.policy(),
+        // The file was lost. People rely on what was signed, and the defaults say less.
+        Some((old, _)) => old.policy,
+        None => Config::FIRST_POLICY,
+    };
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
@@ -244,7 +249,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         policy,
         operator: wish.operator.clone().or_else(|| old.map(|old| old.operator.clone())).unwrap_or_default(),
     };
-    Config::keep_listen(&home, listen)?;
+    Config::keep_listen(&home, listen, policy)?;
     home.replace(Name::RelayId, &relay.0)?;
     home.replace(Name::Descriptor, &descriptor.sign(&identity)?)?;
     Ok(Made {

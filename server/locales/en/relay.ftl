@@ -183,7 +183,7 @@ error-config-value = Line { $line } of relay.toml does not fit. It is written so
 error-config-unknown = Line { $line } of relay.toml is not a setting. There are: { $keys }. Correct it or delete it; a setting is written as name = value.
 error-config-missing = A line is missing in relay.toml: { $form }
 error-missing-file = The file { $file } is missing from the relay's folder. Restore it from a copy, or make a new relay.
-error-missing-config = relay.toml is missing from the relay's folder. Make it anew; address and queues stay: beresta-relay init --dir DIR --listen IP:PORT --identity FILE
+error-missing-config = relay.toml is missing from the relay's folder. Make it anew: address and queues stay, and whether the relay is volatile and open; other settings are lost. beresta-relay init --dir DIR --listen IP:PORT --identity FILE
 error-exists-file = The file { $file } exists already and is not replaced.
 error-damaged-file = The file { $file } is damaged. Restore it from a copy, or make a new relay.
 error-damaged-config = relay.toml is not text in UTF-8. Save it so in your editor: a comment may be in another encoding.

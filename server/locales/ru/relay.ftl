@@ -183,7 +183,7 @@ error-config-value = Строка { $line } в relay.toml не подходит.
 error-config-unknown = Строка { $line } в relay.toml — не настройка. Есть такие: { $keys }. Исправьте её или удалите; настройка пишется как имя = значение.
 error-config-missing = В relay.toml не хватает строки: { $form }
 error-missing-file = В папке узла нет файла { $file }. Восстановите его из копии или создайте новый узел.
-error-missing-config = В папке узла нет relay.toml. Создайте его заново, адрес и очереди останутся: beresta-relay init --dir ПАПКА --listen IP:ПОРТ --identity ФАЙЛ
+error-missing-config = В папке узла нет relay.toml. Создайте его заново: адрес и очереди останутся, и то, заданы ли volatile и open, тоже; остальные настройки потеряны. beresta-relay init --dir ПАПКА --listen IP:ПОРТ --identity ФАЙЛ
 error-exists-file = Файл { $file } уже есть и не будет заменён.
 error-damaged-file = Файл { $file } повреждён. Восстановите его из копии или создайте новый узел.
 error-damaged-config = relay.toml сохранён не в UTF-8. Сохраните его так в редакторе: возможно, комментарий записан в другой кодировке.

@@ -194,12 +194,13 @@ impl Config {
         })
     }
 
-    /// Sets where to listen, and leaves every other line as its operator wrote it.
+    /// Sets where to listen, and leaves every other line as its operator wrote it. Where there is no file, one with the
+    /// defaults and this policy is made.
     ///
     /// # Errors
     /// As [`Config::read`].
-    pub fn keep_listen(home: &Home, listen: SocketAddr) -> Result<(), SetupError> {
-        let text = if home.has(Name::Config) { text(home)? } else { TEMPLATE.to_owned() };
+    pub fn keep_listen(home: &Home, listen: SocketAddr, policy: Policy) -> Result<(), SetupError> {
+        let text = if home.has(Name::Config) { text(home)? } else { template(policy) };
         let unreadable = SetupError::Home(HomeError::Damaged(Name::Config));
         let mut document: DocumentMut = text.parse().map_err(|_| unreadable)?;
         // Only the value: the comment above hangs on the key.
@@ -264,6 +265,20 @@ impl Config {
     }
 }
 
+/// The template, with what differs from the defaults in place of its comment.
+fn template(policy: Policy) -> String {
+    let mut text = TEMPLATE.to_owned();
+    for (key, is, first) in
+        [(Key::Volatile, policy.has(Policy::VOLATILE), false), (Key::Open, policy.has(Policy::OPEN), true)]
+    {
+        if is != first {
+            let key = key.as_str();
+            text = text.replace(&format!("\n#{key} = {first}\n"), &format!("\n{key} = {is}\n"));
+        }
+    }
+    text
+}
+
 fn text(home: &Home) -> Result<String, SetupError> {
     let bytes = home.read(Name::Config)?;
     let text = core::str::from_utf8(&bytes).map_err(|_| HomeError::Damaged(Name::Config))?;
@@ -318,6 +333,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_is_made_anew_says_what_was_signed() {
+        for policy in [
+            Policy::MAILBOX,
+            Config::FIRST_POLICY,
+            Policy::MAILBOX.and(Policy::VOLATILE),
+            Config::FIRST_POLICY.and(Policy::VOLATILE),
+        ] {
+            assert_eq!(Config::parse(&template(policy)).unwrap().policy(), policy);
+        }
+    }
+
+    #[test]
     fn there_are_few_settings() {
         assert!(Key::ALL.len() <= 25, "an operator reads them all");
     }
@@ -351,15 +378,16 @@ mod tests {
     fn where_to_listen_is_changed_and_the_operators_own_lines_stay() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
-        Config::keep_listen(&home, "127.0.0.1:1".parse().unwrap()).unwrap();
+        let keep = |at: &str| Config::keep_listen(&home, at.parse().unwrap(), Config::FIRST_POLICY);
+        keep("127.0.0.1:1").unwrap();
         let mine = format!("{}\n# Anna's\nlog = \"warn\"\n", text(&home).unwrap());
         home.replace(Name::Config, mine.as_bytes()).unwrap();
-        Config::keep_listen(&home, "[::1]:2".parse().unwrap()).unwrap();
+        keep("[::1]:2").unwrap();
         assert_eq!(text(&home).unwrap(), mine.replace("127.0.0.1:1", "[::1]:2"));
         let read = Config::read(&home).unwrap();
         assert_eq!((read.listen.port(), read.log), (2, LogLevel::Warn));
 
         home.replace(Name::Config, b"listen = \"127.0.0.1:1\"\nwrong = 1\n").unwrap();
-        assert!(Config::keep_listen(&home, "127.0.0.1:3".parse().unwrap()).is_err());
+        assert!(keep("127.0.0.1:3").is_err());
     }
 }
