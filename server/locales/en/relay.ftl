@@ -95,7 +95,7 @@ doctor-cap-no-new = 80 % of “disk_mib” are used. No new queues and invites a
 doctor-cap-nothing = All of “disk_mib” is used. No messages are taken in; people only read and delete, and senders try again by themselves. If the disk has room, raise “disk_mib” in relay.toml and start the relay again.
 doctor-writes-elsewhere = The file system of { $dir } does not write in place, but each change elsewhere or twice (btrfs, ZFS, ext4 with data=journal). Keys of days that are over can be found on it for a while after the relay overwrote them. Move the relay to ext4, as it is mounted unless somebody says otherwise, or to xfs: “export” and “import”. With volatile = true in relay.toml the keys of what waits are never on a disk.
 doctor-disk-small = The disk has less room than the settings allow. Write into relay.toml: disk_mib = { $mib }
-doctor-read-only = Nothing can be written to the disk of the folder. The system does that when a disk fails: dmesg and journalctl -k say so. Have it mended, or move the relay while it can be read.
+doctor-read-only = Nothing can be written to the disk of the folder. The system does that when a disk fails: dmesg and journalctl -k say so. “export” can't work there. Stop the relay, and copy the whole folder to a good disk while it can be read, as root: cp -a DIR OTHER. Run the relay from there and never here again: two relays with one address would lose messages.
 doctor-disk-full = The disk is full. Make room: nothing new is taken in until then.
 
 selftest-answers = Route { $at }

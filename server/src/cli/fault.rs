@@ -199,6 +199,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Home(HomeError::Busy) => text.say("error-busy"),
         SetupError::Home(HomeError::Foreign) => text.say("error-foreign-folder"),
         SetupError::Home(HomeError::Io(io::ErrorKind::PermissionDenied)) => text.say("error-denied"),
+        SetupError::Home(HomeError::Io(io::ErrorKind::ReadOnlyFilesystem)) => text.say("doctor-read-only"),
         SetupError::Home(HomeError::Missing(None) | HomeError::Exists(None) | HomeError::Io(_)) => {
             text.say("error-file")
         }
@@ -210,6 +211,7 @@ fn queues(error: &OpenError) -> &'static str {
         OpenError::Newer => "error-queues-newer",
         OpenError::Keys => "error-day-keys",
         OpenError::InUse => "error-running",
+        OpenError::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => "doctor-read-only",
         OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => "error-queues",
     }
 }
@@ -287,4 +289,23 @@ fn usage(error: &clap::Error, text: &Text) -> String {
 /// What somebody typed may have been pasted: nothing in it may steer the terminal.
 fn harmless(typed: &str) -> String {
     typed.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::locale::Language;
+    use super::*;
+
+    #[test]
+    fn who_has_a_disk_that_only_reads_is_told_to_copy_the_folder_by_every_command() {
+        let only_reads = io::ErrorKind::ReadOnlyFilesystem;
+        for fault in [
+            // `export` and `init`, and `run`.
+            Fault::from(SetupError::Home(HomeError::Io(only_reads))),
+            Fault::from(OpenError::Io(only_reads.into())),
+        ] {
+            let said = fault.words(&Text::new(Language::English));
+            assert!(said.contains("cp -a") && said.contains("never here again"), "{said}");
+        }
+    }
 }
