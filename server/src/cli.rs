@@ -150,7 +150,11 @@ fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     put(&made.address.to_link())?;
     let at_home = made.identity == Home::at(&wish.dir).path(Name::Identity);
     let key = if made.identity_was_there && !at_home { "init-identity-found" } else { "init-identity" };
-    tell(&text.say_with(key, &[("file", &made.identity.display().to_string())]));
+    let file = made.identity.display().to_string();
+    tell(&text.say_with(key, &[("file", &file)]));
+    if wish.identity.is_some() && !made.identity_was_there {
+        tell(&text.say_with("init-identity-made", &[("file", &file)]));
+    }
     if !made.renewed {
         tell_how_to_start(&wish.dir, text);
     }

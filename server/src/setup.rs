@@ -2,6 +2,7 @@
 //! descriptor that says so. Files are [`crate::home`]'s business, texts the command line's.
 
 mod config;
+mod identity;
 mod renewal;
 mod rotation;
 
@@ -78,6 +79,9 @@ pub enum SetupError {
     /// The identity key is not where it was looked for. The operator has it elsewhere.
     #[error("the identity key is not there")]
     NoIdentity,
+    /// The file that the operator named is none.
+    #[error("no identity key")]
+    NotAnIdentity,
     /// Taking up new keys was cut short, and root may not finish it in another user's folder.
     #[error("a rotation was cut short")]
     HalfRotated,
@@ -196,7 +200,6 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         return Err(SetupError::HalfImported);
     }
     rotation::finish(&home)?;
-    let identity_at = wish.identity.clone().unwrap_or_else(|| home.path(Name::Identity));
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
     let sequence = next_sequence(known.as_ref().map(|(old, _)| old), now, wish.clock_is_right)?;
     let routes = match &known {
@@ -217,14 +220,11 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if !(1..=ROUTES).contains(&routes.len()) {
         return Err(SetupError::NoAddress);
     }
+    let named = wish.identity.as_deref();
+    let identity_at = identity::place(&home, named);
     let identity_was_there = identity_at.exists();
-    let identity = match read_identity(&identity_at) {
-        Err(SetupError::NoIdentity) if known.is_none() => {
-            let key = SigningKey::random(rng);
-            home::tidy_beside(&identity_at, Name::Identity)?;
-            home::create_at(&identity_at, Name::Identity, key.expose())?;
-            key
-        }
+    let identity = match identity::read(&home, named) {
+        Err(SetupError::NoIdentity) if known.is_none() => identity::make(&home, named, rng)?,
         read => read?,
     };
     let relay = relay_id(&identity.verifying_key()?);
@@ -363,18 +363,6 @@ fn next_sequence(old: Option<&Descriptor>, now: Timestamp, is_right: bool) -> Re
         return Err(SetupError::ClockBehind);
     }
     Ok(old.sequence.saturating_add(1).max(least))
-}
-
-/// The identity key, which its operator keeps elsewhere.
-fn read_identity(path: &Path) -> Result<SigningKey, SetupError> {
-    match home::read_array_at(path, Name::Identity) {
-        Ok(mut seed) => Ok(SigningKey::take(&mut seed)),
-        Err(HomeError::Missing(_)) => Err(SetupError::NoIdentity),
-        Err(HomeError::Io(_)) => Err(SetupError::IdentityDenied),
-        Err(
-            error @ (HomeError::Exists(_) | HomeError::Damaged(_) | HomeError::Foreign | HomeError::Busy),
-        ) => Err(error.into()),
-    }
 }
 
 fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {

@@ -49,6 +49,7 @@ init-made = A relay was made. Its address, to be handed out:
 init-renewed = The descriptor was renewed for 90 days. A relay that runs takes it up within a minute; if keys or settings were changed, restart it: only then they hold. Its address:
 init-identity = The identity key is in { $file }. It belongs off this machine: copy it to a safe place, look whether the copy is whole, and where it lay on this machine's disk destroy it by shred -u. “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
 init-identity-found = The identity key that was found in { $file } signed it.
+init-identity-made = There was no identity key at { $file }: this is a NEW relay, with an address that nobody knows. If you meant one that people use, delete this folder and that file, and call “init” again with the key of that relay.
 start-program = Start the relay by: beresta-relay run --dir { $dir }
 start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
@@ -172,6 +173,7 @@ error-no-address = Say where to listen and where clients find the relay: --liste
 error-bad-public = Nobody can reach a relay at { $at }. --public is the address of this machine as the network outside sees it, with the port: 203.0.113.5:443, say.
 error-long-name = The operator's name is too long: at most 64 bytes.
 error-no-identity = The identity key is not there. Say where it lies: --identity FILE
+error-not-an-identity = This file is no identity key. Say where it lies: --identity FILE
 error-half-rotated = New keys were being taken up, and that was cut short. Any command of the folder's owner finishes it: runuser -u "$(stat -c %U DIR)" -- beresta-relay address --dir DIR
 error-clock-behind = The clock stands before the time at which the descriptor that is there was made. If the clock is wrong, set it: timedatectl set-ntp true. If it is right now, it was ahead then: call “init” once with --clock-is-right.
 error-identity-denied = The identity key can't be read by this user. As root give them a copy, and destroy it afterwards: install -o USER -m 600 FILE /run/relay.key

@@ -95,6 +95,7 @@ impl Fault {
                 | SetupError::BadPublic(_)
                 | SetupError::LongName
                 | SetupError::OtherIdentity
+                | SetupError::NotAnIdentity
                 | SetupError::Config(_),
             ) => USAGE,
             Self::Setup(
@@ -176,6 +177,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::BadPublic(at) => text.say_with("error-bad-public", &[("at", &at.to_string())]),
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
+        SetupError::NotAnIdentity => text.say("error-not-an-identity"),
         SetupError::IdentityDenied => text.say("error-identity-denied"),
         SetupError::HalfRotated => text.say("error-half-rotated"),
         SetupError::ClockBehind => text.say("error-clock-behind"),

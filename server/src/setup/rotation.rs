@@ -14,7 +14,7 @@ use beresta_proto::rng::Random;
 use beresta_proto::time::{DAY_MS, Timestamp};
 use zeroize::Zeroizing;
 
-use super::{SetupError, describe, next_sequence, read_identity, whole};
+use super::{SetupError, describe, identity, next_sequence, whole};
 use crate::home::{Home, HomeError, Name};
 use crate::net::TlsKey;
 
@@ -33,9 +33,8 @@ pub fn rotate(
     let _alone = home.alone()?;
     finish(&home)?;
     let old = describe(dir)?;
-    let identity_at = identity.map_or_else(|| home.path(Name::Identity), Path::to_path_buf);
     let sequence = next_sequence(Some(&old), now, false)?;
-    let identity = read_identity(&identity_at)?;
+    let identity = identity::read(&home, identity)?;
     if relay_id(&identity.verifying_key()?) != relay_id(&old.identity) {
         return Err(SetupError::OtherIdentity);
     }

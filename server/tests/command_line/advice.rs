@@ -20,3 +20,43 @@ fn a_relay_that_lost_its_settings_becomes_what_its_descriptor_says() {
     let looked = out(&relay(&["doctor", "--dir", at]));
     assert!(!looked.contains("does not fit"), "what is signed holds: {looked}");
 }
+
+#[test]
+fn a_file_that_is_no_identity_key_is_not_called_a_damaged_relay() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("relay");
+    init(&dir);
+    let at = dir.to_str().unwrap();
+    let [other, nowhere] = ["photo.jpg", "stick/identity.key"].map(|name| folder.path().join(name));
+    std::fs::write(&other, "no key").unwrap();
+    for command in [&["init"][..], &["keys", "rotate"]] {
+        let with = |key: &Path| relay(&[command, &["--dir", at, "--identity", key.to_str().unwrap()]].concat());
+        let refused = with(&other);
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        assert!(err(&refused).contains("no identity key"), "{}", err(&refused));
+        assert!(!err(&refused).contains("new relay"), "{}", err(&refused));
+        assert_eq!(with(&nowhere).status.code(), Some(7));
+    }
+    // A stick that is not in, where a relay is to be made anew by its key.
+    let fresh = folder.path().join("fresh");
+    let made = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+    let made = relay(&[&made[..], &[fresh.to_str().unwrap(), "--identity", nowhere.to_str().unwrap()]].concat());
+    assert_eq!(made.status.code(), Some(7), "{}", err(&made));
+    assert!(err(&made).contains("--identity"), "{}", err(&made));
+}
+
+#[test]
+fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("stick.key");
+    let make = |name: &str| {
+        let dir = folder.path().join(name);
+        let base = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+        relay(&[&base[..], &[dir.to_str().unwrap(), "--identity", key.to_str().unwrap()]].concat())
+    };
+    let first = make("first");
+    assert!(err(&first).contains("NEW relay") && err(&first).contains(key.to_str().unwrap()), "{}", err(&first));
+    let second = make("second");
+    assert!(!err(&second).contains("NEW relay"), "{}", err(&second));
+    assert_eq!(out(&first), out(&second));
+}
