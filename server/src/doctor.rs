@@ -195,6 +195,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     }
     let policy = descriptor.as_ref().map(|one| one.policy);
     found.push(clock(&home, descriptor.as_ref().map_or(Timestamp(0), |one| one.not_before), now));
+    let mut roomy = None;
     if let Ok(config) = Config::read(&home) {
         let status = net::ask(&home, Request::Status);
         match &status {
@@ -205,6 +206,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
             Err(_) => found.extend([Finding::Stopped, Finding::Port(net::port(config.listen))]),
         }
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
+        roomy = running.as_ref().map(|one| one.roomy_buffers);
         let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
         if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
             found.push(Finding::Outdated);
@@ -216,10 +218,16 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     if file_system::writes_elsewhere(dir) {
         found.push(Finding::WritesElsewhere);
     }
-    found.push(Finding::Buffers { roomy: net::buffers_are_roomy() });
+    found.push(buffers(roomy));
     let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
     found.extend(marks.into_iter().filter(|(name, _)| home.has(*name)).map(|(_, finding)| finding));
     Ok(found)
+}
+
+/// The buffers of the relay that runs, if it says: what a socket would get now is another thing, if the kernel's limits were
+/// changed since it started.
+fn buffers(running: Option<bool>) -> Finding {
+    Finding::Buffers { roomy: running.unwrap_or_else(net::buffers_are_roomy) }
 }
 
 /// What others on the machine may read.

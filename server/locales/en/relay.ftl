@@ -53,7 +53,7 @@ init-identity-made = There was no identity key at { $file }: this is a NEW relay
 start-program = Start the relay by: beresta-relay run --dir { $dir }
 start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
-run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
+run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root, so that it lasts: printf '%s\n' net.core.rmem_max=8388608 net.core.wmem_max=8388608 >/etc/sysctl.d/60-beresta-relay.conf && sysctl --system. Then restart the relay: one that runs keeps what it has.
 run-ending-soon = The descriptor ends in less than five weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
 
 config-good = The settings are understood. They hold from the next start:

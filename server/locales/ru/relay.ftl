@@ -53,7 +53,7 @@ init-identity-made = В { $file } ключа личности не было: э�
 start-program = Запустите узел так: beresta-relay run --dir { $dir }
 start-service = Запустите узел от root: systemctl enable --now beresta-relay
 
-run-small-buffers = Ядро дало сокету UDP меньше памяти, чем нужно загруженному узлу; сообщения могут задерживаться. От имени root: sysctl -w net.core.rmem_max=8388608 net.core.wmem_max=8388608
+run-small-buffers = Ядро дало сокету UDP меньше памяти, чем нужно загруженному узлу; сообщения могут задерживаться. От root, чтобы сохранилось: printf '%s\n' net.core.rmem_max=8388608 net.core.wmem_max=8388608 >/etc/sysctl.d/60-beresta-relay.conf && sysctl --system. Затем перезапустите узел: у работающего всё остаётся по-прежнему.
 run-ending-soon = Описание узла кончится меньше чем через пять недель. Продлите его ключом личности: beresta-relay init --dir { $dir } --identity ФАЙЛ
 
 config-good = Настройки понятны. Они действуют со следующего запуска:

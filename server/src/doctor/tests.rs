@@ -143,3 +143,10 @@ fn a_relay_that_does_not_answer_is_not_taken_for_another_program() {
     drop(engine);
     assert!(examine(dir.path(), now()).unwrap().contains(&Finding::Stopped));
 }
+
+#[test]
+fn a_relay_that_runs_is_believed_about_its_own_buffers() {
+    for roomy in [false, true] {
+        assert_eq!(buffers(Some(roomy)), Finding::Buffers { roomy });
+    }
+}

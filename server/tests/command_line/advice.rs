@@ -30,7 +30,8 @@ fn a_file_that_is_no_identity_key_is_not_called_a_damaged_relay() {
     let [other, nowhere] = ["photo.jpg", "stick/identity.key"].map(|name| folder.path().join(name));
     std::fs::write(&other, "no key").unwrap();
     for command in [&["init"][..], &["keys", "rotate"]] {
-        let with = |key: &Path| relay(&[command, &["--dir", at, "--identity", key.to_str().unwrap()]].concat());
+        let with =
+            |key: &Path| relay(&[command, &["--dir", at, "--identity", key.to_str().unwrap()]].concat());
         let refused = with(&other);
         assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
         assert!(err(&refused).contains("no identity key"), "{}", err(&refused));
@@ -40,7 +41,8 @@ fn a_file_that_is_no_identity_key_is_not_called_a_damaged_relay() {
     // A stick that is not in, where a relay is to be made anew by its key.
     let fresh = folder.path().join("fresh");
     let made = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
-    let made = relay(&[&made[..], &[fresh.to_str().unwrap(), "--identity", nowhere.to_str().unwrap()]].concat());
+    let made =
+        relay(&[&made[..], &[fresh.to_str().unwrap(), "--identity", nowhere.to_str().unwrap()]].concat());
     assert_eq!(made.status.code(), Some(7), "{}", err(&made));
     assert!(err(&made).contains("--identity"), "{}", err(&made));
 }
@@ -55,7 +57,11 @@ fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one
         relay(&[&base[..], &[dir.to_str().unwrap(), "--identity", key.to_str().unwrap()]].concat())
     };
     let first = make("first");
-    assert!(err(&first).contains("NEW relay") && err(&first).contains(key.to_str().unwrap()), "{}", err(&first));
+    assert!(
+        err(&first).contains("NEW relay") && err(&first).contains(key.to_str().unwrap()),
+        "{}",
+        err(&first)
+    );
     let second = make("second");
     assert!(!err(&second).contains("NEW relay"), "{}", err(&second));
     assert_eq!(out(&first), out(&second));

@@ -226,7 +226,7 @@ fn keys_are_rotated_and_the_relay_starts_with_them_under_its_address() {
     assert_eq!(rotated.status.code(), Some(0), "{}", err(&rotated));
     assert_ne!(std::fs::read(dir.path().join("tls.key")).unwrap(), before);
     assert_eq!(out(&relay(&["address", "--dir", at])), address);
-    let asks_for_a_restart = |what| out(&relay(&[what, "--dir", at])).contains("restart the relay");
+    let asks_for_a_restart = |what| out(&relay(&[what, "--dir", at])).contains("A newer descriptor");
     assert!(["status", "doctor"].into_iter().all(asks_for_a_restart));
     stop(running);
     let running = start(at);
