@@ -28,7 +28,7 @@ use beresta_server::queue::sqlite::{SqliteEngine, Standing};
 use beresta_server::queue::{Namer, QueueEngine};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Limits, Relay};
-use beresta_server::setup::{self, Config, Renewal, Setup, SetupError, Wish};
+use beresta_server::setup::{self, Config, Due, Renewal, Setup, SetupError, Wish};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use qrcode::QrCode;
@@ -223,8 +223,10 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         tell(&doctor::other_policy(key, dir, text));
     }
     let mut renewal = Renewal::new(dir, setup.descriptor, setup.config.policy());
-    if renewal.is_due(now) {
-        tell(&text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
+    match renewal.due(now) {
+        Some(Due::Soon) => tell(&text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())])),
+        Some(Due::Over) => tell(&text.say("error-ended")),
+        None => {}
     }
     let home = Home::at(dir);
     // Once the queues are ours: an export has them, or has left its mark.
@@ -314,9 +316,13 @@ fn look(renewal: &mut Renewal, server: &Server) {
         server.renew(descriptor);
         tracing::info!("the descriptor was renewed");
     }
-    if renewal.is_due(now) {
-        tracing::warn!(
+    match renewal.due(now) {
+        Some(Due::Soon) => tracing::warn!(
             "the descriptor in use ends in less than five weeks: renew it by init, with the identity key, or restart the relay if that was done"
-        );
+        ),
+        Some(Due::Over) => tracing::error!(
+            "the descriptor in use has ended, and people's programs refuse the relay: renew it by init, with the identity key, or restart the relay if that was done"
+        ),
+        None => {}
     }
 }

@@ -63,7 +63,7 @@ pub enum Finding {
     IdentityHere,
     /// The descriptor is valid for so many whole days more.
     Descriptor {
-        /// None if it has ended.
+        /// None if it has ended, or not begun.
         days: Option<u64>,
         /// When it ends.
         ends: Timestamp,
@@ -191,7 +191,9 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     if let Some(descriptor) = &descriptor {
         let ends = descriptor.not_after;
         let left = ends.since(now);
-        found.push(Finding::Descriptor { days: (left > 0).then_some(left / DAY_MS), ends });
+        // One that is to begin was made by a clock that was ahead, or this one is behind.
+        let begun = descriptor.not_before.since(now) <= TOLERANCE_MS;
+        found.push(Finding::Descriptor { days: (begun && left > 0).then_some(left / DAY_MS), ends });
     }
     let policy = descriptor.as_ref().map(|one| one.policy);
     found.push(clock(&home, descriptor.as_ref().map_or(Timestamp(0), |one| one.not_before), now));

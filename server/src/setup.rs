@@ -24,7 +24,7 @@ use crate::net::{BadTlsKey, TlsKey};
 use crate::queue::sqlite::SqliteEngine;
 
 pub use config::{Config, ConfigError, Key, LogLevel};
-pub use renewal::{RENEW_DAYS, Renewal};
+pub use renewal::{Due, RENEW_DAYS, Renewal};
 pub use rotation::rotate;
 
 /// What [`init`] is told.

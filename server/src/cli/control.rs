@@ -4,12 +4,14 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use beresta_proto::time::DAY_MS;
 use beresta_server::admin::{QUEUE_ID, Reply, Request, Status};
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
+use beresta_server::net;
 use beresta_server::queue::guard::Intake;
 use beresta_server::queue::sqlite::SqliteEngine;
-use beresta_server::{net, setup};
+use beresta_server::setup::{self, RENEW_DAYS};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::fault::Fault;
@@ -61,7 +63,9 @@ pub(crate) fn status(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
     if json {
         put(&serde_json::to_string(&status).map_err(|_| Fault::Internal)?)
     } else {
-        put(&sentences(&status, setup::describe(dir)?.sequence, text))
+        let signed = setup::describe(dir)?;
+        let newest = Newest { sequence: signed.sequence, left: signed.not_after.since(clock::now()) };
+        put(&sentences(&status, newest, dir, text))
     }
 }
 
@@ -70,8 +74,15 @@ fn ask(dir: &Path, request: Request) -> Result<Reply, Fault> {
     Ok(net::ask(&Home::at(dir), request)?)
 }
 
-/// `newest`: the sequence number of the descriptor in the folder.
-fn sentences(status: &Status, newest: u64, text: &Text) -> String {
+/// The descriptor in the folder.
+#[derive(Clone, Copy)]
+struct Newest {
+    sequence: u64,
+    /// Milliseconds until it ends.
+    left: u64,
+}
+
+fn sentences(status: &Status, newest: Newest, dir: &Path, text: &Text) -> String {
     let Status {
         version,
         running_hours,
@@ -98,8 +109,12 @@ fn sentences(status: &Status, newest: u64, text: &Text) -> String {
     if let Some(days) = descriptor_days {
         lines.push(text.say_with("status-descriptor", &[("days", &days.to_string())]));
     }
-    if *descriptor_sequence < newest {
+    if *descriptor_sequence < newest.sequence {
         lines.push(text.say("outdated"));
+    } else if newest.left == 0 {
+        lines.push(text.say("error-ended"));
+    } else if newest.left < RENEW_DAYS * DAY_MS {
+        lines.push(text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
     }
     match intake {
         Intake::All => {}
@@ -133,8 +148,25 @@ mod tests {
         let said = r#"{"version":"0.0.9","running_hours":1,"paused":false,"intake":"all","roomy_buffers":true,
             "links":"0-9","queues":"0-9","messages":"0-9","blobs":"0-9","disk_percent":5}"#;
         let status: Status = serde_json::from_str(said).unwrap();
-        let told = sentences(&status, 1, &Text::new(Language::English));
+        let told = words(&status, Newest { sequence: 1, left: 0 });
         assert!(told.contains("restart the relay") && !told.contains("Days until"), "{told}");
+    }
+
+    fn words(status: &Status, newest: Newest) -> String {
+        sentences(status, newest, Path::new("relay"), &Text::new(Language::English))
+    }
+
+    #[test]
+    fn a_descriptor_that_ends_soon_or_has_ended_is_told_with_what_to_do() {
+        let answer = r#"{"version":"1.0.0","running_hours":1,"paused":false,"intake":"all","roomy_buffers":true,
+            "links":"0-9","queues":"0-9","messages":"0-9","blobs":"0-9","disk_percent":5,
+            "descriptor_days":0,"descriptor_sequence":7}"#;
+        let status: Status = serde_json::from_str(answer).unwrap();
+        let left = |left: u64| words(&status, Newest { sequence: 7, left });
+        assert!(!left(36 * DAY_MS).contains("init"), "{}", left(36 * DAY_MS));
+        for (left, says) in [(left(DAY_MS), "less than five weeks"), (left(0), "not valid now")] {
+            assert!(left.contains(says) && left.contains("init --dir"), "{left}");
+        }
     }
 
     #[test]

@@ -58,6 +58,13 @@ fn a_descriptor_is_complained_of_five_weeks_before_its_end() {
 }
 
 #[test]
+fn a_descriptor_that_has_not_begun_is_not_called_valid() {
+    let dir = relay("127.0.0.1:0", now());
+    let found = examine(dir.path(), now().minus(3 * HOUR_MS)).unwrap();
+    assert!(found.iter().any(|one| matches!(one, Finding::Descriptor { days: None, .. })), "{found:?}");
+}
+
+#[test]
 fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
     let dir = relay("127.0.0.1:0", now());
     let told =

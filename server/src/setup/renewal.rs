@@ -12,6 +12,15 @@ use crate::home::{Home, Name};
 /// asks, sees that in time.
 pub const RENEW_DAYS: u64 = 35;
 
+/// A descriptor that should be renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// It ends in less than [`RENEW_DAYS`].
+    Soon,
+    /// It has ended, and clients refuse the relay.
+    Over,
+}
+
 /// The descriptor that runs, and the file in which a renewed one appears.
 #[derive(Debug)]
 pub struct Renewal {
@@ -50,13 +59,14 @@ impl Renewal {
         Some(signed)
     }
 
-    /// Whether the operator should hear that the descriptor ends soon: at most once a day.
-    pub fn is_due(&mut self, now: Timestamp) -> bool {
-        let due = self.running.not_after.since(now) < RENEW_DAYS * DAY_MS && self.reminded != now.day();
-        if due {
-            self.reminded = now.day();
+    /// What the operator should hear of the descriptor's end: at most once a day.
+    pub fn due(&mut self, now: Timestamp) -> Option<Due> {
+        let left = self.running.not_after.since(now);
+        if left >= RENEW_DAYS * DAY_MS || self.reminded == now.day() {
+            return None;
         }
-        due
+        self.reminded = now.day();
+        Some(if left > 0 { Due::Soon } else { Due::Over })
     }
 }
 
@@ -144,12 +154,14 @@ mod tests {
     #[test]
     fn the_operator_is_reminded_daily_in_the_last_five_weeks() {
         let (_dir, wish, mut renewal) = relay();
-        assert!(!renewal.is_due(NOW.plus(54 * DAY_MS)));
+        assert_eq!(renewal.due(NOW.plus(54 * DAY_MS)), None);
         let late = NOW.plus(56 * DAY_MS);
-        assert!(renewal.is_due(late) && !renewal.is_due(late.plus(1)) && renewal.is_due(late.plus(DAY_MS)));
-        assert!(renewal.is_due(NOW.plus(99 * DAY_MS)), "and after the end");
+        let told = [late, late.plus(1), late.plus(DAY_MS)].map(|now| renewal.due(now));
+        assert_eq!(told, [Some(Due::Soon), None, Some(Due::Soon)]);
+        assert_eq!(renewal.due(NOW.plus(89 * DAY_MS)), Some(Due::Soon));
+        assert_eq!(renewal.due(NOW.plus(99 * DAY_MS)), Some(Due::Over), "and after the end");
         init(&wish, late, &mut SystemRandom::new().unwrap()).unwrap();
         renewal.look(late).unwrap();
-        assert!(!renewal.is_due(late.plus(2 * DAY_MS)));
+        assert_eq!(renewal.due(late.plus(2 * DAY_MS)), None);
     }
 }
