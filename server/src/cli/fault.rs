@@ -96,7 +96,9 @@ impl Fault {
                 | SetupError::LongName
                 | SetupError::OtherIdentity
                 | SetupError::NotAnIdentity
-                | SetupError::Config(_),
+                | SetupError::Config(_)
+                // No start mends them either (`RestartPreventExitStatus` of the service).
+                | SetupError::Home(HomeError::Missing(Some(Name::Config)) | HomeError::Damaged(Name::Config)),
             ) => USAGE,
             Self::Setup(
                 SetupError::Ended

@@ -66,3 +66,14 @@ fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one
     assert!(!err(&second).contains("NEW relay"), "{}", err(&second));
     assert_eq!(out(&first), out(&second));
 }
+
+#[test]
+fn settings_that_are_missing_or_no_text_need_their_operator_and_no_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let run = || relay(&["run", "--dir", dir.path().to_str().unwrap()]).status.code();
+    std::fs::write(dir.path().join("relay.toml"), b"# \xcd\xe0\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    assert_eq!(run(), Some(2), "not UTF-8");
+    std::fs::remove_file(dir.path().join("relay.toml")).unwrap();
+    assert_eq!(run(), Some(2), "missing");
+}
