@@ -139,6 +139,7 @@ still-draining = It has not stopped yet. Look by: beresta-relay status --dir DIR
 drained = The relay has stopped.
 deleted = The queue is gone, with all that waited in it. Its reader learns that, and may make another one.
 invite-made = A code for one person. Queues and invites it is good for: { $makes }; days: { $days }. Give it to them by a way that nobody else reads; they type “beresta relay credit -” and paste it. Its id, to take it back: { $id }
+invite-taken-back = The code was taken back: nobody has seen it.
 invite-open = The relay is open: it asks nobody for a code. Write open = false into relay.toml, call “init” and start the relay again.
 invite-none = There are no codes.
 invite-one = { $id }: { $left } left, { $days } days

@@ -44,13 +44,14 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     let told = [("makes", makes.to_string()), ("days", days.to_string()), ("id", hex(CreditId::of(&name).0))];
     let told: Vec<(&str, &str)> = told.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    tell(&text.say_with("invite-made", &told));
     let relay = setup::address(dir)?.relay;
     if let Err(fault) = put(CreditCode { relay, credit }.to_code().as_str()) {
         // Nobody saw it, so nobody should be able to use it.
-        net::ask(&Home::at(dir), Request::Revoke(CreditId::of(&name).0))?;
+        take_back(dir, CreditId::of(&name).0)?;
+        tell(&text.say("invite-taken-back"));
         return Err(fault);
     }
+    tell(&text.say_with("invite-made", &told));
     if Config::read(&Home::at(dir))?.open {
         tell(&text.say("invite-open"));
     }
@@ -99,19 +100,22 @@ pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         setup::describe(dir)?;
         u64::from_str_radix(&typed, 16).map_err(|_| Fault::BadCredit)?
     };
+    take_back(dir, id)?;
+    tell(&text.say("invite-revoked"));
+    Ok(())
+}
+
+fn take_back(dir: &Path, id: u64) -> Result<(), Fault> {
     match net::ask(&Home::at(dir), Request::Revoke(id))? {
-        Reply::Done => tell(&text.say("invite-revoked")),
-        Reply::Gone => return Err(Fault::NoCredit),
+        Reply::Done => Ok(()),
+        Reply::Gone => Err(Fault::NoCredit),
         Reply::Enough
         | Reply::NoRoom
         | Reply::Failed
         | Reply::NotUnderstood
         | Reply::Status(_)
-        | Reply::Credits(_) => {
-            return Err(Fault::Refused);
-        }
+        | Reply::Credits(_) => Err(Fault::Refused),
     }
-    Ok(())
 }
 
 /// A code, from a line of standard input.

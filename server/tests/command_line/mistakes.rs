@@ -76,6 +76,8 @@ fn what_cannot_be_printed_is_told_and_a_code_that_nobody_saw_is_good_for_nothing
     let made = onto_a_full_disk(&["invite", "create", "--dir", at]);
     assert_eq!(made.status.code(), Some(1), "{}", err(&made));
     assert!(err(&made).contains("could not be written"), "{}", err(&made));
+    assert!(err(&made).contains("The code was taken back"), "{}", err(&made));
+    assert!(!err(&made).contains("A code for one person"), "{}", err(&made));
     assert_eq!(out(&relay(&["invite", "list", "--dir", at])), "");
     stop(running);
 }
