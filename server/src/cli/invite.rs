@@ -55,6 +55,12 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     if Config::read(&Home::at(dir))?.open {
         tell(&text.say("invite-open"));
     }
+    // It may be open still, or ask for codes still, whatever the settings say.
+    if let Ok(Reply::Status(status)) = net::ask(&Home::at(dir), Request::Status)
+        && status.descriptor_sequence < setup::describe(dir)?.sequence
+    {
+        tell(&text.say("outdated"));
+    }
     Ok(())
 }
 

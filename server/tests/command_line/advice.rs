@@ -77,3 +77,17 @@ fn settings_that_are_missing_or_no_text_need_their_operator_and_no_restart() {
     std::fs::remove_file(dir.path().join("relay.toml")).unwrap();
     assert_eq!(run(), Some(2), "missing");
 }
+
+#[test]
+fn who_makes_a_code_hears_that_the_relay_runs_with_older_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let running = start(at);
+    let create = || err(&relay(&["invite", "create", "--dir", at]));
+    assert!(!create().contains("restart the relay"));
+    std::fs::write(dir.path().join("relay.toml"), "listen = \"127.0.0.1:0\"\nopen = false\n").unwrap();
+    assert_eq!(relay(&["init", "--dir", at]).status.code(), Some(0));
+    assert!(create().contains("restart the relay"));
+    stop(running);
+}
