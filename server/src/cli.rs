@@ -39,7 +39,7 @@ use args::value;
 use fault::Fault;
 pub(crate) use harden::harden;
 use locale::Language;
-use text::Text;
+use text::{Text, pasted};
 
 /// Between two looks at whether the descriptor was renewed.
 const LOOK: Duration = Duration::from_secs(60);
@@ -131,7 +131,7 @@ fn tell_how_to_start(dir: &Path, text: &Text) {
     tell(&if as_service {
         text.say("start-service")
     } else {
-        text.say_with("start-program", &[("dir", &dir.display().to_string())])
+        text.say_with("start-program", &[("dir", &pasted(dir))])
     });
 }
 
@@ -224,7 +224,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     }
     let mut renewal = Renewal::new(dir, setup.descriptor, setup.config.policy());
     match renewal.due(now) {
-        Some(Due::Soon) => tell(&text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())])),
+        Some(Due::Soon) => tell(&text.say_with("run-ending-soon", &[("dir", &pasted(dir))])),
         Some(Due::Over) => tell(&text.say("error-ended")),
         None => {}
     }

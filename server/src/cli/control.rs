@@ -15,7 +15,7 @@ use beresta_server::setup::{self, RENEW_DAYS};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
 use super::fault::Fault;
-use super::text::Text;
+use super::text::{Text, pasted};
 use super::{put, tell};
 
 /// In which a relay ends that was told to, whatever its `drain_seconds`.
@@ -114,7 +114,7 @@ fn sentences(status: &Status, newest: Newest, dir: &Path, text: &Text) -> String
     } else if newest.left == 0 {
         lines.push(text.say("error-ended"));
     } else if newest.left < RENEW_DAYS * DAY_MS {
-        lines.push(text.say_with("run-ending-soon", &[("dir", &dir.display().to_string())]));
+        lines.push(text.say_with("run-ending-soon", &[("dir", &pasted(dir))]));
     }
     match intake {
         Intake::All => {}

@@ -13,7 +13,7 @@ use beresta_server::setup::Key;
 use super::fault::Fault;
 use super::hold::day;
 use super::put;
-use super::text::Text;
+use super::text::{Text, pasted};
 
 const LOOK: u8 = 4;
 const WRONG: u8 = 5;
@@ -41,7 +41,7 @@ const fn mark(verdict: Verdict) -> &'static str {
 
 fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
     let folder = dir;
-    let dir = dir.display().to_string();
+    let dir = pasted(dir);
     let here = |key: &str| text.say_with(key, &[("dir", &dir)]);
     match finding {
         Finding::Files => text.say("doctor-files"),
@@ -99,8 +99,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
 
 /// What the relay signed says otherwise than this setting.
 pub(crate) fn other_policy(key: Key, dir: &Path, text: &Text) -> String {
-    let dir = dir.display().to_string();
-    text.say_with("doctor-other-policy", &[("dir", &dir), ("key", key.as_str())])
+    text.say_with("doctor-other-policy", &[("dir", &pasted(dir)), ("key", key.as_str())])
 }
 
 fn numbers(key: &str, numbers: &[(&str, &u64)], text: &Text) -> String {

@@ -12,7 +12,7 @@ use beresta_server::transfer::TransferError;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::PROGRAM;
-use super::text::Text;
+use super::text::{Text, pasted};
 
 /// A failure that a person hears of.
 #[derive(Debug)]
@@ -155,7 +155,7 @@ impl Fault {
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
             Self::Moved => text.say("error-moved"),
-            Self::OfAnother(dir) => text.say_with("error-of-another", &[("dir", &dir.display().to_string())]),
+            Self::OfAnother(dir) => text.say_with("error-of-another", &[("dir", &pasted(dir))]),
             Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
             Self::ShortPassphrase => text.say("error-short-passphrase"),

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::args::value;
 use super::fault::Fault;
-use super::text::Text;
+use super::text::{Text, pasted};
 use super::{put, tell, tell_how_to_start};
 
 /// Characters that a passphrase has at the least: who takes the file may guess for years.
@@ -33,9 +33,9 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
-    let file = file.display().to_string();
+    let file = pasted(&file);
     tell(&match what {
-        What::Move => text.say_with("exported", &[("file", &file), ("dir", &dir.display().to_string())]),
+        What::Move => text.say_with("exported", &[("file", &file), ("dir", &pasted(dir))]),
         What::Backup => text.say_with("backed-up", &[("file", &file)]),
     });
     if what == What::Move && Config::read(&Home::at(dir))?.volatile {
@@ -56,7 +56,7 @@ pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let passphrase = line(text, "ask-passphrase")?;
     transfer::import(dir, &file, &passphrase)?;
-    let shown = dir.display().to_string();
+    let shown = pasted(dir);
     tell(&text.say_with("imported", &[("dir", &shown)]));
     put(&beresta_server::setup::address(dir)?.to_link())?;
     // A backup has no queues. Since it was made, clients may have seen what is newer.

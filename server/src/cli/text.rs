@@ -1,5 +1,7 @@
 //! The texts for people, from the Fluent catalogues. Nothing else speaks to them.
 
+use std::path::Path;
+
 use fluent_bundle::{FluentArgs, FluentBundle, FluentResource};
 use unic_langid::LanguageIdentifier;
 
@@ -41,6 +43,17 @@ impl Text {
         }
         let mut errors = Vec::new();
         self.0.format_pattern(pattern, Some(&args), &mut errors).into_owned()
+    }
+}
+
+/// A path as it stands in a command that somebody pastes: in quotes where a shell would not take it as it is.
+pub(crate) fn pasted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let taken = |one: char| one.is_ascii_alphanumeric() || matches!(one, '/' | '.' | '_' | '-');
+    if !path.is_empty() && path.chars().all(taken) {
+        path
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
     }
 }
 

@@ -91,3 +91,17 @@ fn who_makes_a_code_hears_that_the_relay_runs_with_older_settings() {
     assert!(create().contains("restart the relay"));
     stop(running);
 }
+
+#[test]
+fn a_command_to_be_pasted_holds_its_folder_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("Anna's relay");
+    let made = init(&dir);
+    let quoted = format!("'{}/Anna'\\''s relay'", folder.path().display());
+    assert!(err(&made).contains(&format!("run --dir {quoted}")), "{}", err(&made));
+    let looked = out(&relay(&["doctor", "--dir", dir.to_str().unwrap()]));
+    let key = format!("shred -u {quoted}/identity.key");
+    assert!(looked.contains(&key), "{looked}");
+    let plain = folder.path().join("relay");
+    assert!(err(&init(&plain)).contains(&format!("run --dir {}\n", plain.display())), "and no other");
+}

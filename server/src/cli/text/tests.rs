@@ -58,3 +58,19 @@ fn both_languages_speak() {
     assert!(Text::new(Language::Russian).say("about-run").contains("узел"));
     assert_eq!(Text::new(Language::English).say_with("hold-queues", &[("count", "3")]), "Queues: 3");
 }
+
+#[test]
+fn a_path_that_a_shell_would_take_apart_is_quoted() {
+    for (path, pasted) in [
+        ("/var/lib/beresta-relay", "/var/lib/beresta-relay"),
+        ("./relay_1.0", "./relay_1.0"),
+        ("", "''"),
+        ("my relay", "'my relay'"),
+        ("узел", "'узел'"),
+        ("a;b", "'a;b'"),
+        ("~", "'~'"),
+        ("Anna's", r"'Anna'\''s'"),
+    ] {
+        assert_eq!(super::pasted(Path::new(path)), pasted);
+    }
+}
