@@ -224,4 +224,4 @@ error-short-passphrase = The passphrase is too short: at least 16 characters. Ta
 error-passphrases-differ = The two passphrases differ. Nothing was written.
 error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full or damaged.
 error-queues-newer = A newer version wrote the queues, and a relay never goes back to an older one. Install the newer one again.
-error-day-keys = day.keys is missing, damaged or another relay's, and what waits here can't be opened without it. Put the right one back. If there is none any more: start once with volatile = true in relay.toml. The queues stay, and what waited is lost.
+error-day-keys = day.keys is missing, damaged or another relay's, and what waits here can't be opened without it. Put the right one back. If there is none any more: start once with volatile = true in relay.toml, then set volatile back to false and start again. The queues stay, and what waited is lost.
