@@ -79,6 +79,9 @@ pub enum SetupError {
     /// The identity key is not where it was looked for. The operator has it elsewhere.
     #[error("the identity key is not there")]
     NoIdentity,
+    /// A new one can't be written where the operator wants it.
+    #[error("the identity key can't be written")]
+    IdentityNotWritten,
     /// The file that the operator named is none.
     #[error("no identity key")]
     NotAnIdentity,

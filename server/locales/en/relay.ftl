@@ -175,6 +175,7 @@ error-bad-public = Nobody can reach a relay at { $at }. --public is the address 
 error-long-name = The operator's name is too long: at most 64 bytes.
 error-no-identity = The identity key is not there. Say where it lies: --identity FILE
 error-not-an-identity = This file is no identity key. Say where it lies: --identity FILE
+error-identity-not-written = The identity key can't be written there: the place is not this user's, or its disk is full or can only be read. No relay was made. Name another: --identity FILE
 error-half-rotated = New keys were being taken up, and that was cut short. Any command of the folder's owner finishes it: runuser -u "$(stat -c %U DIR)" -- beresta-relay address --dir DIR
 error-clock-behind = The clock stands before the time at which the descriptor that is there was made. If the clock is wrong, set it: timedatectl set-ntp true. If it is right now, it was ahead then: call “init” once with --clock-is-right.
 error-identity-denied = The identity key can't be read by this user. As root give them a copy, and destroy it afterwards: install -o USER -m 600 FILE /run/relay.key

@@ -103,6 +103,7 @@ impl Fault {
             Self::Setup(
                 SetupError::Ended
                 | SetupError::IdentityDenied
+                | SetupError::IdentityNotWritten
                 | SetupError::ClockBehind
                 | SetupError::HalfRotated
                 | SetupError::Home(_)
@@ -180,6 +181,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
         SetupError::NotAnIdentity => text.say("error-not-an-identity"),
+        SetupError::IdentityNotWritten => text.say("error-identity-not-written"),
         SetupError::IdentityDenied => text.say("error-identity-denied"),
         SetupError::HalfRotated => text.say("error-half-rotated"),
         SetupError::ClockBehind => text.say("error-clock-behind"),

@@ -39,6 +39,8 @@ pub(super) fn make(
     match home::create_at(&place, Name::Identity, key.expose()) {
         // Its folder is not there: a stick that is not in.
         Err(HomeError::Missing(_)) => Err(SetupError::NoIdentity),
+        // Not the relay's folder, of which other things would be said.
+        Err(HomeError::Io(_)) if named.is_some() => Err(SetupError::IdentityNotWritten),
         made => made.map(|()| key).map_err(SetupError::Home),
     }
 }

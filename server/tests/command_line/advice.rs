@@ -68,6 +68,19 @@ fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_place_where_no_key_can_be_written_is_not_taken_for_the_relays_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("relay");
+    let base = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+    // Nobody makes files there, be it mounted so that it only reads or not.
+    let made = relay(&[&base[..], &[dir.to_str().unwrap(), "--identity", "/sys/beresta.key"]].concat());
+    assert_eq!(made.status.code(), Some(1), "{}", err(&made));
+    assert!(err(&made).contains("can't be written there"), "{}", err(&made));
+    assert!(!dir.join("descriptor").exists());
+}
+
+#[test]
 fn settings_that_are_missing_or_no_text_need_their_operator_and_no_restart() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());
