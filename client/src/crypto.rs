@@ -33,7 +33,7 @@ use beresta_proto::time::Timestamp;
 
 pub use self::account::{create_account, own_identity};
 pub use self::backend::{BackendError, check_backend};
-pub use self::budget::FAILURES_PER_HOUR;
+pub use self::budget::{FAILURES_PER_HOUR, Way};
 pub use self::bundle::{forget_bundle, make_bundle};
 pub use self::fault::{AccountError, DecryptError, EncryptError, MeetError, OpenError};
 pub use self::guard::{MAX_JUMP, Refused};

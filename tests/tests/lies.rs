@@ -2,9 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
+use beresta_client::crypto;
 use beresta_client::engine::AskError;
-use beresta_client::store::event::EventKind;
+use beresta_client::store::contact::ContactId;
+use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
+use beresta_client::store::{StoreError, Tx};
 use beresta_proto::address::QueueAddress;
 use beresta_proto::command::Command;
 use beresta_proto::id::SendId;
@@ -52,15 +55,17 @@ fn busy(seed: u64) -> (World, Who) {
     world.wish(anna, |engine, store, now| engine.block(store, to_vera, now)).unwrap();
     let id = world.get(anna).store.transaction(|tx| tx.invites()).unwrap().last().unwrap().id;
     world.wish(anna, |engine, store, now| engine.invite_revoke(store, id, now)).unwrap();
-    let needs = |tx: &beresta_client::store::Tx<'_>| {
-        let mut contact = tx.contact(to_boris)?;
-        contact.needs_queue = true;
-        tx.update_contact(&contact)
-    };
-    world.get(anna).store.transaction(needs).unwrap();
+    world.get(anna).store.transaction(|tx| needs_queue(tx, to_boris)).unwrap();
     drop(invite);
     world.go_online(anna);
     (world, anna)
+}
+
+/// Has a contact told of a fresh queue.
+fn needs_queue(tx: &Tx<'_>, contact: ContactId) -> Result<(), StoreError> {
+    let mut contact = tx.contact(contact)?;
+    contact.needs_queue = true;
+    tx.update_contact(&contact)
 }
 
 /// Lets an hour pass in which the relay lies as told, and counts what it was asked.
@@ -187,7 +192,7 @@ fn where_one_queue_of_a_contact_is_gone_the_next_is_written_to() {
     let (anna, boris) = (world.person("Анна"), world.person("Boris"));
     let (to_boris, to_anna) = world.meet(anna, boris);
     // Boris has two queues of Anna's: the one that she reads, and one before it that is not there any more.
-    let two = |tx: &beresta_client::store::Tx<'_>| {
+    let two = |tx: &Tx<'_>| {
         let there = tx.peer_queue(to_anna)?.unwrap().address;
         let gone = QueueAddress { send_id: SendId([9; 24]), ..there.clone() };
         tx.replace_peer_queues(to_anna, &[gone, there])
@@ -221,4 +226,35 @@ fn a_relay_that_says_drained_without_end_makes_nobody_speak() {
     // One capsule and its acknowledgement.
     assert_eq!(world.commands() - before, 2);
     assert_eq!(world.heard_texts(anna, to_boris), ["hello"]);
+}
+
+#[test]
+fn a_relay_that_we_left_uses_up_nothing_of_what_comes_by_another() {
+    let mut world = World::new(95);
+    let (anna, boris) = (world.person("Анна"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    let talk = |world: &mut World, text: &str| {
+        world.say(boris, to_anna, text).unwrap();
+        world.run(SECOND_MS);
+        world.say(anna, to_boris, text).unwrap();
+        world.run(MINUTE_MS);
+    };
+    world.say(boris, to_anna, "old").unwrap();
+    world.run(SECOND_MS);
+    let copy = world.last_delivery();
+    // So long ago that it is not known for a repeat any more.
+    (0..6).for_each(|round| talk(&mut world, &format!("{round}")));
+    world.get(anna).store.transaction(|tx| needs_queue(tx, to_boris)).unwrap();
+    world.run(HOUR_MS);
+    talk(&mut world, "by the fresh queue");
+    for _ in 0..crypto::FAILURES_PER_HOUR {
+        world.push(anna, copy.clone());
+    }
+    assert_eq!(world.dropped(anna, DropReason::Decryption), u64::from(crypto::FAILURES_PER_HOUR));
+    talk(&mut world, "alive");
+    assert_eq!(world.heard_texts(anna, to_boris).last().unwrap(), "alive");
+    assert_eq!(world.dropped(anna, DropReason::Budget), 0);
+    // By that queue no more is tried.
+    world.push(anna, copy);
+    assert_eq!(world.dropped(anna, DropReason::Budget), 1);
 }

@@ -18,7 +18,7 @@ use super::guard::{self, Admitted, PeerKey, Refused};
 use super::rng::SignalRng;
 use super::seal::{Opened, Vouched, check_certificate};
 use super::stores::{Failure, OneSession, Rows, Said, ready};
-use super::{Clocks, Handle, Peer, budget};
+use super::{Clocks, Handle, Peer, Way, budget};
 use crate::store::{StoreError, Tx};
 
 mod encrypt;
@@ -123,8 +123,8 @@ fn checked(bundle: &Bundle, identity: &PeerKey) -> Result<PreKeyBundle, MeetErro
     .map_err(|_| MeetError::BadBundle)
 }
 
-/// Accepts an opened message, or refuses it: every check of the receiving procedure, then the inner decryption. Whose
-/// certificate held is kept in `vouched`.
+/// Accepts an opened message that came by `way`, or refuses it: every check of the receiving procedure, then the inner
+/// decryption. Whose certificate held is kept in `vouched`.
 ///
 /// # Errors
 /// [`DecryptError`]. Unless our own side failed, nothing was changed then but the sender's budget, and the caller may
@@ -133,6 +133,7 @@ pub fn decrypt(
     tx: &Tx<'_>,
     opened: &Opened,
     expected: Expected<'_>,
+    way: Way,
     vouched: &mut Vouched,
     clocks: impl Into<Clocks>,
     rng: &mut impl Random,
@@ -153,7 +154,8 @@ pub fn decrypt(
         return Err(DecryptError::OtherDevice);
     }
     check_certificate(certificate, peer.handle, &opened.sender, vouched, by)?;
-    if !budget::allows(tx, &peer.handle.0, now)? {
+    let purse = budget::key(peer.handle, way);
+    if !budget::allows(tx, &purse, now)? {
         return Err(DecryptError::OverBudget);
     }
     let result = inner(tx, own, opened, &peer, expected, now, rng);
@@ -162,7 +164,7 @@ pub fn decrypt(
         Err(error) if error.costs() => budget::FAILURE,
         Err(_) => 0,
     };
-    budget::spend(tx, &peer.handle.0, cost, now)?;
+    budget::spend(tx, &purse, cost, now)?;
     let (plaintext, _) = result?;
     Ok(Decrypted { plaintext, peer })
 }
@@ -302,8 +304,8 @@ pub fn sent_ahead(tx: &Tx<'_>, peer: &Peer) -> Result<u32, EncryptError> {
 ///
 /// # Errors
 /// [`crate::store::StoreError`] if the store failed.
-pub fn count_failure(tx: &Tx<'_>, handle: Handle, now: Timestamp) -> Result<(), StoreError> {
-    budget::spend(tx, &handle.0, budget::FAILURE, now)
+pub fn count_failure(tx: &Tx<'_>, handle: Handle, way: Way, now: Timestamp) -> Result<(), StoreError> {
+    budget::spend(tx, &budget::key(handle, way), budget::FAILURE, now)
 }
 
 /// Forgets a peer: their pinned key, their sessions, their budget.

@@ -25,6 +25,7 @@ use super::*;
 use crate::store::{Store, StoreError, Tx};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const WAY: Way = Way([1; 24]);
 
 struct TestRng(ChaCha20Rng);
 
@@ -107,7 +108,7 @@ impl Person {
         self.store
             .transaction(|tx| {
                 let received =
-                    unless_refused(tx, budget, || decrypt(tx, &opened, expected, vouched, now, rng));
+                    unless_refused(tx, budget, || decrypt(tx, &opened, expected, WAY, vouched, now, rng));
                 Ok::<_, StoreError>(received)
             })
             .unwrap()

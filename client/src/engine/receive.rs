@@ -23,7 +23,7 @@ use super::Engine;
 use super::compose::peer;
 use super::invite::is_open;
 use super::line::{Flight, Line};
-use crate::crypto::{self, Expected, Opened};
+use crate::crypto::{self, Expected, Opened, Way};
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{DropReason, EventKind};
 use crate::store::invite::Invite;
@@ -45,6 +45,12 @@ enum Sender {
     Known(Contact),
     /// Somebody who uses an invite of ours; a contact who comes back, or whose invite we are using too.
     Accepting(Invite, Option<Contact>),
+}
+
+/// What a contact may make us compute is counted for each queue (rule S7): a relay that we left must not cost what comes by
+/// another.
+const fn way(own: &OwnQueue) -> Way {
+    Way(own.read_id.0)
 }
 
 impl Engine {
@@ -136,10 +142,11 @@ impl Engine {
             Sender::Accepting(invite, known) => {
                 let handle =
                     known.as_ref().map_or(crypto::Handle(invite.stranger.0), |known| peer(known).handle);
+                let way = way(&own);
                 let said = tx.all_or_nothing(|| self.accepting_says(tx, own, invite, known, &opened, now));
                 if said.as_ref().is_err_and(Refused::was_tried) {
                     // What was taken back took along what it cost, which must stay paid (rule S7).
-                    crypto::count_failure(tx, handle, now)?;
+                    crypto::count_failure(tx, handle, way, now)?;
                 }
                 said
             }
@@ -212,8 +219,15 @@ impl Engine {
     ) -> Result<(), Refused> {
         let peer = peer(&contact);
         let clocks = self.reading_clocks(now);
-        let decrypted =
-            crypto::decrypt(tx, opened, Expected::Pinned(&peer), &mut self.vouched, clocks, &mut self.rng)?;
+        let decrypted = crypto::decrypt(
+            tx,
+            opened,
+            Expected::Pinned(&peer),
+            way(own),
+            &mut self.vouched,
+            clocks,
+            &mut self.rng,
+        )?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);
@@ -244,7 +258,8 @@ impl Engine {
             crypto::end_sessions(tx, peer)?;
         }
         let clocks = self.reading_clocks(now);
-        let decrypted = crypto::decrypt(tx, opened, expected, &mut self.vouched, clocks, &mut self.rng)?;
+        let decrypted =
+            crypto::decrypt(tx, opened, expected, way(&own), &mut self.vouched, clocks, &mut self.rng)?;
         let content = Self::content(&decrypted.plaintext, known.as_ref().map(|known| known.id))?;
         let Body::Meeting { name, addresses } = content.body.clone() else {
             return Err(dropped(DropReason::Content));

@@ -148,9 +148,10 @@ impl Tx<'_> {
     /// [`StoreError`] if the store failed.
     pub fn delete_handle(&self, handle: &[u8]) -> Result<(), StoreError> {
         self.delete_sessions(handle)?;
-        for sql in
-            ["DELETE FROM signal_identity WHERE handle = ?1", "DELETE FROM signal_failures WHERE handle = ?1"]
-        {
+        for sql in [
+            "DELETE FROM signal_identity WHERE handle = ?1",
+            "DELETE FROM signal_failures WHERE substr(handle, 1, length(?1)) = ?1",
+        ] {
             self.erase(sql, [handle])?;
         }
         Ok(())
@@ -252,23 +253,32 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What a sender made us compute of late.
+    /// What a sender made us compute of late; `key` begins with the handle.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
-    pub fn failures(&self, handle: &[u8]) -> Result<Option<FailuresRow>, StoreError> {
+    pub fn failures(&self, key: &[u8]) -> Result<Option<FailuresRow>, StoreError> {
         let sql = "SELECT count, since FROM signal_failures WHERE handle = ?1";
-        self.one(sql, [handle], |row| Ok(FailuresRow { count: row.get(0)?, since: unsigned(row.get(1)?) }))
+        self.one(sql, [key], |row| Ok(FailuresRow { count: row.get(0)?, since: unsigned(row.get(1)?) }))
     }
 
     /// Writes what a sender made us compute of late.
     ///
     /// # Errors
     /// [`StoreError`] if the store failed.
-    pub fn put_failures(&self, handle: &[u8], row: FailuresRow) -> Result<(), StoreError> {
+    pub fn put_failures(&self, key: &[u8], row: FailuresRow) -> Result<(), StoreError> {
         let sql = "INSERT INTO signal_failures (handle, count, since) VALUES (?1, ?2, ?3)
                    ON CONFLICT (handle) DO UPDATE SET count = excluded.count, since = excluded.since";
-        self.run(sql, params![handle, row.count, signed(row.since)])?;
+        self.run(sql, params![key, row.count, signed(row.since)])?;
+        Ok(())
+    }
+
+    /// Forgets what senders made us compute in stretches that began at `until` or before.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store failed.
+    pub fn forget_failures(&self, until: u64) -> Result<(), StoreError> {
+        self.run("DELETE FROM signal_failures WHERE since <= ?1", [signed(until)])?;
         Ok(())
     }
 }

@@ -159,7 +159,8 @@ impl Pair {
         let kept = self.store.transaction(|tx| {
             let opened = crypto::open_seal(tx, &sealed.0).unwrap();
             let before = tx.session(&handle.0, 1)?;
-            let received = crypto::decrypt(tx, &opened, expected, &mut Vouched::new(), NOW, rng);
+            let received =
+                crypto::decrypt(tx, &opened, expected, crypto::Way([0; 24]), &mut Vouched::new(), NOW, rng);
             if received.is_err() {
                 assert_eq!(tx.session(&handle.0, 1)?, before, "what was refused changed the session");
             }

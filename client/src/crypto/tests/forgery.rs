@@ -286,7 +286,8 @@ fn a_sender_who_fails_too_often_is_dropped_untried_for_the_rest_of_the_hour() {
 fn a_contact_who_skips_ahead_without_end_is_dropped_untried_for_the_rest_of_the_hour() {
     let mut pair = Pair::talking(442);
     let spent = |pair: &mut Pair| {
-        let row = pair.anna.store.transaction(|tx| tx.failures(&pair.to_boris.handle.0)).unwrap();
+        let purse = budget::key(pair.to_boris.handle, WAY);
+        let row = pair.anna.store.transaction(|tx| tx.failures(&purse)).unwrap();
         row.map_or(0, |row| row.count)
     };
     // What comes in order is free.
@@ -305,8 +306,9 @@ fn a_contact_who_skips_ahead_without_end_is_dropped_untried_for_the_rest_of_the_
     // 500 steps of either ratchet.
     skip(&mut pair).unwrap();
     assert_eq!(spent(&mut pair), 1_000);
-    let (handle, nearly) = (pair.to_boris.handle, FailuresRow { count: 39_999, since: NOW.0 });
-    pair.anna.store.transaction(|tx| tx.put_failures(&handle.0, nearly)).unwrap();
+    let purse = budget::key(pair.to_boris.handle, WAY);
+    let nearly = FailuresRow { count: 39_999, since: NOW.0 };
+    pair.anna.store.transaction(|tx| tx.put_failures(&purse, nearly)).unwrap();
     skip(&mut pair).unwrap();
     assert!(matches!(skip(&mut pair), Err(DecryptError::OverBudget)));
 }
@@ -324,10 +326,10 @@ fn a_strangers_failures_count_though_each_step_is_taken_back() {
     let mut receive = || {
         let step = |tx: &Tx<'_>| {
             let said = tx.all_or_nothing(|| {
-                decrypt(tx, &opened, Expected::Stranger { handle }, vouched, NOW, rng).map(drop)
+                decrypt(tx, &opened, Expected::Stranger { handle }, WAY, vouched, NOW, rng).map(drop)
             });
             if matches!(said, Err(DecryptError::Undecryptable)) {
-                count_failure(tx, handle, NOW)?;
+                count_failure(tx, handle, WAY, NOW)?;
             }
             Ok::<_, StoreError>(said)
         };

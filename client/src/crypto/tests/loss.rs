@@ -83,7 +83,7 @@ fn a_step_that_fails_later_leaves_the_ratchet_where_it_was() {
     let (to_boris, Person { store, rng, vouched, .. }) = (pair.to_boris, &mut pair.anna);
     // The engine decrypts, and then cannot keep the message's row.
     let failed = store.transaction(|tx| {
-        decrypt(tx, &opened, Expected::Pinned(&to_boris), vouched, NOW, rng).unwrap();
+        decrypt(tx, &opened, Expected::Pinned(&to_boris), WAY, vouched, NOW, rng).unwrap();
         Err::<(), _>(StoreError::Full)
     });
     assert!(failed.is_err());
