@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use beresta_client::store::Tx;
 use beresta_client::store::contact::Contact;
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
@@ -13,7 +14,7 @@ use beresta_proto::command::Command;
 use beresta_proto::content::Body;
 use beresta_proto::id::ContentId;
 use beresta_proto::reply::{Refusal, Reply};
-use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp, TtlClass};
 use beresta_tests::world::{BEGIN, Lie, Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
@@ -130,6 +131,41 @@ fn what_waits_when_a_contact_moves_is_not_overtaken_by_what_is_written_later() {
     world.be_honest();
     world.run(20 * MINUTE_MS);
     assert_eq!(world.heard_texts(anna, to_boris), ["one", "two"]);
+}
+
+#[test]
+fn who_lost_their_queue_while_a_contact_moved_is_told_where_to_write() {
+    // Rule I15.
+    let (mut world, anna, boris) = two(314);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "before").unwrap();
+    world.run(2 * DAY_MS);
+    let his = world.get(boris).store.transaction(|tx| tx.own_queues()).unwrap().remove(0);
+    world.sleep(boris);
+    world.lose_queue(boris, his.read_id);
+    // As after a move: a fresh queue for him, and the one before is read for three weeks more.
+    let end = world.now.plus(TtlClass::ThreeWeeks.millis());
+    let moves = |tx: &Tx<'_>| {
+        for mut own in tx.own_queues()? {
+            own.retire = Some(end);
+            tx.update_own_queue(&own)?;
+        }
+        tx.update_contact(&Contact { needs_queue: true, ..tx.contact(to_boris)? })
+    };
+    world.get(anna).store.transaction(moves).unwrap();
+    world.run(DAY_MS);
+    assert_eq!(outbox(&mut world, anna).len(), 0, "there is nowhere to tell him");
+    world.wake(boris);
+    world.run(30 * DAY_MS);
+    let queues = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap();
+    assert!(queues.iter().all(|own| own.retire.is_none()), "the old one is left");
+
+    let hers = world.say(anna, to_boris, "both").unwrap();
+    let his = world.say(boris, to_anna, "ways").unwrap();
+    world.run(DAY_MS);
+    assert_eq!(world.state(anna, hers), Some(MessageState::Delivered));
+    assert_eq!(world.state(boris, his), Some(MessageState::Delivered));
+    assert!(world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap().len() <= 2);
 }
 
 #[test]

@@ -21,6 +21,10 @@ use crate::store::{StoreError, Tx};
 /// arrived by then, and what was not is sealed anew for the fresh one by its sender.
 const OLD_QUEUE_MS: u64 = DAY_MS;
 
+/// Who has so many queues of ours is told of no other one but where we move: each is read for a while, and by each they may
+/// make us compute (rule S7).
+const QUEUES: usize = 4;
+
 /// Why a contact does not come back by an invite.
 #[derive(Debug)]
 pub(super) enum Barred {
@@ -243,6 +247,18 @@ impl Engine {
         tx.insert_own_queue(&queue)?;
         contact.needs_queue = false;
         tx.update_contact(&contact)
+    }
+
+    /// What told a contact of our fresh queue may be lost: it was given up, or they wrote by one that we leave. They are
+    /// told of another one, or they would have nowhere to write once the old one is left (rule I15).
+    pub(super) fn tell_anew(tx: &Tx<'_>, contact: &mut Contact) -> Result<(), StoreError> {
+        let theirs = |own: &&OwnQueue| own.contact == Some(contact.id) && own.state == OwnQueueState::Read;
+        let few = tx.own_queues()?.iter().filter(theirs).count() < QUEUES;
+        if few && contact.state == ContactState::Active {
+            contact.needs_queue = true;
+            tx.update_contact(contact)?;
+        }
+        Ok(())
     }
 
     /// A message came on `queue`: older queues of the same contact are read for a while more and then left.

@@ -234,7 +234,11 @@ impl Engine {
         self.notice_epoch(tx, own, &content, &contact, now)?;
         self.merge_timer(tx, &mut contact, &content, now)?;
         self.retire_older(tx, own, contact.id, now)?;
+        let moved = matches!(content.body, Body::Meeting { .. });
         self.body(tx, &mut contact, content, now)?;
+        if moved && own.retire.is_some() {
+            Self::tell_anew(tx, &mut contact)?;
+        }
         Ok(())
     }
 
