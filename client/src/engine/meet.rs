@@ -210,6 +210,9 @@ impl Engine {
         addresses: &[QueueAddress],
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        for queue in tx.peer_queues(contact.id)? {
+            self.forget_session(&queue);
+        }
         tx.replace_peer_queues(contact.id, addresses)?;
         self.follow(tx, contact.id, now)?;
         if contact.state == ContactState::Meeting {

@@ -51,6 +51,11 @@ impl Engine {
         Some((Command::Send { capsule }, reply))
     }
 
+    /// Nothing more is sealed for a queue: whoever moves without end must not fill our memory.
+    pub(super) fn forget_session(&mut self, queue: &PeerQueue) {
+        self.sessions.remove(&(queue.address.relay.relay, queue.address.send_id));
+    }
+
     /// What a relay said to a capsule. What it cannot have said so is treated as a broken try. Where its envelope was sealed
     /// anew for another queue meanwhile, only that one's answer counts (rule I11).
     pub(super) fn sent(
@@ -109,6 +114,7 @@ impl Engine {
     /// next queue; else it failed.
     fn queue_gone(&mut self, tx: &Tx<'_>, mut outgoing: Outgoing, now: Timestamp) -> Result<(), StoreError> {
         let old = tx.peer_queue_by_id(outgoing.queue)?;
+        self.forget_session(&old);
         let next = tx.next_peer_queue(&old)?;
         match next.filter(|next| self.seal_anew(&mut outgoing, &old, next, now)) {
             Some(_) => tx.update_outgoing(&outgoing),

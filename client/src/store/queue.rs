@@ -299,6 +299,15 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [contact.0], read_peer)?.pop())
     }
 
+    /// Every queue to which a contact is written, or was and something may still go there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn peer_queues(&self, contact: ContactId) -> Result<Vec<PeerQueue>, StoreError> {
+        let sql = format!("SELECT {PEER} FROM peer_queue WHERE contact = ?1 ORDER BY id");
+        self.query_all(&sql, [contact.0], read_peer)
+    }
+
     /// Gives up a queue that is gone where the contact has another one, which is written to from now on: which.
     ///
     /// # Errors

@@ -93,3 +93,24 @@ fn what_waits_follows_a_contact_who_moves_and_no_answer_from_before_takes_it_out
     let same = bench.store.transaction(|tx| tx.outgoing(row)).unwrap().unwrap();
     assert_eq!((same.transport, same.queue), (after.transport, after.queue));
 }
+
+#[test]
+fn a_contact_who_moves_without_end_fills_no_memory() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(None);
+    let boris = bench.writes_to(0, station.address());
+    bench.links(&station);
+    for round in 0..100 {
+        let [token] = tokens(&bench.effects())[..] else { panic!("one capsule") };
+        let refused = Some(Reply::Refused(Refusal::RateLimited));
+        bench.engine.handle_reply(&mut bench.store, station.id(), token, refused, bench.now).unwrap();
+        let fresh =
+            QueueAddress { send_id: SendId(rng(100 + round).array()), ..queue_at(station.address(), 1) };
+        let moves = |engine: &mut Engine, tx: &Tx<'_>| {
+            let mut contact = tx.contact(boris)?;
+            engine.moved(tx, &mut contact, std::slice::from_ref(&fresh), BEGIN)
+        };
+        bench.engine.step(&mut bench.store, bench.now, moves).unwrap();
+        assert_eq!(bench.engine.sessions.len(), 1);
+    }
+}
