@@ -70,9 +70,10 @@ impl Engine {
             for push in pushes {
                 match push {
                     Push::Deliver { queue, sequence, envelope } => {
-                        engine.deliver(tx, relay, queue, &envelope, now)?;
-                        let upto = safe.entry(queue).or_insert(sequence);
-                        *upto = sequence.max(*upto);
+                        if engine.deliver(tx, relay, queue, &envelope, now)? {
+                            let upto = safe.entry(queue).or_insert(sequence);
+                            *upto = sequence.max(*upto);
+                        }
                     }
                     Push::TakenOver { queues } => {
                         for queue in queues {
@@ -95,6 +96,8 @@ impl Engine {
         })
     }
 
+    /// Whether it came by a queue of ours. What did not is not acknowledged: a relay that names queues without end would
+    /// have us say as much, and keep for each what it refuses.
     fn deliver(
         &mut self,
         tx: &Tx<'_>,
@@ -102,18 +105,22 @@ impl Engine {
         queue: ReadId,
         envelope: &Envelope,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
-        match self.store_message(tx, relay, queue, envelope, now) {
-            Ok(()) => Ok(()),
+    ) -> Result<bool, StoreError> {
+        let Some(own) = tx.own_queue(&relay, &queue)? else {
+            tx.count_dropped(DropReason::NotOwner)?;
+            return Ok(false);
+        };
+        match self.store_message(tx, own, envelope, now) {
+            Ok(()) => {}
             Err(Refused::Drop { reason, tell }) => {
                 tx.count_dropped(reason)?;
-                match tell {
-                    Some(Tell { kind, contact }) => self.event(tx, kind, contact, now),
-                    None => Ok(()),
+                if let Some(Tell { kind, contact }) = tell {
+                    self.event(tx, kind, contact, now)?;
                 }
             }
-            Err(Refused::Store(error)) => Err(error),
+            Err(Refused::Store(error)) => return Err(error),
         }
+        Ok(true)
     }
 
     /// Says that everything in a queue up to `upto` is safe. It takes the place of what was refused before.
@@ -127,12 +134,10 @@ impl Engine {
     fn store_message(
         &mut self,
         tx: &Tx<'_>,
-        relay: RelayId,
-        queue: ReadId,
+        own: OwnQueue,
         envelope: &Envelope,
         now: Timestamp,
     ) -> Result<(), Refused> {
-        let own = tx.own_queue(&relay, &queue)?.ok_or_else(|| dropped(DropReason::NotOwner))?;
         let sealed = envelope.open(&own.envelope).map_err(|_| dropped(DropReason::Envelope))?;
         let opened = crypto::open_seal(tx, &sealed)?;
         let sender = Self::sender(tx, &own, &opened)?;

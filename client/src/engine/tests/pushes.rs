@@ -25,7 +25,10 @@ fn acknowledged(effects: &[Effect]) -> Vec<(ReadId, u64)> {
 fn messages_that_came_together_are_acknowledged_once_for_each_queue() {
     let station = Station::new(1);
     let mut bench = Bench::new(Some(station.address()));
-    let (ours, other) = (bench.reads_a_queue(&station).read_id, ReadId([255; 24]));
+    let queue = bench.reads_a_queue(&station);
+    let (ours, other) = (queue.read_id, ReadId([255; 24]));
+    let second = OwnQueue { read_id: other, send_id: SendId([255; 24]), ..queue };
+    bench.store.transaction(|tx| tx.insert_own_queue(&second)).unwrap();
     bench.links(&station);
     bench.effects();
     let pushes = [deliver(ours, 7), deliver(other, 3), deliver(ours, 8), deliver(ours, 9)];
@@ -62,4 +65,23 @@ fn a_relay_that_goes_away_behind_messages_hears_that_they_are_safe() {
     let effects = bench.effects();
     assert_eq!(acknowledged(&effects), [(queue, 1)]);
     assert_eq!(hang_ups(&effects), 0);
+}
+
+#[test]
+fn what_comes_by_queues_that_are_not_ours_is_not_acknowledged() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_a_queue(&station);
+    bench.links(&station);
+    bench.effects();
+    let mut rng = rng(7);
+    let pushes: Vec<Push> = (0..1_000).map(|sequence| deliver(ReadId(rng.array()), sequence)).collect();
+    bench.engine.handle_pushes(&mut bench.store, station.id(), pushes, bench.now).unwrap();
+    let effects = bench.effects();
+    assert_eq!(acknowledged(&effects), []);
+    let Some(Line::Up(up)) = bench.engine.lines.get(&station.id()) else { panic!("a line") };
+    assert!(up.unacknowledged.is_empty());
+    assert!(!up.any(|flight| matches!(flight, line::Flight::Acknowledge { .. })));
+    let dropped = bench.store.transaction(|tx| tx.dropped()).unwrap();
+    assert_eq!(dropped.iter().map(|(_, count)| count).sum::<u64>(), 1_000);
 }
