@@ -289,8 +289,9 @@ impl Engine {
             self.effects.truncate(effects);
             // Nobody was told anything.
             self.prompted = prompted;
-            // What a clock that was set back moves is moved by the next step.
-            self.last = self.last.max(last);
+            // What a clock that was set back moves is moved by the next step. One before which none was kept is a run's
+            // first still: it looks at the clock of the run before.
+            self.last = if last == Timestamp(0) { last } else { self.last.max(last) };
         }
         outcome
     }

@@ -1,8 +1,11 @@
 //! Which relay's clock is heard.
 
+use beresta_proto::id::ContentId;
 use beresta_proto::reply::Reply;
+use beresta_proto::time::HOUR_MS;
 
 use super::*;
+use crate::store::message::{Message, MessageRow, MessageState};
 
 impl Bench {
     fn links_at(&mut self, station: &Station, clock: Timestamp) {
@@ -75,4 +78,36 @@ fn a_clock_that_was_a_day_ahead_and_is_set_right_is_compared_anew_at_once() {
         let _ = bench.engine.handle_reply(&mut bench.store, home.id(), token, Some(reply.clone()), right);
     }
     assert!(bench.engine.clock.may_end());
+}
+
+#[test]
+fn a_clock_that_was_set_back_between_two_runs_delays_no_end_though_the_first_step_fails() {
+    // Rule E10.
+    let mut bench = Bench::new(None);
+    let contact = bench.writes_to(3, Station::new(9).address());
+    bench.engine.handle_start(&mut bench.store, bench.now).unwrap();
+    let text = Message {
+        id: MessageRow(0),
+        contact,
+        content: ContentId([7; 16]),
+        outgoing: false,
+        body: String::from("text").into(),
+        sent: bench.now,
+        arrived: bench.now,
+        state: MessageState::Shown,
+        timer: Some(u32::MAX),
+        expires: Some(bench.now.plus(HOUR_MS)),
+        fails: None,
+    };
+    let row = bench.store.transaction(|tx| tx.insert_message(&text)).unwrap().unwrap();
+
+    bench.engine = Engine::new(rng(4));
+    bench.now = bench.now.minus(100 * DAY_MS);
+    bench.fails();
+    bench.engine.handle_start(&mut bench.store, bench.now).unwrap();
+    let there = |bench: &mut Bench| bench.store.transaction(|tx| tx.message(row)).unwrap().is_some();
+    assert!(there(&mut bench));
+    bench.now = bench.now.plus(HOUR_MS);
+    bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
+    assert!(!there(&mut bench));
 }
