@@ -250,7 +250,11 @@ impl Engine {
     ) -> Result<T, E> {
         let (last, asked) = (self.last, self.asked.clone());
         let outcome = self.attempt(store, now, |engine, tx| {
-            run(engine, tx).map_err(|why| tx.alive().map_or_else(Undone::Failed, |()| Undone::Refused(why)))
+            let done = run(engine, tx);
+            let value =
+                done.map_err(|why| tx.alive().map_or_else(Undone::Failed, |()| Undone::Refused(why)))?;
+            engine.hurry(tx, now)?;
+            Ok(value)
         });
         match outcome {
             Ok(value) => Ok(value),

@@ -19,6 +19,9 @@ use crate::store::queue::{OwnQueueId, PeerQueueId};
 const RETRY_FIRST_MS: u64 = SECOND_MS;
 /// Longest pause: a laptop that wakes up should not wait for long.
 const RETRY_LONGEST_MS: u64 = 5 * MINUTE_MS;
+/// A line that is down for so long is dialled at once where a person wants something of it. Their line may be back, and
+/// whoever waits for 5 minutes takes the program for broken.
+const HURRY_MS: u64 = 10 * SECOND_MS;
 /// So many failures are left of a line that our store failed: it is down for 4 to 12 s.
 const FORGIVEN: u32 = 3;
 /// A link that lived so long was no failure. A relay that takes links only to close them is dialled ever more seldom.
@@ -45,6 +48,8 @@ pub(super) enum Line {
 pub(super) struct Pause {
     failures: u32,
     until: Timestamp,
+    /// From when on a person's wish ends it.
+    hurry: Timestamp,
 }
 
 /// A line that is up.
@@ -110,7 +115,9 @@ impl Pause {
         let doublings = failures.saturating_sub(1).min(20);
         let pause = RETRY_FIRST_MS.saturating_mul(1 << doublings).min(RETRY_LONGEST_MS);
         let first = at_least.clamp(pause / 2, RETRY_LONGEST_MS);
-        Self { failures, until: now.plus(first).plus(rng.below(pause)) }
+        let until = now.plus(first).plus(rng.below(pause));
+        // A relay that asked to be left alone is left alone.
+        Self { failures, until, hurry: now.plus(at_least.max(HURRY_MS)) }
     }
 
     /// Whether it goes on. One that is longer than any that is drawn means that the clock was set back: it is over.
@@ -137,10 +144,19 @@ impl Line {
         }
     }
 
+    /// Somebody waits for what is to be said on it.
+    pub(super) fn hurry(&mut self, now: Timestamp) {
+        if let Self::Down(pause) = self
+            && pause.hurry <= now
+        {
+            pause.until = now;
+        }
+    }
+
     /// Failures in a row so far.
     pub(super) const fn failures(&self, now: Timestamp) -> u32 {
         match self {
-            Self::Dialling { failures } | Self::Down(Pause { failures, until: _ }) => *failures,
+            Self::Dialling { failures } | Self::Down(Pause { failures, .. }) => *failures,
             Self::Up(up) if now.since(up.linked) >= LIVED_MS => 0,
             Self::Up(up) => up.failures,
         }
@@ -150,7 +166,7 @@ impl Line {
     /// the disk.
     pub(super) fn forgive(&mut self) {
         match self {
-            Self::Dialling { failures } | Self::Down(Pause { failures, until: _ }) => {
+            Self::Dialling { failures } | Self::Down(Pause { failures, .. }) => {
                 *failures = FORGIVEN.min(*failures)
             }
             Self::Up(up) => up.failures = FORGIVEN.min(up.failures),

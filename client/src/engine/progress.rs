@@ -51,6 +51,17 @@ impl Engine {
         Ok(())
     }
 
+    /// A person wants something: the lines that it is said and answered on are not waited for (rule L9).
+    pub(super) fn hurry(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let asked = self.waiting.iter().map(|one| one.relay.relay);
+        let home = tx.profile()?.home.map(|home| home.relay);
+        let needed: Vec<RelayId> = asked.chain(home).chain(tx.relays_written_to(now)?).collect();
+        for relay in needed {
+            self.lines.get_mut(&relay).into_iter().for_each(|line| line.hurry(now));
+        }
+        Ok(())
+    }
+
     fn give_up_waiting(&mut self, now: Timestamp) {
         let late: Vec<Waiting> = self.waiting.extract_if(.., |one| one.deadline() <= now).collect();
         for one in late {

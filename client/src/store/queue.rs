@@ -185,6 +185,16 @@ impl Tx<'_> {
         self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
+    /// Relays to which an envelope is due at this very moment: what was just written.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn relays_written_to(&self, now: Timestamp) -> Result<Vec<RelayId>, StoreError> {
+        let sql = "SELECT DISTINCT relay FROM outbox CROSS JOIN peer_queue ON peer_queue.id = outbox.queue
+                   WHERE outbox.due = ?1";
+        self.query_all(sql, [to_db(now)], |row| Ok(RelayId(array(row, "relay")?)))
+    }
+
     /// Every queue of ours at a relay: its row, its name, its state.
     ///
     /// # Errors

@@ -73,6 +73,43 @@ fn a_relay_that_takes_links_only_to_close_them_is_dialled_ever_more_seldom() {
 }
 
 #[test]
+fn what_a_person_says_waits_for_no_pause_of_a_line_and_not_more_often_than_every_ten_seconds() {
+    // Rule L9.
+    let stations = [Station::new(1), Station::new(2)];
+    let mut bench = Bench::new(None);
+    let [boris, _vera] = [0, 1].map(|at| bench.writes_to(at, stations[usize::from(at)].address()));
+    let says = |bench: &mut Bench, number| {
+        bench.says(boris, number);
+        bench.engine.wish(&mut bench.store, bench.now, |_, _| Ok::<_, StoreError>(())).unwrap();
+        dials(&bench.effects())
+    };
+    for number in 0..30 {
+        // Both are dialled, and neither is reached.
+        for station in &stations {
+            while !matches!(bench.engine.lines.get(&station.id()), Some(Line::Dialling { .. })) {
+                let wait = bench.due().map_or(0, |due| due.since(bench.now));
+                bench.pass(wait);
+            }
+        }
+        for station in &stations {
+            let failure = DialFailure::Unreachable;
+            bench.engine.handle_dial_failed(&mut bench.store, station.id(), failure, bench.now).unwrap();
+        }
+        bench.effects();
+        // By then an outage of half an hour.
+        if number >= 12 {
+            assert!(bench.due().unwrap().since(bench.now) > MINUTE_MS);
+            bench.pass(9 * SECOND_MS);
+            assert_eq!(says(&mut bench, 3 + number), 0);
+            bench.pass(SECOND_MS);
+            // The relay of whom it is for, and no other.
+            assert_eq!(says(&mut bench, 103 + number), 1);
+            assert_eq!(says(&mut bench, 203 + number), 0);
+        }
+    }
+}
+
+#[test]
 fn a_relay_that_goes_away_is_left_alone_for_as_long_as_it_says() {
     let station = Station::new(1);
     let mut bench = Bench::new(Some(station.address()));
