@@ -13,10 +13,13 @@ use beresta_proto::frame::{Class, RequestId};
 use beresta_proto::reply::{Heard, Push, Reply};
 use beresta_proto::time::Timestamp;
 use quinn::{Connection, RecvStream, SendStream, VarInt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
-/// A reply that takes longer will not come: the relay commits in milliseconds, the slowest line needs seconds.
+/// A reply does not come where nothing came for so long: the relay commits in milliseconds, a frame takes seconds on the
+/// slowest line. It may wait behind a window of pushes, which takes longer.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that it is waited for, whatever comes: a window takes a minute at 64 kbit/s.
+const LONGEST_REPLY: Duration = Duration::from_secs(4 * 60);
 /// Pushes that wait for the engine. A relay that has more is slowed down by QUIC's windows.
 const PUSHES: usize = 64;
 /// Why a relay is told that the link ends: in order, or because it said what no relay says.
@@ -59,11 +62,13 @@ pub struct Link {
 pub(super) struct Wire {
     connection: Connection,
     said: mpsc::UnboundedSender<Said>,
+    /// Changes with every frame that comes.
+    heard: watch::Receiver<()>,
 }
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { connection: _, said: _ } = self;
+        let Self { connection: _, said: _, heard: _ } = self;
         f.write_str("Wire(..)")
     }
 }
@@ -85,9 +90,10 @@ impl Wire {
         // waiting.
         let (said, to_say) = mpsc::unbounded_channel();
         let (pushes, pushed) = mpsc::channel(PUSHES);
+        let (hears, heard) = watch::channel(());
         tokio::spawn(write(send, to_say, Arc::clone(&waiting), connection.clone()));
-        tokio::spawn(read(receive, pushes, waiting, connection.clone()));
-        (Self { connection, said }, pushed)
+        tokio::spawn(read(receive, (pushes, hears), waiting, connection.clone()));
+        (Self { connection, said, heard }, pushed)
     }
 
     /// Says a command behind those before it, at once; the reply is awaited by whoever wants it.
@@ -97,17 +103,35 @@ impl Wire {
     ) -> impl Future<Output = Result<Reply, LinkError>> + Send + use<> {
         let (reply, replied) = oneshot::channel();
         let said = self.said.send(Said { command, reply });
-        let connection = self.connection.clone();
+        let (connection, heard) = (self.connection.clone(), self.heard.clone());
         async move {
             said.map_err(|_| LinkError::Ended)?;
-            match tokio::time::timeout(REPLY_TIMEOUT, replied).await {
-                Ok(Ok(reply)) => Ok(reply),
-                Ok(Err(_)) => Err(LinkError::Ended),
-                Err(_) => {
-                    connection.close(CLOSED, b"");
-                    Err(LinkError::Silent)
-                }
+            let reply = in_time(replied, heard).await;
+            if reply == Err(LinkError::Silent) {
+                connection.close(CLOSED, b"");
             }
+            reply
+        }
+    }
+}
+
+/// Waits for a reply for as long as it may still come.
+async fn in_time(
+    mut replied: oneshot::Receiver<Reply>,
+    mut heard: watch::Receiver<()>,
+) -> Result<Reply, LinkError> {
+    let longest = tokio::time::sleep(LONGEST_REPLY);
+    tokio::pin!(longest);
+    heard.mark_unchanged();
+    loop {
+        tokio::select! {
+            biased;
+            reply = &mut replied => return reply.map_err(|_| LinkError::Ended),
+            frame = heard.changed() => if frame.is_err() {
+                return replied.await.map_err(|_| LinkError::Ended);
+            },
+            () = tokio::time::sleep(REPLY_TIMEOUT) => return Err(LinkError::Silent),
+            () = &mut longest => return Err(LinkError::Silent),
         }
     }
 }
@@ -182,8 +206,14 @@ async fn write(
     lock(&waiting).clear();
 }
 
-async fn read(mut receive: RecvStream, pushes: mpsc::Sender<Push>, waiting: Waiting, connection: Connection) {
+async fn read(
+    mut receive: RecvStream,
+    (pushes, hears): (mpsc::Sender<Push>, watch::Sender<()>),
+    waiting: Waiting,
+    connection: Connection,
+) {
     while let Ok(frame) = read_frame(&mut receive).await {
+        hears.send_replace(());
         let Ok(heard) = Heard::decode(&frame) else {
             connection.close(MISBEHAVED, b"");
             break;
@@ -224,4 +254,44 @@ async fn read_frame(receive: &mut RecvStream) -> Result<Vec<u8>, NoFrame> {
     head.copy_from_slice(&first);
     receive.read_exact(rest).await.map_err(|_| NoFrame)?;
     Ok(frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How a reply ends that comes after so many seconds, where a frame comes each so many.
+    async fn ends(reply_secs: u64, frames_secs: u64) -> Result<Reply, LinkError> {
+        let (reply, replied) = oneshot::channel();
+        let (hears, heard) = watch::channel(());
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(reply_secs)).await;
+            let _ = reply.send(Reply::Done);
+        });
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(frames_secs)).await;
+                hears.send_replace(());
+            }
+        });
+        in_time(replied, heard).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_may_take_as_long_as_what_came_before_it_needs_on_a_slow_line() {
+        assert_eq!(ends(29, 1_000).await, Ok(Reply::Done));
+        assert_eq!(ends(31, 1_000).await, Err(LinkError::Silent));
+        // Behind 512 KiB on a line of 64 kbit/s.
+        assert_eq!(ends(65, 2).await, Ok(Reply::Done));
+        // Not for ever.
+        assert_eq!(ends(241, 2).await, Err(LinkError::Silent));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_cannot_come_any_more_is_not_waited_for() {
+        let (reply, replied) = oneshot::channel();
+        let (hears, heard) = watch::channel(());
+        drop((reply, hears));
+        assert_eq!(in_time(replied, heard).await, Err(LinkError::Ended));
+    }
 }
