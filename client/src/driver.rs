@@ -332,7 +332,7 @@ fn perform(desk: &mut Desk, lines: &mut Lines, trouble: &mut Trouble) -> bool {
     while let Some(effect) = desk.engine.poll_effect() {
         any = true;
         match effect {
-            Effect::Dial { relay, known_sequence } => lines.dial(relay, known_sequence),
+            Effect::Dial { relay, own, known_sequence } => lines.dial(relay, own, known_sequence),
             Effect::Transmit { relay, token, command } => lines.transmit(relay, token, command),
             Effect::HangUp { relay } => lines.hang_up(relay),
             Effect::Answer { ask, outcome } => {

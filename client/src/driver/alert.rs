@@ -53,9 +53,8 @@ async fn say(dialler: Arc<Dialler>, link: Option<Arc<OnceLock<Link>>>, mut messa
     }
     // None was up, or it broke just now. An envelope that came twice is stored once.
     let Some(first) = messages.first() else { return };
-    let Ok((link, _pushes)) = dialler.connect(first.relay(), first.known_sequence(), clock).await else {
-        return;
-    };
+    let dialled = dialler.connect(first.relay(), first.own_routes(), first.known_sequence(), clock).await;
+    let Ok((link, _pushes)) = dialled else { return };
     let (up, mut rng) = (link_up(&link), Rng::system());
     answered(&link, messages.iter().filter_map(|message| message.command(&up, &mut rng)).collect()).await;
 }

@@ -35,7 +35,7 @@ impl Lines {
     }
 
     /// Reaches a relay in the background. Offline, nobody is reached and nothing is said about it.
-    pub(super) fn dial(&mut self, address: RelayAddress, known_sequence: u64) {
+    pub(super) fn dial(&mut self, address: RelayAddress, own: usize, known_sequence: u64) {
         let Some(dialler) = self.dialler.clone() else { return };
         let relay = address.relay;
         let number = self.next;
@@ -43,7 +43,7 @@ impl Lines {
         let link = std::sync::Arc::new(std::sync::OnceLock::new());
         let task = tokio::spawn(carry(
             dialler,
-            address,
+            (address, own),
             known_sequence,
             number,
             std::sync::Arc::clone(&link),
@@ -111,14 +111,14 @@ impl Lines {
 /// Reaches a relay and then carries its pushes to the loop until the link breaks.
 async fn carry(
     dialler: std::sync::Arc<Dialler>,
-    address: RelayAddress,
+    (address, own): (RelayAddress, usize),
     known_sequence: u64,
     number: u64,
     slot: std::sync::Arc<std::sync::OnceLock<Link>>,
     inbox: mpsc::Sender<Input>,
 ) {
     let relay = address.relay;
-    let (link, mut pushes) = match dialler.connect(&address, known_sequence, clock).await {
+    let (link, mut pushes) = match dialler.connect(&address, own, known_sequence, clock).await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::info!("a relay was not reached");

@@ -58,6 +58,7 @@ struct Basis {
 #[derive(Debug)]
 pub struct AlertMessage {
     relay: RelayAddress,
+    own: usize,
     known_sequence: u64,
     epoch_day: u64,
     queue: PeerQueue,
@@ -70,6 +71,12 @@ impl AlertMessage {
     #[must_use]
     pub const fn relay(&self) -> &RelayAddress {
         &self.relay
+    }
+
+    /// How many of its routes the person gave or the relay signed.
+    #[must_use]
+    pub const fn own_routes(&self) -> usize {
+        self.own
     }
 
     /// The sequence number of the newest descriptor known: an older one is refused.
@@ -224,8 +231,10 @@ impl Engine {
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
         let relay = queue.address.relay.relay;
         let known = tx.relay(&relay)?;
+        let (routes, own) = self.routes(tx, relay, 0)?;
         Ok(AlertMessage {
-            relay: RelayAddress { relay, routes: self.routes(tx, relay, 0)? },
+            relay: RelayAddress { relay, routes },
+            own,
             known_sequence: known.as_ref().map_or(0, |known| known.sequence),
             epoch_day: known.map_or(0, |known| known.epoch_day),
             queue,

@@ -27,6 +27,8 @@ pub enum Effect {
     Dial {
         /// Which, and where to try it, best first.
         relay: RelayAddress,
+        /// How many of its routes the person gave or the relay signed: those of others are tried after all of these.
+        own: usize,
         /// The sequence number of the newest descriptor known: an older one is refused.
         known_sequence: u64,
     },

@@ -41,10 +41,10 @@ impl Engine {
                 Some(line) if line.rests(now) => {}
                 down @ (Some(Line::Down(_)) | None) => {
                     let failures = down.map_or(0, |line| line.failures(now));
-                    let routes = self.routes(tx, relay, failures)?;
+                    let (routes, own) = self.routes(tx, relay, failures)?;
                     let known_sequence = tx.relay(&relay)?.map_or(0, |known| known.sequence);
                     self.lines.insert(relay, Line::Dialling { failures });
-                    self.effect(Effect::Dial { relay: RelayAddress { relay, routes }, known_sequence });
+                    self.effect(Effect::Dial { relay: RelayAddress { relay, routes }, own, known_sequence });
                 }
             }
         }

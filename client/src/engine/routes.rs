@@ -15,27 +15,29 @@ use crate::store::{StoreError, Tx};
 const OF_OTHERS: usize = 8;
 
 impl Engine {
-    /// Where to try a relay, best first; after more `failures` other routes of others. For our home there are none of
-    /// others: all that we do goes through it, and a forwarder would see when.
+    /// Where to try a relay, best first, and how many of these the person gave or the relay signed; after more `failures`
+    /// other routes of others. For our home there are none of others: all that we do goes through it, and a forwarder
+    /// would see when.
     pub(super) fn routes(
         &self,
         tx: &Tx<'_>,
         relay: RelayId,
         failures: u32,
-    ) -> Result<Vec<Route>, StoreError> {
+    ) -> Result<(Vec<Route>, usize), StoreError> {
         let home = tx.profile()?.home.filter(|home| home.relay == relay);
         let signed = tx.relay(&relay)?.and_then(|known| known.address);
         let is_home = home.is_some();
         let mut routes = distinct(home.into_iter().chain(signed), &[]);
+        let own = routes.len();
         if is_home {
-            return Ok(routes);
+            return Ok((routes, own));
         }
         let waiting = self.waiting.iter().map(|one| &one.relay).filter(|address| address.relay == relay);
         let mut others = distinct(waiting.cloned().chain(tx.peer_addresses(&relay)?), &routes);
         let turn = usize::try_from(failures).unwrap_or_default().checked_rem(others.len());
         others.rotate_left(turn.unwrap_or_default());
         routes.extend(others.into_iter().take(OF_OTHERS));
-        Ok(routes)
+        Ok((routes, own))
     }
 
     /// Where contacts and guests find our queues: as the relay says of itself, and as we were told only where it says

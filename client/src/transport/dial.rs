@@ -1,7 +1,10 @@
 //! Reaching a relay and checking that it is the one (rules L7 and D4).
 
+use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use beresta_proto::address::RelayAddress;
@@ -23,6 +26,8 @@ use super::tls;
 
 /// Longer than a handshake takes on the worst line that still carries messages.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(12);
+/// So long a route is tried alone. A relay may have moved, and at its old address nobody says that nobody is there.
+const ALONE: Duration = Duration::from_millis(2_500);
 /// How long the other side may be silent before the link counts as broken. Keep-alives come more often.
 const IDLE_TIMEOUT_MS: u32 = 90_000;
 /// Often enough for the NATs of mobile networks, seldom enough for a battery.
@@ -58,6 +63,9 @@ pub enum ConnectError {
     Socket,
 }
 
+/// A link, and what is pushed on it.
+type Linked = (Link, mpsc::Receiver<Push>);
+
 /// Reaches relays. One UDP socket for each address family, on a random port, made when it is first needed.
 #[derive(Debug, Default)]
 pub struct Dialler {
@@ -71,28 +79,71 @@ impl Dialler {
         Self::default()
     }
 
-    /// Reaches a relay by the first route that works and checks it. Pushes come on the receiver, which ends with the
-    /// link.
+    /// Reaches a relay by the first route that works and checks it. The next route is tried beside those before, once they
+    /// took a while; those behind the first `own`, which others named, only once all of these failed (rule D11). Pushes
+    /// come on the receiver, which ends with the link.
     ///
     /// # Errors
     /// [`ConnectError`]; nothing but DESCRIPTOR was said.
     pub async fn connect(
         &self,
         relay: &RelayAddress,
+        own: usize,
         known_sequence: u64,
-        clock: impl Fn() -> Timestamp + Send,
-    ) -> Result<(Link, mpsc::Receiver<Push>), ConnectError> {
+        clock: impl Fn() -> Timestamp + Send + Sync,
+    ) -> Result<Linked, ConnectError> {
+        let (own, others) = relay.routes.split_at(own.min(relay.routes.len()));
         let mut worst = ConnectError::NoUsableRoute;
-        for route in &relay.routes {
-            let Route::Quic(at) = route else { continue };
-            let attempt = self.connect_to(*at, relay, known_sequence, &clock);
-            match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {
-                Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error)) => worst = worse(worst, error),
-                Err(_) => worst = worse(worst, ConnectError::Unreachable),
+        for routes in [own, others] {
+            match self.race(routes, relay, known_sequence, &clock).await {
+                Ok(link) => return Ok(link),
+                Err(error) => worst = worse(worst, error),
             }
         }
         Err(worst)
+    }
+
+    /// The first of some routes by which the relay is reached. Tries that are dropped hang up.
+    async fn race(
+        &self,
+        routes: &[Route],
+        relay: &RelayAddress,
+        known_sequence: u64,
+        clock: &(impl Fn() -> Timestamp + Send + Sync),
+    ) -> Result<Linked, ConnectError> {
+        let mut left = routes.iter().filter_map(|route| match route {
+            Route::Quic(at) => Some(*at),
+            Route::Other { .. } => None,
+        });
+        let mut worst = ConnectError::NoUsableRoute;
+        let mut tries = Vec::new();
+        loop {
+            let next = left.next();
+            if let Some(at) = next {
+                tries.push(Box::pin(self.try_route(at, relay, known_sequence, clock)));
+            }
+            if tries.is_empty() {
+                return Err(worst);
+            }
+            // Where there is no other route, there is only these to wait for.
+            let alone = if next.is_some() { ALONE } else { CONNECT_TIMEOUT };
+            match tokio::time::timeout(alone, first_of(&mut tries)).await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error)) => worst = worse(worst, error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    async fn try_route(
+        &self,
+        at: SocketAddr,
+        relay: &RelayAddress,
+        known_sequence: u64,
+        clock: &(impl Fn() -> Timestamp + Send + Sync),
+    ) -> Result<Linked, ConnectError> {
+        let attempt = self.connect_to(at, relay, known_sequence, clock);
+        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or(Err(ConnectError::Unreachable))
     }
 
     /// Tells every relay that we go, and waits a moment until they know.
@@ -129,8 +180,8 @@ impl Dialler {
         at: SocketAddr,
         relay: &RelayAddress,
         known_sequence: u64,
-        clock: &(impl Fn() -> Timestamp + Send),
-    ) -> Result<(Link, mpsc::Receiver<Push>), ConnectError> {
+        clock: &(impl Fn() -> Timestamp + Send + Sync),
+    ) -> Result<Linked, ConnectError> {
         let endpoint = self.endpoint(at)?;
         // An IP address as the name: no SNI is sent.
         let name = at.ip().to_string();
@@ -161,6 +212,22 @@ impl Dialler {
         )?;
         Ok((Link::new(descriptor, epoch_keys, relay_clock, Exporter(exporter), wire), pushes))
     }
+}
+
+/// What the first of some futures to end gives. It is taken out.
+async fn first_of<F: Future + Unpin>(futures: &mut Vec<F>) -> F::Output {
+    poll_fn(|context| {
+        for at in 0..futures.len() {
+            if let Some(future) = futures.get_mut(at)
+                && let Poll::Ready(output) = Pin::new(future).poll(context)
+            {
+                drop(futures.swap_remove(at));
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Of two reasons the one that people must know of.

@@ -325,7 +325,7 @@ impl Sim {
     fn perform(&mut self, who: Who) {
         while let Some(effect) = self.people[who.0].engine.poll_effect() {
             match effect {
-                Effect::Dial { relay, known_sequence: _ } => {
+                Effect::Dial { relay, own: _, known_sequence: _ } => {
                     if let Some(at) = self.at(&relay) {
                         self.people[who.0].dialling.insert(at);
                         self.dial(who, at);

@@ -175,7 +175,7 @@ impl World {
         self.people[who.0].store.scrub().unwrap();
         while let Some(effect) = self.people[who.0].engine.poll_effect() {
             match effect {
-                Effect::Dial { relay, known_sequence: _ } => self.dial(who, relay.relay),
+                Effect::Dial { relay, own: _, known_sequence: _ } => self.dial(who, relay.relay),
                 Effect::Transmit { relay: _, token, command } => {
                     let person = &mut self.people[who.0];
                     let Some(link) = person.link else { continue };

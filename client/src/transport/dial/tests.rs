@@ -105,7 +105,7 @@ async fn a_relay_with_another_tls_key_is_refused() {
     let (relay, between) = (Server::new(), Server::new());
     let (address, descriptor) = described(&identity(), relay.tls_key, &[between.at]);
     between.show(descriptor);
-    let refused = Dialler::new().connect(&address, 0, || NOW).await.unwrap_err();
+    let refused = Dialler::new().connect(&address, usize::MAX, 0, || NOW).await.unwrap_err();
     assert_eq!(refused, ConnectError::NotTheRelay(DescriptorError::OtherTlsKey));
     assert_eq!(between.heard(), 1);
 }
@@ -116,7 +116,7 @@ async fn the_next_route_is_tried_where_somebody_else_answers() {
     let (address, descriptor) = described(&identity(), relay.tls_key, &[between.at, relay.at]);
     relay.show(descriptor.clone());
     between.show(descriptor);
-    let (link, _pushes) = Dialler::new().connect(&address, 0, || NOW).await.unwrap();
+    let (link, _pushes) = Dialler::new().connect(&address, usize::MAX, 0, || NOW).await.unwrap();
     assert_eq!(link.descriptor().address(), address);
     assert_eq!((between.heard(), relay.heard()), (1, 1));
 }
@@ -128,7 +128,43 @@ async fn another_relay_at_the_address_is_told_nothing() {
     relay.show(descriptor);
     let other = SigningKey::random(&mut Rng::new(ChaCha20Rng::seed_from_u64(2)));
     let (address, _) = described(&other, relay.tls_key, &[relay.at]);
-    let refused = Dialler::new().connect(&address, 0, || NOW).await.unwrap_err();
+    let refused = Dialler::new().connect(&address, usize::MAX, 0, || NOW).await.unwrap_err();
     assert_eq!(refused, ConnectError::NotTheRelay(DescriptorError::OtherRelay));
     assert_eq!(relay.heard(), 1);
+}
+
+/// An address where something is, and nobody says a word: as after a move.
+fn silent() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let at = socket.local_addr().unwrap();
+    (socket, at)
+}
+
+#[tokio::test]
+async fn a_relay_that_moved_is_reached_while_its_old_address_is_tried() {
+    let (relay, (_socket, old)) = (Server::new(), silent());
+    let (address, descriptor) = described(&identity(), relay.tls_key, &[old, relay.at]);
+    relay.show(descriptor);
+    // Less than the 10 s that `beresta receive` has for it.
+    let dialler = Dialler::new();
+    let reached = dialler.connect(&address, usize::MAX, 0, || NOW);
+    let (link, _pushes) = tokio::time::timeout(Duration::from_secs(8), reached).await.unwrap().unwrap();
+    assert_eq!(link.descriptor().address(), address);
+}
+
+#[tokio::test]
+async fn a_route_of_others_is_tried_only_once_those_of_the_relay_failed() {
+    let (relay, (_socket, silent)) = (Server::new(), silent());
+    let (address, descriptor) = described(&identity(), relay.tls_key, &[silent, relay.at]);
+    relay.show(descriptor.clone());
+    let dialler = Dialler::new();
+    let early = tokio::time::timeout(2 * ALONE, dialler.connect(&address, 1, 0, || NOW)).await;
+    assert!(early.is_err());
+    assert_eq!(relay.heard(), 0);
+    // Somebody else is there now.
+    let between = Server::new();
+    let (address, _) = described(&identity(), relay.tls_key, &[between.at, relay.at]);
+    between.show(descriptor);
+    dialler.connect(&address, 1, 0, || NOW).await.unwrap();
+    assert_eq!((between.heard(), relay.heard()), (1, 1));
 }
