@@ -4,7 +4,9 @@ use std::io::{IsTerminal as _, stdin};
 use std::path::Path;
 use std::time::Duration;
 
-use beresta_client::api::{Client, ContactInfo, Error, Event, EventKind, Idle, LockReason, Network, Panic};
+use beresta_client::api::{
+    Client, ContactInfo, Error, Event, EventKind, Idle, LockReason, MessageId, MessageInfo, Network, Panic,
+};
 use clap::ArgMatches;
 use tokio::sync::mpsc::Receiver;
 
@@ -80,7 +82,9 @@ async fn converse(
     }
     shell.print.talk("chat-timer", [("timer", timer.into())]);
     shell.print.volatile(&contact);
-    let recent = client.history(&contact.id, None, RECENT).await?;
+    let new = client.new_messages(Some(&contact.id)).await?;
+    let page = async |before: Option<MessageId>| client.history(&contact.id, before.as_ref(), RECENT).await;
+    let recent = recent(new.first(), page).await?;
     show(shell, client, &recent, |_| contact.name.to_string()).await?;
     let (idle, after) = (Idle::default(), client.idle_lock().await?);
     tell_idle(shell, after);
@@ -90,6 +94,26 @@ async fn converse(
         () = idle.over(after) => Err(Fault::Locked(LockReason::Idle)),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
+}
+
+/// What is shown at the start, in order: the last page, and as far back as the oldest that is new. Those before it would
+/// be shown behind it otherwise.
+async fn recent(
+    oldest_new: Option<&MessageInfo>,
+    page: impl AsyncFn(Option<MessageId>) -> Result<Vec<MessageInfo>, Error>,
+) -> Result<Vec<MessageInfo>, Error> {
+    let mut recent = page(None).await?;
+    while let Some(oldest) = oldest_new
+        && recent.iter().all(|one| one.id != oldest.id)
+    {
+        let mut before = page(recent.first().map(|one| one.id.clone())).await?;
+        if before.is_empty() {
+            break;
+        }
+        before.append(&mut recent);
+        recent = before;
+    }
+    Ok(recent)
 }
 
 /// Says that the profile will lock, if it will.
@@ -217,4 +241,44 @@ async fn say(shell: &Shell, client: &Client, contact: &mut ContactInfo, line: &L
     }
     *contact = client.find_contact(&contact.id).await?;
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use beresta_client::api::DeliveryState;
+
+    use super::*;
+
+    fn message(number: u32) -> MessageInfo {
+        MessageInfo {
+            id: number.to_string(),
+            contact: String::from("1"),
+            outgoing: false,
+            text: "text".into(),
+            sent_ms: 0,
+            arrived_ms: 0,
+            state: DeliveryState::New,
+            expires_ms: None,
+        }
+    }
+
+    /// The first and the last that are shown of 99, and how many.
+    async fn shown(oldest_new: Option<u32>) -> (String, String, usize) {
+        let page = async |before: Option<MessageId>| {
+            let end: u32 = before.map_or(100, |before| before.parse().unwrap());
+            Ok((end.saturating_sub(RECENT).max(1)..end).map(message).collect())
+        };
+        let shown = recent(oldest_new.map(message).as_ref(), page).await.unwrap();
+        assert!(shown.is_sorted_by_key(|one| one.id.parse::<u32>().unwrap()));
+        (shown[0].id.clone(), shown[shown.len() - 1].id.clone(), shown.len())
+    }
+
+    #[tokio::test]
+    async fn a_conversation_begins_with_the_oldest_that_is_new_and_goes_on_in_order() {
+        assert_eq!(shown(None).await, (String::from("80"), String::from("99"), 20));
+        assert_eq!(shown(Some(85)).await, (String::from("80"), String::from("99"), 20));
+        assert_eq!(shown(Some(41)).await, (String::from("40"), String::from("99"), 60));
+        // It has gone meanwhile.
+        assert_eq!(shown(Some(1_000)).await.2, 99);
+    }
 }
