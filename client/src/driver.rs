@@ -22,7 +22,7 @@ mod inbox;
 mod lines;
 mod trouble;
 
-use inbox::Inbox;
+use inbox::{Inbox, Next};
 use lines::Lines;
 pub use trouble::StoreTrouble;
 use trouble::Trouble;
@@ -246,22 +246,20 @@ async fn run(
         // Whatever is due then: a step that failed may have been the one that would have asked for the next.
         let pause = Duration::from_millis(trouble.pause(now));
         let wait = if pause.is_zero() { wait } else { pause };
-        let input = tokio::select! {
-            input = inbox.next() => match input {
-                Some(Input::Close(Close { gone, released, done })) => {
-                    let alert = if gone { desk.engine.take_alert(clock()) } else { Vec::new() };
-                    // Keys and texts first: relays may take their time.
-                    blocking(|| drop(desk));
-                    let _ = released.send(());
-                    lines.say_alert(alert, &mut inbox).await;
-                    lines.close().await;
-                    let _ = done.send(());
-                    return;
-                }
-                Some(input) => Some(input),
-                None => return,
-            },
-            () = tokio::time::sleep(wait) => None,
+        let input = match inbox.next_within(wait).await {
+            Next::Input(Input::Close(Close { gone, released, done })) => {
+                let alert = if gone { desk.engine.take_alert(clock()) } else { Vec::new() };
+                // Keys and texts first: relays may take their time.
+                blocking(|| drop(desk));
+                let _ = released.send(());
+                lines.say_alert(alert, &mut inbox).await;
+                lines.close().await;
+                let _ = done.send(());
+                return;
+            }
+            Next::Input(input) => Some(input),
+            Next::Time => None,
+            Next::Nobody => return,
         };
         // A call that only looked changes nothing: waking for it would make who waits look for ever.
         let looked = matches!(input, Some(Input::Job(_)));

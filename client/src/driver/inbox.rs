@@ -1,6 +1,7 @@
 //! What the loop is told, in order; messages on one link that came together are one input.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use beresta_proto::id::RelayId;
 use beresta_proto::reply::Push;
@@ -20,6 +21,18 @@ pub(super) struct Inbox {
     /// Messages of a step, where a step of a relay's failed. What the store can't keep is found one by one: it must not
     /// stand in the way of what came before it.
     careful: BTreeMap<RelayId, usize>,
+    /// Whether time was next before.
+    timed: bool,
+}
+
+/// What the loop is told next.
+pub(super) enum Next {
+    /// Something came.
+    Input(Input),
+    /// It is time for what is due.
+    Time,
+    /// Nobody is left who could say anything.
+    Nobody,
 }
 
 /// Whether these are messages. Whatever else a relay pushes is a step of its own: it must not be undone with a message, and
@@ -32,7 +45,23 @@ impl Inbox {
     /// An empty one, and where inputs go in.
     pub(super) fn new() -> (Sender<Input>, Self) {
         let (sender, inputs) = channel(INBOX);
-        (sender, Self { inputs, next: None, careful: BTreeMap::new() })
+        (sender, Self { inputs, next: None, careful: BTreeMap::new(), timed: false })
+    }
+
+    /// What comes next, for so long. What is due already comes before what waits here, each second time: a relay that
+    /// pushes without end must not keep a text from disappearing in its time.
+    pub(super) async fn next_within(&mut self, wait: Duration) -> Next {
+        let next = if wait.is_zero() && !self.timed {
+            Next::Time
+        } else {
+            tokio::select! {
+                biased;
+                input = self.next() => input.map_or(Next::Nobody, Next::Input),
+                () = tokio::time::sleep(wait) => Next::Time,
+            }
+        };
+        self.timed = matches!(next, Next::Time);
+        next
     }
 
     /// The next input; none once nobody is left who could give one. Nothing is lost if the future is dropped.
@@ -177,5 +206,18 @@ mod tests {
             }
         }
         assert!(failures <= 4, "{failures}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_is_done_however_much_a_relay_pushes() {
+        let (sender, mut inbox) = Inbox::new();
+        pushed(&sender, 1, 0..INBOX as u64).await;
+        let mut was_time = Vec::new();
+        for _ in 0..6 {
+            was_time.push(matches!(inbox.next_within(Duration::ZERO).await, Next::Time));
+        }
+        assert_eq!(was_time, [true, false, true, false, true, false]);
+        // Where nothing is due, what came is not kept waiting.
+        assert!(matches!(inbox.next_within(Duration::from_secs(1)).await, Next::Input(_)));
     }
 }
