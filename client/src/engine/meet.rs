@@ -21,10 +21,6 @@ use crate::store::{StoreError, Tx};
 /// arrived by then, and what was not is sealed anew for the fresh one by its sender.
 const OLD_QUEUE_MS: u64 = DAY_MS;
 
-/// Who has so many queues of ours is told of no other one but where we move: each is read for a while, and by each they may
-/// make us compute (rule S7).
-const QUEUES: usize = 4;
-
 /// Why a contact does not come back by an invite.
 #[derive(Debug)]
 pub(super) enum Barred {
@@ -252,14 +248,27 @@ impl Engine {
         tx.update_contact(&contact)
     }
 
-    /// What told a contact of our fresh queue may be lost: it was given up, or they wrote by one that we leave. They are
-    /// told of another one, or they would have nowhere to write once the old one is left (rule I15).
-    pub(super) fn tell_anew(tx: &Tx<'_>, contact: &mut Contact) -> Result<(), StoreError> {
-        let theirs = |own: &&OwnQueue| own.contact == Some(contact.id) && own.state == OwnQueueState::Read;
-        let few = tx.own_queues()?.iter().filter(theirs).count() < QUEUES;
-        if few && contact.state == ContactState::Active {
-            contact.needs_queue = true;
-            tx.update_contact(contact)?;
+    /// A contact moved and said so by a queue that we leave: what told them of the fresh one may be lost with their old one, and
+    /// they would have nowhere to write in the end. It is said again (rule I15), of the same queue: whichever they hear last, they
+    /// write to one that is read.
+    pub(super) fn tell_again(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let profile = tx.profile()?;
+        let Some(home) = profile.home.filter(|_| contact.state == ContactState::Active) else {
+            return Ok(());
+        };
+        let stays = |own: &&OwnQueue| {
+            let read = own.state == OwnQueueState::Read && own.retire.is_none();
+            read && own.contact == Some(contact.id) && own.relay == home.relay
+        };
+        if let Some(queue) = tx.own_queues()?.iter().rfind(stays) {
+            let home = Self::told_address(tx, home.clone())?;
+            let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(&home)] };
+            self.compose_quietly(tx, contact, body, TtlClass::ThreeWeeks, now)?;
         }
         Ok(())
     }

@@ -48,9 +48,9 @@ enum Sender {
 }
 
 /// What a contact may make us compute is counted for each queue (rule S7): a relay that we left must not cost what comes by
-/// another.
-const fn way(own: &OwnQueue) -> Way {
-    Way(own.read_id.0)
+/// another. Those that are being deleted count as one: a relay that deletes none makes them many.
+fn way(own: &OwnQueue) -> Way {
+    Way(if own.state == OwnQueueState::Leaving { [0; 24] } else { own.read_id.0 })
 }
 
 impl Engine {
@@ -242,7 +242,7 @@ impl Engine {
         let moved = matches!(content.body, Body::Meeting { .. });
         self.body(tx, &mut contact, content, now)?;
         if moved && own.retire.is_some() {
-            Self::tell_anew(tx, &mut contact)?;
+            self.tell_again(tx, &contact, now)?;
         }
         Ok(())
     }

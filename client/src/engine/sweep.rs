@@ -80,9 +80,6 @@ impl Engine {
             // Only our Meeting says that they are not met: a text may be given up because its relay is away.
             if outgoing.message.is_none() {
                 self.not_to_be_met(tx, &outgoing, now)?;
-                if outgoing.ttl == TtlClass::ThreeWeeks {
-                    Self::tell_anew(tx, &mut tx.contact(outgoing.contact)?)?;
-                }
             } else {
                 self.give_up(tx, &outgoing, now)?;
             }

@@ -76,39 +76,3 @@ fn a_relay_that_never_says_that_it_handed_out_all_does_not_keep_it_from_being_to
     }
     assert_eq!((early.contains(&true), told(&mut bench)), (false, true), "a week after it should have been");
 }
-
-#[test]
-fn a_contact_who_could_not_be_told_of_a_fresh_queue_is_told_of_another() {
-    // Rule I15.
-    let (home, away) = (Station::new(1), Station::new(9));
-    let mut bench = Bench::new(Some(home.address()));
-    let boris = bench.writes_to(3, away.address());
-    let needs = |bench: &mut Bench| {
-        // The program runs all the while, and looks at its clock.
-        for _ in 0..22 * 24 {
-            bench.pass(HOUR_MS);
-            bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
-        }
-        bench.links(&home);
-        bench.store.transaction(|tx| tx.contact(boris)).unwrap().needs_queue
-    };
-    assert!(needs(&mut bench));
-
-    // Not without end: who has four is told of no fifth.
-    let mut contact = bench.store.transaction(|tx| tx.contact(boris)).unwrap();
-    contact.needs_queue = false;
-    let ours = bench.reads_a_queue(&home);
-    let mut rng = rng(8);
-    let four = |tx: &Tx<'_>| {
-        tx.update_contact(&contact)?;
-        for _ in 0..4 {
-            let fresh =
-                OwnQueue { read_id: ReadId(rng.array()), send_id: SendId(rng.array()), ..ours.clone() };
-            tx.insert_own_queue(&OwnQueue { contact: Some(boris), ..fresh })?;
-        }
-        Ok::<_, StoreError>(())
-    };
-    bench.store.transaction(four).unwrap();
-    bench.says(boris, 4);
-    assert!(!needs(&mut bench));
-}
