@@ -44,7 +44,8 @@ pub(super) struct Clock {
 impl Clock {
     /// Notes that a step follows the `last` one.
     pub(super) fn step(&mut self, last: Timestamp, now: Timestamp) {
-        let passed = now.since(last);
+        // A run's first step follows none, and so does each one before which none was kept.
+        let passed = if last == Timestamp(0) { 0 } else { now.since(last) };
         if passed > CLOCK_SKEW_TRUSTED_MS || last.since(now) > MINUTE_MS {
             // The machine slept, or its clock was set: the relay's has to be heard anew.
             self.skew_ms = None;

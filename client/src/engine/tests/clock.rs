@@ -81,6 +81,16 @@ fn a_clock_that_was_a_day_ahead_and_is_set_right_is_compared_anew_at_once() {
 }
 
 #[test]
+fn steps_that_fail_at_the_start_make_no_clock_trusted() {
+    let mut bench = Bench::new(None);
+    for _ in 0..200 {
+        bench.fails();
+        bench.engine.handle_start(&mut bench.store, bench.now).unwrap();
+    }
+    assert!(!bench.engine.clock.may_end());
+}
+
+#[test]
 fn a_clock_that_was_set_back_between_two_runs_delays_no_end_though_the_first_step_fails() {
     // Rule E10.
     let mut bench = Bench::new(None);
