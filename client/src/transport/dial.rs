@@ -94,8 +94,9 @@ impl Dialler {
     ) -> Result<Linked, ConnectError> {
         let (own, others) = relay.routes.split_at(own.min(relay.routes.len()));
         let mut worst = ConnectError::NoUsableRoute;
-        for routes in [own, others] {
-            match self.race(routes, relay, known_sequence, &clock).await {
+        // Those whom others named learn of us only if those before them failed.
+        for (routes, alone) in [(own, ALONE), (others, CONNECT_TIMEOUT)] {
+            match self.race((routes, alone), relay, known_sequence, &clock).await {
                 Ok(link) => return Ok(link),
                 Err(error) => worst = worse(worst, error),
             }
@@ -106,7 +107,7 @@ impl Dialler {
     /// The first of some routes by which the relay is reached. Tries that are dropped hang up.
     async fn race(
         &self,
-        routes: &[Route],
+        (routes, alone): (&[Route], Duration),
         relay: &RelayAddress,
         known_sequence: u64,
         clock: &(impl Fn() -> Timestamp + Send + Sync),
@@ -126,7 +127,7 @@ impl Dialler {
                 return Err(worst);
             }
             // Where there is no other route, there is only these to wait for.
-            let alone = if next.is_some() { ALONE } else { CONNECT_TIMEOUT };
+            let alone = if next.is_some() { alone } else { CONNECT_TIMEOUT };
             match tokio::time::timeout(alone, first_of(&mut tries)).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => worst = worse(worst, error),
