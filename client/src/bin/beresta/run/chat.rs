@@ -103,10 +103,12 @@ async fn recent(
     page: impl AsyncFn(Option<MessageId>) -> Result<Vec<MessageInfo>, Error>,
 ) -> Result<Vec<MessageInfo>, Error> {
     let mut recent = page(None).await?;
+    // It may go meanwhile: nothing before it is looked for.
     while let Some(oldest) = oldest_new
         && recent.iter().all(|one| one.id != oldest.id)
+        && let Some(first) = recent.first().filter(|first| first.arrived_ms >= oldest.arrived_ms)
     {
-        let mut before = page(recent.first().map(|one| one.id.clone())).await?;
+        let mut before = page(Some(first.id.clone())).await?;
         if before.is_empty() {
             break;
         }
@@ -256,7 +258,7 @@ mod tests {
             outgoing: false,
             text: "text".into(),
             sent_ms: 0,
-            arrived_ms: 0,
+            arrived_ms: number.into(),
             state: DeliveryState::New,
             expires_ms: None,
         }
@@ -264,11 +266,15 @@ mod tests {
 
     /// The first and the last that are shown of 99, and how many.
     async fn shown(oldest_new: Option<u32>) -> (String, String, usize) {
+        shown_from(oldest_new.map(message)).await
+    }
+
+    async fn shown_from(oldest_new: Option<MessageInfo>) -> (String, String, usize) {
         let page = async |before: Option<MessageId>| {
             let end: u32 = before.map_or(100, |before| before.parse().unwrap());
             Ok((end.saturating_sub(RECENT).max(1)..end).map(message).collect())
         };
-        let shown = recent(oldest_new.map(message).as_ref(), page).await.unwrap();
+        let shown = recent(oldest_new.as_ref(), page).await.unwrap();
         assert!(shown.is_sorted_by_key(|one| one.id.parse::<u32>().unwrap()));
         (shown[0].id.clone(), shown[shown.len() - 1].id.clone(), shown.len())
     }
@@ -278,7 +284,8 @@ mod tests {
         assert_eq!(shown(None).await, (String::from("80"), String::from("99"), 20));
         assert_eq!(shown(Some(85)).await, (String::from("80"), String::from("99"), 20));
         assert_eq!(shown(Some(41)).await, (String::from("40"), String::from("99"), 60));
-        // It has gone meanwhile.
-        assert_eq!(shown(Some(1_000)).await.2, 99);
+        let gone = MessageInfo { id: String::from("gone"), ..message(41) };
+        let (first, _, count) = shown_from(Some(gone)).await;
+        assert_eq!((first, count), (String::from("40"), 60), "nothing before it");
     }
 }
