@@ -273,7 +273,8 @@ pub struct QueueRecord {
     pub queue: QueueRef,
     /// Verifies its reader.
     pub read_key: VerifyingKey,
-    /// The place of the last message that waits, or 0. None where it could not be read.
+    /// The place of the last message that is stored and waits, or 0: a later fetch meets all that waits up to there. None where it
+    /// could not be read.
     pub last: Option<u64>,
 }
 

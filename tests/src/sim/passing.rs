@@ -3,6 +3,7 @@
 //! The engine in memory stores at once. So what passes lies in it already, is left out of what is fetched, and is taken back
 //! where a kill or a fault loses it.
 
+use beresta_proto::time::Timestamp;
 use beresta_server::queue::{Answer, Op, QueueRef};
 use beresta_server::relay::Ticket;
 use rand::Rng as _;
@@ -46,6 +47,9 @@ impl Disk {
         let mut answer = self.perform(op);
         if let (Some(queue), Answer::Messages(messages)) = (fetched, &mut answer) {
             messages.retain(|message| !self.passes(queue, message.sequence));
+        }
+        if let Answer::Found(found) = &mut answer {
+            found.iter_mut().flatten().for_each(|record| record.last = Some(self.last_stored(record.queue)));
         }
         answers.push((ticket, answer));
         answers.extend(after.map_or_else(Vec::new, |(queue, upto)| self.store_upto(queue, upto)));
@@ -118,12 +122,21 @@ impl Disk {
         };
         let (queue, sequence, envelope) = (*queue, *sequence, envelope.clone());
         self.known.placed(queue, sequence);
-        let all = Op::Fetch { queue, after: 0, max_messages: usize::MAX, max_bytes: usize::MAX, now };
-        let Answer::Messages(waiting) = self.answer(all) else { return Vec::new() };
-        let before = waiting.iter().map(|message| message.sequence).filter(|place| *place < sequence);
-        let after = before.max().unwrap_or(0);
+        let after = self.places(queue, now).into_iter().filter(|place| *place < sequence).max().unwrap_or(0);
         self.passing.push(Passing { ticket, op, queue, sequence, stored });
         vec![(ticket, Answer::Admitted { queue, sequence, after, envelope })]
+    }
+
+    /// The places in a queue of what has not ended, what passes included.
+    fn places(&mut self, queue: QueueRef, now: Timestamp) -> Vec<u64> {
+        let all = Op::Fetch { queue, after: 0, max_messages: usize::MAX, max_bytes: usize::MAX, now };
+        let Answer::Messages(waiting) = self.answer(all) else { return Vec::new() };
+        waiting.iter().map(|message| message.sequence).collect()
+    }
+
+    fn last_stored(&mut self, queue: QueueRef) -> u64 {
+        let places = self.places(queue, Timestamp(0));
+        places.into_iter().filter(|place| !self.passes(queue, *place)).max().unwrap_or(0)
     }
 
     fn passes(&self, queue: QueueRef, sequence: u64) -> bool {
