@@ -49,7 +49,7 @@ init-made = A relay was made. Its address, to be handed out:
 init-renewed = The descriptor was renewed for 90 days. A relay that runs takes it up within a minute; if keys or settings were changed, restart it: only then they hold. Its address:
 init-identity = The identity key is in { $file }. It belongs off this machine: copy it to a safe place, look whether the copy is whole, and where it lay on this machine's disk destroy it by shred -u. “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
 init-identity-found = The identity key that was found in { $file } signed it.
-init-identity-made = There was no identity key at { $file }: this is a NEW relay, with an address that nobody knows. If you meant one that people use, delete this folder and that file, and call “init” again with the key of that relay.
+init-identity-made = There was no identity key at { $file }: this is a NEW relay, with an address that nobody knows. If you meant one that people use, delete that file and the file descriptor in this folder, and nothing else, and call “init” again with the key of that relay.
 start-program = Start the relay by: beresta-relay run --dir { $dir }
 start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
@@ -96,7 +96,7 @@ doctor-cap-no-new = 80 % of “disk_mib” are used. No new queues and invites a
 doctor-cap-nothing = All of “disk_mib” is used. No messages are taken in; people only read and delete, and senders try again by themselves. If the disk has room, raise “disk_mib” in relay.toml and start the relay again.
 doctor-writes-elsewhere = The file system of { $dir } does not write in place, but each change elsewhere or twice (btrfs, ZFS, ext4 with data=journal). Keys of days that are over can be found on it for a while after the relay overwrote them. Move the relay to ext4, as it is mounted unless somebody says otherwise, or to xfs: “export” and “import”. With volatile = true in relay.toml the keys of what waits are never on a disk.
 doctor-disk-small = The disk has less room than the settings allow. Write into relay.toml: disk_mib = { $mib }
-doctor-read-only = Nothing can be written to the disk of the folder. The system does that when a disk fails: dmesg and journalctl -k say so. “export” can't work there. Stop the relay, and copy the whole folder to a good disk while it can be read, as root: cp -a DIR OTHER. Run the relay from there and never here again: two relays with one address would lose messages.
+doctor-read-only = Nothing can be written to the disk of the folder. The system does that when a disk fails: dmesg and journalctl -k say so. A move by “export” can't work there; “export --backup” to another disk can. While the folder can be read, as root, stop the relay for good (systemctl disable --now beresta-relay) and copy all of it to a good disk: cp -a DIR OTHER. Take the old disk out, mount the good one in its place, and only then start the relay again: two relays with one address would lose messages.
 doctor-disk-full = The disk is full. Make room: nothing new is taken in until then.
 
 selftest-answers = Route { $at }
@@ -187,7 +187,7 @@ error-config-value = Line { $line } of relay.toml does not fit. It is written so
 error-config-unknown = Line { $line } of relay.toml is not a setting. There are: { $keys }. Correct it or delete it; a setting is written as name = value.
 error-config-missing = A line is missing in relay.toml: { $form }
 error-missing-file = The file { $file } is missing from the relay's folder. Restore it from a copy, or make a new relay.
-error-missing-config = relay.toml is missing from the relay's folder. Make it anew: address and queues stay, and whether the relay is volatile and open; other settings are lost. beresta-relay init --dir DIR --listen IP:PORT --identity FILE
+error-missing-config = relay.toml is missing from the relay's folder. Make it anew: address and queues stay, and whether the relay is volatile and open, as it was last signed; other settings are lost. beresta-relay init --dir DIR --listen IP:PORT --identity FILE
 error-exists-file = The file { $file } exists already and is not replaced.
 error-damaged-file = The file { $file } is damaged. Restore it from a copy, or make a new relay.
 error-damaged-config = relay.toml is not text in UTF-8. Save it so in your editor: a comment may be in another encoding.

@@ -34,7 +34,11 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let credit = Credit::random(&mut rng);
     let name = name(dir, &credit)?;
-    match net::ask(&Home::at(dir), Request::Grant { name: name.0, makes, days })? {
+    let home = Home::at(dir);
+    // Before there is a code: once it is out nothing may make the call look as if there were none.
+    let relay = setup::address(dir)?.relay;
+    let (config, signed) = (Config::read(&home)?, setup::describe(dir)?);
+    match net::ask(&home, Request::Grant { name: name.0, makes, days })? {
         Reply::Done => {}
         Reply::Enough => return Err(Fault::ManyCredits),
         Reply::NoRoom => return Err(Fault::NoRoom),
@@ -44,20 +48,19 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     let told = [("makes", makes.to_string()), ("days", days.to_string()), ("id", hex(CreditId::of(&name).0))];
     let told: Vec<(&str, &str)> = told.iter().map(|(key, value)| (*key, value.as_str())).collect();
-    let relay = setup::address(dir)?.relay;
     if let Err(fault) = put(CreditCode { relay, credit }.to_code().as_str()) {
         // Nobody saw it, so nobody should be able to use it.
-        take_back(dir, CreditId::of(&name).0)?;
-        tell(&text.say("invite-taken-back"));
+        let taken_back = take_back(dir, CreditId::of(&name).0).is_ok();
+        tell(&if taken_back { text.say("invite-taken-back") } else { text.say_with("invite-made", &told) });
         return Err(fault);
     }
     tell(&text.say_with("invite-made", &told));
-    if Config::read(&Home::at(dir))?.open {
+    if config.open {
         tell(&text.say("invite-open"));
     }
     // It may be open still, or ask for codes still, whatever the settings say.
-    if let Ok(Reply::Status(status)) = net::ask(&Home::at(dir), Request::Status)
-        && status.descriptor_sequence < setup::describe(dir)?.sequence
+    if let Ok(Reply::Status(status)) = net::ask(&home, Request::Status)
+        && status.descriptor_sequence < signed.sequence
     {
         tell(&text.say("outdated"));
     }

@@ -48,7 +48,11 @@ impl Text {
 
 /// A path as it stands in a command that somebody pastes: in quotes where a shell would not take it as it is.
 pub(crate) fn pasted(path: &Path) -> String {
-    let path = path.display().to_string();
+    let mut path = path.display().to_string();
+    // Or it would be taken for an option.
+    if path.starts_with('-') {
+        path.insert_str(0, "./");
+    }
     let taken = |one: char| one.is_ascii_alphanumeric() || matches!(one, '/' | '.' | '_' | '-');
     if !path.is_empty() && path.chars().all(taken) {
         path

@@ -1,5 +1,6 @@
 //! The identity key, which its operator keeps elsewhere, often on a stick that is not in.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use beresta_proto::key::SigningKey;
@@ -18,11 +19,19 @@ pub(super) fn read(home: &Home, named: Option<&Path>) -> Result<SigningKey, Setu
     match home::read_array_at(&place(home, named), Name::Identity) {
         Ok(mut seed) => Ok(SigningKey::take(&mut seed)),
         Err(HomeError::Missing(_)) => Err(SetupError::NoIdentity),
-        Err(HomeError::Io(_)) => Err(SetupError::IdentityDenied),
+        Err(HomeError::Io(ErrorKind::PermissionDenied)) => Err(SetupError::IdentityDenied),
+        // The folder of a stick in place of the file on it, or a path through a file.
+        Err(HomeError::Io(ErrorKind::IsADirectory | ErrorKind::NotADirectory)) => {
+            Err(SetupError::NotAnIdentity)
+        }
         // The operator took the wrong file. Nothing of the relay is damaged by that.
         Err(HomeError::Damaged(_)) if named.is_some() => Err(SetupError::NotAnIdentity),
         Err(
-            error @ (HomeError::Exists(_) | HomeError::Damaged(_) | HomeError::Foreign | HomeError::Busy),
+            error @ (HomeError::Exists(_)
+            | HomeError::Damaged(_)
+            | HomeError::Foreign
+            | HomeError::Busy
+            | HomeError::Io(_)),
         ) => Err(error.into()),
     }
 }

@@ -47,17 +47,17 @@ fn who_brings_a_backup_back_is_told_to_make_new_keys() {
 }
 
 #[test]
-fn an_identity_key_that_cannot_be_read_is_not_said_to_be_missing() {
+fn a_folder_in_place_of_the_identity_key_is_said_to_be_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("relay");
     init(&at);
     let at = at.to_str().unwrap();
-    // A folder is there, and can't be read as a file.
-    let unreadable = folder.path().to_str().unwrap();
+    // The stick's, and not the file that is on it.
+    let stick = folder.path().to_str().unwrap();
     for command in [&["init"][..], &["keys", "rotate"]] {
-        let refused = relay(&[command, &["--dir", at, "--identity", unreadable]].concat());
-        assert_eq!(refused.status.code(), Some(1));
-        assert!(err(&refused).contains("can't be read by this user"), "{}", err(&refused));
+        let refused = relay(&[command, &["--dir", at, "--identity", stick]].concat());
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(err(&refused).contains("is no identity key"), "{}", err(&refused));
     }
 }
 

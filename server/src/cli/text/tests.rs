@@ -69,6 +69,7 @@ fn a_path_that_a_shell_would_take_apart_is_quoted() {
         ("узел", "'узел'"),
         ("a;b", "'a;b'"),
         ("~", "'~'"),
+        ("-relay", "./-relay"),
         ("Anna's", r"'Anna'\''s'"),
     ] {
         assert_eq!(super::pasted(Path::new(path)), pasted);
