@@ -20,6 +20,7 @@ use quinn::{ClientConfig, Connection, Endpoint, EndpointConfig, TokioRuntime, Tr
 use rustls::pki_types::CertificateDer;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::link::{Link, Wire};
 use super::tls;
@@ -121,14 +122,17 @@ impl Dialler {
         loop {
             let next = left.next();
             if let Some(at) = next {
-                tries.push(Box::pin(self.try_route(at, relay, known_sequence, clock)));
+                let attempt = self.connect_to(at, relay, known_sequence, clock);
+                tries.push(Box::pin(async move {
+                    timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or(Err(ConnectError::Unreachable))
+                }));
             }
             if tries.is_empty() {
                 return Err(worst);
             }
             // Where there is no other route, there is only these to wait for.
             let alone = if next.is_some() { alone } else { CONNECT_TIMEOUT };
-            match tokio::time::timeout(alone, first_of(&mut tries)).await {
+            match timeout(alone, first_of(&mut tries)).await {
                 Ok(Ok(link)) => return Ok(link),
                 Ok(Err(error)) => worst = worse(worst, error),
                 Err(_) => {}
@@ -136,23 +140,12 @@ impl Dialler {
         }
     }
 
-    async fn try_route(
-        &self,
-        at: SocketAddr,
-        relay: &RelayAddress,
-        known_sequence: u64,
-        clock: &(impl Fn() -> Timestamp + Send + Sync),
-    ) -> Result<Linked, ConnectError> {
-        let attempt = self.connect_to(at, relay, known_sequence, clock);
-        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.unwrap_or(Err(ConnectError::Unreachable))
-    }
-
     /// Tells every relay that we go, and waits a moment until they know.
     pub async fn close(&self) {
         let endpoints: Vec<Endpoint> = self.lock().iter_mut().filter_map(Option::take).collect();
         for endpoint in endpoints {
             endpoint.close(VarInt::from_u32(0), b"");
-            let _ = tokio::time::timeout(Duration::from_secs(1), endpoint.wait_idle()).await;
+            let _ = timeout(Duration::from_secs(1), endpoint.wait_idle()).await;
         }
     }
 

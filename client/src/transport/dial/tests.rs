@@ -148,7 +148,7 @@ async fn a_relay_that_moved_is_reached_while_its_old_address_is_tried() {
     // Less than the 10 s that `beresta receive` has for it.
     let dialler = Dialler::new();
     let reached = dialler.connect(&address, usize::MAX, 0, || NOW);
-    let (link, _pushes) = tokio::time::timeout(Duration::from_secs(8), reached).await.unwrap().unwrap();
+    let (link, _pushes) = timeout(Duration::from_secs(8), reached).await.unwrap().unwrap();
     assert_eq!(link.descriptor().address(), address);
 }
 
@@ -158,7 +158,7 @@ async fn a_route_of_others_is_tried_only_once_those_of_the_relay_failed() {
     let (address, descriptor) = described(&identity(), relay.tls_key, &[silent, relay.at]);
     relay.show(descriptor.clone());
     let dialler = Dialler::new();
-    let early = tokio::time::timeout(2 * ALONE, dialler.connect(&address, 1, 0, || NOW)).await;
+    let early = timeout(2 * ALONE, dialler.connect(&address, 1, 0, || NOW)).await;
     assert!(early.is_err());
     assert_eq!(relay.heard(), 0);
     // Somebody else is there now.
