@@ -49,7 +49,7 @@ enum Sender {
 
 /// What a contact may make us compute is counted for each queue (rule S7): a relay that we left must not cost what comes by
 /// another. Those that are being deleted count as one: a relay that deletes none makes them many.
-fn way(own: &OwnQueue) -> Way {
+pub(super) fn way(own: &OwnQueue) -> Way {
     Way(if own.state == OwnQueueState::Leaving { [0; 24] } else { own.read_id.0 })
 }
 

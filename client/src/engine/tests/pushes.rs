@@ -3,6 +3,7 @@
 use beresta_proto::command::Command;
 use beresta_proto::envelope::Bucket;
 
+use super::receive::way;
 use super::*;
 
 fn deliver(queue: ReadId, sequence: u64) -> Push {
@@ -84,4 +85,18 @@ fn what_comes_by_queues_that_are_not_ours_is_not_acknowledged() {
     assert!(!up.any(|flight| matches!(flight, line::Flight::Acknowledge { .. })));
     let dropped = bench.store.transaction(|tx| tx.dropped()).unwrap();
     assert_eq!(dropped.iter().map(|(_, count)| count).sum::<u64>(), 1_000);
+}
+
+#[test]
+fn each_queue_has_an_allowance_of_its_own_and_all_that_are_being_deleted_have_one() {
+    // Rule S7.
+    let mut bench = Bench::new(None);
+    let queue = bench.reads_a_queue(&Station::new(1));
+    let ways = |state| {
+        let of = |id| way(&OwnQueue { read_id: ReadId([id; 24]), state, ..queue.clone() });
+        (of(1), of(2))
+    };
+    let (one, other) = ways(OwnQueueState::Read);
+    let (leaving, another) = ways(OwnQueueState::Leaving);
+    assert!(one != other && leaving == another && leaving != one);
 }
