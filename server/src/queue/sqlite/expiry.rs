@@ -1,6 +1,9 @@
 //! How queues, messages and the keys of days end (rules Q9, Q13, Q15), inside the writer's transaction.
 
+use std::collections::BTreeSet;
+
 use beresta_proto::time::Timestamp;
+use rusqlite::{ErrorCode, ffi};
 
 use super::OpenError;
 use super::row;
@@ -9,11 +12,42 @@ use super::work::{Work, settle};
 use crate::queue::rules::{self, Cost, Hour};
 use crate::queue::{Answer, QueueRef};
 
+/// Queues that are looked at in one commit: a few megabytes of the file, and others wait behind it.
+const LOOK: usize = 4_096;
 /// Remembered ids of a queue that go in one commit with it, at the most: others wait behind it.
 const GO_ALONG: usize = 2_000;
 /// Rows that go in one commit on a full disk: each may have a page of its own written, and of the log there is only as much as the
 /// reserve was.
 const STEP_WHEN_TIGHT: usize = 100;
+
+/// What ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Queues,
+    Ids,
+    Credits,
+    Handed,
+    Blobs,
+    Messages,
+}
+
+/// How far the look through all queues has come. All ends of queues are midnights: one look is enough for a day.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    day: Option<i64>,
+    /// The first queue that it has not come to; none where it is over.
+    next: Option<i64>,
+    /// Kinds in which a page of the file was found damaged. They are left out for the day: what ended of the others, and
+    /// above all the keys of days, must go all the same.
+    damaged: BTreeSet<Kind>,
+}
+
+impl Look {
+    /// What it found may not have come about.
+    pub(super) fn begin_again(&mut self) {
+        self.next = self.day.map(|_| i64::MIN);
+    }
+}
 
 impl Work<'_> {
     /// Deletes a queue. How many rows went, if it was there. What is remembered of it may go later: nobody can ask for it.
@@ -39,31 +73,32 @@ impl Work<'_> {
         Ok(Some(1 + waiting + tombstones))
     }
 
-    /// Deletes queues that ended, until so many rows went. How many did.
-    fn expire_queues(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<usize> {
-        let today = rules::day(now);
-        let missed = rules::missed(self.swept, today);
-        if missed > 0 {
-            self.statements.postpone.execute([missed])?;
-        }
-        self.swept = Some(today);
-        // All ends are midnights: one look through the queues is enough for a day.
-        if self.queues_swept == self.swept {
-            return Ok(0);
-        }
-        // A clock that was ahead may be right again, whether a sweep saw it or not.
-        self.statements.shorten.execute([rules::queue_ends(now).0])?;
-        let most = int(limit as u64);
-        let ended = self.statements.ended_queues.query_map([Hour::down(now).0, most], |row| row.get(0))?;
-        let ended: Vec<i64> = ended.collect::<Result<_, _>>()?;
+    /// What a queue's row says that ends then.
+    pub(super) const fn as_kept(&self, ends: Hour) -> i64 {
+        ends.0.saturating_sub(self.skipped)
+    }
+
+    /// Deletes queues that ended, until so many rows went or so many were looked at. How many rows did.
+    fn expire_queues(&mut self, now: Timestamp, limit: usize, slice: usize) -> rusqlite::Result<usize> {
+        let Some(from) = self.look.next else { return Ok(0) };
+        let (over, latest) = (self.as_kept(Hour::down(now)), self.as_kept(rules::queue_ends(now)));
+        let most = int(slice as u64);
+        let queues =
+            self.statements.queues_from.query_map([from, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let queues: Vec<(i64, i64)> = queues.collect::<Result<_, _>>()?;
+        self.look.next = None;
         let mut rows = 0_usize;
-        for queue in ended {
-            if rows < limit {
-                rows = rows.saturating_add(self.forget(QueueRef(queue))?.unwrap_or(0));
+        for (looked, (queue, ends)) in (1..).zip(&queues) {
+            if *ends <= over {
+                rows = rows.saturating_add(self.forget(QueueRef(*queue))?.unwrap_or(0));
+            } else if *ends > latest {
+                // A clock that was ahead may be right again, whether a sweep saw it or not.
+                self.statements.renew.execute([*queue, latest])?;
             }
-        }
-        if rows < limit {
-            self.queues_swept = self.swept;
+            if rows >= limit || looked == slice {
+                self.look.next = queue.checked_add(1);
+                break;
+            }
         }
         Ok(rows)
     }
@@ -73,23 +108,63 @@ impl Work<'_> {
         self.keys.destroy(&mut self.statements)
     }
 
-    pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
-        let limit = if self.tight { limit.min(STEP_WHEN_TIGHT) } else { limit };
-        let queues = self.expire_queues(now, limit)?;
-        let statements = &mut self.statements;
-        self.keys.turn(rules::day(now), statements)?;
-        let (hour, most) = (Hour::down(now).0, int(limit as u64));
-        let tombstones = self.graves.expire(Hour(hour), limit, statements)?;
-        self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(tombstones as u64));
-        // Few enough to need no limit.
-        let credits = statements.expire_credits.execute([hour])?;
-        let handed = statements.expire_handed.execute([hour, most])?;
-        let blobs = statements.expire_blobs.execute([hour, most])?;
-        self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
+    /// Begins the day if it is a new one.
+    fn turn_day(&mut self, today: i64) {
+        self.skipped = self.skipped.saturating_add(rules::missed(self.swept, today));
+        if self.look.day != Some(today) {
+            self.look = Look { day: Some(today), next: Some(i64::MIN), damaged: BTreeSet::new() };
+        }
+        self.swept = Some(today);
+    }
 
-        let ended = statements.ended_messages.query_map([row::first_after(Hour(hour)), most], |row| {
-            Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
-        })?;
+    /// Ends one kind, if none of it was found damaged today.
+    fn end<T: Default>(
+        &mut self,
+        kind: Kind,
+        end: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        if self.look.damaged.contains(&kind) {
+            return Ok(T::default());
+        }
+        end(self).inspect_err(|error| {
+            if is_damage(error) || is_unreadable(error) {
+                tracing::error!("the queues' file is damaged: some of what ended can't be deleted");
+                self.look.damaged.insert(kind);
+            }
+        })
+    }
+
+    pub(super) fn expire(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<Answer> {
+        let (limit, slice) =
+            if self.tight { (limit.min(STEP_WHEN_TIGHT), STEP_WHEN_TIGHT) } else { (limit, LOOK) };
+        let today = rules::day(now);
+        self.turn_day(today);
+        self.keys.turn(today, &mut self.statements)?;
+        let (hour, most) = (Hour::down(now), int(limit as u64));
+        let queues = self.end(Kind::Queues, |work| work.expire_queues(now, limit, slice))?;
+        let ids = self.end(Kind::Ids, |work| work.graves.expire(hour, limit, &mut work.statements))?;
+        self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(ids as u64));
+        // Few enough to need no limit.
+        let credits = self.end(Kind::Credits, |work| work.statements.expire_credits.execute([hour.0]))?;
+        let handed = self.end(Kind::Handed, |work| work.statements.expire_handed.execute([hour.0, most]))?;
+        let blobs = self.end(Kind::Blobs, |work| work.statements.expire_blobs.execute([hour.0, most]))?;
+        self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
+        let (messages, drained) = self.end(Kind::Messages, |work| work.expire_messages(now, limit))?;
+        let kinds = [queues, ids, handed, blobs, messages];
+        let looks = self.look.next.is_some() && !self.look.damaged.contains(&Kind::Queues);
+        let more = looks || kinds.into_iter().any(|kind| kind >= limit);
+        let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
+        Ok(Answer::Expired { deleted, drained, more })
+    }
+
+    /// Deletes messages that ended, at most so many. How many, and which queues drained by it.
+    fn expire_messages(&mut self, now: Timestamp, limit: usize) -> rusqlite::Result<(usize, Vec<QueueRef>)> {
+        let statements = &mut self.statements;
+        let ended = statements
+            .ended_messages
+            .query_map([row::first_after(Hour::down(now)), int(limit as u64)], |row| {
+                Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
+            })?;
         let mut ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;
         ended.sort_unstable();
         let ends = rules::tombstone_ends(now);
@@ -123,11 +198,16 @@ impl Work<'_> {
                 drained.push(*queue);
             }
         }
-        let kinds = [queues, tombstones, handed, blobs, ended.len()];
-        let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
-        let more = kinds.into_iter().any(|kind| kind >= limit);
-        Ok(Answer::Expired { deleted, drained, more })
+        Ok((ended.len(), drained))
     }
+}
+
+/// Whether a page could not be read, or is not what SQLite writes. Nothing more can be written in this transaction.
+fn is_unreadable(error: &rusqlite::Error) -> bool {
+    const READS: [i32; 2] = [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ];
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.code == ErrorCode::DatabaseCorrupt || READS.contains(&error.extended_code))
 }
 
 /// Whether a row says what no row of ours can. What ended goes all the same, or one bad row would keep the rest for ever;
@@ -141,3 +221,6 @@ const fn is_damage(error: &rusqlite::Error) -> bool {
         InvalidQuery | FromSqlConversionFailure(..) | InvalidColumnType(..) | IntegralValueOutOfRange(..)
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,16 +55,14 @@ statements! {
     lay_anew: "VACUUM";
     pages: "PRAGMA page_count";
     free_pages: "PRAGMA freelist_count";
-    held: "SELECT used, swept FROM held";
-    set_held: "UPDATE held SET used = ?1, swept = ?2";
+    held: "SELECT used, swept, skipped FROM held";
+    set_held: "UPDATE held SET used = ?1, swept = ?2, skipped = ?3";
 
     queue_exists: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1 OR send = ?2)";
     make_queue: "INSERT INTO queue (id, read, send, read_key, capability, ends)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     renew: "UPDATE queue SET ends = ?2 WHERE id = ?1 AND ends <> ?2";
-    postpone: "UPDATE queue SET ends = ends + ?1";
-    shorten: "UPDATE queue SET ends = ?1 WHERE ends > ?1";
-    ended_queues: "SELECT id FROM queue WHERE ends <= ?1 LIMIT ?2";
+    queues_from: "SELECT id, ends FROM queue WHERE id >= ?1 ORDER BY id LIMIT ?2";
     queue_by_send: "SELECT id, capability FROM queue WHERE send = ?1";
     is_queue: "SELECT EXISTS (SELECT 1 FROM queue WHERE id = ?1)";
     delete_queue: "DELETE FROM queue WHERE id = ?1";

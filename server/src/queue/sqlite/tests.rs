@@ -12,30 +12,40 @@ use super::schema::{int, most_pages};
 use super::*;
 use crate::queue::{MessageName, QueueRef, ReadName, SendName, rules};
 
-const NOW: Timestamp = Timestamp(20_000 * DAY_MS);
+pub(super) const NOW: Timestamp = Timestamp(20_000 * DAY_MS);
 const CAP: Cap = Cap { bytes: 1 << 20 };
 
-struct Rig {
-    dir: tempfile::TempDir,
+pub(super) struct Rig {
+    pub(super) dir: tempfile::TempDir,
+    cap: Cap,
     engine: Option<SqliteEngine>,
 }
 
 impl Rig {
     fn new() -> Self {
+        Self::with(CAP)
+    }
+
+    pub(super) fn with(cap: Cap) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let engine = SqliteEngine::open(&dir.path().join("queues"), CAP, Keeping::Durable).unwrap();
-        Self { dir, engine: Some(engine) }
+        let engine = SqliteEngine::open(&dir.path().join("queues"), cap, Keeping::Durable).unwrap();
+        Self { dir, cap, engine: Some(engine) }
     }
 
     /// Changes the file behind the engine's back.
-    fn change(&mut self, sql: &str) {
-        self.engine = None;
-        let path = self.dir.path().join("queues");
-        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
-        self.engine = Some(SqliteEngine::open(&path, CAP, Keeping::Durable).unwrap());
+    pub(super) fn change(&mut self, sql: &str) {
+        self.meddle(|queues| Connection::open(queues).unwrap().execute_batch(sql).unwrap());
     }
 
-    fn ask(&self, op: Op) -> Answer {
+    /// The same, with the file closed and opened again.
+    pub(super) fn meddle(&mut self, with: impl FnOnce(&Path)) {
+        self.engine = None;
+        let path = self.dir.path().join("queues");
+        with(&path);
+        self.engine = Some(SqliteEngine::open(&path, self.cap, Keeping::Durable).unwrap());
+    }
+
+    pub(super) fn ask(&self, op: Op) -> Answer {
         self.ask_at_once(vec![op]).remove(0)
     }
 
@@ -63,12 +73,12 @@ fn queue(queue: u8) -> QueueRef {
     rules::queue_ref(&ReadName([queue; 32]))
 }
 
-fn make(queue: u8) -> Op {
+pub(super) fn make(queue: u8) -> Op {
     let (read, send, read_key) = (ReadName([queue; 32]), SendName([queue; 32]), VerifyingKey([queue; 32]));
     Op::MakeQueue { read, send, read_key, capability: CapabilityHash([queue; 32]), credit: None, now: NOW }
 }
 
-fn append(queue: u8, shown: u8, message: u8) -> Op {
+pub(super) fn append(queue: u8, shown: u8, message: u8) -> Op {
     Op::Append {
         send: SendName([queue; 32]),
         capability: CapabilityHash([shown; 32]),
@@ -79,7 +89,7 @@ fn append(queue: u8, shown: u8, message: u8) -> Op {
     }
 }
 
-fn is_stored(answer: &Answer) -> bool {
+pub(super) fn is_stored(answer: &Answer) -> bool {
     matches!(answer, Answer::Appended { .. })
 }
 

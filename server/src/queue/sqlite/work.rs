@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::time::Timestamp;
-use rusqlite::{Statement, params};
+use rusqlite::{Row, Statement, params};
 
 use super::append::Admitted;
 use super::cache::{Cache, Queue};
 use super::day::DayKeys;
+use super::expiry::Look;
 use super::graves::Graves;
 use super::passing::GRACE;
 use super::room::Guard;
@@ -52,10 +53,11 @@ pub(super) struct Work<'c> {
     felt: Felt,
     /// The day of the last sweep.
     pub(super) swept: Option<i64>,
-    /// The day on which no queue is left that ended.
-    pub(super) queues_swept: Option<i64>,
-    /// The two, as the file has them.
-    committed: (u64, Option<i64>),
+    /// Hours by which queues end later than their rows say.
+    pub(super) skipped: i64,
+    pub(super) look: Look,
+    /// The three numbers before it, as the file has them.
+    committed: (u64, Option<i64>, i64),
     /// The file has as many pages as it may have.
     crowded: bool,
     /// The disk is full, and the reserve given up: nothing may be stored, and what goes must go in small steps.
@@ -87,8 +89,9 @@ impl<'c> Work<'c> {
             used: 0,
             felt: Felt::default(),
             swept: None,
-            queues_swept: None,
-            committed: (0, None),
+            skipped: 0,
+            look: Look::default(),
+            committed: (0, None, 0),
             crowded: false,
             tight: false,
             stale: false,
@@ -107,10 +110,10 @@ impl<'c> Work<'c> {
         self.risen.clear();
         self.graves = Graves::read(&mut self.statements)?;
         self.keys.reload(&mut self.statements)?;
-        let held = self.statements.held.query_row([], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?)))?;
-        self.committed = (held.0.unsigned_abs(), held.1);
-        (self.used, self.swept) = self.committed;
-        self.queues_swept = None;
+        let held = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?));
+        self.committed = self.statements.held.query_row([], held)?;
+        (self.used, self.swept, self.skipped) = self.committed;
+        self.look.begin_again();
         self.stale = false;
         Ok(())
     }
@@ -154,9 +157,9 @@ impl<'c> Work<'c> {
 
     /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.
     pub(super) fn commit(&mut self, unwritten: u64) -> rusqlite::Result<()> {
-        let held = (self.used.saturating_sub(unwritten), self.swept);
+        let held = (self.used.saturating_sub(unwritten), self.swept, self.skipped);
         if held != self.committed {
-            self.statements.set_held.execute(params![int(held.0), held.1])?;
+            self.statements.set_held.execute(params![int(held.0), held.1, held.2])?;
         }
         self.graves.settle(&mut self.statements)?;
         let begun = clock::monotonic();
@@ -221,17 +224,17 @@ impl<'c> Work<'c> {
         if !self.pay(credit, now)? {
             return Ok(Answer::NoCredit);
         }
-        let ends = rules::new_queue_ends(rules::not_before(self.swept, now));
-        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends.0])?;
+        let ends = self.as_kept(rules::new_queue_ends(rules::not_before(self.swept, now)));
+        self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends])?;
         self.used = self.used.saturating_add(Cost::QUEUE);
         Ok(Answer::Made(queue))
     }
 
     /// Writes once in a stretch for each queue; else it costs a look. Somebody is there, and may be quick.
     fn renew(&mut self, queues: &[QueueRef], now: Timestamp) -> rusqlite::Result<Answer> {
-        let ends = rules::queue_ends(rules::not_before(self.swept, now));
+        let ends = self.as_kept(rules::queue_ends(rules::not_before(self.swept, now)));
         for queue in queues {
-            self.statements.renew.execute([queue.0, ends.0])?;
+            self.statements.renew.execute([queue.0, ends])?;
             self.mark_quick(*queue);
         }
         Ok(Answer::Done)
