@@ -27,6 +27,7 @@ use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
+mod again;
 mod alert;
 mod clock;
 mod compose;
@@ -78,6 +79,8 @@ pub struct Engine {
     vouched: Vouched,
     /// When we last said something to a contact at a relay's word, and have not heard from the contact since.
     prompted: BTreeMap<ContactId, Timestamp>,
+    /// When texts were last said again to a contact who moved to another relay.
+    elsewhere: BTreeMap<ContactId, Timestamp>,
     clock: Clock,
     alert: Alert,
     /// When the last step was: what was due by then was done, or waits for a line.
@@ -114,6 +117,7 @@ impl Engine {
             next_number: 1,
             vouched: Vouched::new(),
             prompted: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             clock: Clock::default(),
             alert: Alert::default(),
             last: Timestamp(0),
@@ -280,7 +284,8 @@ impl Engine {
     ) -> Result<T, E> {
         let last = std::mem::replace(&mut self.last, now);
         self.clock.step(last, now);
-        let (effects, prompted) = (self.effects.len(), self.prompted.clone());
+        let effects = self.effects.len();
+        let (prompted, elsewhere) = (self.prompted.clone(), self.elsewhere.clone());
         let outcome = store.transaction(|tx| {
             self.clock.mind(tx, last, now)?;
             let value = run(self, tx)?;
@@ -292,7 +297,7 @@ impl Engine {
         } else {
             self.effects.truncate(effects);
             // Nobody was told anything.
-            self.prompted = prompted;
+            (self.prompted, self.elsewhere) = (prompted, elsewhere);
             // What a clock that was set back moves is moved by the next step. One before which none was kept is a run's
             // first still: it looks at the clock of the run before.
             self.last = if last == Timestamp(0) { last } else { self.last.max(last) };

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use beresta_client::store::Tx;
@@ -10,9 +10,10 @@ use beresta_client::store::contact::Contact;
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_client::store::outbox::Outgoing;
+use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::command::Command;
 use beresta_proto::content::Body;
-use beresta_proto::id::ContentId;
+use beresta_proto::id::{ContentId, RelayId};
 use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Timestamp, TtlClass};
 use beresta_tests::world::{BEGIN, Lie, Who, World};
@@ -131,6 +132,56 @@ fn what_waits_when_a_contact_moves_is_not_overtaken_by_what_is_written_later() {
     world.be_honest();
     world.run(20 * MINUTE_MS);
     assert_eq!(world.heard_texts(anna, to_boris), ["one", "two"]);
+}
+
+#[test]
+fn what_a_contacts_old_relay_has_is_said_again_when_they_move_before_what_waits_and_not_without_end() {
+    // Rule I16.
+    let (mut world, anna, boris) = two(315);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    // He hears nothing, and at last it takes nothing more for him.
+    let takes = Rc::new(Cell::new(true));
+    let full = Rc::clone(&takes);
+    world.lie(move |asked| {
+        let deaf = asked.who == boris && matches!(asked.command, Command::Subscribe(_));
+        let refuses = asked.who == anna && !full.get() && matches!(asked.command, Command::Send { .. });
+        (deaf || refuses).then_some(Lie::Reply(Reply::Refused(Refusal::Failed)))
+    });
+    world.go_offline(boris);
+    world.run(SECOND_MS);
+    world.go_online(boris);
+    let said: Vec<_> = ["one", "two"].map(|text| world.say(anna, to_boris, text).unwrap()).into();
+    world.run(MINUTE_MS);
+    assert!(said.iter().all(|row| world.state(anna, *row) == Some(MessageState::AtRelay)));
+    takes.set(false);
+    let waits = world.say(anna, to_boris, "three").unwrap();
+    let here = world.get(anna).store.transaction(|tx| tx.peer_queue(to_boris)).unwrap().unwrap().address;
+    let moves = |world: &mut World, relay: u8| {
+        let relay = RelayAddress { relay: RelayId([relay; 32]), routes: here.relay.routes.clone() };
+        let address = QueueAddress { relay, ..here.clone() };
+        let meeting = Body::Meeting { name: "Boris".into(), addresses: vec![address] };
+        world.say_edited(boris, to_anna, meeting, |_| ());
+        world.run(MINUTE_MS);
+        let left = outbox(world, anna);
+        let fresh = world.get(anna).store.transaction(|tx| tx.peer_queue(to_boris)).unwrap().unwrap().id;
+        assert!(left.iter().all(|outgoing| outgoing.queue == fresh), "nobody is reached there");
+        left
+    };
+    let texts = |left: &[Outgoing]| left.iter().filter_map(|outgoing| outgoing.message).collect::<Vec<_>>();
+    let left = moves(&mut world, 7);
+    assert_eq!(texts(&left), [said[0], said[1], waits]);
+    assert!(said.iter().all(|row| world.state(anna, *row) == Some(MessageState::AtRelay)));
+
+    // That relay took them, and he moves once more.
+    let taken = |world: &mut World, left: &[Outgoing]| {
+        let take = |tx: &Tx<'_>| left.iter().try_for_each(|outgoing| tx.delete_outgoing(outgoing.id));
+        world.get(anna).store.transaction(take).unwrap();
+    };
+    taken(&mut world, &left);
+    assert_eq!(texts(&moves(&mut world, 8)), []);
+    world.run(HOUR_MS);
+    let left = moves(&mut world, 9);
+    assert_eq!(texts(&left), said);
 }
 
 #[test]

@@ -2,19 +2,17 @@
 //! queues (rules I5 to I7).
 
 use beresta_proto::address::{QueueAddress, RelayAddress};
-use beresta_proto::content::{Body, Timer};
+use beresta_proto::content::Body;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
-use super::compose::{ComposeError, Draft};
 use super::effect::AskError;
 use super::wish::leave_queues_of;
 use crate::crypto;
 use crate::store::contact::{Contact, ContactId, ContactState};
 use crate::store::event::{EventKind, EventRow};
 use crate::store::invite::{Invite, InviteState};
-use crate::store::message::MessageState;
-use crate::store::queue::{OwnQueue, OwnQueueState};
+use crate::store::queue::{OwnQueue, OwnQueueState, PeerQueue};
 use crate::store::{StoreError, Tx};
 
 /// How long an old queue is read on after the first message came on a fresh one: what was sent to it before has
@@ -140,46 +138,6 @@ impl Engine {
         self.event(tx, EventKind::Met, Some(contact.id), now)
     }
 
-    /// What waits for a contact was said in a session that is over (rules I8 and I10): says it again in the one that
-    /// holds, under the same ids. Not to a changed key: what waited for the one before has failed (rule S12).
-    pub(super) fn say_again(
-        &mut self,
-        tx: &Tx<'_>,
-        contact: &Contact,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if contact.identity_changed {
-            return Ok(());
-        }
-        // Of one whose text has disappeared it is only open whether it arrived.
-        for mut message in tx.undelivered(contact.id)?.into_iter().filter(|one| !one.body.is_empty()) {
-            message.state = MessageState::Queued;
-            (message.expires, message.fails) = (None, None);
-            tx.update_message(&message)?;
-            // It stays nowhere longer than it was written for. The version before leaves the conversation's timer alone.
-            let timer = match message.timer {
-                Some(own) if contact.timer.seconds.is_none_or(|theirs| own < theirs) => {
-                    Timer { seconds: Some(own), version: contact.timer.version.saturating_sub(1) }
-                }
-                _ => contact.timer,
-            };
-            let draft = Draft {
-                contact,
-                id: message.content,
-                body: Body::Text(message.body),
-                timer,
-                ttl: TtlClass::ThreeWeeks,
-                message: Some(message.id),
-            };
-            match self.compose(tx, draft, now) {
-                Ok(()) => {}
-                Err(ComposeError::Store(error)) => return Err(error),
-                Err(_) => self.message_failed(tx, message.id, now)?,
-            }
-        }
-        Ok(())
-    }
-
     /// Nothing of what waits for a contact goes out any more: texts have failed, and the person sees it.
     pub(super) fn abandon(
         &mut self,
@@ -206,11 +164,14 @@ impl Engine {
         addresses: &[QueueAddress],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        for queue in tx.peer_queues(contact.id)? {
-            self.forget_session(&queue);
-        }
+        let before = tx.peer_queues(contact.id)?;
+        before.iter().for_each(|queue| self.forget_session(queue));
         tx.replace_peer_queues(contact.id, addresses)?;
         self.follow(tx, contact.id, now)?;
+        let stays = |old: &PeerQueue| addresses.iter().any(|new| new.relay.relay == old.address.relay.relay);
+        if !before.iter().any(stays) {
+            self.say_elsewhere(tx, contact, now)?;
+        }
         if contact.state == ContactState::Meeting {
             contact.state = ContactState::Active;
             tx.update_contact(contact)?;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use beresta_tests::process::{Programs, output};
+use beresta_tests::process::{Programs, Relay, output};
 
 use super::{ANNA, BORIS, World};
 
@@ -58,4 +58,25 @@ fn people_go_on_with_a_relay_whose_keys_were_rotated_and_refuse_who_has_the_old_
     world.relay.start().unwrap();
     let refused = world.anna.try_run(&["invite", "new", "--no-qr"], "").unwrap();
     assert_eq!(refused.code, 3, "{} {}", refused.out, refused.err);
+}
+
+/// Rule I16.
+#[test]
+fn what_lies_at_a_relay_that_died_is_said_again_where_its_reader_moved() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    let other = Relay::make(&programs, &world.relay.dir.with_file_name("other relay")).unwrap();
+    world.anna.run(&["relay", "set", &other.address], "").unwrap();
+    world.boris.run(&["receive"], "").unwrap();
+    world.anna.run(&["send", BORIS.name], BEFORE).unwrap();
+    world.relay.kill().unwrap();
+    world.boris.run(&["relay", "set", &other.address], "").unwrap();
+    // She is told where he reads now; of the relay that died, that it is not reached.
+    world.anna.try_run(&["receive"], "").unwrap();
+    let heard = world.boris.try_run(&["receive"], "").unwrap();
+    assert_eq!(heard.out.matches(BEFORE).count(), 1, "{} {}", heard.out, heard.err);
+
+    // What was said twice is shown once.
+    world.relay.start().unwrap();
+    assert!(!world.boris.run(&["receive"], "").unwrap().contains(BEFORE));
 }

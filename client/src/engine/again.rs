@@ -1,0 +1,103 @@
+//! Texts that are said again, under the same ids: whoever hears one twice shows it once (rule E8).
+
+use std::collections::BTreeSet;
+
+use beresta_proto::content::{Body, Timer};
+use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
+
+use super::Engine;
+use super::compose::{ComposeError, Draft};
+use crate::store::contact::Contact;
+use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::{StoreError, Tx};
+
+/// Texts that are said again at once to who moved: a transaction must stay small, and a contact who moves without end must not
+/// have us compute.
+const ELSEWHERE: usize = 128;
+/// For so long nothing is said again to who moves once more.
+const ELSEWHERE_AGAIN_MS: u64 = HOUR_MS;
+
+impl Engine {
+    /// What waits for a contact was said in a session that is over (rules I8 and I10): says it again in the one that
+    /// holds. Not to a changed key: what waited for the one before has failed (rule S12).
+    pub(super) fn say_again(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if contact.identity_changed {
+            return Ok(());
+        }
+        // Of one whose text has disappeared it is only open whether it arrived.
+        for mut message in tx.undelivered(contact.id)?.into_iter().filter(|one| !one.body.is_empty()) {
+            message.state = MessageState::Queued;
+            (message.expires, message.fails) = (None, None);
+            tx.update_message(&message)?;
+            let row = message.id;
+            match self.compose(tx, once_more(contact, message), now) {
+                Ok(()) => {}
+                Err(ComposeError::Store(error)) => return Err(error),
+                Err(_) => self.message_failed(tx, row, now)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A contact reads at another relay now. What the one before has, and nobody acknowledged, may never come: that relay may be
+    /// out of reach, and once the two have answered each other five times it does not open any more (rule I16). It is said again,
+    /// before what waits. It stays as it is for the person: at a relay.
+    pub(super) fn say_elsewhere(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if self.elsewhere.get(&contact.id).is_some_and(|at| *at <= now && now.since(*at) < ELSEWHERE_AGAIN_MS)
+        {
+            return Ok(());
+        }
+        let waiting = tx.outgoing_to(contact.id)?;
+        let waits: BTreeSet<MessageRow> = waiting.iter().filter_map(|outgoing| outgoing.message).collect();
+        let is_there = |one: &Message| {
+            one.state == MessageState::AtRelay && !one.body.is_empty() && !waits.contains(&one.id)
+        };
+        let there: Vec<Message> = tx.undelivered(contact.id)?.into_iter().filter(is_there).collect();
+        if there.is_empty() {
+            return Ok(());
+        }
+        self.elsewhere.insert(contact.id, now);
+        for message in there.into_iter().take(ELSEWHERE) {
+            match self.compose(tx, once_more(contact, message), now) {
+                Ok(()) => {}
+                Err(ComposeError::Store(error)) => return Err(error),
+                // It stays at the relay before, and is told in its time.
+                Err(_) => break,
+            }
+        }
+        for outgoing in waiting {
+            tx.delete_outgoing(outgoing.id)?;
+            tx.insert_outgoing(&outgoing)?;
+        }
+        Ok(())
+    }
+}
+
+/// A text as it is said again. It stays nowhere longer than it was written for: the version before leaves the conversation's
+/// timer alone.
+fn once_more(contact: &Contact, message: Message) -> Draft<'_> {
+    let timer = match message.timer {
+        Some(own) if contact.timer.seconds.is_none_or(|theirs| own < theirs) => {
+            Timer { seconds: Some(own), version: contact.timer.version.saturating_sub(1) }
+        }
+        _ => contact.timer,
+    };
+    Draft {
+        contact,
+        id: message.content,
+        body: Body::Text(message.body),
+        timer,
+        ttl: TtlClass::ThreeWeeks,
+        message: Some(message.id),
+    }
+}
