@@ -144,12 +144,10 @@ impl Line {
         }
     }
 
-    /// Somebody waits for what is to be said on it.
+    /// Somebody waits for what is to be said on it: the pause ends as soon as it may.
     pub(super) fn hurry(&mut self, now: Timestamp) {
-        if let Self::Down(pause) = self
-            && pause.hurry <= now
-        {
-            pause.until = now;
+        if let Self::Down(pause) = self {
+            pause.until = pause.until.min(pause.hurry.max(now));
         }
     }
 
