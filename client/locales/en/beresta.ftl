@@ -300,8 +300,8 @@ event-taken-over = SOMETHING ELSE reads your letters from { $name } at the relay
 event-needs-newer = { $name } sent something that this version does not understand. Get a newer Beresta.
 event-relay-forked = The relay shows you and { $name } different keys. It may be spying on who writes when. The letters stay unreadable to it; consider another relay.
 event-not-delivered = A message to { $name } was not delivered, and its text has disappeared by the timer. If it matters, write it again.
-event-invite-names-another = { $name } used an invite of yours that was not made for them, and nothing came of it: you know each other already. If you do not reach each other any more, make one that names them: “beresta invite new --for { $name }”.
-event-not-to-be-met = { $name } cannot be reached by the invite that you accepted: it ended before your first letter came. Ask for a new one and accept it with --for { $name }, or make one yourself: “beresta invite new --for { $name }”.
+event-invite-names-another = { $name } used an invite of yours that was not made for them, and nothing came of it: you know each other already. If you do not reach each other any more, make one that names them: “beresta invite new --for { $id }”.
+event-not-to-be-met = { $name } cannot be reached by the invite that you accepted: it ended before your first letter came. Ask for a new one and accept it with --for { $id }, or make one yourself: “beresta invite new --for { $id }”.
 event-invite-ended = An invite of yours ended unused.
 
 ## Errors

@@ -186,6 +186,22 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_text_of_several_lines_passes_for_no_line_of_anybody_else() {
+    let world = World::new();
+    let (anna, boris) = (&world.anna, &world.boris);
+    anna.run(&["send", BORIS.name], "so\n2027-01-15 08:03  Vera: said by Vera\nPassphrase: \n").unwrap();
+    for args in [&["receive"], &["chat", "history", ANNA.name][..]] {
+        let shown = boris.run(args, "").unwrap();
+        let lines: Vec<&str> = shown.lines().skip_while(|line| !line.ends_with(": so")).collect();
+        assert_eq!(
+            lines[1..3],
+            ["    │ 2027-01-15 08:03  Vera: said by Vera", "    │ Passphrase: "],
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn what_could_not_be_shown_stays_new() {
     let world = World::new();
     let (anna, boris) = (&world.anna, &world.boris);

@@ -15,6 +15,10 @@ use super::sanitize::{harmless, harmless_line};
 use super::span::utc;
 use super::text::{Put, Text};
 
+/// Before each line of a text but its first. No line of ours begins so: else a contact's text could go on with a line that looks like
+/// somebody else's, or like a word of the program.
+const FOLLOWS: &str = "\n    │ ";
+
 /// Puts a line on standard output, as far as whoever reads it.
 pub(crate) fn put(line: &str) -> std::io::Result<()> {
     let mut out = stdout().lock();
@@ -154,7 +158,8 @@ impl Printer {
         let who = if message.outgoing { self.text.say("me") } else { harmless_line(from) };
         let state =
             if message.outgoing { format!("  · {}", self.state(message.state)) } else { String::new() };
-        format!("{}  {who}: {}{state}", utc(message.sent_ms), harmless(&message.text))
+        let text = harmless(&message.text).replace('\n', FOLLOWS);
+        format!("{}  {who}: {text}{state}", utc(message.sent_ms))
     }
 
     /// What became of a message of ours, for who watches. That it was not delivered everybody hears.
@@ -188,7 +193,9 @@ impl Printer {
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));
-        self.warn(key, [("name", name.into()), ("timer", timer.into())]);
+        // A command names a contact by their id: the name was chosen by somebody else, and a shell would act upon it.
+        let id = contact.map_or_else(String::new, |contact| contact.id.to_string());
+        self.warn(key, [("name", name.into()), ("id", id.into()), ("timer", timer.into())]);
     }
 
     /// Tells what is wrong with the store and was not a moment `before`, and what to do.

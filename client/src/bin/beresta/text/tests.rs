@@ -35,6 +35,21 @@ fn both_languages_have_the_same_keys_and_values() {
     assert_eq!(keys(ENGLISH), keys(RUSSIAN));
 }
 
+/// A shell acts upon what is in it, and spaces end it.
+#[test]
+fn no_command_that_is_named_holds_a_name_that_somebody_chose() {
+    for (_, catalogue) in LANGUAGES {
+        let quoted = catalogue.split(['“', '«']).skip(1).filter_map(|rest| rest.split(['”', '»']).next());
+        let ends = ['.', ',', ';', '”', '»', '\n'];
+        let options = catalogue.match_indices("--").filter_map(|(at, _)| catalogue[at..].split(ends).next());
+        let commands: Vec<&str> = quoted.filter(|one| one.starts_with("beresta ")).chain(options).collect();
+        assert!(commands.len() > 50);
+        for command in commands {
+            assert!(!command.contains("$name") && !command.contains("$text"), "{command}");
+        }
+    }
+}
+
 #[test]
 fn every_command_and_option_has_its_help_in_both_languages() {
     fn look(command: &clap::Command) {
