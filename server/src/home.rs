@@ -314,7 +314,8 @@ pub fn is_ours(file: &OsStr) -> bool {
 /// Where a file is written before it has its name.
 fn beside(path: &Path) -> PathBuf {
     let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
+    // No name that a person gives a file: what is found under it is written over.
+    beside.push(".beresta-unfinished");
     beside.into()
 }
 

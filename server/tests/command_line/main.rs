@@ -328,7 +328,7 @@ fn a_killed_init_is_taken_up_by_the_next() {
         assert_eq!(made.status.code(), Some(0), "{key}: {}", err(&made));
     }
     let files = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
-    assert!(files.into_iter().all(|name| !name.to_str().unwrap().ends_with(".new")));
+    assert!(files.into_iter().all(|name| !name.to_str().unwrap().ends_with(".beresta-unfinished")));
 }
 
 #[test]

@@ -102,3 +102,18 @@ fn what_was_typed_cannot_steer_the_terminal() {
     assert_eq!(output.status.code(), Some(2));
     assert!(!err(&output).contains('\u{1b}'));
 }
+
+#[test]
+fn a_key_whose_name_says_that_it_is_new_is_not_taken_for_what_a_crash_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = ["one", "other"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let keys = ["relay.key.new", "relay.key"].map(|name| folder.path().join(name));
+    let made = |dir: &str, key: &Path| {
+        let public = ["--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"];
+        relay(&[&["init", "--dir", dir, "--identity", key.to_str().unwrap()], &public[..]].concat())
+    };
+    assert_eq!(made(&one, &keys[0]).status.code(), Some(0));
+    let first = std::fs::read(&keys[0]).unwrap();
+    assert_eq!(made(&other, &keys[1]).status.code(), Some(0));
+    assert_eq!(std::fs::read(&keys[0]).unwrap(), first);
+}
