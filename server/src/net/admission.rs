@@ -2,8 +2,12 @@
 //! /24 and /56, because many people share an address behind a carrier; a flood from one of them is slowed all the same.
 //! And so many at once from what one owner of addresses may hold, /16 and /48, or one of them would take every place.
 //!
+//! The rates follow from the numbers at once: QUIC keeps a connection for a while after its end, as long as its client makes it
+//! believe that the way is slow, and no place is held by then.
+//!
 //! A source address that nobody answered from may be forged. It is never charged: its handshake counts among the few
-//! that may be under way, and once those places are taken everybody shows first that it receives at its address.
+//! that may be under way, and those that may begin in a second, for who hangs up with the first word holds no place at all. Beyond
+//! these everybody shows first that it receives at its address.
 //!
 //! Neighbourhoods are kept only while they matter, and wiped then.
 
@@ -18,15 +22,19 @@ use super::register::{Place, Register};
 
 /// Connections at once of the neighbourhoods that may be one owner's, for each that one of these may have.
 const NEIGHBOURHOODS_OF_OWNER: u32 = 8;
-/// Milliseconds of one handshake's share: 20 in a second.
-const HANDSHAKE_MS: u64 = 50;
-/// The same of an owner's: 200 in a second. Whoever has many neighbourhoods and hangs up at once holds no place, and would else
-/// be bound by none of these.
-const HANDSHAKE_OF_OWNER_MS: u64 = 5;
-/// Milliseconds by which handshakes may come early: 20 at once, and 200 of an owner's.
-const BURST_MS: u64 = 1_000;
+/// In which as many connections may be opened as there may be at once. QUIC was seen to keep one for 49 s after its end.
+const TURNOVER_MS: u64 = 16_000;
+/// Handshakes of a neighbourhood at once, and of an owner.
+const BURST: u64 = 20;
+const BURST_OF_OWNER: u64 = 200;
+/// By so much handshakes may come early at the most: as long a neighbourhood is remembered that nobody is in any more.
+const EARLY_MS: u64 = 8_000;
 /// Handshakes under way from addresses that may be forged, of all together.
 const UNPROVEN: u32 = 256;
+/// Milliseconds of one's share: 250 in a second, a twentieth of a core.
+const UNPROVEN_MS: u64 = 4;
+/// By so much they may come early: as many as may be under way.
+const UNPROVEN_EARLY_MS: u64 = 1_024;
 /// The same, of one neighbourhood: enough for its people, who are through after a round trip.
 const UNPROVEN_NEAR: u32 = 4;
 /// Connections of all together: some 52 KiB each.
@@ -51,10 +59,31 @@ impl Neighbourhood {
     fn matters(&self, now: Timestamp) -> bool {
         self.connections > 0 || self.unproven > 0 || self.paid_until > now
     }
+}
+
+/// How much of one kind there may be: connections at once, and handshakes.
+#[derive(Debug, Clone, Copy)]
+struct Most {
+    connections: u32,
+    /// Milliseconds of one handshake's share.
+    share: u64,
+    /// By so many milliseconds handshakes may come early.
+    early: u64,
+}
+
+impl Most {
+    fn of(connections: u32, burst: u64) -> Self {
+        let share = (TURNOVER_MS / u64::from(connections.max(1))).max(1);
+        Self { connections, share, early: share.saturating_mul(burst).clamp(1, EARLY_MS) }
+    }
+
+    fn admits(self, one: &Neighbourhood, now: Timestamp) -> bool {
+        one.paid_until.since(now) < self.early && one.connections < self.connections
+    }
 
     /// A clock that was set back must make nobody wait, or be remembered, until it is there again.
-    fn follow_clock(&mut self, now: Timestamp) {
-        self.paid_until = self.paid_until.min(now.plus(BURST_MS + HANDSHAKE_MS));
+    fn follow_clock(self, paid_until: &mut Timestamp, now: Timestamp) {
+        *paid_until = (*paid_until).min(now.plus(self.early.saturating_add(self.share)));
     }
 }
 
@@ -62,14 +91,16 @@ impl Neighbourhood {
 struct State {
     neighbourhoods: Register<Prefix, Neighbourhood>,
     unproven: u32,
+    /// When the handshakes so far are paid for that came from addresses which may be forged.
+    unproven_until: Timestamp,
     all: u32,
 }
 
 /// Counts connections.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// Connections of one neighbourhood at once.
-    near: u32,
+    near: Most,
+    owner: Most,
     state: Mutex<State>,
 }
 
@@ -103,25 +134,37 @@ pub(super) struct Pass {
 
 impl State {
     /// Whether one more connection may be charged to these, as far as they are known.
-    fn admits(&mut self, (near, owner): (Option<Place>, Option<Place>), most: u32, now: Timestamp) -> bool {
-        let [near, owner] = [(near, most), (owner, most.saturating_mul(NEIGHBOURHOODS_OF_OWNER))].map(
-            |(place, connections)| {
-                place.and_then(|place| self.neighbourhoods.value(place)).is_none_or(|one| {
-                    one.follow_clock(now);
-                    one.paid_until.since(now) < BURST_MS && one.connections < connections
-                })
-            },
-        );
+    fn admits(&mut self, kinds: [(Option<Place>, Most); 2], now: Timestamp) -> bool {
+        let [near, owner] = kinds.map(|(place, most)| {
+            place.and_then(|place| self.neighbourhoods.value(place)).is_none_or(|one| {
+                most.follow_clock(&mut one.paid_until, now);
+                most.admits(one, now)
+            })
+        });
         near && owner
     }
 
-    fn charge(&mut self, from: Origin, now: Timestamp) {
-        for (place, share) in [(from.near, HANDSHAKE_MS), (from.owner, HANDSHAKE_OF_OWNER_MS)] {
+    fn charge(&mut self, kinds: [(Place, Most); 2], now: Timestamp) {
+        for (place, most) in kinds {
             if let Some(one) = self.neighbourhoods.value(place) {
-                one.paid_until = one.paid_until.max(now).plus(share);
+                one.paid_until = one.paid_until.max(now).plus(most.share);
+                one.connections = one.connections.saturating_add(1);
             }
         }
-        self.each(from, |one| one.connections = one.connections.saturating_add(1));
+    }
+
+    /// Whether a handshake may begin that nobody is charged for: a few at once, and of those that are `rated` a few in a second.
+    fn admits_unproven(&mut self, rated: bool, now: Timestamp) -> bool {
+        if self.unproven >= UNPROVEN || !rated {
+            return self.unproven < UNPROVEN;
+        }
+        // As above: a clock may be set back.
+        self.unproven_until = self.unproven_until.min(now.plus(UNPROVEN_EARLY_MS + UNPROVEN_MS));
+        let admits = self.unproven_until.since(now) < UNPROVEN_EARLY_MS;
+        if admits {
+            self.unproven_until = self.unproven_until.max(now).plus(UNPROVEN_MS);
+        }
+        admits
     }
 
     fn each(&mut self, from: Origin, change: impl Fn(&mut Neighbourhood)) {
@@ -147,8 +190,14 @@ impl State {
 impl Admission {
     /// Lets in so many connections at once of one neighbourhood.
     pub(super) fn new(near: u32) -> Self {
-        let state = State { neighbourhoods: Register::new(KEPT), unproven: 0, all: 0 };
-        Self { near, state: Mutex::new(state) }
+        let neighbourhoods = Register::new(KEPT);
+        let state = State { neighbourhoods, unproven: 0, unproven_until: Timestamp(0), all: 0 };
+        let owner = Most::of(near.saturating_mul(NEIGHBOURHOODS_OF_OWNER), BURST_OF_OWNER);
+        Self { near: Most::of(near, BURST), owner, state: Mutex::new(state) }
+    }
+
+    fn kinds<T>(&self, (near, owner): (T, T)) -> [(T, Most); 2] {
+        [(near, self.near), (owner, self.owner)]
     }
 
     /// Judges who knocks; `proven` says that it receives at its address. The machine itself is let in: it needs no
@@ -164,15 +213,18 @@ impl Admission {
             .as_ref()
             .map(|(near, owner)| (state.neighbourhoods.find(near), state.neighbourhoods.find(owner)));
         let (near, owner) = known.unwrap_or_default();
-        let admitted = state.admits((near, owner), self.near, now);
+        let admitted = state.admits(self.kinds((near, owner)), now);
         if proven && !admitted {
             return Verdict::Refuse(Refused::Crowded);
         }
         if !proven {
             let under_way =
                 near.and_then(|near| state.neighbourhoods.get(near)).map(|(_, near)| near.unproven);
-            // Nobody is sent away for what others did in the name of its address.
-            if !admitted || under_way.unwrap_or(0) >= UNPROVEN_NEAR || state.unproven >= UNPROVEN {
+            // Nobody is sent away for what others did in the name of its address. The machine's own can't be forged.
+            if !admitted
+                || under_way.unwrap_or(0) >= UNPROVEN_NEAR
+                || !state.admits_unproven(prefixes.is_some(), now)
+            {
                 return Verdict::Retry;
             }
         }
@@ -188,7 +240,7 @@ impl Admission {
         state.all = state.all.saturating_add(1);
         if proven {
             if let Some(from) = from {
-                state.charge(from, now);
+                state.charge(self.kinds((from.near, from.owner)), now);
             }
         } else {
             state.unproven = state.unproven.saturating_add(1);
@@ -201,8 +253,10 @@ impl Admission {
 
     /// Wipes what does not matter any more.
     pub(super) fn forget(&self, now: Timestamp) {
+        // Which of both kinds an entry is does not matter: neither is early by more.
+        let most = Most { connections: 0, share: self.near.share.max(self.owner.share), early: EARLY_MS };
         self.lock().neighbourhoods.retain(|one| {
-            one.follow_clock(now);
+            most.follow_clock(&mut one.paid_until, now);
             one.matters(now)
         });
     }
@@ -221,12 +275,12 @@ impl Pass {
         }
         let mut state = self.admission.lock();
         let places = self.from.map(|from| (from.near, from.owner)).unzip();
-        let admitted = state.admits(places, self.admission.near, now);
+        let admitted = state.admits(self.admission.kinds(places), now);
         if admitted {
             state.no_longer_unproven(self.from);
             self.proven = true;
             if let Some(from) = self.from {
-                state.charge(from, now);
+                state.charge(self.admission.kinds((from.near, from.owner)), now);
             }
         }
         admitted

@@ -2,6 +2,10 @@ use super::*;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const CONNECTIONS: u32 = 64;
+/// What follows of that: 20 handshakes at once and 4 in a second, and 200 and 32 of an owner.
+const HANDSHAKE_MS: u64 = 250;
+const BURST_MS: u64 = 5_000;
+const HANDSHAKE_OF_OWNER_MS: u64 = 31;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -71,7 +75,7 @@ fn one_owner_who_hangs_up_at_once_does_not_have_the_relay_shake_hands_without_en
         let at = format!("2001:db8:0:{:x}00::1", number % 256);
         entered += u64::from(enter(&admission, &at, NOW).is_some());
     }
-    assert_eq!(entered, BURST_MS / HANDSHAKE_OF_OWNER_MS);
+    assert_eq!(entered, BURST_OF_OWNER);
     assert!(enter(&admission, "2001:db8:1::1", NOW).is_some(), "another owner");
 }
 
@@ -81,7 +85,7 @@ fn a_clock_that_is_set_back_leaves_nobody_remembered_who_has_gone() {
     let ahead = NOW.plus(86_400_000);
     drop(enter(&admission, "192.0.2.7", ahead).unwrap());
     admission.forget(NOW);
-    admission.forget(NOW.plus(BURST_MS + HANDSHAKE_MS));
+    admission.forget(NOW.plus(EARLY_MS + HANDSHAKE_MS));
     assert_eq!(admission.lock().neighbourhoods.len(), 0);
 }
 
@@ -146,7 +150,44 @@ fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
     assert!(matches!(claim(&admission, "127.0.0.1", NOW), Verdict::Retry));
     assert!(enter(&admission, "198.51.100.1", NOW).is_some());
     passes.clear();
-    assert!(matches!(claim(&admission, "198.51.100.1", NOW), Verdict::Enter(_)));
+    assert!(matches!(claim(&admission, "198.51.100.1", NOW.plus(UNPROVEN_MS)), Verdict::Enter(_)));
+}
+
+#[test]
+fn who_hangs_up_with_the_first_word_does_not_have_the_relay_shake_hands_without_end() {
+    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let mut entered = 0;
+    for number in 0..20_000_u32 {
+        let [_, _, a, b] = number.to_be_bytes();
+        let now = NOW.plus(u64::from(number) / 10);
+        match claim(&admission, &format!("198.{a}.{b}.7"), now) {
+            Verdict::Enter(pass) => {
+                entered += 1;
+                drop(pass);
+            }
+            Verdict::Retry => {}
+            Verdict::Refuse(_) => panic!("whose address it is did nothing"),
+        }
+    }
+    assert!((256 + 450..256 + 550).contains(&entered), "{entered} in two seconds");
+    assert!(matches!(claim(&admission, "127.0.0.1", NOW), Verdict::Enter(_)), "nobody can forge that");
+    assert!(enter(&admission, "198.0.0.7", NOW).is_some(), "who shows that it hears is let in");
+}
+
+/// For as long as a client can have QUIC keep what it closed.
+#[test]
+fn what_is_opened_and_closed_at_once_is_at_most_four_times_as_much_as_may_be_open() {
+    for connections in [8, 64, 1_000] {
+        let admission = Arc::new(Admission::new(connections));
+        let last = 49_000;
+        let rush = |at: &dyn Fn(u64) -> String| {
+            let enters = |ms: &u64| enter(&admission, &at(*ms), NOW.plus(*ms)).is_some();
+            u32::try_from((0..last).filter(enters).count()).unwrap()
+        };
+        assert!(rush(&|_| String::from("192.0.2.7")) <= 4 * connections);
+        let owner = rush(&|ms| format!("2001:db8:7:{:x}00::1", ms % 256));
+        assert!(owner <= 4 * NEIGHBOURHOODS_OF_OWNER * connections, "{owner} of {connections}");
+    }
 }
 
 #[test]
