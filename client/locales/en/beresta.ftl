@@ -372,5 +372,6 @@ error-locked-slept = The profile was locked: this machine slept. Open it again w
 error-locked-session = The profile was locked: your desktop was locked. Open it again with your passphrase.
 error-bad-idle = This time does not do: from 1m to 1d, or off.
 error-output = What there is to show could not be written to standard output. It stays new.
-error-input = Standard input could not be read as text.
+error-input = What was typed, or read from standard input, is no text in UTF-8, and nothing of it was used. Set your terminal to UTF-8, or convert the file first.
+error-line-cut = Your terminal passes on some 4,000 bytes of a line (2,000 Cyrillic letters): it dropped the end of this one, though it shows all of it. Nothing of it was used. Write shorter lines, or send the text from a file: “beresta send NAME < FILE”.
 error-internal = Beresta failed inside. This is a fault of the program; please report what you did.

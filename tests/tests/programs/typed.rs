@@ -73,3 +73,18 @@ fn a_lock_at_a_terminal_that_was_stopped_ends_the_program_all_the_same() {
     assert_ne!(code, Some(0), "{shown}");
     world.anna.run(&["contact", "list"], "").unwrap();
 }
+
+#[test]
+fn a_line_that_the_terminal_cuts_is_not_sent_and_the_conversation_goes_on() {
+    let world = World::new();
+    let mut chat = chat(&world.anna);
+    chat.type_in(&format!("начало {}\n", "я".repeat(2_500))).unwrap();
+    chat.expect("dropped the end of this one").unwrap();
+    chat.type_in("a short one\n").unwrap();
+    chat.expect("at the relay: a short one").unwrap();
+    chat.type_in("/quit\n").unwrap();
+    let (code, shown) = chat.end().unwrap();
+    assert_eq!(code, Some(0), "{shown}");
+    let heard = world.boris.run(&["receive"], "").unwrap();
+    assert!(heard.contains("a short one") && !heard.contains("начало"), "{heard}");
+}

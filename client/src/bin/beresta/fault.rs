@@ -26,6 +26,8 @@ pub(crate) enum Fault {
     /// The person had the profile destroyed: handled where it is open, and told to nobody.
     Panic(Result<Panic, Error>),
     Input,
+    /// A terminal dropped the end of a line.
+    LineCut,
     Output,
     Internal,
 }
@@ -62,7 +64,8 @@ impl Fault {
             | Self::PassphrasesDiffer
             | Self::KeyFileInside
             | Self::BadIdle
-            | Self::Input => code::USAGE,
+            | Self::Input
+            | Self::LineCut => code::USAGE,
             Self::Api(error) => api(error).1,
             Self::NoTerminal | Self::NoDescriptor | Self::Locked(_) => code::LOCKED,
             Self::NoHome => code::NOT_FOUND,
@@ -90,6 +93,7 @@ impl Fault {
             Self::Locked(LockReason::Session) => "locked-session",
             Self::BadIdle => "bad-idle",
             Self::Input => "input",
+            Self::LineCut => "line-cut",
             Self::Output => "output",
             Self::Panic(_) | Self::Internal => "internal",
         }
@@ -118,6 +122,7 @@ impl Fault {
             | Self::BadIdle
             | Self::Panic(_)
             | Self::Input
+            | Self::LineCut
             | Self::Output
             | Self::Internal => text.say(&format!("error-{}", self.kind())),
         }

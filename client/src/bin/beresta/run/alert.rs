@@ -10,6 +10,7 @@ use super::super::args;
 use super::super::fault::Fault;
 use super::super::sanitize::{harmless, harmless_line};
 use super::contact::sure;
+use super::lines::is_cut;
 use super::talk::read_text;
 use super::{Done, Shell};
 
@@ -21,6 +22,9 @@ fn text(shell: &Shell) -> Result<Zeroizing<String>, Fault> {
     shell.print.warn("ask-alert", []);
     let mut line = Zeroizing::new(String::new());
     stdin().lock().read_line(&mut line).map_err(|_| Fault::Input)?;
+    if is_cut(line.trim_end_matches('\n').as_bytes()) {
+        return Err(Fault::LineCut);
+    }
     Ok(Zeroizing::new(line.trim().to_owned()))
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 use super::super::fault::Fault;
 use super::super::print::tell as tell_line;
 use super::super::sanitize::harmless_line;
-use super::lines::{Line, Marks, lines};
+use super::lines::{Broken, Line, Marks, lines};
 use super::said::{self, Command, Said};
 use super::talk::{show, span, tell, tell_trouble};
 use super::{Done, Shell, contact_of};
@@ -235,6 +235,8 @@ async fn say(shell: &Shell, client: &Client, contact: &mut ContactInfo, line: &L
             shell.print.warn("chat-unknown", [("what", harmless_line(what).into())]);
             Ok(())
         }
+        Said::Broken(Broken::Cut) => Err(Fault::LineCut),
+        Said::Broken(Broken::NotText) => Err(Fault::Input),
         Said::Text(text) => client.send(&contact.id, text.into()).await.map(drop).map_err(Fault::from),
     };
     // What is refused is told, and the talk goes on.

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 /// Bytes of a line: more is told to be too long, and does not fill the memory.
 const LINE: usize = 64 * 1024;
+/// Bytes of a line that a terminal passes on (termios(3)). It shows the rest of a longer one, and drops it.
+const PASSED_ON: usize = if cfg!(target_os = "linux") { 4_095 } else { 1_023 };
 /// Bytes that are read at once.
 const PIECE: usize = 4 * 1024;
 /// Shorter than anybody types a line in, longer than the parts of a paste are apart.
@@ -30,6 +32,22 @@ pub(super) struct Line {
     pub(super) text: Zeroizing<String>,
     /// Nothing of it was pasted, and no other line came with it. Only looked at for lines that begin with a stroke.
     pub(super) alone: bool,
+    /// It is not what was written.
+    pub(super) broken: Option<Broken>,
+}
+
+/// What happened to a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The terminal dropped its end.
+    Cut,
+    /// It is no UTF-8: of a terminal with other letters, or after half a letter was deleted.
+    NotText,
+}
+
+/// Whether a terminal dropped the end of a line that was typed or pasted there.
+pub(super) fn is_cut(line: &[u8]) -> bool {
+    stdin().is_terminal() && line.len() >= PASSED_ON
 }
 
 /// Has the terminal mark what is pasted, for as long as this is there.
@@ -85,6 +103,11 @@ trait Source {
 
     /// Whether some come, or the end, before a pause is over.
     fn comes(&mut self) -> bool;
+
+    /// Whether the end of a line was dropped on its way here.
+    fn cuts(&self, line: &[u8]) -> bool {
+        is_cut(line)
+    }
 }
 
 struct StandardInput;
@@ -139,12 +162,22 @@ struct Lines<S> {
     owes_look: bool,
     /// A paste began and did not end.
     in_paste: bool,
+    /// The line that comes is the rest of one that was too long.
+    too_long: bool,
 }
 
 impl<S: Source> Lines<S> {
     fn new(source: S) -> Self {
         let read = Zeroizing::new(Vec::with_capacity(LINE + PIECE));
-        Self { source, read, ended: false, goes_on: false, owes_look: false, in_paste: false }
+        Self {
+            source,
+            read,
+            ended: false,
+            goes_on: false,
+            owes_look: false,
+            in_paste: false,
+            too_long: false,
+        }
     }
 
     /// The next line. Waits for what follows it only if it may be a command.
@@ -152,13 +185,18 @@ impl<S: Source> Lines<S> {
         if std::mem::take(&mut self.owes_look) && !self.comes() {
             self.goes_on = false;
         }
-        let (line, whole) = self.line()?;
-        let (text, marked) = self.without_marks(&line);
+        let (bytes, whole) = self.line()?;
+        let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let (line, not_text) = readable(bytes);
+        let cut = self.source.cuts(bytes).then_some(Broken::Cut);
+        // Where the rest is passed over, the cut may be within a letter.
+        let broken = cut.or((not_text && whole).then_some(Broken::NotText));
+        let (text, marked) = self.without_marks(line.trim_end_matches('\r'));
         let came_with = self.goes_on;
         self.goes_on |= !text.trim().is_empty();
-        if !text.trim_start().starts_with('/') {
+        if broken.is_some() || !text.trim_start().starts_with('/') {
             self.owes_look = true;
-            return Some(Line { text, alone: false });
+            return Some(Line { text, alone: false, broken });
         }
         self.goes_on = !whole || self.comes_more_than_blanks();
         let typed_alone = !came_with && !self.goes_on && !marked;
@@ -167,23 +205,27 @@ impl<S: Source> Lines<S> {
             // The mark of a paste's end may have been deleted on the line. Refused once, a command is taken.
             self.in_paste = false;
         }
-        Some(Line { text, alone })
+        Some(Line { text, alone, broken })
     }
 
-    /// The next bytes up to the end of a line, and whether it ended there: or it was too long.
-    fn line(&mut self) -> Option<(Zeroizing<String>, bool)> {
-        let length = loop {
-            if let Some(at) = self.read.iter().position(|byte| *byte == b'\n') {
-                break at + 1;
+    /// The next bytes up to the end of a line, and whether it ended there: or it was too long, and its rest is passed over.
+    fn line(&mut self) -> Option<(Zeroizing<Vec<u8>>, bool)> {
+        loop {
+            let length = loop {
+                if let Some(at) = self.read.iter().position(|byte| *byte == b'\n') {
+                    break at + 1;
+                }
+                if self.read.len() >= LINE || !self.fill() {
+                    break self.read.len();
+                }
+            };
+            let taken = self.take(length);
+            let last = *taken.last()?;
+            let whole = last == b'\n' || self.ended;
+            if !std::mem::replace(&mut self.too_long, !whole) {
+                return Some((taken, whole));
             }
-            if self.read.len() >= LINE || !self.fill() {
-                break self.read.len();
-            }
-        };
-        let taken = self.take(length);
-        let text = std::str::from_utf8(&taken).ok().filter(|text| !text.is_empty())?;
-        let line = Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned());
-        Some((line, text.ends_with('\n') || self.ended))
+        }
     }
 
     fn take(&mut self, length: usize) -> Zeroizing<Vec<u8>> {
@@ -242,106 +284,16 @@ impl<S: Source> Lines<S> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use super::*;
-
-    /// What comes, piece by piece; an empty piece is a pause.
-    struct Pieces(VecDeque<&'static str>);
-
-    impl Source for Pieces {
-        fn read(&mut self, into: &mut [u8]) -> usize {
-            let Some(piece) = std::iter::from_fn(|| self.0.pop_front()).find(|piece| !piece.is_empty())
-            else {
-                return 0;
-            };
-            into[..piece.len()].copy_from_slice(piece.as_bytes());
-            piece.len()
+/// What can be read as text of a line, from its beginning, and whether something can't.
+fn readable(bytes: &[u8]) -> (&str, bool) {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(error) => {
+            let front = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            (std::str::from_utf8(front).unwrap_or_default(), true)
         }
-
-        fn comes(&mut self) -> bool {
-            self.0.front() != Some(&"")
-        }
-    }
-
-    /// Each line that says something, and whether it stands alone.
-    fn read(pieces: &[&'static str]) -> Vec<(String, bool)> {
-        let mut lines = Lines::new(Pieces(pieces.iter().copied().collect()));
-        std::iter::from_fn(|| lines.next())
-            .map(|line| (line.text.to_string(), line.alone))
-            .filter(|(text, _)| !text.is_empty())
-            .collect()
-    }
-
-    fn commands(pieces: &[&'static str]) -> Vec<bool> {
-        read(pieces).into_iter().filter(|(text, _)| text == "/x").map(|(_, alone)| alone).collect()
-    }
-
-    #[test]
-    fn a_line_that_is_typed_stands_alone_wherever_it_comes() {
-        for pieces in [
-            &["/x\n", ""][..],
-            &["/x\n"],
-            &["/x"],
-            &["", "/", "x", "\r\n", ""],
-            &["before\n", "", "/x\n", "", "after\n"],
-            // Enter was pressed more than once.
-            &["/x\n", "\n", "\n \n", "", "after\n"],
-            &["before\n", "", "\n", "/x\n", ""],
-        ] {
-            assert_eq!(commands(pieces), [true], "{pieces:?}");
-        }
-        assert_eq!(commands(&["/x\n", "", "/x\n", ""]), [true, true]);
-    }
-
-    #[test]
-    fn a_line_that_comes_with_others_does_not_stand_alone() {
-        for pieces in [
-            &["before\n/x\nafter\n"][..],
-            &["before\n", "/x\n", ""],
-            &["before\n", "\n", "\n", "/x\n", ""],
-            &["/x\n", "after\n", ""],
-            &["/x\n\n\nafter"],
-            &["/x\n", "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n", "after\n"],
-        ] {
-            assert_eq!(commands(pieces), [false], "{pieces:?}");
-        }
-        assert_eq!(commands(&["/x\n/x\n", ""]), [false, false]);
-    }
-
-    #[test]
-    fn what_is_marked_as_pasted_does_not_stand_alone_and_is_read_without_the_marks() {
-        for pieces in [
-            &["\u{1b}[200~/x\u{1b}[201~\n", ""][..],
-            &["\u{1b}[200~/x\n", "", "\u{1b}[201~\n", ""],
-            // Over a slow line.
-            &["\u{1b}[200~before\n", "", "/x\n", "", "after\u{1b}[201~\n", ""],
-            // It says itself that it is over.
-            &["\u{1b}[200~before\n\u{1b}[201~\n/x\n", ""],
-            &["\u{1b}[200~before\u{1b}[201~\n", "/x\n", ""],
-            &["/\u{1b}[200~x\u{1b}[201~\n", ""],
-        ] {
-            assert_eq!(commands(pieces), [false], "{pieces:?}");
-        }
-        let pasted = read(&["so \u{1b}[200~it\nis\u{1b}[201~ said\n", "", "/x\n", ""]);
-        let expected = [("so it", false), ("is said", false), ("/x", true)];
-        assert_eq!(pasted, expected.map(|(text, alone)| (text.to_owned(), alone)));
-    }
-
-    #[test]
-    fn a_mark_that_was_deleted_keeps_a_command_from_being_taken_once_only() {
-        let pieces = ["\u{1b}[200~pasted\n", "", "/x\n", "", "/x\n", ""];
-        assert_eq!(commands(&pieces), [false, true]);
-    }
-
-    #[test]
-    fn the_rest_of_a_line_that_is_too_long_is_no_command() {
-        let long: &'static str = "a".repeat(PIECE).leak();
-        let mut pieces = vec![long; LINE / PIECE];
-        pieces.extend(["/x\n", ""]);
-        let read = read(&pieces);
-        assert_eq!((read.len(), &read[1]), (2, &(String::from("/x"), false)));
     }
 }
+
+#[cfg(test)]
+mod tests;

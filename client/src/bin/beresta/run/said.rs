@@ -1,6 +1,6 @@
 //! What a line of a conversation is: a text, or a command, which must have been meant as one.
 
-use super::lines::Line;
+use super::lines::{Broken, Line};
 
 /// A command in a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(super) enum Said<'l> {
     /// A command that was pasted, came with other lines, or has words behind it: nobody can tell that it was meant.
     NotAlone(&'l str),
     Unknown(&'l str),
+    /// Nothing that was written so.
+    Broken(Broken),
 }
 
 impl Command {
@@ -42,6 +44,9 @@ impl Command {
 /// Reads a line. A program that types (`at_a_terminal` is false) writes its lines one behind the other: only what
 /// cannot be taken back has to stand alone there.
 pub(super) fn read(line: &Line, at_a_terminal: bool) -> Said<'_> {
+    if let Some(broken) = line.broken {
+        return Said::Broken(broken);
+    }
     let word = line.text.trim();
     if word.is_empty() {
         return Said::Nothing;
@@ -76,7 +81,7 @@ mod tests {
     const PROGRAMS: bool = false;
 
     fn line(text: &str, alone: bool) -> Line {
-        Line { text: text.to_owned().into(), alone }
+        Line { text: text.to_owned().into(), alone, broken: None }
     }
 
     #[test]

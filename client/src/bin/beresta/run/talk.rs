@@ -16,6 +16,7 @@ use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
 use super::super::span::{seconds, utc};
 use super::contact::sure;
+use super::lines::is_cut;
 use super::{Done, Shell, contact_of};
 
 /// How long `send` waits for the relay unless told otherwise.
@@ -83,6 +84,9 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
 pub(super) fn read_text() -> Result<Zeroizing<String>, Fault> {
     let mut text = Zeroizing::new(String::new());
     stdin().lock().take(INPUT).read_to_string(&mut text).map_err(|_| Fault::Input)?;
+    if text.lines().any(|line| is_cut(line.as_bytes())) {
+        return Err(Fault::LineCut);
+    }
     // The end of the last line belongs to the terminal, not to the text.
     while text.ends_with(['\n', '\r']) {
         text.pop();
