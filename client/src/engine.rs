@@ -24,6 +24,7 @@ use beresta_proto::time::Timestamp;
 use crate::crypto::Vouched;
 use crate::rng::Rng;
 use crate::store::contact::ContactId;
+use crate::store::invite::{BlobState, InviteId};
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -153,6 +154,26 @@ impl Engine {
             .transaction(|tx| Ok::<_, StoreError>((tx.count_outgoing()?, tx.contacts_needing_queue()?)))?;
         let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
         Ok(idle && self.is_reached(store)?)
+    }
+
+    /// Whether nothing waits to be sent to a contact, nor a queue for them to be told of.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_sent_to(&self, store: &mut Store, contact: ContactId) -> Result<bool, StoreError> {
+        store.transaction(|tx| Ok(tx.outgoing_to(contact)?.is_empty() && !tx.contact(contact)?.needs_queue))
+    }
+
+    /// Whether nothing of an invite is left at its relay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_gone(&self, store: &mut Store, invite: InviteId) -> Result<bool, StoreError> {
+        store.transaction(|tx| match tx.invite(invite) {
+            Ok(found) => Ok(found.blob_state != BlobState::Leaving && tx.invite_queue(invite)?.is_none()),
+            Err(StoreError::NotFound) => Ok(true),
+            Err(error) => Err(error),
+        })
     }
 
     /// Whether every queue of ours is subscribed: what waits in them comes now. One that we are leaving at another relay

@@ -56,7 +56,7 @@ fn message_of(id: &str) -> Result<MessageRow, Error> {
     parse_id('m', id).map(MessageRow).ok_or(Error::NotFound)
 }
 
-fn invite_of(id: &str) -> Result<InviteId, Error> {
+pub(super) fn invite_of(id: &str) -> Result<InviteId, Error> {
     parse_id('i', id).map(InviteId).ok_or(Error::NotFound)
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::client::until;
-use super::{Client, Error};
+use super::client::{contact_of, invite_of, until};
+use super::{Client, ContactId, Error, InviteId};
 use crate::engine::Engine;
 use crate::store::{Store, StoreError};
 
@@ -15,6 +15,25 @@ impl Client {
     /// [`Error::Store`].
     pub async fn settle(&self, patience: Duration) -> Result<bool, Error> {
         self.wait(patience, Engine::is_settled).await
+    }
+
+    /// Waits until nothing waits to be sent to a contact, at most `patience`: whether that is so. What waits for others does not
+    /// count: their relay may be gone for good.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Store`].
+    pub async fn sent_to(&self, contact: &ContactId, patience: Duration) -> Result<bool, Error> {
+        let contact = contact_of(contact)?;
+        self.wait(patience, move |engine, store| engine.is_sent_to(store, contact)).await
+    }
+
+    /// Waits until an invite that was taken back is gone at its relay, at most `patience`: whether that is so.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Store`].
+    pub async fn is_taken_back(&self, invite: &InviteId, patience: Duration) -> Result<bool, Error> {
+        let invite = invite_of(invite)?;
+        self.wait(patience, move |engine, store| engine.is_gone(store, invite)).await
     }
 
     /// Waits until every queue is subscribed, at most `patience`: whether that is so.
@@ -46,7 +65,7 @@ impl Client {
     async fn wait(
         &self,
         patience: Duration,
-        says: fn(&Engine, &mut Store) -> Result<bool, StoreError>,
+        says: impl Fn(&Engine, &mut Store) -> Result<bool, StoreError> + Copy + Send + 'static,
     ) -> Result<bool, Error> {
         let found = until(self, patience, async || {
             let said = self.desk(move |desk, _| says(&desk.engine, &mut desk.store)).await?;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use beresta_tests::process::{Programs, Relay, output};
+use beresta_tests::process::{Person, Programs, Relay, Who, output};
 
 use super::{ANNA, BORIS, World};
 
@@ -79,4 +79,27 @@ fn what_lies_at_a_relay_that_died_is_said_again_where_its_reader_moved() {
     // What was said twice is shown once.
     world.relay.start().unwrap();
     assert!(!world.boris.run(&["receive"], "").unwrap().contains(BEFORE));
+}
+
+#[test]
+fn what_waits_for_a_relay_that_died_makes_nothing_else_look_unsent() {
+    let programs = Programs::for_tests().unwrap();
+    let world = World::new();
+    let (anna, folder) = (&world.anna, world.relay.dir.parent().unwrap());
+    let mut other = Relay::make(&programs, &folder.join("other relay")).unwrap();
+    world.boris.run(&["relay", "set", &other.address], "").unwrap();
+    anna.run(&["receive"], "").unwrap();
+    other.kill().unwrap();
+    assert_eq!(anna.try_run(&["send", BORIS.name, "--wait", "1s"], BEFORE).unwrap().code, 8);
+
+    let vera = Who { name: "Vera", ..BORIS };
+    let vera = Person::make_cheap(&programs, &folder.join("vera"), vera, &world.relay.address).unwrap();
+    let link = vera.run(&["-q", "invite", "new", "--no-qr"], "").unwrap();
+    anna.run(&["invite", "accept", "-"], &link).unwrap();
+    vera.run(&["receive"], "").unwrap();
+    anna.run(&["chat", "open", "Vera"], "said and gone\n").unwrap();
+    anna.run(&["-q", "invite", "new", "--no-qr"], "").unwrap();
+    let made = anna.json(&["invite", "list"]).unwrap();
+    let open = made.iter().find(|one| one["status"] == "open").unwrap();
+    anna.run(&["invite", "revoke", open["id"].as_str().unwrap()], "").unwrap();
 }

@@ -30,6 +30,7 @@ const PANIC: Duration = Duration::from_secs(3);
 pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let client = shell.open(Network::Online).await?;
     let contact = contact_of(&client, found).await?;
+    let to = contact.id.clone();
     // Before anything is shown: a terminal that was stopped holds that up, and must not hold up a panic.
     let dir = shell.dir()?;
     let mut typed = lines(move |line| Typed::of(line, &dir));
@@ -57,7 +58,7 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         done?;
         return Ok(Done::Fully);
     }
-    let sent = client.settle(LAST).await?;
+    let sent = client.sent_to(&to, LAST).await?;
     client.close().await;
     talked?;
     if sent {

@@ -83,7 +83,7 @@ pub(super) async fn accept(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     shell.print.talk("reaching", []);
     let contact = client.invite_accept(&link, args::string(found, "name"), renews).await?;
     // Our first message tells them where to write to us.
-    let sent = client.settle(std::time::Duration::from_secs(15)).await?;
+    let sent = client.sent_to(&contact.id, std::time::Duration::from_secs(15)).await?;
     let status = client.status().await?;
     client.close().await;
     if shell.print.json {
@@ -134,7 +134,7 @@ pub(super) async fn revoke(shell: &mut Shell, found: &ArgMatches) -> Result<Done
     let id = args::string(found, "id").ok_or(Fault::Internal)?;
     let client = shell.open(Network::Online).await?;
     client.invite_revoke(&id).await?;
-    let gone = client.settle(std::time::Duration::from_secs(8)).await?;
+    let gone = client.is_taken_back(&id, std::time::Duration::from_secs(8)).await?;
     client.close().await;
     shell.print.talk(if gone { "revoked" } else { "revoked-later" }, []);
     Ok(if gone { Done::Fully } else { Done::Partly })
