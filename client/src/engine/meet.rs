@@ -168,6 +168,8 @@ impl Engine {
         before.iter().for_each(|queue| self.forget_session(queue));
         tx.replace_peer_queues(contact.id, addresses)?;
         self.follow(tx, contact.id, now)?;
+        // Not at the next timeout: whoever moves without end must not fill our store meanwhile, nor have us read all of it.
+        tx.forget_retired_peer_queues()?;
         let stays = |old: &PeerQueue| addresses.iter().any(|new| new.relay.relay == old.address.relay.relay);
         if !before.iter().any(stays) {
             self.say_elsewhere(tx, contact, now)?;

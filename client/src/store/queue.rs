@@ -281,7 +281,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn replace_peer_queues(&self, contact: ContactId, list: &[QueueAddress]) -> Result<(), StoreError> {
-        self.run("UPDATE peer_queue SET retired = 1 WHERE contact = ?1", [contact.0])?;
+        self.run("UPDATE peer_queue SET retired = 1 WHERE contact = ?1 AND retired = 0", [contact.0])?;
         for address in list {
             self.run(
                 "INSERT INTO peer_queue (contact, relay, address, send_id, capability, envelope, retired)
@@ -309,12 +309,15 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [contact.0], read_peer)?.pop())
     }
 
-    /// Every queue to which a contact is written, or was and something may still go there.
+    /// Every queue to which a contact is written, or was and something still waits for it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn peer_queues(&self, contact: ContactId) -> Result<Vec<PeerQueue>, StoreError> {
-        let sql = format!("SELECT {PEER} FROM peer_queue WHERE contact = ?1 ORDER BY id");
+        let sql = format!(
+            "SELECT {PEER} FROM peer_queue WHERE contact = ?1
+             AND (retired = 0 OR id IN (SELECT queue FROM outbox WHERE contact = ?1)) ORDER BY id"
+        );
         self.query_all(&sql, [contact.0], read_peer)
     }
 
@@ -367,8 +370,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_retired_peer_queues(&self) -> Result<(), StoreError> {
-        let sql = "DELETE FROM peer_queue
-                   WHERE retired = 1 AND NOT EXISTS (SELECT 1 FROM outbox WHERE queue = peer_queue.id)";
+        // The outbox is read once, however many there are.
+        let sql = "DELETE FROM peer_queue WHERE retired = 1 AND id NOT IN (SELECT queue FROM outbox)";
         self.erase(sql, [])?;
         Ok(())
     }

@@ -114,3 +114,30 @@ fn a_contact_who_moves_without_end_fills_no_memory() {
         assert_eq!(bench.engine.sessions.len(), 1);
     }
 }
+
+#[test]
+fn a_contact_who_moves_a_thousand_times_leaves_one_queue_in_the_store() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(None);
+    let boris = bench.writes_to(0, station.address());
+    let mut wrote = Vec::new();
+    for round in 0..1_000 {
+        // Each at another port, so that the store shows how many there are.
+        let route = Route::Quic(([192, 0, 2, 1], 1_000 + round).into());
+        let relay = RelayAddress { routes: vec![route], ..station.address() };
+        let fresh =
+            QueueAddress { send_id: SendId(rng(u64::from(100 + round)).array()), ..queue_at(relay, 1) };
+        let moves = |engine: &mut Engine, tx: &Tx<'_>| {
+            let before = tx.changes();
+            engine.moved(tx, &mut tx.contact(boris)?, std::slice::from_ref(&fresh), BEGIN)?;
+            Ok(tx.changes() - before)
+        };
+        wrote.push(bench.engine.step(&mut bench.store, bench.now, moves).unwrap());
+    }
+    let kept = bench.store.transaction(|tx| tx.peer_addresses(&station.id())).unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(wrote[0], wrote[999], "the last costs as much as the first");
+    let waiting = bench.store.transaction(|tx| tx.outgoing_to(boris)).unwrap().remove(0);
+    let written = bench.store.transaction(|tx| tx.peer_queue(boris)).unwrap().unwrap();
+    assert_eq!(waiting.queue, written.id);
+}
