@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use beresta_client::store::Tx;
-use beresta_client::store::contact::Contact;
+use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_client::store::outbox::Outgoing;
@@ -29,6 +29,19 @@ fn two(seed: u64) -> (World, Who, Who) {
 fn outbox(world: &mut World, who: Who) -> Vec<Outgoing> {
     let end = Timestamp(BEGIN.0 + 100 * DAY_MS);
     world.get(who).store.transaction(|tx| tx.overdue_outgoing(end)).unwrap()
+}
+
+/// As after a move: a fresh queue for a contact, and the one before is read for three weeks more.
+fn moves(world: &mut World, who: Who, contact: ContactId) {
+    let end = world.now.plus(TtlClass::ThreeWeeks.millis());
+    let moves = |tx: &Tx<'_>| {
+        for mut own in tx.own_queues()? {
+            own.retire = Some(end);
+            tx.update_own_queue(&own)?;
+        }
+        tx.update_contact(&Contact { needs_queue: true, ..tx.contact(contact)? })
+    };
+    world.get(who).store.transaction(moves).unwrap();
 }
 
 #[test]
@@ -194,16 +207,7 @@ fn who_lost_their_queue_while_a_contact_moved_is_told_where_to_write() {
     let his = world.get(boris).store.transaction(|tx| tx.own_queues()).unwrap().remove(0);
     world.sleep(boris);
     world.lose_queue(boris, his.read_id);
-    // As after a move: a fresh queue for him, and the one before is read for three weeks more.
-    let end = world.now.plus(TtlClass::ThreeWeeks.millis());
-    let moves = |tx: &Tx<'_>| {
-        for mut own in tx.own_queues()? {
-            own.retire = Some(end);
-            tx.update_own_queue(&own)?;
-        }
-        tx.update_contact(&Contact { needs_queue: true, ..tx.contact(to_boris)? })
-    };
-    world.get(anna).store.transaction(moves).unwrap();
+    moves(&mut world, anna, to_boris);
     world.run(DAY_MS);
     assert_eq!(outbox(&mut world, anna).len(), 0, "there is nowhere to tell him");
     world.wake(boris);
@@ -217,6 +221,44 @@ fn who_lost_their_queue_while_a_contact_moved_is_told_where_to_write() {
     assert_eq!(world.state(anna, hers), Some(MessageState::Delivered));
     assert_eq!(world.state(boris, his), Some(MessageState::Delivered));
     assert_eq!(queues.len(), 1, "he is told again of the same queue");
+}
+
+#[test]
+fn who_was_away_for_longer_than_their_relay_kept_the_word_of_a_fresh_queue_is_told_again() {
+    // Rule I15.
+    let (mut world, anna, boris) = two(316);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "before").unwrap();
+    world.run(2 * DAY_MS);
+    world.sleep(boris);
+    moves(&mut world, anna, to_boris);
+    world.run(24 * DAY_MS);
+    let queues = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap();
+    assert_eq!(queues.len(), 1, "the one before is left, and he has not read of the other");
+    // Each content takes a capsule, and he is not there to answer.
+    let leave = |world: &mut World, text: &str| {
+        let before = world.capsules();
+        world.say(anna, to_boris, text).unwrap();
+        world.run(MINUTE_MS);
+        world.capsules() - before
+    };
+    assert_eq!(leave(&mut world, "while he is away"), 2, "he is told again, and this");
+    assert_eq!(leave(&mut world, "once in three weeks"), 1);
+    world.run(6 * DAY_MS);
+    world.wake(boris);
+    world.run(MINUTE_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["while he is away", "once in three weeks"]);
+    let hers = world.say(anna, to_boris, "both").unwrap();
+    let his = world.say(boris, to_anna, "ways").unwrap();
+    world.run(DAY_MS);
+    assert_eq!(world.state(anna, hers), Some(MessageState::Delivered));
+    assert_eq!(world.state(boris, his), Some(MessageState::Delivered));
+    let queues = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap();
+    assert_eq!(queues.len(), 1, "of the same queue");
+
+    // Who was heard by it knows it.
+    world.run(30 * DAY_MS);
+    assert_eq!(leave(&mut world, "and his receipt"), 2);
 }
 
 #[test]

@@ -102,6 +102,9 @@ impl Engine {
         draft: Draft<'_>,
         now: Timestamp,
     ) -> Result<(), ComposeError> {
+        if !matches!(draft.body, Body::Meeting { .. }) {
+            self.tell_late(tx, draft.contact, now)?;
+        }
         let outgoing = self.seal(tx, draft, Turn::Kept, now)?;
         tx.insert_outgoing(&outgoing)?;
         Ok(())

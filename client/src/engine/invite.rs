@@ -184,6 +184,7 @@ impl MadeQueue {
             contact: None,
             state: OwnQueueState::Read,
             retire: None,
+            told: None,
         };
         (purpose, queue)
     }

@@ -205,7 +205,7 @@ impl Engine {
             // Nobody would write to it. Another one is made later.
             return Self::leave_unused(tx, queue);
         }
-        queue.contact = Some(contact.id);
+        (queue.contact, queue.told) = (Some(contact.id), Some(now));
         tx.insert_own_queue(&queue)?;
         contact.needs_queue = false;
         tx.update_contact(&contact)
@@ -220,20 +220,61 @@ impl Engine {
         contact: &Contact,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let profile = tx.profile()?;
-        let Some(home) = profile.home.filter(|_| contact.state == ContactState::Active) else {
-            return Ok(());
-        };
-        let stays = |own: &&OwnQueue| {
+        let stays = |own: &OwnQueue| {
             let read = own.state == OwnQueueState::Read && own.retire.is_none();
-            read && own.contact == Some(contact.id) && own.relay == home.relay
+            read && own.contact == Some(contact.id)
         };
-        if let Some(queue) = tx.own_queues()?.iter().rfind(stays) {
-            let home = Self::told_address(tx, home.clone())?;
-            let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(&home)] };
-            self.compose_quietly(tx, contact, body, TtlClass::ThreeWeeks, now)?;
+        match tx.own_queues()?.into_iter().rfind(stays) {
+            Some(queue) => self.say_queue(tx, contact, queue, now),
+            None => Ok(()),
+        }
+    }
+
+    /// Their relay kept our word of a fresh queue for three weeks, and nothing has come by it: they may have been away, and the
+    /// queue that they know is left. It is said again with what is said to them (rule I15), and not more often, or who is
+    /// away for long would be told up to the cap of their ratchet (rule S9).
+    pub(super) fn tell_late(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(queue) = tx.unheard_queue(contact.id)? else { return Ok(()) };
+        // One that lies as far ahead means that the clock was set back.
+        let over = |told: Timestamp| now.since(told).max(told.since(now)) >= TtlClass::ThreeWeeks.millis();
+        if queue.told.is_some_and(over) { self.say_queue(tx, contact, queue, now) } else { Ok(()) }
+    }
+
+    /// Says once more to a contact that this queue of ours is where to write.
+    fn say_queue(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        mut queue: OwnQueue,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        // To a key about which nobody decided nothing is said (rule S12).
+        if contact.state != ContactState::Active || contact.identity_changed {
+            return Ok(());
+        }
+        let profile = tx.profile()?;
+        let Some(home) = profile.home.filter(|home| home.relay == queue.relay) else { return Ok(()) };
+        let home = Self::told_address(tx, home)?;
+        let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(&home)] };
+        if self.compose_quietly(tx, contact, body, TtlClass::ThreeWeeks, now)? && queue.told.is_some() {
+            queue.told = Some(now);
+            tx.update_own_queue(&queue)?;
         }
         Ok(())
+    }
+
+    /// A message came on `queue`: whom it was made for knows it.
+    pub(super) fn heard_by(tx: &Tx<'_>, queue: &OwnQueue) -> Result<(), StoreError> {
+        if queue.told.is_none() {
+            Ok(())
+        } else {
+            tx.update_own_queue(&OwnQueue { told: None, ..queue.clone() })
+        }
     }
 
     /// A message came on `queue`: older queues of the same contact are read for a while more and then left.

@@ -238,6 +238,7 @@ impl Engine {
         self.prompted.remove(&contact.id);
         self.notice_epoch(tx, own, &content, &contact, now)?;
         self.merge_timer(tx, &mut contact, &content, now)?;
+        Self::heard_by(tx, own)?;
         self.retire_older(tx, own, contact.id, now)?;
         let moved = matches!(content.body, Body::Meeting { .. });
         self.body(tx, &mut contact, content, now)?;

@@ -192,6 +192,7 @@ impl Bench {
             contact: None,
             state: OwnQueueState::Read,
             retire: None,
+            told: None,
         };
         self.store.transaction(|tx| tx.insert_own_queue(&queue)).unwrap();
         queue

@@ -70,6 +70,8 @@ pub struct OwnQueue {
     pub state: OwnQueueState,
     /// When we stop to, because a fresh one took its place; of one that is left, when we stop to ask for its deletion.
     pub retire: Option<Timestamp>,
+    /// When its contact was told of it, until something comes by it.
+    pub told: Option<Timestamp>,
 }
 
 impl OwnQueue {
@@ -110,6 +112,7 @@ fn read_own(row: &Row<'_>) -> Result<OwnQueue, StoreError> {
         contact: row.get::<_, Option<i64>>("contact")?.map(ContactId),
         state: code(row, "state", OwnQueueState::from_code)?,
         retire: row.get::<_, Option<i64>>("retire")?.map(from_db),
+        told: row.get::<_, Option<i64>>("told")?.map(from_db),
     })
 }
 
@@ -129,7 +132,7 @@ fn read_peer(row: &Row<'_>) -> Result<PeerQueue, StoreError> {
 }
 
 const OWN: &str =
-    "id, relay, read_id, send_id, read_key, capability, envelope, invite, contact, state, retire";
+    "id, relay, read_id, send_id, read_key, capability, envelope, invite, contact, state, retire, told";
 const PEER: &str = "id, contact, address, send_id, capability, envelope";
 
 impl Tx<'_> {
@@ -139,8 +142,9 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn insert_own_queue(&self, queue: &OwnQueue) -> Result<OwnQueueId, StoreError> {
         self.run(
-            "INSERT INTO own_queue (relay, read_id, send_id, read_key, capability, envelope, invite, contact, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO own_queue
+                 (relay, read_id, send_id, read_key, capability, envelope, invite, contact, state, told)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             params![
                 queue.relay.0,
                 queue.read_id.0,
@@ -151,6 +155,7 @@ impl Tx<'_> {
                 queue.invite.map(|id| id.0),
                 queue.contact.map(|id| id.0),
                 queue.state.to_code(),
+                queue.told.map(to_db),
             ],
         )?;
         Ok(OwnQueueId(self.conn().last_insert_rowid()))
@@ -238,19 +243,32 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, params![invite.0], read_own)?.pop())
     }
 
-    /// Writes owner and state of a queue back.
+    /// The queue that took the place of all others of a contact, if nothing has come by it since they were told.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unheard_queue(&self, contact: ContactId) -> Result<Option<OwnQueue>, StoreError> {
+        let sql = format!(
+            "SELECT {OWN} FROM own_queue WHERE contact = ?1 AND told IS NOT NULL AND state = 1 AND retire IS NULL
+             ORDER BY id DESC LIMIT 1"
+        );
+        Ok(self.query_all(&sql, [contact.0], read_own)?.pop())
+    }
+
+    /// Writes back what changes of a queue.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn update_own_queue(&self, queue: &OwnQueue) -> Result<(), StoreError> {
         self.run(
-            "UPDATE own_queue SET invite = ?2, contact = ?3, state = ?4, retire = ?5 WHERE id = ?1",
+            "UPDATE own_queue SET invite = ?2, contact = ?3, state = ?4, retire = ?5, told = ?6 WHERE id = ?1",
             params![
                 queue.id.0,
                 queue.invite.map(|id| id.0),
                 queue.contact.map(|id| id.0),
                 queue.state.to_code(),
                 queue.retire.map(to_db),
+                queue.told.map(to_db),
             ],
         )?;
         Ok(())

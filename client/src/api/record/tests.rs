@@ -117,13 +117,14 @@ fn rows_and_records_show_no_word_and_no_name() {
         contact: None,
         state: OwnQueueState::Read,
         retire: None,
+        told: None,
     };
     insta::assert_snapshot!(shown(&[&message(), &contact(), &invite(&mut rng), &profile, &queue]), @r#"
     Message { id: MessageRow(1), contact: ContactId(2), content: ContentId(..), outgoing: true, body: Words(..), sent: Timestamp(5), arrived: Timestamp(5), state: Queued, timer: Some(60), expires: None, fails: None }
     Contact { id: ContactId(2), handle: Handle(..), identity: IdentityPublic(..), device: Device(1), conversation: ConversationId(..), name: Words(..), state: Active, verified: true, identity_changed: false, needs_queue: false, timer: Timer { seconds: None, version: 0 }, probed: Timestamp(5) }
     Invite { id: InviteId(3), relay: RelayId(..), blob: BlobId(..), owner: SigningKey(..), conversation: ConversationId(..), bundle: 4, link: Words(..), stranger: Handle(..), name: Words(..), renews: None, state: Open, blob_state: There, created: Timestamp(5), expires: Timestamp(9) }
     Profile { account: AccountId(..), name: Words(..), language: "en", home: Some(RelayAddress { relay: RelayId(..), routes: [Route::Quic(..)] }) }
-    OwnQueue { id: OwnQueueId(6), relay: RelayId(..), read_id: ReadId(..), send_id: SendId(..), read_key: SigningKey(..), capability: SendCapability(..), envelope: EnvelopeKey(..), invite: None, contact: None, state: Read, retire: None }
+    OwnQueue { id: OwnQueueId(6), relay: RelayId(..), read_id: ReadId(..), send_id: SendId(..), read_key: SigningKey(..), capability: SendCapability(..), envelope: EnvelopeKey(..), invite: None, contact: None, state: Read, retire: None, told: None }
     "#);
 
     let person = ContactInfo::from(&contact());

@@ -201,6 +201,7 @@ fn an_invite_whose_queue_the_relay_lost_is_over_and_its_keys_are_gone() {
                 contact: None,
                 state: OwnQueueState::Read,
                 retire: None,
+                told: None,
             })?;
             tx.invite(invite)
         })
