@@ -26,7 +26,7 @@ pub use crate::phrase::{MadePhrase, WordList, is_weak};
 pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harden_process};
 pub use alert::{ALERT_CONTACTS, AlertContact, AlertInfo};
 pub use destroy::{Closing, Panic, panic};
-pub use error::{Error, LinkFault};
+pub use error::{Error, LinkFault, QueueFault};
 pub use link::{inspect_invite, parse_relay};
 pub use lock::{
     Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockCauses, LockOn, LockReason, LockWord, end_after_sleep,

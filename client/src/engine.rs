@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use beresta_proto::capsule::Session;
 use beresta_proto::id::{RelayId, SendId};
+use beresta_proto::reply::Refusal;
 use beresta_proto::time::Timestamp;
 
 use crate::crypto::Vouched;
@@ -75,6 +76,8 @@ pub struct Engine {
     effects: VecDeque<Effect>,
     /// Contacts for whom a queue was made, and until when no other one is.
     fresh: BTreeMap<ContactId, Timestamp>,
+    /// Contacts for whom a relay made no queue when it was last asked, and why.
+    unmade: BTreeMap<ContactId, (RelayId, Refusal)>,
     next_number: u64,
     /// Certificates that were checked since the start.
     vouched: Vouched,
@@ -115,6 +118,7 @@ impl Engine {
             asked: BTreeSet::new(),
             effects: VecDeque::new(),
             fresh: BTreeMap::new(),
+            unmade: BTreeMap::new(),
             next_number: 1,
             vouched: Vouched::new(),
             prompted: BTreeMap::new(),

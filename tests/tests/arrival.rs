@@ -262,6 +262,42 @@ fn who_was_away_for_longer_than_their_relay_kept_the_word_of_a_fresh_queue_is_to
 }
 
 #[test]
+fn nobody_writes_in_vain_while_a_relay_makes_no_queue_for_them_after_a_move() {
+    // Rule I13.
+    let (mut world, anna, boris) = two(317);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "before").unwrap();
+    world.run(2 * DAY_MS);
+    world.lie(move |asked| {
+        let makes = asked.who == anna && matches!(asked.command, Command::MakeQueue { .. });
+        makes.then_some(Lie::Reply(Reply::Refused(Refusal::NoCredit)))
+    });
+    moves(&mut world, anna, to_boris);
+    world.run(40 * DAY_MS);
+    let says = |world: &mut World, text: &str| {
+        let row = world.say(boris, to_anna, text).unwrap();
+        world.run(MINUTE_MS);
+        world.state(boris, row)
+    };
+    assert_eq!(says(&mut world, "where he always wrote"), Some(MessageState::Delivered));
+
+    // He is told at last, and what he wrote until he hears of it has three weeks.
+    world.sleep(boris);
+    world.be_honest();
+    world.run(HOUR_MS);
+    let kept = |world: &mut World| -> Vec<Option<u64>> {
+        let queues = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap();
+        queues.into_iter().map(|own| own.retire.map(|at| at.since(world.now).div_ceil(DAY_MS))).collect()
+    };
+    assert_eq!(kept(&mut world), [Some(21), None]);
+    world.wake(boris);
+    world.run(MINUTE_MS);
+    assert_eq!(says(&mut world, "where she reads now"), Some(MessageState::Delivered));
+    world.run(2 * DAY_MS);
+    assert_eq!(kept(&mut world), [None]);
+}
+
+#[test]
 fn an_acknowledgement_that_a_relay_refuses_is_said_again() {
     let (mut world, anna, boris) = two(307);
     let (_, to_anna) = world.meet(anna, boris);

@@ -144,6 +144,10 @@ status-dropped = { $n ->
    *[other] Dropped as not genuine: { $n } items. A few are harmless; many may be an attack.
 }
 relay-set = Your letters wait at the new relay from now on. Contacts whose own relay works are told; open invites lead to the old one, so take them back. Whom you do not reach any more, meet again: “beresta invite new --for …”.
+relay-untold = { $n ->
+    [one] { $n } CONTACT DOES NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, and that is read for as long as it is reached. Look again by “beresta status”, or take another relay by “beresta relay set”.
+   *[other] { $n } CONTACTS DO NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, and that is read for as long as it is reached. Look again by “beresta status”, or take another relay by “beresta relay set”.
+}
 credit-set = Your relay makes queues and invites for you from now on, as far as the code goes.
 credit-set-elsewhere = The code is kept. It is of another relay than yours: it counts once that one is yours, by “beresta relay set …”.
 key-file-stays = The new key file stays where it was made. Try whether the profile opens with your passphrase of before; if not, it opens with the new one and this file. Delete the file only once you know that you do not need it.

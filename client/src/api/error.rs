@@ -1,6 +1,7 @@
 //! Errors with stable kinds. They carry no text of ours or of a library: the front end's catalogue has the words.
 
 use beresta_proto::invite::LinkError;
+use beresta_proto::reply::Refusal;
 use beresta_proto::words::Words;
 use serde::Serialize;
 
@@ -22,6 +23,20 @@ pub enum LinkFault {
     NoRoute,
     /// The line broke, or no answer came in time.
     Broke,
+}
+
+/// Why a relay makes no queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QueueFault {
+    /// It is full or busy.
+    Busy,
+    /// Its operator lets nobody new in for now.
+    Closed,
+    /// It serves only who has a code of its operator; ours is missing, used up or over.
+    NoCredit,
+    /// It answered what no honest relay answers.
+    Misbehaved,
 }
 
 /// What went wrong.
@@ -201,6 +216,28 @@ impl From<DialFailure> for LinkFault {
             DialFailure::NotTheRelay => Self::NotTheRelay,
             DialFailure::Stale => Self::Stale,
             DialFailure::NoRoute => Self::NoRoute,
+        }
+    }
+}
+
+impl From<Refusal> for QueueFault {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Full | Refusal::RateLimited | Refusal::Failed => Self::Busy,
+            Refusal::Closed => Self::Closed,
+            Refusal::NoCredit => Self::NoCredit,
+            Refusal::Gone | Refusal::Claimed | Refusal::Exists | Refusal::Unopenable => Self::Misbehaved,
+        }
+    }
+}
+
+impl From<QueueFault> for Error {
+    fn from(fault: QueueFault) -> Self {
+        match fault {
+            QueueFault::Busy => Self::RelayBusy,
+            QueueFault::Closed => Self::RelayClosed,
+            QueueFault::NoCredit => Self::NoCredit,
+            QueueFault::Misbehaved => Self::RelayMisbehaved,
         }
     }
 }

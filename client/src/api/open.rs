@@ -147,10 +147,12 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
         desk.store.transaction(|tx| {
             let profile = tx.profile()?;
             let known = profile.home.as_ref().map(|home| tx.relay(&home.relay)).transpose()?.flatten();
+            let untold = tx.contacts_needing_queue()?;
             let relay = profile.home.map(|home| RelayStatus {
                 linked: engine.is_linked(&home.relay),
                 volatile: known.is_some_and(|known| known.volatile),
                 fault: engine.dial_failure(&home.relay).map(Into::into),
+                refusal: engine.queue_refusal(&home.relay, &untold).map(Into::into),
                 address: home.to_link().into(),
             });
             let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
@@ -160,6 +162,7 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
                 language: profile.language,
                 relay,
                 contacts: count(tx.contacts()?.len()),
+                untold: count(untold.len()),
                 new_messages: count(tx.unshown(None)?.len()),
                 waiting: tx.count_outgoing()?,
                 clock_skew_ms: engine.told_skew(),

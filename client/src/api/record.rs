@@ -7,7 +7,7 @@ use beresta_proto::words::Words;
 use data_encoding::BASE32_NOPAD;
 use serde::Serialize;
 
-use super::{ContactId, Error, InviteId, LinkFault, MessageId};
+use super::{ContactId, Error, InviteId, LinkFault, MessageId, QueueFault};
 use crate::driver::StoreTrouble;
 use crate::store::contact::{self, Contact, ContactState};
 use crate::store::invite::{self, Invite, InviteState};
@@ -29,6 +29,8 @@ pub struct Status {
     pub relay: Option<RelayStatus>,
     /// How many contacts.
     pub contacts: u64,
+    /// How many of them are still to be told where to write: no queue was made for them since the last move.
+    pub untold: u64,
     /// Messages that arrived and were not shown.
     pub new_messages: u64,
     /// Envelopes that wait to be sent.
@@ -53,6 +55,8 @@ pub struct RelayStatus {
     pub volatile: bool,
     /// Why it was not reached at the last try; none if it was, or nobody has failed yet.
     pub fault: Option<LinkFault>,
+    /// Why it made no queue for a contact who is still to be told, when it was last asked.
+    pub refusal: Option<QueueFault>,
 }
 
 /// How often something was dropped for a reason.

@@ -5,6 +5,7 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::command::Command;
 use beresta_proto::descriptor::{Descriptor, EpochKey};
 use beresta_proto::id::RelayId;
+use beresta_proto::reply::Refusal;
 use beresta_proto::time::Timestamp;
 use beresta_proto::words::Words;
 
@@ -133,6 +134,19 @@ pub enum AskError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Refusal> for AskError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Claimed => Self::InviteUsed,
+            Refusal::Gone => Self::InviteGone,
+            Refusal::Full | Refusal::RateLimited | Refusal::Failed => Self::RelayBusy,
+            Refusal::Closed => Self::RelayClosed,
+            Refusal::NoCredit => Self::NoCredit,
+            Refusal::Exists | Refusal::Unopenable => Self::RelayMisbehaved,
+        }
+    }
 }
 
 /// A link that was checked and is ready.

@@ -4,13 +4,17 @@
 //! read ─ its time is over ─► read out ──► leaving ─► deleted at its relay, or forgotten after a week
 //!                         └► not reached for a week ─► forgotten
 //! ```
+//! One whose contact was told of no other one yet is read on: nothing but it leads to us.
+//!
 //! A machine that sleeps over the end, a line that is down and a disk that fails must not cost what lies there: it is at a
 //! relay, so its sender believes that it arrives.
 
 use beresta_proto::time::{DAY_MS, Timestamp};
 
 use super::Engine;
+use super::home::MOVING_MS;
 use super::line::Line;
+use crate::store::contact::ContactId;
 use crate::store::queue::{OwnQueue, OwnQueueState};
 use crate::store::{StoreError, Tx};
 
@@ -27,6 +31,14 @@ impl Engine {
             if !over {
                 continue;
             }
+            let untold = Self::is_untold(tx, &queue)?;
+            if untold && self.has_read(&queue) {
+                queue.retire = Some(self.later_clock(tx, now)?.plus(MOVING_MS));
+                tx.update_own_queue(&queue)?;
+                continue;
+            }
+            // Nobody learns of another queue by waiting: its relay has to be tried once more before it is given up.
+            let is_tried = !untold || self.unreached.contains_key(&queue.relay);
             // That of an invite that nobody used was read out before its end was set.
             if queue.contact.is_none() || self.has_read(&queue) {
                 (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
@@ -34,12 +46,32 @@ impl Engine {
                 if let (None, Some(invite)) = (queue.contact, queue.invite) {
                     self.invite_over(tx, invite, now)?;
                 }
-            } else if queue.retire.is_some_and(|at| at.plus(UNREAD_MS) <= now) {
+            } else if is_tried && queue.retire.is_some_and(|at| at.plus(UNREAD_MS) <= now) {
                 tx.delete_own_queue(queue.id)?;
             }
         }
         Self::forget_left(tx, now)?;
         tx.forget_invites(now)
+    }
+
+    /// Whether the contact of a queue is still to be told of another one, and can be.
+    fn is_untold(tx: &Tx<'_>, queue: &OwnQueue) -> Result<bool, StoreError> {
+        let Some(id) = queue.contact else { return Ok(false) };
+        let contact = tx.contact(id)?;
+        Ok(contact.needs_queue && !contact.state.is_shut() && tx.peer_queue(id)?.is_some())
+    }
+
+    /// A contact is told of a fresh queue: those that are being left are read for as long as the word of it may be under way.
+    pub(super) fn read_on(&self, tx: &Tx<'_>, contact: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        let end = self.later_clock(tx, now)?.plus(MOVING_MS);
+        for mut queue in tx.own_queues_ending()? {
+            let sooner = queue.retire.is_some_and(|at| at < end);
+            if queue.contact == Some(contact) && queue.state == OwnQueueState::Read && sooner {
+                queue.retire = Some(end);
+                tx.update_own_queue(&queue)?;
+            }
+        }
+        Ok(())
     }
 
     /// Whether all has come that lay in a queue. A store that fails ends every link.

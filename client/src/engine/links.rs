@@ -271,16 +271,12 @@ impl Engine {
     /// same breath.
     fn refused(&mut self, relay: RelayId, flight: &Flight, refusal: Refusal, now: Timestamp) {
         if let Some(ask) = flight.ask() {
-            let error = match refusal {
-                Refusal::Claimed => AskError::InviteUsed,
-                Refusal::Gone => AskError::InviteGone,
-                Refusal::Full | Refusal::RateLimited | Refusal::Failed => AskError::RelayBusy,
-                Refusal::Closed => AskError::RelayClosed,
-                Refusal::NoCredit => AskError::NoCredit,
-                Refusal::Exists | Refusal::Unopenable => AskError::RelayMisbehaved,
-            };
-            self.answer(ask, Err(error));
+            self.answer(ask, Err(refusal.into()));
             return;
+        }
+        if let Flight::MakeQueue(QueueFor { purpose: Purpose::Contact(contact), .. }) = flight {
+            // Nobody waits for it, and nobody may notice that this contact is never told where to write.
+            self.unmade.insert(*contact, (relay, refusal));
         }
         let Self { lines, rng, .. } = self;
         if let Some(Line::Up(up)) = lines.get_mut(&relay) {
@@ -364,6 +360,7 @@ impl Engine {
                 self.settle(ask, done)
             }
             Purpose::Contact(contact) => {
+                self.unmade.remove(&contact);
                 self.fresh.insert(contact, now.plus(FRESH_QUEUE_MS));
                 self.tell_queue(tx, home, queue, contact, now)
             }

@@ -205,6 +205,7 @@ impl Engine {
             // Nobody would write to it. Another one is made later.
             return Self::leave_unused(tx, queue);
         }
+        self.read_on(tx, contact.id, now)?;
         (queue.contact, queue.told) = (Some(contact.id), Some(now));
         tx.insert_own_queue(&queue)?;
         contact.needs_queue = false;

@@ -275,13 +275,14 @@ impl Tx<'_> {
     }
 
     /// When the next queue of ours is left, or forgotten: one whose time was over at the `last` step waits to be read out, for
-    /// at most so many milliseconds more.
+    /// at most so many milliseconds more; then it waits for its relay alone.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn next_retirement(&self, last: Timestamp, unread_ms: u64) -> Result<Option<Timestamp>, StoreError> {
         let (last, unread) = (to_db(last), to_db(Timestamp(unread_ms)));
-        let sql = "SELECT min(CASE WHEN retire > ?1 THEN retire ELSE retire + ?2 END) FROM own_queue";
+        let sql = "SELECT min(CASE WHEN retire > ?1 THEN retire WHEN retire + ?2 > ?1 THEN retire + ?2 END)
+                   FROM own_queue";
         self.earliest(sql, [last, unread])
     }
 

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use beresta_tests::process::{Person, Programs, Relay, Who, output};
 
-use super::{ANNA, BORIS, World};
+use super::{ANNA, BORIS, World, codes};
 
 const BEFORE: &str = "Written before the move";
 const AFTER: &str = "Written after the move";
@@ -102,4 +102,46 @@ fn what_waits_for_a_relay_that_died_makes_nothing_else_look_unsent() {
     let made = anna.json(&["invite", "list"]).unwrap();
     let open = made.iter().find(|one| one["status"] == "open").unwrap();
     anna.run(&["invite", "revoke", open["id"].as_str().unwrap()], "").unwrap();
+}
+
+#[test]
+fn who_moves_to_a_relay_that_makes_no_queues_is_told_so_until_it_does() {
+    let programs = Programs::for_tests().unwrap();
+    let world = World::new();
+    let mut closed = Relay::make(&programs, &world.relay.dir.with_file_name("closed relay")).unwrap();
+    codes::close(&mut closed, &programs);
+    let settled = world.anna.run(&["status"], "").unwrap();
+    assert!(settled.contains("Contacts: 1"), "{settled}");
+    let moved = world.anna.try_run(&["relay", "set", &closed.address], "").unwrap();
+    let russian = world.anna.reading("ru");
+    let (status, received) = (russian.try_run(&["status"], ""), world.anna.try_run(&["receive"], ""));
+    let json = world.anna.try_run(&["--json", "status"], "").unwrap();
+    for (said, untold) in [
+        (moved, "1 CONTACT DOES NOT KNOW YET"),
+        (status.unwrap(), "1 КОНТАКТ ЕЩЁ НЕ ЗНАЕТ"),
+        (received.unwrap(), "1 CONTACT DOES NOT KNOW YET"),
+    ] {
+        assert_eq!(said.code, 8, "{} {}", said.out, said.err);
+        assert!(said.err.contains(untold) && said.err.contains("relay credit"), "{}", said.err);
+        assert!(!said.err.contains("Your letters wait at the new relay"), "{}", said.err);
+    }
+    assert!(
+        json.out.contains("\"untold\":1") && json.out.contains("\"refusal\":\"no_credit\""),
+        "{}",
+        json.out
+    );
+    closed.stop().unwrap();
+    let unreached = world.anna.try_run(&["relay", "set", &closed.address], "").unwrap();
+    assert!(unreached.code == 8 && unreached.err.contains("CONTACT DOES NOT KNOW YET"), "{}", unreached.err);
+    assert!(unreached.err.contains("Relay: not reached"), "{}", unreached.err);
+    closed.start().unwrap();
+
+    // With a code it makes them, and nothing is left to say.
+    let code = codes::invite(&closed, &programs, &["create"], "").out;
+    world.anna.run(&["relay", "credit", "-"], &code).unwrap();
+    let told = world.anna.try_run(&["status"], "").unwrap();
+    assert!(told.code == 0 && !told.err.contains("CONTACT"), "{} {}", told.out, told.err);
+    world.boris.run(&["receive"], "").unwrap();
+    world.boris.run(&["send", ANNA.name], AFTER).unwrap();
+    assert!(world.anna.run(&["receive", "--max", "1"], "").unwrap().contains(AFTER));
 }

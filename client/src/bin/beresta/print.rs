@@ -3,8 +3,8 @@
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 
 use beresta_client::api::{
-    ContactInfo, ContactTrust, DeliveryState, Event, EventKind, LinkFault, MessageInfo, Status, StoreTrouble,
-    Surroundings,
+    ContactInfo, ContactTrust, DeliveryState, Error, Event, EventKind, LinkFault, MessageInfo, Status,
+    StoreTrouble, Surroundings,
 };
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
@@ -226,6 +226,20 @@ impl Printer {
             Some(LinkFault::NoRoute) => self.warn("error-no-route", []),
             Some(LinkFault::Unreachable | LinkFault::Broke) | None => {}
         }
+    }
+
+    /// Tells that contacts do not know yet where to write, and why home made no queue for them: whether that is so. What is
+    /// under way is not told.
+    pub(crate) fn untold(&self, status: &Status) -> bool {
+        let Some(relay) = status.relay.as_ref().filter(|_| status.untold > 0) else { return false };
+        if relay.linked && relay.refusal.is_none() {
+            return false;
+        }
+        self.warn("relay-untold", [("n", status.untold.into())]);
+        if let Some(refusal) = relay.refusal {
+            tell(&Fault::from(Error::from(refusal)).words(&self.text));
+        }
+        true
     }
 
     /// Tells that the home relay forgets with a restart, if it says so.

@@ -244,3 +244,72 @@ fn a_queue_whose_relay_is_gone_is_given_up_a_week_after_its_time() {
     assert!(kept.into_iter().all(|queues| queues == 1));
     assert_eq!(bench.kept().0, 0);
 }
+
+/// A contact who is to be told of a fresh queue, with the one before at `old`, whose time is over.
+fn untold(bench: &mut Bench, old: &Station) -> ContactId {
+    let own = over(bench, old);
+    let write = |tx: &Tx<'_>| {
+        let queue = tx.own_queues()?.into_iter().find(|queue| queue.id == own).ok_or(StoreError::NotFound)?;
+        let mut contact = tx.contact(queue.contact.ok_or(StoreError::NotFound)?)?;
+        contact.needs_queue = true;
+        tx.update_contact(&contact)?;
+        Ok::<_, StoreError>(contact.id)
+    };
+    bench.store.transaction(write).unwrap()
+}
+
+#[test]
+fn a_refusal_to_make_a_queue_for_a_contact_is_known_until_it_is_over() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    let contact = untold(&mut bench, &Station::new(2));
+    let why = |bench: &Bench| bench.engine.queue_refusal(&home.id(), &[contact]);
+    bench.links(&home);
+    let making = bench.effects();
+    assert_eq!((said(&making), why(&bench)), (vec!["MAKE QUEUE"], None));
+    bench.answers(&home, &making, Reply::Refused(Refusal::NoCredit));
+    assert_eq!(why(&bench), Some(Refusal::NoCredit));
+    assert_eq!(bench.engine.queue_refusal(&Station::new(3).id(), &[contact]), None, "of this relay");
+    let again = bench.pass(MINUTE_MS);
+    bench.answers(&home, &again, Reply::Refused(Refusal::Closed));
+    assert_eq!(why(&bench), Some(Refusal::Closed), "the last one");
+
+    // Another home may make it.
+    let other = Station::new(3);
+    bench.engine.set_home(&mut bench.store, &other.address(), bench.now).unwrap();
+    assert_eq!(why(&bench), None);
+    bench.engine.set_home(&mut bench.store, &home.address(), bench.now).unwrap();
+    let again = bench.pass(10 * MINUTE_MS);
+    bench.answers(&home, &again, Reply::Refused(Refusal::Full));
+    assert_eq!(why(&bench), Some(Refusal::Full));
+    let again = bench.pass(10 * MINUTE_MS);
+    let subscribing = bench.answers(&home, &again, made(1));
+    bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(why(&bench), None);
+}
+
+#[test]
+fn what_leads_to_a_contact_who_was_told_of_nothing_else_is_given_up_once_its_relay_is_gone() {
+    let (home, old) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(Some(home.address()));
+    untold(&mut bench, &old);
+    bench.links(&home);
+    bench.links(&old);
+    let subscribing = bench.effects();
+    bench.answers(&old, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(said(&bench.catches_up(&old, 1)), [""; 0], "it was read out, and stays");
+    let end = |bench: &mut Bench| bench.store.transaction(|tx| tx.own_queues()).unwrap().remove(0).retire;
+    assert_eq!(end(&mut bench), Some(bench.now.plus(21 * DAY_MS)));
+
+    // Its relay is not tried for a month; then it is, and is gone.
+    bench.breaks(&old);
+    bench.breaks(&home);
+    bench.pass(30 * DAY_MS);
+    bench.links(&home);
+    bench.pass(HOUR_MS);
+    assert_eq!(bench.kept().0, 1);
+    let (engine, store) = (&mut bench.engine, &mut bench.store);
+    engine.handle_dial_failed(store, old.id(), DialFailure::Unreachable, bench.now).unwrap();
+    bench.pass(HOUR_MS);
+    assert_eq!(bench.kept().0, 0);
+}

@@ -83,8 +83,9 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     if shell.print.json {
         shell.print.object(&status);
         shell.print.volatile_home(&status);
+        let untold = shell.print.untold(&status);
         shell.print.surroundings(Surroundings::of(&shell.dir()?));
-        return Ok(Done::Fully);
+        return Ok(if untold { Done::Partly } else { Done::Fully });
     }
     let say = |key: &str, value: String| {
         shell.print.line(&shell.print.text.say_with(key, [("value", value.into())]));
@@ -98,6 +99,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
         }
     }
     shell.print.fault(&status);
+    let untold = shell.print.untold(&status);
     shell.print.volatile_home(&status);
     let count = |key: &str, n: u64| {
         shell.print.line(&shell.print.text.say_with(key, [("n", n.into())]));
@@ -112,7 +114,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     shell.print.skew(status.clock_skew_ms);
     shell.print.trouble(status.trouble, StoreTrouble::default());
     shell.print.surroundings(Surroundings::of(&shell.dir()?));
-    Ok(Done::Fully)
+    Ok(if untold { Done::Partly } else { Done::Fully })
 }
 
 pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
@@ -128,14 +130,20 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
     if shell.print.json {
         shell.print.object(&status);
     }
-    shell.print.talk("relay-set", []);
+    let told = status.untold == 0;
+    if told {
+        shell.print.talk("relay-set", []);
+    } else if !shell.print.untold(&status) {
+        // It is under way still: nobody was told, either.
+        shell.print.warn("relay-untold", [("n", status.untold.into())]);
+    }
     shell.print.volatile_home(&status);
     // Without contacts there is nothing to say to it yet.
-    if status.contacts > 0 && !status.relay.is_some_and(|relay| relay.linked) {
+    let linked = status.contacts == 0 || status.relay.is_some_and(|relay| relay.linked);
+    if !linked {
         shell.print.warn("status-not-linked", []);
-        return Ok(Done::Partly);
     }
-    Ok(Done::Fully)
+    Ok(if told && linked { Done::Fully } else { Done::Partly })
 }
 
 pub(super) async fn set_credit(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {

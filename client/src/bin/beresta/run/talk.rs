@@ -188,7 +188,7 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         trouble = tell_trouble(shell, &client) => trouble,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    let fault = client.status().await.ok().and_then(|status| status.relay?.fault);
+    let status = client.status().await.ok();
     // With a full disk no queue is subscribed and nothing is received, whatever the line is like.
     let full = client.trouble().unwritable && !wanted.follow;
     client.close().await;
@@ -199,7 +199,12 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     if wanted.shown == 0 && reached && !wanted.follow {
         shell.print.talk("nothing-new", []);
     }
-    if reached { Ok(Done::Fully) } else { Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into()) }
+    let untold = status.as_ref().is_some_and(|status| shell.print.untold(status));
+    if reached {
+        return Ok(if untold { Done::Partly } else { Done::Fully });
+    }
+    let fault = status.and_then(|status| status.relay?.fault);
+    Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into())
 }
 
 /// Waits until nobody pressed Enter for so long.
