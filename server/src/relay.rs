@@ -129,6 +129,8 @@ pub struct Relay<R> {
     /// The time of the last look at it.
     seen: Timestamp,
     sweep_at: Timestamp,
+    /// A sweep is under way: two, of two days say, would send each other's look through the queues back.
+    sweeping: bool,
     turn_at: Timestamp,
     /// Queues that drained while nobody was subscribed.
     untold: HashSet<QueueRef>,
@@ -178,6 +180,7 @@ impl<R: Random> Relay<R> {
             outputs: VecDeque::new(),
             seen: now,
             sweep_at: now.plus(SWEEP_MS),
+            sweeping: false,
             untold: HashSet::new(),
             unfetched: Again::new(RETRY_MS),
             renewals: Renewals::default(),
@@ -234,7 +237,9 @@ impl<R: Random> Relay<R> {
             self.epochs.forget_later(now);
             self.forget_sessions(now);
             self.keep_epochs();
-            self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
+            if !core::mem::replace(&mut self.sweeping, true) {
+                self.engine(Pending::Expire(now), Op::Expire { now, limit: SWEEP_ROWS });
+            }
         }
         // Some at a time: all at once are more than the engine lets wait, and would fail together again.
         for queue in self.unfetched.due(now, RETRIED_TOGETHER) {

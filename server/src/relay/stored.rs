@@ -129,10 +129,14 @@ impl<R: Random> Relay<R> {
     }
 
     fn expired(&mut self, answer: Answer, by: Timestamp) {
-        let Answer::Expired { deleted: _, drained, more } = answer else { return };
+        let Answer::Expired { deleted: _, drained, more } = answer else {
+            self.sweeping = false;
+            return;
+        };
         for queue in drained {
             self.drained(queue);
         }
+        self.sweeping = more;
         if more {
             // A sweep keeps to the time with which it began.
             self.engine(Pending::Expire(by), Op::Expire { now: by, limit: SWEEP_ROWS });

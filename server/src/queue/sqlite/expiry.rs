@@ -37,15 +37,24 @@ pub(super) struct Look {
     day: Option<i64>,
     /// The first queue that it has not come to; none where it is over.
     next: Option<i64>,
+    /// The two as of the last commit. A step that fails must not send the look back to its beginning: on a full disk there are such
+    /// without end.
+    committed: (Option<i64>, Option<i64>),
     /// Kinds in which a page of the file was found damaged. They are left out for the day: what ended of the others, and
     /// above all the keys of days, must go all the same.
     damaged: BTreeSet<Kind>,
+    left_out: Option<i64>,
 }
 
 impl Look {
-    /// What it found may not have come about.
-    pub(super) fn begin_again(&mut self) {
-        self.next = self.day.map(|_| i64::MIN);
+    /// What it found came about.
+    pub(super) const fn settle(&mut self) {
+        self.committed = (self.day, self.next);
+    }
+
+    /// What it found since the last commit did not.
+    pub(super) const fn go_back(&mut self) {
+        (self.day, self.next) = self.committed;
     }
 }
 
@@ -112,7 +121,11 @@ impl Work<'_> {
     fn turn_day(&mut self, today: i64) {
         self.skipped = self.skipped.saturating_add(rules::missed(self.swept, today));
         if self.look.day != Some(today) {
-            self.look = Look { day: Some(today), next: Some(i64::MIN), damaged: BTreeSet::new() };
+            (self.look.day, self.look.next) = (Some(today), Some(i64::MIN));
+        }
+        if self.look.left_out != Some(today) {
+            self.look.left_out = Some(today);
+            self.look.damaged.clear();
         }
         self.swept = Some(today);
     }

@@ -233,7 +233,7 @@ fn after_a_day_a_small_file_does_not_tell_in_which_order_queues_were_made() {
 }
 
 /// Changes the file while the engine has it open.
-fn meanwhile(rig: &Rig, sql: &str) {
+pub(super) fn meanwhile(rig: &Rig, sql: &str) {
     Connection::open(rig.dir.path().join("queues")).unwrap().execute_batch(sql).unwrap();
 }
 

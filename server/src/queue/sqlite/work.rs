@@ -113,7 +113,7 @@ impl<'c> Work<'c> {
         let held = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?));
         self.committed = self.statements.held.query_row([], held)?;
         (self.used, self.swept, self.skipped) = self.committed;
-        self.look.begin_again();
+        self.look.go_back();
         self.stale = false;
         Ok(())
     }
@@ -166,6 +166,7 @@ impl<'c> Work<'c> {
         self.statements.commit.execute([])?;
         self.health.took(begun.elapsed());
         self.committed = held;
+        self.look.settle();
         self.hurried.clear();
         for queue in self.risen.drain(..) {
             self.cache.reserved(queue);

@@ -24,6 +24,30 @@ fn a_clock_that_is_set_back_stops_no_sweep() {
 }
 
 #[test]
+fn no_sweep_begins_before_the_one_before_is_over() {
+    let mut world = World::new();
+    let expiries =
+        |world: &World| world.asked.iter().filter(|(_, op)| matches!(op, Op::Expire { .. })).count();
+    let again = Answer::Expired { deleted: 0, drained: vec![], more: true };
+    world.pass(SWEEP_MS);
+    for last in [Answer::Expired { deleted: 0, drained: vec![], more: false }, Answer::Failed] {
+        assert_eq!(expiries(&world), 1);
+        // Over midnight, too.
+        world.pass(DAY_MS);
+        world.pass(SWEEP_MS);
+        assert_eq!(expiries(&world), 1);
+        for answer in [again.clone(), again.clone(), last] {
+            let at = world.asked.iter().position(|(_, op)| matches!(op, Op::Expire { .. })).unwrap();
+            let (ticket, _) = world.asked.remove(at).unwrap();
+            world.answer(ticket, answer);
+        }
+        assert_eq!(expiries(&world), 0);
+        world.pass(SWEEP_MS);
+    }
+    assert_eq!(expiries(&world), 1);
+}
+
+#[test]
 fn a_fetch_that_failed_is_tried_again_soon_also_by_a_clock_that_was_set_back() {
     let mut world = World::new();
     let queue = world.make_queue();

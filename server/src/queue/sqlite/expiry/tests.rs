@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::LOOK;
 use crate::queue::rules::{Cap, Cost};
 use crate::queue::sqlite::schema::{PAGE, int};
-use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make};
+use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make, meanwhile};
 use crate::queue::{Answer, Op, Stats};
 
 /// As many queues as three looks take, but for one.
@@ -55,6 +55,27 @@ fn one_step_looks_at_a_part_of_many_queues_and_the_sweep_at_all() {
     assert_eq!(sweep(&rig, NOW.plus(DAY_MS)), [LOOK, LOOK, LOOK - 1]);
     let stats = stats(&rig);
     assert_eq!((stats.queues, stats.used), (0, 0));
+}
+
+#[test]
+fn what_fails_in_between_does_not_begin_the_look_again() {
+    let rig = with_queues(1);
+    let now = NOW.plus(DAY_MS);
+    for more in [true, true, false] {
+        let Answer::Expired { deleted, more: told, .. } = rig.ask(Op::Expire { now: NOW, limit: usize::MAX })
+        else {
+            panic!()
+        };
+        assert_eq!((deleted, told), (0, more));
+        meanwhile(&rig, "CREATE TRIGGER bad BEFORE INSERT ON queue BEGIN SELECT RAISE(ABORT, 'bad'); END");
+        assert_eq!(rig.ask(make(1)), Answer::Failed);
+        meanwhile(&rig, "DROP TRIGGER bad");
+    }
+    // A step that fails itself is done again, and no more than that.
+    meanwhile(&rig, "CREATE TRIGGER bad BEFORE DELETE ON queue BEGIN SELECT RAISE(ABORT, 'bad'); END");
+    assert_eq!(rig.ask(Op::Expire { now, limit: usize::MAX }), Answer::Failed);
+    meanwhile(&rig, "DROP TRIGGER bad");
+    assert_eq!(sweep(&rig, now), [LOOK, LOOK, LOOK - 1]);
 }
 
 #[test]
