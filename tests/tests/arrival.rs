@@ -5,11 +5,11 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use beresta_client::store::Tx;
 use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
 use beresta_client::store::outbox::Outgoing;
+use beresta_client::store::{StoreError, Tx};
 use beresta_proto::address::{QueueAddress, RelayAddress};
 use beresta_proto::command::Command;
 use beresta_proto::content::Body;
@@ -193,8 +193,26 @@ fn what_a_contacts_old_relay_has_is_said_again_when_they_move_before_what_waits_
     taken(&mut world, &left);
     assert_eq!(texts(&moves(&mut world, 8)), []);
     world.run(HOUR_MS);
+    let fails = |world: &mut World| {
+        let fails = |tx: &Tx<'_>| said.iter().map(|row| Ok(tx.message(*row)?.unwrap().fails)).collect();
+        world.get(anna).store.transaction::<Vec<_>, StoreError>(fails).unwrap()
+    };
     let left = moves(&mut world, 9);
     assert_eq!(texts(&left), said);
+    // It waits for that relay as long as any text does, and then there for as long again.
+    assert_eq!(fails(&mut world), [None, None]);
+    let news = |world: &mut World| {
+        world.events(anna).into_iter().filter(|kind| *kind == EventKind::NotDelivered).count()
+    };
+    let before = news(&mut world);
+    world.run(20 * DAY_MS);
+    assert_eq!(
+        (news(&mut world), said.iter().all(|row| world.state(anna, *row) == Some(MessageState::AtRelay))),
+        (before, true)
+    );
+    world.run(2 * DAY_MS);
+    assert!(said.iter().all(|row| world.state(anna, *row).is_none()), "the texts have disappeared");
+    assert!(news(&mut world) > before);
 }
 
 #[test]

@@ -68,11 +68,17 @@ impl Engine {
         }
         self.elsewhere.insert(contact.id, now);
         for message in there.into_iter().take(ELSEWHERE) {
+            let row = message.id;
             match self.compose(tx, once_more(contact, message), now) {
                 Ok(()) => {}
                 Err(ComposeError::Store(error)) => return Err(error),
                 // It stays at the relay before, and is told in its time.
                 Err(_) => break,
+            }
+            // Until when it may arrive is counted anew once it has left; until then its envelope's own end counts.
+            if let Some(mut message) = tx.message(row)? {
+                message.fails = None;
+                tx.update_message(&message)?;
             }
         }
         for outgoing in waiting {

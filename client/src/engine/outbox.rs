@@ -99,13 +99,18 @@ impl Engine {
         tx.delete_outgoing(outgoing.id)?;
         if let Some(row) = outgoing.message
             && let Some(mut message) = tx.message(row)?
-            && message.state == MessageState::Queued
+            && matches!(message.state, MessageState::Queued | MessageState::AtRelay)
         {
-            message.state = MessageState::AtRelay;
-            start_timer(&mut message, now);
             message.fails = Some(self.later_clock(tx, now)?.plus(outgoing.ttl.millis()));
+            let news = message.state == MessageState::Queued;
+            if news {
+                message.state = MessageState::AtRelay;
+                start_timer(&mut message, now);
+            }
             tx.update_message(&message)?;
-            self.message_changed(tx, outgoing.contact, row, now)?;
+            if news {
+                self.message_changed(tx, outgoing.contact, row, now)?;
+            }
         }
         Ok(())
     }
