@@ -377,5 +377,5 @@ error-locked-session = The profile was locked: your desktop was locked. Open it 
 error-bad-idle = This time does not do: from 1m to 1d, or off.
 error-output = What there is to show could not be written to standard output. It stays new.
 error-input = What was typed, or read from standard input, is no text in UTF-8, and nothing of it was used. Set your terminal to UTF-8, or convert the file first.
-error-line-cut = Your terminal passes on some 4,000 bytes of a line (2,000 Cyrillic letters): it dropped the end of this one, though it shows all of it. Nothing of it was used. Write shorter lines, or send the text from a file: “beresta send NAME < FILE”.
+error-line-cut = This line is so long that your terminal may have dropped its end, though it shows all of it: nothing of it was used. Write lines of at most 3,000 bytes (1,500 Cyrillic letters), or send the text from a file: “beresta send NAME < FILE”.
 error-internal = Beresta failed inside. This is a fault of the program; please report what you did.

@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 const LINE: usize = 64 * 1024;
 /// Bytes of a line that a terminal passes on (termios(3)). It shows the rest of a longer one, and drops it.
 const PASSED_ON: usize = if cfg!(target_os = "linux") { 4_095 } else { 1_023 };
+/// A line that is nearly as long may have been cut, too: what is deleted then goes of what was kept.
+const SURE: usize = PASSED_ON / 4 * 3;
 /// Bytes that are read at once.
 const PIECE: usize = 4 * 1024;
 /// Shorter than anybody types a line in, longer than the parts of a paste are apart.
@@ -45,9 +47,9 @@ pub(super) enum Broken {
     NotText,
 }
 
-/// Whether a terminal dropped the end of a line that was typed or pasted there.
+/// Whether a terminal may have dropped the end of a line that was typed or pasted there.
 pub(super) fn is_cut(line: &[u8]) -> bool {
-    stdin().is_terminal() && line.len() >= PASSED_ON
+    stdin().is_terminal() && line.len() > SURE
 }
 
 /// Has the terminal mark what is pasted, for as long as this is there.
@@ -187,11 +189,16 @@ impl<S: Source> Lines<S> {
         }
         let (bytes, whole) = self.line()?;
         let bytes = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let (line, not_text) = readable(bytes);
-        let cut = self.source.cuts(bytes).then_some(Broken::Cut);
+        let line = Zeroizing::new(String::from_utf8_lossy(bytes).into_owned());
         // Where the rest is passed over, the cut may be within a letter.
-        let broken = cut.or((not_text && whole).then_some(Broken::NotText));
+        let not_text = std::str::from_utf8(bytes).is_err_and(|error| whole || error.error_len().is_some());
+        let cut = self.source.cuts(bytes).then_some(Broken::Cut);
+        let broken = cut.or(not_text.then_some(Broken::NotText));
         let (text, marked) = self.without_marks(line.trim_end_matches('\r'));
+        if cut.is_some() {
+            // The mark of the paste's end may have been dropped, too: then nothing follows.
+            self.in_paste &= self.comes();
+        }
         let came_with = self.goes_on;
         self.goes_on |= !text.trim().is_empty();
         if broken.is_some() || !text.trim_start().starts_with('/') {
@@ -281,17 +288,6 @@ impl<S: Source> Lines<S> {
         }
         text.push_str(rest);
         (text, marked)
-    }
-}
-
-/// What can be read as text of a line, from its beginning, and whether something can't.
-fn readable(bytes: &[u8]) -> (&str, bool) {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => (text, false),
-        Err(error) => {
-            let front = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            (std::str::from_utf8(front).unwrap_or_default(), true)
-        }
     }
 }
 

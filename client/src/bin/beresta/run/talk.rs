@@ -82,8 +82,14 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
 
 /// A text from standard input, to its end.
 pub(super) fn read_text() -> Result<Zeroizing<String>, Fault> {
-    let mut text = Zeroizing::new(String::new());
-    stdin().lock().take(INPUT).read_to_string(&mut text).map_err(|_| Fault::Input)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    stdin().lock().take(INPUT).read_to_end(&mut bytes).map_err(|_| Fault::Input)?;
+    if bytes.len() as u64 == INPUT {
+        // It may end within a letter, and is too long in any case.
+        return Err(Error::TextTooLong.into());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| Fault::Input)?;
+    let mut text = Zeroizing::new(text.to_owned());
     if text.lines().any(|line| is_cut(line.as_bytes())) {
         return Err(Fault::LineCut);
     }

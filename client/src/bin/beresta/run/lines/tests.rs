@@ -20,7 +20,7 @@ impl Source for Pieces {
 
     /// As at a terminal.
     fn cuts(&self, line: &[u8]) -> bool {
-        line.len() >= PASSED_ON && line.len() < LINE
+        line.len() > SURE && line.len() < LINE
     }
 }
 
@@ -120,4 +120,23 @@ fn a_line_that_is_no_text_ends_nothing_and_is_no_command() {
     let read: Vec<_> = lines(&pieces).into_iter().map(|line| (line.broken, line.alone)).collect();
     let not_text = (Some(Broken::NotText), false);
     assert_eq!(read, [not_text, not_text, not_text, (Some(Broken::Cut), false), (None, true)]);
+}
+
+#[test]
+fn marks_are_seen_on_broken_lines_too_and_one_that_was_cut_off_is_not_waited_for() {
+    let pasted: &'static str = format!("\u{1b}[200~{}", "a".repeat(PASSED_ON - 6)).leak();
+    assert_eq!(commands(&[pasted, "\n", "", "/x\n", ""]), [true]);
+    assert_eq!(commands(&[pasted, "\n", "/x\n", ""]), [false], "it goes on");
+    let alone = |pieces: &[&'static [u8]]| lines(pieces).last().unwrap().alone;
+    assert!(alone(&[b"\xd1 \x1b[200~pasted\x1b[201~\n", b"", b"/x\n", b""]));
+    assert!(!alone(&[b"\xd1 \x1b[200~pasted\n", b"", b"/x\n", b""]));
+}
+
+#[test]
+fn a_line_that_is_too_long_and_no_text_is_no_text() {
+    let long: &'static [u8] = "a".repeat(PIECE).leak().as_bytes();
+    let mut pieces: Vec<&[u8]> = vec![b"hi\xff"];
+    pieces.extend(vec![long; LINE / PIECE]);
+    pieces.push(b"\n");
+    assert_eq!(lines(&pieces)[0].broken, Some(Broken::NotText));
 }
