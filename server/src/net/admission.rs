@@ -27,8 +27,9 @@ const TURNOVER_MS: u64 = 16_000;
 /// Handshakes of a neighbourhood at once, and of an owner.
 const BURST: u64 = 20;
 const BURST_OF_OWNER: u64 = 200;
-/// By so much handshakes may come early at the most: as long a neighbourhood is remembered that nobody is in any more.
-const EARLY_MS: u64 = 8_000;
+/// By so much handshakes may come early at the most, so that all links of a small neighbourhood may come at once: as long one is
+/// remembered of which so many came, and nobody is in any more.
+const EARLY_MS: u64 = TURNOVER_MS;
 /// Handshakes under way from addresses that may be forged, of all together.
 const UNPROVEN: u32 = 256;
 /// Milliseconds of one's share: 250 in a second, a twentieth of a core.

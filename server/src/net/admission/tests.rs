@@ -176,7 +176,7 @@ fn who_hangs_up_with_the_first_word_does_not_have_the_relay_shake_hands_without_
 
 /// For as long as a client can have QUIC keep what it closed.
 #[test]
-fn what_is_opened_and_closed_at_once_is_at_most_four_times_as_much_as_may_be_open() {
+fn what_is_opened_and_closed_at_once_is_at_most_five_times_as_much_as_may_be_open() {
     for connections in [8, 64, 1_000] {
         let admission = Arc::new(Admission::new(connections));
         let last = 49_000;
@@ -184,9 +184,10 @@ fn what_is_opened_and_closed_at_once_is_at_most_four_times_as_much_as_may_be_ope
             let enters = |ms: &u64| enter(&admission, &at(*ms), NOW.plus(*ms)).is_some();
             u32::try_from((0..last).filter(enters).count()).unwrap()
         };
-        assert!(rush(&|_| String::from("192.0.2.7")) <= 4 * connections);
+        let near = rush(&|_| String::from("192.0.2.7"));
+        assert!((connections..=5 * connections).contains(&near), "{near} of {connections}");
         let owner = rush(&|ms| format!("2001:db8:7:{:x}00::1", ms % 256));
-        assert!(owner <= 4 * NEIGHBOURHOODS_OF_OWNER * connections, "{owner} of {connections}");
+        assert!(owner <= 5 * NEIGHBOURHOODS_OF_OWNER * connections, "{owner} of {connections}");
     }
 }
 
