@@ -69,6 +69,8 @@ pub struct Engine {
     lines: BTreeMap<RelayId, Line>,
     /// Why relays were not reached when they were last dialled.
     unreached: BTreeMap<RelayId, DialFailure>,
+    /// Relays that were dialled in vain since our home is linked.
+    tried: BTreeSet<RelayId>,
     sessions: BTreeMap<(RelayId, SendId), Session>,
     waiting: Vec<Waiting>,
     /// Wishes that a relay must answer and that have no answer yet.
@@ -113,6 +115,7 @@ impl Engine {
             rng,
             lines: BTreeMap::new(),
             unreached: BTreeMap::new(),
+            tried: BTreeSet::new(),
             sessions: BTreeMap::new(),
             waiting: Vec::new(),
             asked: BTreeSet::new(),
@@ -186,27 +189,31 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn is_reached(&self, store: &mut Store) -> Result<bool, StoreError> {
-        self.all_queues(store, |up, queue| up.subscribed.contains(&queue.read_id))
+        self.all_queues(store, |up, queue| up.subscribed.contains(&queue.read_id), &[])
     }
 
     /// Whether all has come that lay in our queues when they were subscribed to, by their relays' words (rule Q17). The same do
-    /// not count.
+    /// not count, but those whose contacts know of no other one.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn has_caught_up(&self, store: &mut Store) -> Result<bool, StoreError> {
-        self.all_queues(store, |up, queue| up.has_read(&queue.read_id))
+        let needing = store.transaction(|tx| tx.contacts_needing_queue())?;
+        self.all_queues(store, |up, queue| up.has_read(&queue.read_id), &needing)
     }
 
     fn all_queues(
         &self,
         store: &mut Store,
         are: impl Fn(&Up, &OwnQueue) -> bool,
+        counting: &[ContactId],
     ) -> Result<bool, StoreError> {
         let (queues, home) =
             store.transaction(|tx| Ok::<_, StoreError>((tx.own_queues()?, tx.profile()?.home)))?;
         let left = |queue: &OwnQueue| {
-            queue.retire.is_some() && home.as_ref().is_some_and(|home| home.relay != queue.relay)
+            let elsewhere = home.as_ref().is_some_and(|home| home.relay != queue.relay);
+            let counts = queue.contact.is_some_and(|contact| counting.contains(&contact));
+            queue.retire.is_some() && elsewhere && !counts
         };
         let is = |queue: &OwnQueue| match self.lines.get(&queue.relay) {
             Some(Line::Up(up)) => queue.state == OwnQueueState::Read && are(up, queue),

@@ -4,16 +4,17 @@
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
 use beresta_client::engine::{AskError, InviteRequest};
-use beresta_client::store::contact::ContactId;
+use beresta_client::store::Tx;
+use beresta_client::store::contact::{Contact, ContactId};
 use beresta_client::store::event::EventKind;
 use beresta_client::store::invite::{BlobState, Invite, InviteState};
 use beresta_client::store::message::MessageState;
-use beresta_client::store::queue::OwnQueueState;
+use beresta_client::store::queue::{OwnQueue, OwnQueueState};
 use beresta_client::store::signal::PreKeyKind;
 use beresta_proto::content::Timer;
 use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
-use beresta_tests::world::{Who, World};
+use beresta_tests::world::{BEGIN, Who, World};
 
 fn two(seed: u64) -> (World, Who, Who) {
     let mut world = World::new(seed);
@@ -28,7 +29,7 @@ fn invites(world: &mut World, who: Who) -> Vec<Invite> {
 
 /// Whether private halves of an invite's pre-keys are there.
 fn has_keys(world: &mut World, who: Who, bundle: u32) -> bool {
-    let kept = |tx: &beresta_client::store::Tx<'_>| tx.pre_key(PreKeyKind::Signed, bundle);
+    let kept = |tx: &Tx<'_>| tx.pre_key(PreKeyKind::Signed, bundle);
     world.get(who).store.transaction(kept).unwrap().is_some()
 }
 
@@ -120,7 +121,7 @@ fn a_contact_s_text_disappears_by_the_timer_that_holds_here() {
     world.run(MINUTE_MS);
     // A program that honours no timer, or one that has not heard of it yet.
     let forget = |contact: ContactId| {
-        move |tx: &beresta_client::store::Tx<'_>| {
+        move |tx: &Tx<'_>| {
             let mut contact = tx.contact(contact)?;
             contact.timer = Timer { seconds: None, version: 0 };
             tx.update_contact(&contact)
@@ -317,4 +318,27 @@ fn removing_who_is_to_come_back_ends_the_invite_and_keeps_the_line() {
     world.say(vera, from_vera, "still there?").unwrap();
     world.run(MINUTE_MS);
     assert_eq!(world.heard_texts(anna, to_vera), ["still there?"]);
+}
+
+#[test]
+fn who_never_answered_keeps_no_queue_at_a_relay_that_was_left() {
+    let (mut world, anna, boris) = two(321);
+    let link = world.invite(boris).unwrap();
+    world.sleep(boris);
+    let to_boris = world.accept(anna, link).unwrap();
+    // libsignal ends such a session; then she moves.
+    world.run(35 * DAY_MS);
+    let moves = |tx: &Tx<'_>| {
+        let end = BEGIN.plus(56 * DAY_MS);
+        for own in tx.own_queues()? {
+            tx.update_own_queue(&OwnQueue { retire: Some(end), ..own })?;
+        }
+        tx.update_contact(&Contact { needs_queue: true, ..tx.contact(to_boris)? })
+    };
+    world.get(anna).store.transaction(moves).unwrap();
+    world.run(DAY_MS);
+    assert!(world.events(anna).contains(&EventKind::NotToBeMet));
+    world.run(40 * DAY_MS);
+    assert_eq!(world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap().len(), 0);
+    assert_eq!(world.get(anna).store.transaction(|tx| tx.contacts_needing_queue()).unwrap(), []);
 }

@@ -145,8 +145,8 @@ status-dropped = { $n ->
 }
 relay-set = Your letters wait at the new relay from now on. Contacts whose own relay works are told; open invites lead to the old one, so take them back. Whom you do not reach any more, meet again: “beresta invite new --for …”.
 relay-untold = { $n ->
-    [one] { $n } CONTACT DOES NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, and that is read for as long as it is reached. Look again by “beresta status”, or take another relay by “beresta relay set”.
-   *[other] { $n } CONTACTS DO NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, and that is read for as long as it is reached. Look again by “beresta status”, or take another relay by “beresta relay set”.
+    [one] { $n } CONTACT DOES NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.
+   *[other] { $n } CONTACTS DO NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.
 }
 credit-set = Your relay makes queues and invites for you from now on, as far as the code goes.
 credit-set-elsewhere = The code is kept. It is of another relay than yours: it counts once that one is yours, by “beresta relay set …”.

@@ -75,10 +75,10 @@ impl Engine {
                 // It stays at the relay before, and is told in its time.
                 Err(_) => break,
             }
-            // Until when it may arrive is counted anew once it has left; until then its envelope's own end counts.
-            if let Some(mut message) = tx.message(row)? {
-                message.fails = None;
-                tx.update_message(&message)?;
+            // As long as its envelope may wait. Once that has left, it is counted anew.
+            let fails = Some(self.later_clock(tx, now)?.plus(TtlClass::ThreeWeeks.millis()));
+            if let Some(message) = tx.message(row)? {
+                tx.update_message(&Message { fails, ..message })?;
             }
         }
         for outgoing in waiting {

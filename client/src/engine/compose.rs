@@ -83,6 +83,8 @@ pub(super) struct Draft<'a> {
 pub(super) enum Turn {
     /// It is kept with what was sealed.
     Kept,
+    /// The same. What is sealed heals the conversation, and may go as far past the cap as a Probe (rule S9).
+    Healing,
     /// It is not: what was sealed may leave only as the last that this store ever said.
     Last,
 }
@@ -128,7 +130,7 @@ impl Engine {
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;
         let most_ahead = match turn {
             Turn::Kept => most_ahead(&body),
-            Turn::Last => AHEAD_HARD,
+            Turn::Healing | Turn::Last => AHEAD_HARD,
         };
         let profile = tx.profile()?;
         let seen_epoch = match self.lines.get(&queue.address.relay.relay) {
@@ -155,7 +157,7 @@ impl Engine {
         let clocks = self.writing_clocks(tx, now)?;
         let (peer, rng) = (peer(contact), &mut self.rng);
         let sealed = match turn {
-            Turn::Kept => crypto::encrypt(tx, &peer, &plain, most_ahead, clocks, rng)?,
+            Turn::Kept | Turn::Healing => crypto::encrypt(tx, &peer, &plain, most_ahead, clocks, rng)?,
             Turn::Last => crypto::encrypt_last(tx, &peer, &plain, most_ahead, clocks, rng)?,
         };
         let envelope = Envelope::seal(&queue.address.key, &sealed.0, &mut self.rng)
@@ -187,17 +189,36 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         let id = ContentId::random(&mut self.rng);
         let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
-        match self.compose(tx, draft, now) {
-            Ok(()) => Ok(true),
-            Err(ComposeError::Store(error)) => Err(error),
-            Err(
-                ComposeError::NoAddress
-                | ComposeError::TooLong
-                | ComposeError::Blocked
-                | ComposeError::IdentityChanged
-                | ComposeError::TooFarAhead
-                | ComposeError::Crypto(_),
-            ) => Ok(false),
-        }
+        is_said(self.compose(tx, draft, now))
+    }
+
+    /// The same, of what heals a conversation that is at its cap ([`Turn::Healing`]).
+    pub(super) fn compose_healing(
+        &mut self,
+        tx: &Tx<'_>,
+        contact: &Contact,
+        body: Body,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (id, ttl) = (ContentId::random(&mut self.rng), TtlClass::ThreeWeeks);
+        let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
+        let sealed = self.seal(tx, draft, Turn::Healing, now);
+        is_said(sealed.and_then(|outgoing| Ok(tx.insert_outgoing(&outgoing).map(drop)?)))
+    }
+}
+
+/// Whether something was said; what is refused is not.
+fn is_said(composed: Result<(), ComposeError>) -> Result<bool, StoreError> {
+    match composed {
+        Ok(()) => Ok(true),
+        Err(ComposeError::Store(error)) => Err(error),
+        Err(
+            ComposeError::NoAddress
+            | ComposeError::TooLong
+            | ComposeError::Blocked
+            | ComposeError::IdentityChanged
+            | ComposeError::TooFarAhead
+            | ComposeError::Crypto(_),
+        ) => Ok(false),
     }
 }

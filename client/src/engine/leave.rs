@@ -9,6 +9,7 @@
 //! A machine that sleeps over the end, a line that is down and a disk that fails must not cost what lies there: it is at a
 //! relay, so its sender believes that it arrives.
 
+use beresta_proto::id::RelayId;
 use beresta_proto::time::{DAY_MS, Timestamp};
 
 use super::Engine;
@@ -31,14 +32,14 @@ impl Engine {
             if !over {
                 continue;
             }
-            let untold = Self::is_untold(tx, &queue)?;
+            let untold = self.is_untold(tx, &queue)?;
             if untold && self.has_read(&queue) {
                 queue.retire = Some(self.later_clock(tx, now)?.plus(MOVING_MS));
                 tx.update_own_queue(&queue)?;
                 continue;
             }
             // Nobody learns of another queue by waiting: its relay has to be tried once more before it is given up.
-            let is_tried = !untold || self.unreached.contains_key(&queue.relay);
+            let is_tried = !untold || self.tried.contains(&queue.relay);
             // That of an invite that nobody used was read out before its end was set.
             if queue.contact.is_none() || self.has_read(&queue) {
                 (queue.state, queue.retire) = (OwnQueueState::Leaving, None);
@@ -54,11 +55,31 @@ impl Engine {
         tx.forget_invites(now)
     }
 
-    /// Whether the contact of a queue is still to be told of another one, and can be.
-    fn is_untold(tx: &Tx<'_>, queue: &OwnQueue) -> Result<bool, StoreError> {
-        let Some(id) = queue.contact else { return Ok(false) };
-        let contact = tx.contact(id)?;
-        Ok(contact.needs_queue && !contact.state.is_shut() && tx.peer_queue(id)?.is_some())
+    /// Whether the contact of a queue is still to be told of another one, and can be: where one was made and they were not told,
+    /// nothing can be said to them.
+    fn is_untold(&self, tx: &Tx<'_>, queue: &OwnQueue) -> Result<bool, StoreError> {
+        let Some(contact) = queue.contact.filter(|contact| !self.fresh.contains_key(contact)) else {
+            return Ok(false);
+        };
+        Ok(tx.contacts_needing_queue()?.contains(&contact))
+    }
+
+    /// Keeps which relays were dialled in vain while our home was linked: a line that was down says nothing of a relay.
+    pub(super) fn tried_beside(
+        &mut self,
+        tx: &Tx<'_>,
+        relay: RelayId,
+        in_vain: bool,
+    ) -> Result<(), StoreError> {
+        let Some(home) = tx.profile()?.home else { return Ok(()) };
+        if home.relay == relay {
+            self.tried.clear();
+        } else if !in_vain {
+            self.tried.remove(&relay);
+        } else if matches!(self.lines.get(&home.relay), Some(Line::Up(_))) {
+            self.tried.insert(relay);
+        }
+        Ok(())
     }
 
     /// A contact is told of a fresh queue: those that are being left are read for as long as the word of it may be under way.

@@ -53,6 +53,7 @@ impl Engine {
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
             engine.unreached.remove(&relay);
+            engine.tried_beside(tx, relay, false)?;
             engine.hear_clock(tx, relay, link.clock, now)?;
             engine.take_keys(tx, relay, link.epoch_keys, link.clock, now)?;
             // Before anything leaves: what is given up is not sent any more.
@@ -71,9 +72,10 @@ impl Engine {
         failure: DialFailure,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.step(store, now, |engine, _| {
+        self.step(store, now, |engine, tx| {
             engine.line_down(relay, now);
             engine.unreached.insert(relay, failure);
+            engine.tried_beside(tx, relay, true)?;
             let failed: Vec<super::invite::Waiting> =
                 engine.waiting.extract_if(.., |one| one.relay.relay == relay).collect();
             for one in failed {

@@ -202,6 +202,11 @@ impl Engine {
         self.prompted.insert(contact.id, now);
         let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(home)] };
         if !self.compose_quietly(tx, &contact, body, TtlClass::ThreeWeeks, now)? {
+            // Whoever never answered can't be told any more: libsignal ends such a session after 30 days.
+            if contact.state == ContactState::Meeting && tx.peer_queue(contact.id)?.is_some() {
+                tx.replace_peer_queues(contact.id, &[])?;
+                self.event(tx, EventKind::NotToBeMet, Some(contact.id), now)?;
+            }
             // Nobody would write to it. Another one is made later.
             return Self::leave_unused(tx, queue);
         }
@@ -226,7 +231,7 @@ impl Engine {
             read && own.contact == Some(contact.id)
         };
         match tx.own_queues()?.into_iter().rfind(stays) {
-            Some(queue) => self.say_queue(tx, contact, queue, now),
+            Some(queue) => self.say_queue(tx, contact, (queue, false), now),
             None => Ok(()),
         }
     }
@@ -243,15 +248,15 @@ impl Engine {
         let Some(queue) = tx.unheard_queue(contact.id)? else { return Ok(()) };
         // One that lies as far ahead means that the clock was set back.
         let over = |told: Timestamp| now.since(told).max(told.since(now)) >= TtlClass::ThreeWeeks.millis();
-        if queue.told.is_some_and(over) { self.say_queue(tx, contact, queue, now) } else { Ok(()) }
+        if queue.told.is_some_and(over) { self.say_queue(tx, contact, (queue, true), now) } else { Ok(()) }
     }
 
-    /// Says once more to a contact that this queue of ours is where to write.
+    /// Says once more to a contact that this queue of ours is where to write, where that heals past the cap, too.
     fn say_queue(
         &mut self,
         tx: &Tx<'_>,
         contact: &Contact,
-        mut queue: OwnQueue,
+        (mut queue, heals): (OwnQueue, bool),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         // To a key about which nobody decided nothing is said (rule S12).
@@ -262,7 +267,12 @@ impl Engine {
         let Some(home) = profile.home.filter(|home| home.relay == queue.relay) else { return Ok(()) };
         let home = Self::told_address(tx, home)?;
         let body = Body::Meeting { name: profile.name, addresses: vec![queue.address(&home)] };
-        if self.compose_quietly(tx, contact, body, TtlClass::ThreeWeeks, now)? && queue.told.is_some() {
+        let said = if heals {
+            self.compose_healing(tx, contact, body, now)?
+        } else {
+            self.compose_quietly(tx, contact, body, TtlClass::ThreeWeeks, now)?
+        };
+        if said && queue.told.is_some() {
             queue.told = Some(now);
             tx.update_own_queue(&queue)?;
         }

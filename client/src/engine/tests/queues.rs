@@ -305,11 +305,17 @@ fn what_leads_to_a_contact_who_was_told_of_nothing_else_is_given_up_once_its_rel
     bench.breaks(&old);
     bench.breaks(&home);
     bench.pass(30 * DAY_MS);
+    let fails = |bench: &mut Bench, station: &Station| {
+        let (engine, store) = (&mut bench.engine, &mut bench.store);
+        engine.handle_dial_failed(store, station.id(), DialFailure::Unreachable, bench.now).unwrap();
+    };
+    // A line that is down says nothing of a relay.
+    fails(&mut bench, &old);
+    fails(&mut bench, &home);
     bench.links(&home);
     bench.pass(HOUR_MS);
     assert_eq!(bench.kept().0, 1);
-    let (engine, store) = (&mut bench.engine, &mut bench.store);
-    engine.handle_dial_failed(store, old.id(), DialFailure::Unreachable, bench.now).unwrap();
+    fails(&mut bench, &old);
     bench.pass(HOUR_MS);
     assert_eq!(bench.kept().0, 0);
 }
