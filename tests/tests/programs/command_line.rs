@@ -178,7 +178,8 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     let large = "this has to wait ".repeat(100);
     boris.run(&["send", ANNA.name], &large).unwrap();
     fs::remove_file(&ballast).unwrap();
-    follows.expect(&large).unwrap();
+    // Its own pauses take up to 21 seconds by then: that of the store 15, that of the line 6.
+    follows.expect(&large).or_else(|_| follows.expect(&large)).unwrap();
     follows.kill().unwrap();
     anna.run(&["send", BORIS.name], "after").unwrap();
     let got = boris.run(&["receive", "--brief", "--max", "2"], "").unwrap();
