@@ -14,7 +14,7 @@ use beresta_proto::id::ContentId;
 use beresta_proto::time::{MINUTE_MS, Timestamp, TtlClass};
 use beresta_proto::words::Words;
 
-use super::compose::{ComposeError, Draft, Turn, peer};
+use super::compose::{ComposeError, Draft, Turn, peer, unless_refused};
 use super::effect::LinkUp;
 use super::outbox::order;
 use super::wish::SendRefused;
@@ -195,18 +195,9 @@ impl Engine {
                 text = tx.alert_text()?;
             }
             let Some(text) = &text else { break };
-            match self.seal_alert(tx, &contact, text, now) {
-                Ok(message) => ready.push(Ready { contact: id, basis, made: now, message }),
-                Err(ComposeError::Store(error)) => return Err(error),
-                // Nothing can be said to them now.
-                Err(
-                    ComposeError::NoAddress
-                    | ComposeError::TooLong
-                    | ComposeError::Blocked
-                    | ComposeError::IdentityChanged
-                    | ComposeError::TooFarAhead
-                    | ComposeError::Crypto(_),
-                ) => {}
+            // Else nothing can be said to them now.
+            if let Some(message) = unless_refused(self.seal_alert(tx, &contact, text, now))? {
+                ready.push(Ready { contact: id, basis, made: now, message });
             }
         }
         Ok(Alert { is_set: Some(true), ready })

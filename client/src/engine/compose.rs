@@ -189,7 +189,7 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         let id = ContentId::random(&mut self.rng);
         let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
-        is_said(self.compose(tx, draft, now))
+        Ok(unless_refused(self.compose(tx, draft, now))?.is_some())
     }
 
     /// The same, of what heals a conversation that is at its cap ([`Turn::Healing`]).
@@ -202,15 +202,17 @@ impl Engine {
     ) -> Result<bool, StoreError> {
         let (id, ttl) = (ContentId::random(&mut self.rng), TtlClass::ThreeWeeks);
         let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
-        let sealed = self.seal(tx, draft, Turn::Healing, now);
-        is_said(sealed.and_then(|outgoing| Ok(tx.insert_outgoing(&outgoing).map(drop)?)))
+        match unless_refused(self.seal(tx, draft, Turn::Healing, now))? {
+            Some(outgoing) => tx.insert_outgoing(&outgoing).map(|_| true),
+            None => Ok(false),
+        }
     }
 }
 
-/// Whether something was said; what is refused is not.
-fn is_said(composed: Result<(), ComposeError>) -> Result<bool, StoreError> {
+/// What was composed; none where it is refused, and only a store that fails is an error.
+pub(super) fn unless_refused<T>(composed: Result<T, ComposeError>) -> Result<Option<T>, StoreError> {
     match composed {
-        Ok(()) => Ok(true),
+        Ok(composed) => Ok(Some(composed)),
         Err(ComposeError::Store(error)) => Err(error),
         Err(
             ComposeError::NoAddress
@@ -219,6 +221,6 @@ fn is_said(composed: Result<(), ComposeError>) -> Result<bool, StoreError> {
             | ComposeError::IdentityChanged
             | ComposeError::TooFarAhead
             | ComposeError::Crypto(_),
-        ) => Ok(false),
+        ) => Ok(None),
     }
 }
