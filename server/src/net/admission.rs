@@ -22,8 +22,9 @@ use super::register::{Place, Register};
 
 /// Connections at once of the neighbourhoods that may be one owner's, for each that one of these may have.
 const NEIGHBOURHOODS_OF_OWNER: u32 = 8;
-/// In which as many connections may be opened as there may be at once. QUIC was seen to keep one for 49 s after its end.
-const TURNOVER_MS: u64 = 16_000;
+/// In which as many connections may be opened as there may be at once. QUIC was seen to keep one for 49 s after its end. No more:
+/// a neighbourhood that nobody is in any more is to be forgotten after ten seconds.
+const TURNOVER_MS: u64 = 8_000;
 /// Handshakes of a neighbourhood at once, and of an owner.
 const BURST: u64 = 20;
 const BURST_OF_OWNER: u64 = 200;
@@ -32,12 +33,12 @@ const BURST_OF_OWNER: u64 = 200;
 const EARLY_MS: u64 = TURNOVER_MS;
 /// Handshakes under way from addresses that may be forged, of all together.
 const UNPROVEN: u32 = 256;
-/// Milliseconds of one's share: 250 in a second, a twentieth of a core.
+/// The same, of one neighbourhood: enough for its people, who are through after a round trip.
+const UNPROVEN_NEAR: u32 = 4;
+/// Milliseconds of the share of one of all: 250 in a second, a twentieth of a core.
 const UNPROVEN_MS: u64 = 4;
 /// By so much they may come early: as many as may be under way.
 const UNPROVEN_EARLY_MS: u64 = 1_024;
-/// The same, of one neighbourhood: enough for its people, who are through after a round trip.
-const UNPROVEN_NEAR: u32 = 4;
 /// Connections of all together: some 52 KiB each.
 const ALL: u32 = 16_384;
 /// Neighbourhoods and owners at the most: two for each connection, and those that have to wait before they come again.
