@@ -178,7 +178,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     let large = "this has to wait ".repeat(100);
     boris.run(&["send", ANNA.name], &large).unwrap();
     fs::remove_file(&ballast).unwrap();
-    // Its own pauses take up to 21 seconds by then: that of the store 15, that of the line 6.
+    // Its own pauses take up to 27 seconds by then: that of the store 15, and that of a line after four failures 12.
     follows.expect(&large).or_else(|_| follows.expect(&large)).unwrap();
     follows.kill().unwrap();
     anna.run(&["send", BORIS.name], "after").unwrap();

@@ -26,7 +26,7 @@ pub(crate) enum Fault {
     /// The person had the profile destroyed: handled where it is open, and told to nobody.
     Panic(Result<Panic, Error>),
     Input,
-    /// A terminal dropped the end of a line.
+    /// A terminal may have dropped the end of a line.
     LineCut,
     Output,
     Internal,

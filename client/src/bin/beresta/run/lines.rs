@@ -41,7 +41,7 @@ pub(super) struct Line {
 /// What happened to a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Broken {
-    /// The terminal dropped its end.
+    /// The terminal may have dropped its end.
     Cut,
     /// It is no UTF-8: of a terminal with other letters, or after half a letter was deleted.
     NotText,
