@@ -27,7 +27,7 @@ use beresta_server::net::{Server, tell_ready};
 use beresta_server::queue::sqlite::{SqliteEngine, Standing};
 use beresta_server::queue::{Namer, QueueEngine};
 use beresta_server::random::SystemRandom;
-use beresta_server::relay::{Identity, Limits, Relay};
+use beresta_server::relay::{Identity, Relay};
 use beresta_server::setup::{self, Config, Due, Renewal, Setup, SetupError, Wish};
 use clap::ArgMatches;
 use clap::error::ErrorKind;
@@ -243,9 +243,8 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         namer: Namer::new(&setup.queue_key),
     };
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
-    let held_of_all = usize::try_from(setup.config.memory).unwrap_or(usize::MAX);
-    let asks_credit = !setup.config.open;
-    let limits = Limits { asks_credit, held_of_all, ..Limits::default() };
+    let Config { listen, .. } = setup.config;
+    let (crowd, limits) = (setup.config.crowd(), setup.config.limits());
     let mut relay = Relay::new(identity, limits, now, rng).map_err(|_| Fault::Setup(SetupError::Key))?;
     relay.handle_paused(home.has(Name::Paused));
     let runtime = tokio::runtime::Runtime::new().map_err(|_| Fault::Internal)?;
@@ -253,8 +252,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         let mut terminate = signal(SignalKind::terminate()).map_err(|_| Fault::Internal)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|_| Fault::Internal)?;
         let queues = Arc::clone(&engine) as Arc<dyn QueueEngine>;
-        let Config { listen, links_per_network, .. } = setup.config;
-        let mut server = Server::start(listen, links_per_network, &setup.tls, relay, queues, &home)?;
+        let mut server = Server::start(listen, crowd, &setup.tls, relay, queues, &home)?;
         if let Err(error) = server.administer(&home, cap, engine.health()) {
             // People can still write; only their operator has to look after it.
             tell(&Fault::from(error).words(text));

@@ -115,6 +115,8 @@ pub enum Finding {
     },
     /// There is next to nothing free.
     DiskFull,
+    /// The machine has less memory than the settings allow for links.
+    MemorySmall,
     /// Nothing can be written to it.
     ReadOnly,
     /// The file system does not write in place, so that destroyed keys may be left.
@@ -147,6 +149,7 @@ impl Finding {
             | Self::Port(Port::Denied)
             | Self::Buffers { roomy: false }
             | Self::DiskSmall { .. }
+            | Self::MemorySmall
             | Self::DiskStep { intake: Intake::All | Intake::NoNew | Intake::NoLarge, .. }
             | Self::CapStep { reached: false }
             | Self::WritesElsewhere
@@ -215,6 +218,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         }
         found.extend(queues(&home, &config));
         found.extend(disk::look(&home.path(Name::Queues), &config, running.map(|one| one.intake)));
+        found.extend(setup::is_more_than_there_is(config.memory).then_some(Finding::MemorySmall));
         found.extend(policy.and_then(|signed| config.differs(signed)).map(Finding::OtherPolicy));
     }
     if file_system::writes_elsewhere(dir) {

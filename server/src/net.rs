@@ -10,6 +10,7 @@ mod admin;
 mod admission;
 mod alias;
 mod counts;
+mod crowd;
 mod endpoint;
 mod hub;
 mod link;
@@ -26,6 +27,7 @@ mod visit;
 mod workers;
 
 pub use admin::{AdminError, ask};
+pub use crowd::Crowd;
 pub use endpoint::{Server, ServerError};
 pub use ready::tell_ready;
 pub use socket::{Loopback, NotLoopback, Port, buffers_are_roomy, port};

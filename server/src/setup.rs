@@ -3,6 +3,7 @@
 
 mod config;
 mod identity;
+mod memory;
 mod renewal;
 mod rotation;
 
@@ -24,6 +25,7 @@ use crate::net::{BadTlsKey, TlsKey};
 use crate::queue::sqlite::SqliteEngine;
 
 pub use config::{Config, ConfigError, Key, LogLevel};
+pub(crate) use memory::is_more_than_there_is;
 pub use renewal::{Due, RENEW_DAYS, Renewal};
 pub use rotation::rotate;
 

@@ -18,6 +18,7 @@ use beresta_proto::time::Timestamp;
 use zeroize::Zeroize;
 
 use super::counts::Refused;
+use super::crowd::Crowd;
 use super::register::{Place, Register};
 
 /// Connections at once of the neighbourhoods that may be one owner's, for each that one of these may have.
@@ -39,8 +40,6 @@ const UNPROVEN_NEAR: u32 = 4;
 const UNPROVEN_MS: u64 = 4;
 /// By so much they may come early: as many as may be under way.
 const UNPROVEN_EARLY_MS: u64 = 1_024;
-/// Connections of all together: some 52 KiB each.
-const ALL: u32 = 16_384;
 /// Neighbourhoods and owners at the most: two for each connection, and those that have to wait before they come again.
 const KEPT: usize = 49_152;
 
@@ -96,11 +95,14 @@ struct State {
     /// When the handshakes so far are paid for that came from addresses which may be forged.
     unproven_until: Timestamp,
     all: u32,
+    /// Those with wide windows.
+    wide: u32,
 }
 
 /// Counts connections.
 #[derive(Debug)]
 pub(super) struct Admission {
+    crowd: Crowd,
     near: Most,
     owner: Most,
     state: Mutex<State>,
@@ -132,6 +134,8 @@ pub(super) struct Pass {
     from: Option<Origin>,
     /// Whether it was seen to receive at its address, and so is charged.
     proven: bool,
+    /// Whether it has wide windows.
+    wide: bool,
 }
 
 impl State {
@@ -190,12 +194,12 @@ impl State {
 }
 
 impl Admission {
-    /// Lets in so many connections at once of one neighbourhood.
-    pub(super) fn new(near: u32) -> Self {
+    /// Lets in so many.
+    pub(super) fn new(crowd: Crowd) -> Self {
         let neighbourhoods = Register::new(KEPT);
-        let state = State { neighbourhoods, unproven: 0, unproven_until: Timestamp(0), all: 0 };
-        let owner = Most::of(near.saturating_mul(NEIGHBOURHOODS_OF_OWNER), BURST_OF_OWNER);
-        Self { near: Most::of(near, BURST), owner, state: Mutex::new(state) }
+        let state = State { neighbourhoods, unproven: 0, unproven_until: Timestamp(0), all: 0, wide: 0 };
+        let owner = Most::of(crowd.near.saturating_mul(NEIGHBOURHOODS_OF_OWNER), BURST_OF_OWNER);
+        Self { crowd, near: Most::of(crowd.near, BURST), owner, state: Mutex::new(state) }
     }
 
     fn kinds<T>(&self, (near, owner): (T, T)) -> [(T, Most); 2] {
@@ -207,7 +211,7 @@ impl Admission {
     pub(super) fn arrive(self: &Arc<Self>, at: IpAddr, proven: bool, now: Timestamp) -> Verdict {
         let at = at.to_canonical();
         let mut state = self.lock();
-        if state.all >= ALL {
+        if state.all >= self.crowd.links {
             return Verdict::Refuse(Refused::Full);
         }
         let prefixes = (!at.is_loopback()).then(|| prefixes(at));
@@ -250,7 +254,7 @@ impl Admission {
                 state.each(from, |one| one.unproven = one.unproven.saturating_add(1));
             }
         }
-        Verdict::Enter(Pass { admission: Arc::clone(self), from, proven })
+        Verdict::Enter(Pass { admission: Arc::clone(self), from, proven, wide: false })
     }
 
     /// Wipes what does not matter any more.
@@ -287,12 +291,25 @@ impl Pass {
         }
         admitted
     }
+
+    /// Takes a place with wide windows. Says whether it has one.
+    pub(super) fn widen(&mut self) -> bool {
+        let mut state = self.admission.lock();
+        if !self.wide && state.wide < self.admission.crowd.wide {
+            self.wide = true;
+            state.wide = state.wide.saturating_add(1);
+        }
+        self.wide
+    }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = self.admission.lock();
         state.all = state.all.saturating_sub(1);
+        if self.wide {
+            state.wide = state.wide.saturating_sub(1);
+        }
         if !self.proven {
             return state.no_longer_unproven(self.from);
         }

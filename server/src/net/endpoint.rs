@@ -16,6 +16,7 @@ use super::admin::{self, Desk};
 use super::admission::{Admission, Pass, Verdict};
 use super::alias::{AliasSocket, Aliases, Lease};
 use super::counts::Refused;
+use super::crowd::Crowd;
 use super::hub::Hub;
 use super::link::{End, FIRST_COMMAND, LinkTask};
 use super::scrape::{self, Booth};
@@ -75,13 +76,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Binds and begins to accept, so many links at once from one neighbourhood of addresses. Must be called in a Tokio runtime.
+    /// Binds and begins to accept, so many links at once. Must be called in a Tokio runtime.
     ///
     /// # Errors
     /// [`ServerError`]; nothing runs then.
     pub fn start(
         listen: SocketAddr,
-        links_per_network: u32,
+        crowd: Crowd,
         tls: &TlsKey,
         mut relay: Relay<SystemRandom>,
         engine: Arc<dyn QueueEngine>,
@@ -92,7 +93,7 @@ impl Server {
         let bound = socket::bind(listen).map_err(failed)?;
         let runtime = Arc::new(TokioRuntime);
         let rng = SystemRandom::new().map_err(|_| ServerError::Bind(ErrorKind::Other))?;
-        let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::new(links_per_network)));
+        let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::new(crowd)));
         let under = runtime.wrap_udp_socket(bound.socket).map_err(failed)?;
         let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases)));
         let ours = quic::endpoint_config(tls.resets());
@@ -116,7 +117,8 @@ impl Server {
         tasks.spawn(Arc::clone(&hub).run_timer());
         let forgets = Arc::clone(&admission);
         tasks.spawn(Arc::clone(&aliases).keep(move || forgets.forget(clock::now())));
-        tasks.spawn(accept(endpoint.clone(), aliases, admission, Arc::clone(&hub)));
+        let most = usize::try_from(crowd.connections).unwrap_or(usize::MAX);
+        tasks.spawn(accept((endpoint.clone(), most), aliases, admission, Arc::clone(&hub)));
         Ok(Self { endpoint, hub, tasks, roomy: bound.roomy, drops: bound.drops, drain: Arc::default() })
     }
 
@@ -221,9 +223,18 @@ impl Server {
     }
 }
 
-async fn accept(endpoint: Endpoint, aliases: Arc<Aliases>, admission: Arc<Admission>, hub: Arc<Hub>) {
+async fn accept(
+    (endpoint, most): (Endpoint, usize),
+    aliases: Arc<Aliases>,
+    admission: Arc<Admission>,
+    hub: Arc<Hub>,
+) {
     while let Some(incoming) = endpoint.accept().await {
-        let verdict = judge(&aliases, &admission, &incoming);
+        let verdict = if endpoint.open_connections() < most {
+            judge(&aliases, &admission, &incoming)
+        } else {
+            Some(Verdict::Refuse(Refused::Full))
+        };
         wipe_stack::<JUDGING>();
         match verdict {
             Some(Verdict::Enter(pass)) => match aliases.hold(incoming.remote_address()) {
@@ -289,12 +300,16 @@ async fn run(
     connection: Connection,
     streams: (quinn::SendStream, quinn::RecvStream),
     exporter: Exporter,
-    guest: Guest,
+    mut guest: Guest,
     hub: Arc<Hub>,
 ) {
+    if guest.pass.widen() {
+        quic::widen(&connection);
+    }
     let (id, outbox) = hub.connected(exporter);
     let registered = Registered { hub: Arc::clone(&hub), id };
-    let end = LinkTask::new(Arc::clone(&hub), (id, outbox), streams).await;
+    let mut task = LinkTask::new(Arc::clone(&hub), (id, outbox), streams);
+    let end = (&mut task).await;
     drop(registered);
     match end {
         // No words to the client beyond the number: it is for its author, not for a person.
@@ -304,6 +319,8 @@ async fn run(
         }
         End::Theirs => connection.close(VarInt::from_u32(0), b""),
     }
+    // What QUIC keeps of a closed connection is little without what it was to carry.
+    drop(task);
     drop(guest);
 }
 

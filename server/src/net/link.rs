@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use beresta_proto::frame::Class;
 use bytes::Bytes;
-use quinn::{RecvStream, SendStream};
+use quinn::{RecvStream, SendStream, VarInt};
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -27,7 +27,7 @@ const SLOWEST: usize = 10 * 1024;
 /// Bytes that are read at once.
 const SCRATCH: usize = 32 * 1024;
 /// Written bytes that are reported together, so that a frame does not cost a second lock.
-const REPORT: usize = 64 * 1024;
+const REPORT: usize = 16 * 1024;
 
 /// Why a link's task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,6 +248,15 @@ impl LinkTask {
             self.slow = Some(Box::pin(sleep(SLOW)));
         }
         Ok(())
+    }
+}
+
+impl Drop for LinkTask {
+    /// Lets go of what was not taken, on both sides: QUIC knows a connection that is closed for up to a minute more.
+    fn drop(&mut self) {
+        // Only who has lost the streams already is refused.
+        let _ = self.send.reset(VarInt::from_u32(0));
+        let _ = self.recv.stop(VarInt::from_u32(0));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use quinn::crypto::HmacKey;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn::{Connection, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use quinn_proto::RandomConnectionIdGenerator;
 
 /// Handshakes that wait for us, at the most.
@@ -14,10 +14,13 @@ const MAX_INCOMING: usize = 1_024;
 const INCOMING_BYTES: u64 = 16 * 1024;
 /// Bytes kept of all clients before their handshakes are accepted.
 const INCOMING_BYTES_TOTAL: u64 = 4 * 1024 * 1024;
-/// Bytes that a client may send before we read.
-const RECEIVE_WINDOW: u32 = 128 * 1024;
-/// Bytes sent and not yet acknowledged.
-const SEND_WINDOW: u64 = 256 * 1024;
+/// Bytes that a client may send before we read, and bytes sent and not yet acknowledged: of a link at first, and as long as it
+/// gets no wide windows. The longest frame fits.
+pub(super) const NARROW: u32 = 24 * 1024;
+/// The former, of a link that does.
+pub(super) const WIDE_RECEIVE: u32 = 128 * 1024;
+/// The latter.
+pub(super) const WIDE_SEND: u64 = 256 * 1024;
 /// A connection carries one link (rule L7): bytes on another stream would be kept and never read.
 const BIDI_STREAMS: u32 = 1;
 const UNI_STREAMS: u32 = 0;
@@ -38,14 +41,21 @@ pub(super) fn endpoint_config(resets: Arc<dyn HmacKey>) -> EndpointConfig {
     config
 }
 
+/// Has QUIC keep as much for a link as a fast line needs whose other end is far away.
+pub(super) fn widen(connection: &Connection) {
+    connection.set_send_window(WIDE_SEND);
+    connection.set_receive_window(VarInt::from_u32(WIDE_RECEIVE));
+}
+
 pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_concurrent_bidi_streams(VarInt::from_u32(BIDI_STREAMS))
         .max_concurrent_uni_streams(VarInt::from_u32(UNI_STREAMS))
-        .stream_receive_window(VarInt::from_u32(RECEIVE_WINDOW))
-        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
-        .send_window(SEND_WINDOW)
+        // The connection's own window is the narrower one, until it is widened.
+        .stream_receive_window(VarInt::from_u32(WIDE_RECEIVE))
+        .receive_window(VarInt::from_u32(NARROW))
+        .send_window(u64::from(NARROW))
         .datagram_receive_buffer_size(None)
         .max_idle_timeout(IdleTimeout::try_from(IDLE).ok())
         // The spin bit shows every observer on the way the round-trip time.

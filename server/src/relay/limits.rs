@@ -8,11 +8,13 @@ pub struct Limits {
     pub asks_credit: bool,
     /// Commands of one link that wait for an answer; at so many it is read no further (rule L6).
     pub outstanding: usize,
-    /// Bytes held for one link; at so many nothing is pushed and nothing more is read. An eighth of it must not be less
-    /// than what the driver reports together as written, or a link could wait for a report that does not come.
+    /// Bytes held for one link; at so many nothing is pushed and nothing more is read.
     pub held: usize,
-    /// Bytes held for all links together; at so many a link may hold a quarter of the above.
+    /// Bytes held for all links together; at so many a link may hold only its share.
     pub held_of_all: usize,
+    /// A link's share then. Half of it must not be less than what the driver reports together as written, or a link could wait
+    /// for a report that does not come; and the longest envelope must fit.
+    pub share: usize,
     /// Tokens that a link may spend at once; a plain command costs one.
     pub burst: u32,
     /// Tokens that come back in a second.
@@ -45,6 +47,7 @@ impl Default for Limits {
             outstanding: 64,
             held: 512 * 1024,
             held_of_all: 1024 * 1024 * 1024,
+            share: 32 * 1024,
             burst: 8_192,
             per_second: 4_096,
             openings: 512,

@@ -15,7 +15,7 @@ impl<R: Random> Relay<R> {
     /// Bytes that one link may hold: less while all together hold much. Every link keeps a share, for the slow readers
     /// that fill the memory must not be able to stop the others.
     pub(super) const fn room(&self) -> usize {
-        if self.held < self.limits.held_of_all { self.limits.held } else { self.limits.held / 4 }
+        if self.held < self.limits.held_of_all { self.limits.held } else { self.limits.share }
     }
 
     /// So many more bytes are held for a link. Nothing for one that is closed.

@@ -158,7 +158,8 @@ impl<R: Random> Relay<R> {
 
     fn fetch(&mut self, queue: QueueRef, now: Timestamp) {
         let Some(delivery) = self.deliveries.get(&queue) else { return };
-        let Some(wanted) = delivery.wanted() else { return };
+        let Some(mut wanted) = delivery.wanted() else { return };
+        wanted.bytes = wanted.bytes.min(self.room());
         let (link, announced) = (delivery.link, delivery.announced());
         let pending = Pending::Fetch {
             queue,

@@ -7,7 +7,7 @@ use beresta_proto::descriptor::Policy;
 use serde::Deserialize;
 use toml_edit::DocumentMut;
 
-use super::SetupError;
+use super::{SetupError, memory};
 use crate::home::{Home, HomeError, Name};
 use crate::net::{Loopback, NotLoopback};
 use crate::queue::rules::Cap;
@@ -28,7 +28,7 @@ pub enum Key {
     Listen,
     /// The most that the queues' files take.
     DiskMib,
-    /// The most that is held in memory for links.
+    /// The most memory that links may take.
     MemoryMib,
     /// How many links one neighbourhood of addresses may have.
     LinksPerNetwork,
@@ -135,7 +135,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Bytes that the queues' files may take.
     pub disk: u64,
-    /// Bytes that may be held for all links together.
+    /// Bytes of memory that all links together may take.
     pub memory: u64,
     /// Links at once of one neighbourhood of addresses, /24 or /56. Eight times as many of one owner's, /16 or /48.
     pub links_per_network: u32,
@@ -182,7 +182,10 @@ impl Config {
         Ok(Self {
             listen,
             disk: written.disk_mib.map_or(32_768, |set| set.0).saturating_mul(MIB),
-            memory: written.memory_mib.map_or(1_024, |set| set.0).saturating_mul(MIB),
+            memory: written
+                .memory_mib
+                .map_or_else(|| memory::for_links() / MIB, |set| set.0)
+                .saturating_mul(MIB),
             links_per_network: written
                 .links_per_network
                 .map_or(64, |set| u32::try_from(set.0).unwrap_or(u32::MAX)),
@@ -326,7 +329,8 @@ mod tests {
         let spelt_out: String = TEMPLATE.lines().map(|line| format!("{}\n", uncommented(line))).collect();
         let all = Config::parse(&spelt_out).unwrap();
         assert!(all.metrics.is_some() && plain.metrics.is_none(), "off unless set");
-        assert_eq!(Config { metrics: None, ..all }, plain);
+        // The default of this follows the machine.
+        assert_eq!(Config { metrics: None, memory: plain.memory, ..all }, plain);
         assert_eq!(Config::parse(&all.to_lines()).unwrap(), all);
         assert!(Key::ALL.iter().all(|key| spelt_out.contains(&format!("\n{} = ", key.as_str()))));
         assert_eq!(Config::parse(&plain.to_lines()).unwrap(), plain);

@@ -9,7 +9,7 @@
 //! `cargo bench -p beresta-tests`: the tables of `docs/perf.md`, measured on this machine and printed. It takes some
 //! minutes, sends to loopback only, and judges nothing: whether a figure is good, `docs/perf.md` says.
 //!
-//! `-- relayed`, `-- latency`, `-- idle`, `-- handshakes`, `-- soak`, `-- siege`, `-- client` or `-- unlock` behind the command measures that part only; a number
+//! `-- relayed`, `-- latency`, `-- idle`, `-- handshakes`, `-- soak`, `-- siege`, `-- crowd`, `-- client` or `-- unlock` behind the command measures that part only; a number
 //! behind `soak` is its length in seconds. What `latency` and `soak` draw goes into `docs/perf/`. In every part the peers take turns
 //! in one run, because only ratios of one run mean anything on another machine.
 //!
@@ -19,6 +19,7 @@ mod asked;
 mod bare;
 mod beresta;
 mod client;
+mod crowd;
 mod disk;
 mod handshakes;
 mod idle;
@@ -93,6 +94,9 @@ fn measure(wanted: &[&str]) {
         runtime.block_on(asked::answer(dir.path()));
     }
     drop(runtime);
+    if wants("crowd") {
+        crowd::measure(dir.path());
+    }
     if wants("client") {
         client::measure(dir.path());
     }

@@ -48,6 +48,11 @@ impl Server {
 
     /// The relay as operators run it, new, in a folder of its own; and its name.
     pub(crate) fn relay(dir: &Path) -> (Self, RelayId) {
+        Self::relay_with(dir, "")
+    }
+
+    /// The same, with these lines among its settings.
+    pub(crate) fn relay_with(dir: &Path, settings: &str) -> (Self, RelayId) {
         let at = free_port();
         let wish = Wish {
             dir: dir.to_path_buf(),
@@ -58,6 +63,9 @@ impl Server {
             clock_is_right: false,
         };
         setup::init(&wish, clock::now(), &mut SystemRandom::new().unwrap()).unwrap();
+        let file = dir.join("relay.toml");
+        let all = std::fs::read_to_string(&file).unwrap() + settings;
+        std::fs::write(&file, all).unwrap();
         let id = RelayId(*home::Home::at(dir).read_array(home::Name::RelayId).unwrap());
         let mut command = Command::new(built("beresta-relay"));
         command.arg("run").arg("--dir").arg(dir);

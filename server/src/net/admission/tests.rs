@@ -11,6 +11,11 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
+/// Room for as many as there may be, and so many of a neighbourhood.
+fn crowd(near: u32) -> Crowd {
+    Crowd { links: 16_384, wide: 2, connections: 65_536, near, held: 0 }
+}
+
 /// Arrives after it has shown that it receives at its address.
 fn enter(admission: &Arc<Admission>, from: &str, now: Timestamp) -> Option<Pass> {
     match admission.arrive(ip(from), true, now) {
@@ -26,7 +31,7 @@ fn claim(admission: &Arc<Admission>, from: &str, now: Timestamp) -> Verdict {
 
 #[test]
 fn a_neighbourhood_gets_so_many_handshakes_a_second_and_others_are_not_held_up() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let passes: Vec<_> = (0..40).filter_map(|_| enter(&admission, "192.0.2.7", NOW)).collect();
     assert_eq!(passes.len(), 20);
     assert!(matches!(claim(&admission, "192.0.2.200", NOW), Verdict::Retry));
@@ -36,7 +41,7 @@ fn a_neighbourhood_gets_so_many_handshakes_a_second_and_others_are_not_held_up()
 
 #[test]
 fn a_neighbourhood_holds_so_many_connections_until_one_closes() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let mut now = NOW;
     let mut passes = Vec::new();
     for _ in 0..CONNECTIONS {
@@ -53,7 +58,7 @@ fn a_neighbourhood_holds_so_many_connections_until_one_closes() {
 #[test]
 fn one_owner_of_many_neighbourhoods_does_not_take_every_place() {
     for (neighbours, stranger) in [("2001:db8:0:", "2001:db8:1::1"), ("10.1.", "10.2.0.1")] {
-        let admission = Arc::new(Admission::new(CONNECTIONS));
+        let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
         let near = |number: u32| match neighbours {
             "10.1." => format!("{neighbours}{}.1", number % 256),
             _ => format!("{neighbours}{:x}00::1", number % 256),
@@ -69,7 +74,7 @@ fn one_owner_of_many_neighbourhoods_does_not_take_every_place() {
 
 #[test]
 fn one_owner_who_hangs_up_at_once_does_not_have_the_relay_shake_hands_without_end() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let mut entered = 0;
     for number in 0..2_000 {
         let at = format!("2001:db8:0:{:x}00::1", number % 256);
@@ -81,7 +86,7 @@ fn one_owner_who_hangs_up_at_once_does_not_have_the_relay_shake_hands_without_en
 
 #[test]
 fn a_clock_that_is_set_back_leaves_nobody_remembered_who_has_gone() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let ahead = NOW.plus(86_400_000);
     drop(enter(&admission, "192.0.2.7", ahead).unwrap());
     admission.forget(NOW);
@@ -91,7 +96,7 @@ fn a_clock_that_is_set_back_leaves_nobody_remembered_who_has_gone() {
 
 #[test]
 fn forged_addresses_lock_nobody_out_of_its_neighbourhood() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let mut now = NOW;
     let (mut forged, mut retries) = (Vec::new(), 0);
     for number in 0..1_000 {
@@ -117,7 +122,7 @@ fn forged_addresses_lock_nobody_out_of_its_neighbourhood() {
 
 #[test]
 fn a_handshake_that_ends_well_is_charged_then() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let mut passes = Vec::new();
     for _ in 0..20 {
         let Verdict::Enter(mut pass) = claim(&admission, "192.0.2.7", NOW) else { panic!("no flood yet") };
@@ -138,7 +143,7 @@ fn a_handshake_that_ends_well_is_charged_then() {
 
 #[test]
 fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let mut passes = Vec::new();
     for third in 0..UNPROVEN {
         match claim(&admission, &format!("10.{}.{}.1", third / 200, third % 200), NOW) {
@@ -155,7 +160,7 @@ fn when_many_handshakes_are_under_way_a_forged_address_gets_a_retry() {
 
 #[test]
 fn who_hangs_up_with_the_first_word_does_not_have_the_relay_shake_hands_without_end() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let mut entered = 0;
     for number in 0..20_000_u32 {
         let [_, _, a, b] = number.to_be_bytes();
@@ -178,7 +183,7 @@ fn who_hangs_up_with_the_first_word_does_not_have_the_relay_shake_hands_without_
 #[test]
 fn what_is_opened_and_closed_at_once_is_at_most_seven_times_as_much_as_may_be_open() {
     for connections in [8, 64, 1_000] {
-        let admission = Arc::new(Admission::new(connections));
+        let admission = Arc::new(Admission::new(crowd(connections)));
         let last = 49_000;
         let rush = |at: &dyn Fn(u64) -> String| {
             let enters = |ms: &u64| enter(&admission, &at(*ms), NOW.plus(*ms)).is_some();
@@ -193,7 +198,7 @@ fn what_is_opened_and_closed_at_once_is_at_most_seven_times_as_much_as_may_be_op
 
 #[test]
 fn a_clock_that_is_set_back_locks_no_neighbourhood_out() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let _passes: Vec<_> = (0..20).filter_map(|_| enter(&admission, "192.0.2.7", NOW)).collect();
     let back = NOW.minus(500_000);
     assert!(enter(&admission, "192.0.2.7", back).is_none());
@@ -202,7 +207,7 @@ fn a_clock_that_is_set_back_locks_no_neighbourhood_out() {
 
 #[test]
 fn neighbourhoods_that_no_longer_matter_are_forgotten() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let stays = enter(&admission, "192.0.2.7", NOW).unwrap();
     for number in 0..20_000_u32 {
         enter(&admission, &format!("10.{}.{}.1", number % 250, number / 250), NOW).unwrap();
@@ -218,7 +223,7 @@ fn neighbourhoods_that_no_longer_matter_are_forgotten() {
 #[test]
 fn a_neighbourhood_that_many_came_from_is_forgotten_after_ten_seconds() {
     for connections in [8, 64, 16_384] {
-        let admission = Arc::new(Admission::new(connections));
+        let admission = Arc::new(Admission::new(crowd(connections)));
         let mut hosts = 0;
         while enter(&admission, "192.0.2.7", NOW).is_some() {
             hosts += 1;
@@ -232,7 +237,7 @@ fn a_neighbourhood_that_many_came_from_is_forgotten_after_ten_seconds() {
 
 #[test]
 fn nothing_is_kept_of_a_neighbourhood_in_whose_name_others_knock() {
-    let admission = Arc::new(Admission::new(CONNECTIONS));
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
     let passes: Vec<_> = (0..UNPROVEN)
         .map(|number| claim(&admission, &format!("10.{}.{}.1", number / 250, number % 250), NOW))
         .collect();
@@ -245,4 +250,30 @@ fn nothing_is_kept_of_a_neighbourhood_in_whose_name_others_knock() {
     drop(passes);
     admission.forget(NOW);
     assert_eq!(admission.lock().neighbourhoods.len(), 0);
+}
+
+#[test]
+fn everybody_waits_for_a_place_once_all_are_taken() {
+    let admission = Arc::new(Admission::new(Crowd { links: 3, ..crowd(CONNECTIONS) }));
+    let mut passes: Vec<_> = (1..4).map(|net| enter(&admission, &format!("10.{net}.0.1"), NOW)).collect();
+    assert!(passes.iter().all(Option::is_some));
+    for from in ["10.4.0.1", "127.0.0.1"] {
+        for proven in [true, false] {
+            let verdict = admission.arrive(ip(from), proven, NOW);
+            assert!(matches!(verdict, Verdict::Refuse(Refused::Full)), "{from}");
+        }
+    }
+    passes.pop();
+    assert!(enter(&admission, "10.4.0.1", NOW).is_some());
+}
+
+#[test]
+fn the_first_get_wide_windows_and_who_leaves_gives_them_back() {
+    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
+    let mut passes: Vec<_> = (0..3).filter_map(|_| enter(&admission, "10.1.0.1", NOW)).collect();
+    assert_eq!(passes.iter_mut().map(Pass::widen).collect::<Vec<_>>(), [true, true, false]);
+    assert!(passes[0].widen(), "it has them");
+    passes.remove(0);
+    assert!(passes.iter_mut().all(Pass::widen));
+    assert!(!enter(&admission, "10.1.0.1", NOW).unwrap().widen());
 }

@@ -37,6 +37,11 @@ fn start() -> Running {
 
 /// A relay that listens there and takes so many links from one network.
 fn start_at(listen: &str, links_per_network: u32) -> Running {
+    start_for(listen, Crowd::of(1 << 30, links_per_network))
+}
+
+/// A relay that listens there and takes so many.
+fn start_for(listen: &str, crowd: Crowd) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let wish = Wish {
         dir: dir.path().to_path_buf(),
@@ -59,15 +64,8 @@ fn start_at(listen: &str, links_per_network: u32) -> Running {
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
     let engine = Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 }));
-    let server = Server::start(
-        setup.config.listen,
-        links_per_network,
-        &setup.tls,
-        relay,
-        engine,
-        &Home::at(dir.path()),
-    )
-    .unwrap();
+    let server =
+        Server::start(setup.config.listen, crowd, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
     Running { _dir: dir, setup, server }
 }
 

@@ -65,7 +65,7 @@ fn a_client_that_never_reads_is_not_read_from_either() {
 
 #[test]
 fn slow_readers_that_fill_the_memory_leave_the_others_their_share() {
-    let limits = Limits { held: 40_000, held_of_all: 100_000, ..Limits::default() };
+    let limits = Limits { held: 40_000, held_of_all: 100_000, share: 10_000, ..Limits::default() };
     let mut world = World::with(limits);
     let fill = |world: &mut World, link| {
         let mut asked = 0;

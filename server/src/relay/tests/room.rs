@@ -4,6 +4,7 @@ use beresta_proto::command::Command;
 use beresta_proto::limits::WINDOW_BYTES;
 use beresta_proto::reply::{Heard, Push};
 
+use super::super::Limits;
 use super::world::{Queue, World, subscription};
 
 /// Messages of 16 KiB in a queue, more than a window.
@@ -67,4 +68,26 @@ fn who_writes_at_the_pace_of_a_slow_reader_passes_no_queue_that_waits_for_room()
     }
     let first = |queue: &Queue| queues.iter().position(|one| *one == queue.read_id).unwrap();
     assert!(first(&patient) < first(&live), "{} {}", first(&patient), first(&live));
+}
+
+#[test]
+fn where_all_together_hold_too_much_a_queue_is_read_by_what_a_link_may_have() {
+    let limits = Limits { held_of_all: 0, ..Limits::default() };
+    let mut world = World::with(limits);
+    let queue = filled(&mut world);
+    let boris = world.connect();
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
+    world.settle();
+    let pushed = world.heard_unwritten(boris);
+    assert!(pushed <= 2 * limits.share + 4 * 1_024, "{pushed} bytes");
+    let mut got = 0;
+    while let Some(heard) = world.hear_next(boris) {
+        if let Heard::Push(Push::Deliver { queue, sequence, .. }) = heard {
+            got += 1;
+            assert_eq!(sequence, got);
+            world.say(boris, &Command::Acknowledge { queue, upto: sequence });
+        }
+        world.settle();
+    }
+    assert_eq!(got, u64::from(MANY));
 }

@@ -230,6 +230,11 @@ impl Client {
         self.endpoint.local_addr().unwrap().port()
     }
 
+    /// Bytes that it has sent, QUIC's own among them.
+    pub(super) fn sent(&self) -> u64 {
+        self.connection.stats().udp_tx.bytes
+    }
+
     pub(super) fn exporter(&self) -> Exporter {
         let mut exporter = [0; 32];
         self.connection.export_keying_material(&mut exporter, LINK_EXPORTER, b"").unwrap();

@@ -171,3 +171,78 @@ async fn nothing_is_taken_before_the_handshake_is_done() {
     // Nor does it get anything by which it could be known again.
     assert_eq!(client.souvenirs(), 0);
 }
+
+/// Bytes that a relay takes of one who asks without end and takes next to nothing: the commands of the answers that it holds, and
+/// what QUIC keeps that is not read.
+async fn taken_of_who_takes_nothing(relay: &Running) -> u64 {
+    let mut client = asks_and_does_not_listen(relay, 1).await;
+    let command = Command::Descriptor;
+    while timeout(Duration::from_secs(1), client.say(RequestId(2), &command)).await.is_ok() {}
+    client.sent()
+}
+
+#[tokio::test]
+async fn quic_keeps_little_for_a_link_where_others_have_the_wide_windows() {
+    let relay = start_for("127.0.0.1:0", Crowd { wide: 1, ..Crowd::of(1 << 30, 64) });
+    let mut first = relay.client().await;
+    epoch_key(&relay, &mut first).await;
+    // The 147 commands whose answers are 512 KiB, the window, and QUIC's own.
+    let narrow = taken_of_who_takes_nothing(&relay).await;
+    assert!((60_000..100_000).contains(&narrow), "{narrow}");
+    let wide = taken_of_who_takes_nothing(&start()).await;
+    assert!((160_000..210_000).contains(&wide), "{wide}");
+}
+
+/// Bytes that QUIC takes for somebody who says that it has room and then nothing more, not even that it heard.
+async fn kept_for_who_acknowledges_nothing(widened: bool) -> usize {
+    let relay = start();
+    let resets = relay.setup.tls.resets();
+    let config = quic::server_config(relay.setup.tls.server().unwrap());
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let server =
+        Endpoint::new(quic::endpoint_config(resets), Some(config), socket, Arc::new(TokioRuntime)).unwrap();
+    let to = server.local_addr().unwrap();
+    let (goes, goes_on) = std::sync::mpsc::channel::<()>();
+    let silent = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let client = runtime.block_on(async {
+            let mut client = Client::connect(to, beresta_proto::label::LINK_ALPN).await.unwrap();
+            client.write(b"a").await;
+            sleep(Duration::from_millis(200)).await;
+            client
+        });
+        // Nobody works for it any more.
+        let _ = goes_on.recv();
+        drop((client, runtime));
+    });
+    let connection = server.accept().await.unwrap().await.unwrap();
+    let (mut send, _receive) = connection.accept_bi().await.unwrap();
+    sleep(Duration::from_millis(400)).await;
+    if widened {
+        quic::widen(&connection);
+    }
+    let mut kept = 0;
+    while let Ok(Ok(bytes)) = timeout(Duration::from_millis(300), send.write(&[0; 8 * 1024])).await {
+        kept += bytes;
+    }
+    drop(goes);
+    silent.join().unwrap();
+    kept
+}
+
+#[tokio::test]
+async fn quic_keeps_no_more_for_who_acknowledges_nothing_than_its_windows() {
+    assert_eq!(kept_for_who_acknowledges_nothing(false).await, 24 * 1024);
+    assert_eq!(kept_for_who_acknowledges_nothing(true).await, 256 * 1024);
+}
+
+#[tokio::test]
+async fn connections_that_quic_still_knows_are_counted_and_too_many_are_refused() {
+    let crowd = Crowd { connections: 2, ..Crowd::of(1 << 30, 64) };
+    let relay = start_for("127.0.0.1:0", crowd);
+    let (mut first, _second) = (relay.client().await, relay.client().await);
+    let to = relay.server.listens_at().unwrap();
+    assert!(Client::connect(to, beresta_proto::label::LINK_ALPN).await.is_err());
+    assert_eq!(relay.server.hub.counts().refused()[0], ("full", 1));
+    epoch_key(&relay, &mut first).await;
+}
