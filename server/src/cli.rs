@@ -24,7 +24,7 @@ use beresta_server::admin::Request;
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::net::{Server, tell_ready};
-use beresta_server::queue::sqlite::{SqliteEngine, Standing};
+use beresta_server::queue::sqlite::{OpenError, Salvaged, SqliteEngine, Standing};
 use beresta_server::queue::{Namer, QueueEngine};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Relay};
@@ -53,7 +53,7 @@ pub(crate) fn keep_log() {
 }
 
 /// Commands that write files of the relay.
-const WRITES: [&str; 6] = ["init", "run", "export", "take-back", "import", "rotate"];
+const WRITES: [&str; 7] = ["init", "run", "export", "take-back", "import", "repair", "rotate"];
 /// The folder of the service that the package brings.
 const SERVICE: &str = "/var/lib/beresta-relay";
 
@@ -97,6 +97,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         "export" => moving::export(found, &dir, text),
         "take-back" => moving::take_back(&dir, text),
         "import" => moving::import(found, &dir, text),
+        "repair" => repair(&dir, text),
         "address" => address(found, &dir),
         "rotate" => rotate(found, &dir, text),
         "check" => check(&dir, text),
@@ -197,6 +198,29 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Goes on with what can be read of damaged queues.
+fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
+    setup::address(dir)?;
+    let queues = Home::at(dir).path(Name::Queues);
+    if !queues.exists() {
+        tell(&text.say("repair-none"));
+        return Ok(());
+    }
+    let Salvaged { queues, messages, whole } =
+        SqliteEngine::salvage(&queues, clock::now()).map_err(|error| match error {
+            OpenError::Damaged => Fault::BeyondRepair,
+            error @ (OpenError::InUse
+            | OpenError::Newer
+            | OpenError::Keys
+            | OpenError::Io(_)
+            | OpenError::Sqlite) => Fault::Queues(error),
+        })?;
+    let counts = [("queues", &*queues.to_string()), ("messages", &*messages.to_string())];
+    tell(&text.say_with(if whole { "repair-whole" } else { "repair-lost" }, &counts));
+    tell_how_to_start(dir, text);
+    Ok(())
+}
+
 fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let home = Home::at(dir);
     setup::address(dir)?;
@@ -286,7 +310,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
                     look(&mut renewal, &server);
                     if !engine.is_alive() {
                         tracing::error!("a thread of the queues has ended, and so the relay stops");
-                        break Err(Fault::Internal);
+                        break Err(Fault::Queues(OpenError::Damaged));
                     }
                 }
             }

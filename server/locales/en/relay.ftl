@@ -20,6 +20,7 @@ about-invite-create = Makes a code and prints it, to be given to one person.
 about-invite-list = Lists the codes that are good, by their ids, with what is left of each.
 about-invite-revoke = Takes a code back. What was made with it stays.
 about-delete = Deletes one queue with all that waits in it, by the id that somebody told you.
+about-repair = Takes over what can be read of damaged queues, while the relay is stopped. Wants as much room on the disk as they take.
 about-hold = Counts what the relay holds: for its operator, and for a lawyer.
 help-dir = The relay's folder.
 help-listen = Where to listen, as IP:PORT.
@@ -130,6 +131,9 @@ backed-up = The relay's keys are in { $file }. Make a new one whenever you renew
 imported = The relay is in { $dir }. Its address:
 imported-backup = This was a backup. If keys were rotated or the descriptor was renewed after it was made, people's programs take this relay for somebody else's. So give it new keys first, with the identity key: beresta-relay keys rotate --dir { $dir } --identity FILE
 
+repair-none = There are no queues here that could be damaged: start the relay, and it makes them.
+repair-whole = All of it could be read, and goes on: { $queues } queues, and { $messages } messages that wait.
+repair-lost = What could be read goes on: { $queues } queues, and { $messages } messages that wait. The rest is lost; people's programs make other queues by themselves where theirs are, and senders are told after 21 days of what did not arrive. The disk may be failing: look at dmesg, and think of moving the relay to another machine.
 taken-back = The relay may run here again. Start it.
 not-exported = This relay was not exported to run elsewhere. Nothing has changed.
 keys-rotated = New keys and a new descriptor are there. Restart the relay now: people who connected to it after that refuse whoever has the old ones. Then make a new backup, and destroy those before it: they have the old ones.
@@ -224,6 +228,7 @@ error-out-of-memory = There are not 64 MiB of memory free for the passphrase.
 error-no-passphrase = No passphrase was given: type it in a terminal, or give it as a line of standard input.
 error-short-passphrase = The passphrase is too short: at least 16 characters. Take five words that nobody would put together.
 error-passphrases-differ = The two passphrases differ. Nothing was written.
-error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full or damaged.
+error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full. If the file is damaged, repair takes over what can be read of it: beresta-relay repair --dir DIR
+error-beyond-repair = Nothing can be read of the queues, and nothing was changed. The relay can begin with none: move queues.sqlite and all files whose names begin so out of the folder, and start it. The address stays, and people's programs make other queues by themselves; what waited is lost. The disk may be failing.
 error-queues-newer = A newer version wrote the queues, and a relay never goes back to an older one. Install the newer one again.
 error-day-keys = day.keys is missing, damaged or another relay's, and what waits here can't be opened without it. Put the right one back. If there is none any more: start once with volatile = true in relay.toml, then set volatile back to false and start again. The queues stay, and what waited is lost.

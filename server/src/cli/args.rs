@@ -51,6 +51,7 @@ pub(crate) fn command(text: &Text) -> Command {
         sub("address", "about-address", "beresta-relay address --dir DIR [--qr]").arg(flag("qr", "help-qr"));
     let hold = sub("what-i-hold", "about-hold", "beresta-relay what-i-hold --dir DIR [--json]")
         .arg(flag("json", "help-json"));
+    let repair = sub("repair", "about-repair", "beresta-relay repair --dir DIR");
     let file = |help: &str| {
         option("file", "FILE", help).required(true).value_parser(value_parser!(std::path::PathBuf))
     };
@@ -134,11 +135,11 @@ pub(crate) fn command(text: &Text) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .disable_version_flag(true)
         .arg(version)
-        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | invite create | invite list | invite revoke | export | import | take-back | keys rotate | what-i-hold")
+        .override_usage("beresta-relay init | run | address | config check | doctor | selftest | status | pause-new | resume | drain | delete-queue | invite create | invite list | invite revoke | export | import | take-back | repair | keys rotate | what-i-hold")
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
-        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, invite, export, import, take_back, keys, hold])
+        .subcommands([init, run, address, config, doctor, selftest, status, pause, resume, drain, delete, invite, export, import, take_back, repair, keys, hold])
 }
 
 fn base(command: Command, text: &Text) -> Command {

@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     StillDraining,
     Refused,
     Queues(OpenError),
+    /// Nothing can be read of the queues.
+    BeyondRepair,
     Internal,
 }
 
@@ -122,6 +124,7 @@ impl Fault {
             | Self::NoRoom
             | Self::StillDraining
             | Self::Queues(_)
+            | Self::BeyondRepair
             | Self::Output
             | Self::OfAnother(_)
             | Self::Internal => INTERNAL,
@@ -170,6 +173,7 @@ impl Fault {
             Self::NoRoom => text.say("error-no-room"),
             Self::StillDraining => text.say("still-draining"),
             Self::Queues(error) => text.say(queues(error)),
+            Self::BeyondRepair => text.say("error-beyond-repair"),
         }
     }
 }

@@ -20,6 +20,7 @@ mod reader;
 mod reserve;
 mod room;
 mod row;
+mod salvage;
 mod schema;
 mod seal;
 mod statements;
@@ -34,9 +35,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use beresta_proto::time::Timestamp;
+
 use self::day::DayKeys;
 use self::reserve::Reserve;
 use self::room::{FileSystem, Guard};
+pub use self::salvage::Salvaged;
 use super::guard::{Disk, Room};
 use super::rules::Cap;
 use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
@@ -138,7 +142,7 @@ impl SqliteEngine {
     /// # Errors
     /// What the operating system says.
     pub fn forget_traces(path: &Path) -> std::io::Result<()> {
-        for suffix in [".lock", ".reserve", "-shm"] {
+        for suffix in [".lock", ".reserve", "-shm", ".beresta-salvaged"] {
             match std::fs::remove_file(with_suffix(path, suffix)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}
@@ -161,20 +165,8 @@ impl SqliteEngine {
     /// # Errors
     /// As [`SqliteEngine::open`].
     pub fn open_on(path: &Path, cap: Cap, keeping: Keeping, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
-        let lock = private_file(&with_suffix(path, ".lock"))?;
-        let mut looks = 0_u8;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                // Whoever only looks whether it is taken ([`SqliteEngine::is_in_use`]) holds it for a moment.
-                Err(TryLockError::WouldBlock) if looks < 3 => {
-                    looks = looks.saturating_add(1);
-                    std::thread::sleep(LOOK);
-                }
-                Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-                Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
-            }
-        }
+        let lock = lock(path)?;
+        salvage::finish(path).map_err(OpenError::Io)?;
         // SQLite gives its other files the permissions of this one.
         drop(private_file(path)?);
         let mut conn = schema::open_writer(path)?;
@@ -240,6 +232,15 @@ impl SqliteEngine {
             day::check(&conn, &keys_of(path))?;
         }
         Ok(standing)
+    }
+
+    /// Takes out of a damaged file at `path` what can be read of it, and puts a file with that in its place. No relay may run on it.
+    ///
+    /// # Errors
+    /// [`OpenError`], and nothing is changed: in use, of a newer version, or nothing can be read at all ([`OpenError::Damaged`]);
+    /// no room for a second file ([`OpenError::Io`]).
+    pub fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+        salvage::salvage(path, now)
     }
 
     /// How it is.
@@ -339,6 +340,24 @@ fn tell_early(done: &mut Completion, answer: Answer) {
 fn guarded(tell: impl FnOnce()) {
     if std::panic::catch_unwind(std::panic::AssertUnwindSafe(tell)).is_err() {
         tracing::error!("a completion panicked");
+    }
+}
+
+/// Keeps others from the file at `path`, as long as this is held.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock = private_file(&with_suffix(path, ".lock"))?;
+    let mut looks = 0_u8;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // Whoever only looks whether it is taken ([`SqliteEngine::is_in_use`]) holds it for a moment.
+            Err(TryLockError::WouldBlock) if looks < 3 => {
+                looks = looks.saturating_add(1);
+                std::thread::sleep(LOOK);
+            }
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+        }
     }
 }
 

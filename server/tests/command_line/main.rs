@@ -8,6 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 mod advice;
 mod mistakes;
+mod repair;
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));

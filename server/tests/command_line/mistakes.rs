@@ -15,7 +15,8 @@ fn root_writes_nothing_into_a_folder_of_another_user() {
     }
     let at = at.to_str().unwrap();
     let file = folder.path().join("file");
-    let commands = [&["init"][..], &["run"], &["keys", "rotate"], &["take-back"], &["export"], &["import"]];
+    let commands =
+        [&["init"][..], &["run"], &["keys", "rotate"], &["take-back"], &["export"], &["import"], &["repair"]];
     for command in commands {
         let mut args = [command, &["--dir", at][..]].concat();
         if matches!(command, ["export" | "import"]) {

@@ -1,0 +1,318 @@
+//! Takes out of a damaged file what can be read of it, and puts a file with that in its place. There is no copy of a relay's
+//! queues anywhere, by design: one bad sector must not cost everybody theirs.
+//!
+//! Tables are read by their keys from the front and from the back until a page can't be read, and between these by halves of what is left.
+//! Indexes are made anew, so that nothing is lost with theirs. Then the new file is whole under a name of its own, and only then
+//! does it take the place of the damaged one: a crash before that has changed nothing, and one behind it is finished by the
+//! next opening.
+
+use std::collections::BinaryHeap;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use beresta_proto::time::Timestamp;
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
+
+use super::schema::{self, int};
+use super::{OpenError, lock, private_file, with_suffix};
+use crate::queue::rules::Cost;
+
+/// The tables, by what their rows are read: first those that others need.
+const TABLES: [(&str, Key); 10] = [
+    ("day_key", Key::Number("day")),
+    ("held", Key::Number("one")),
+    ("fresh_tombstones", Key::Number("one")),
+    ("queue", Key::Number("id")),
+    ("counter", Key::Number("queue")),
+    ("message", Key::Number("id")),
+    ("tombstone", Key::Several("ends, queue, name")),
+    ("blob", Key::Several("name")),
+    ("credit", Key::Number("id")),
+    ("handed_credit", Key::Number("id")),
+];
+/// Rows that are written together.
+const STEP: usize = 4_096;
+/// How often what is left between two pages that can't be read is halved, in each table.
+const HALVES: usize = 256;
+
+/// By what a table's rows are read.
+#[derive(Clone, Copy)]
+enum Key {
+    /// One column with a number.
+    Number(&'static str),
+    /// Columns.
+    Several(&'static str),
+}
+
+impl Key {
+    const fn columns(self) -> &'static str {
+        match self {
+            Self::Number(columns) | Self::Several(columns) => columns,
+        }
+    }
+}
+
+/// What was taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Queues.
+    pub queues: u64,
+    /// Messages that wait.
+    pub messages: u64,
+    /// Whether all could be read.
+    pub whole: bool,
+}
+
+/// Makes a new file of what can be read of the one at `path`, and puts it in its place. `now` is what no place in a queue is
+/// beyond: so many milliseconds since 1970 are more than there were messages.
+///
+/// # Errors
+/// [`OpenError::InUse`], [`OpenError::Newer`], [`OpenError::Damaged`] if nothing at all can be read, [`OpenError::Io`] if the disk
+/// has no room for a second file. Nothing is changed then.
+pub(super) fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+    let _lock = lock(path)?;
+    finish(path).map_err(OpenError::Io)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let old = Connection::open_with_flags(path, flags)?;
+    schema::standing(&old)?;
+    let unfinished = with_suffix(path, ".beresta-unfinished");
+    forget(&unfinished).map_err(OpenError::Io)?;
+    let made = fill(&old, &unfinished, now);
+    if made.is_err() {
+        let _ = forget(&unfinished);
+    }
+    let salvaged = made?;
+    // What it closes would else be written where the new file is.
+    drop(old);
+    let ready = fs::rename(&unfinished, salvaged_at(path)).and_then(|()| flush_folder(path));
+    ready.and_then(|()| finish(path)).map_err(OpenError::Io)?;
+    Ok(salvaged)
+}
+
+/// Puts a file in its place that was whole when a crash came. The log that lies there belongs to the damaged one.
+pub(super) fn finish(path: &Path) -> std::io::Result<()> {
+    let salvaged = salvaged_at(path);
+    if !salvaged.exists() {
+        return Ok(());
+    }
+    for suffix in ["-wal", "-shm"] {
+        remove(&with_suffix(path, suffix))?;
+    }
+    flush_folder(path)?;
+    fs::rename(salvaged, path)?;
+    flush_folder(path)
+}
+
+fn salvaged_at(path: &Path) -> PathBuf {
+    with_suffix(path, ".beresta-salvaged")
+}
+
+fn forget(path: &Path) -> std::io::Result<()> {
+    ["", "-wal", "-shm"].into_iter().try_for_each(|suffix| remove(&with_suffix(path, suffix)))
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    fs::remove_file(path)
+        .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
+fn flush_folder(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Makes the new file. It is on the disk, with nothing beside it, when this is done.
+fn fill(old: &Connection, path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+    drop(private_file(path)?);
+    let mut new = schema::open_writer(path)?;
+    schema::migrate(&mut new)?;
+    let mut whole = true;
+    for (table, key) in TABLES {
+        let all = Copying::of(old, &new, table, key)?.map_or(Ok(true), |mut copying| copying.run())?;
+        whole &= all;
+        if table == "counter" && !all {
+            // A place that was given is not to be given again (rule Q14), and up to where they were given is not known.
+            let lost =
+                "INSERT INTO counter SELECT id, ?1, 0 FROM queue WHERE id NOT IN (SELECT queue FROM counter)";
+            new.execute(lost, [int(now.0)])?;
+        }
+    }
+    new.execute_batch(
+        "DELETE FROM counter WHERE queue NOT IN (SELECT id FROM queue);
+        DELETE FROM message WHERE queue NOT IN (SELECT id FROM queue);",
+    )?;
+    count(&new)?;
+    let of = |table: &str| {
+        new.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
+            .map(i64::unsigned_abs)
+    };
+    let salvaged = Salvaged { queues: of("queue")?, messages: of("message")?, whole };
+    new.close().map_err(|(_, error)| error)?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(OpenError::Io)?;
+    Ok(salvaged)
+}
+
+/// Counts anew what counts against the cap.
+fn count(new: &Connection) -> rusqlite::Result<()> {
+    let mut used = 0_u64;
+    let mut add = |sql: &str, cost: u64| {
+        let count: i64 = new.query_row(sql, [], |row| row.get(0))?;
+        used = used.saturating_add(cost.saturating_mul(count.unsigned_abs()));
+        Ok::<(), rusqlite::Error>(())
+    };
+    add("SELECT count(*) FROM queue", Cost::QUEUE)?;
+    add("SELECT count(*) FROM tombstone", Cost::TOMBSTONE)?;
+    add("SELECT length(keys) / 24 FROM fresh_tombstones", Cost::TOMBSTONE)?;
+    add("SELECT count(*) FROM blob", Cost::BLOB)?;
+    for bucket in beresta_proto::envelope::Bucket::ALL {
+        add(
+            &format!("SELECT count(*) FROM message WHERE bucket = {}", bucket.code()),
+            Cost::message(bucket.size()),
+        )?;
+    }
+    new.execute("UPDATE held SET used = ?1", [int(used)]).map(drop)
+}
+
+/// One table on its way.
+struct Copying<'c> {
+    old: &'c Connection,
+    new: &'c Connection,
+    /// `SELECT` and the key, if that is a number, and the columns that both files have.
+    select: String,
+    insert: String,
+    key: Key,
+    /// Rows that were written and not committed.
+    open: usize,
+    whole: bool,
+}
+
+/// How a reading ended.
+enum End {
+    /// At the last row.
+    Reached,
+    /// At a page that can't be read, behind this row, if the key is a number and there was one.
+    Broke(Option<i64>),
+}
+
+impl<'c> Copying<'c> {
+    /// None if the old file is of an earlier version and has no such table.
+    fn of(old: &'c Connection, new: &'c Connection, table: &str, key: Key) -> rusqlite::Result<Option<Self>> {
+        let columns = |conn: &Connection| {
+            let mut names = conn.prepare("SELECT name FROM pragma_table_info(?1)")?;
+            names.query_map([table], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
+        };
+        let (had, mut both) = (columns(old)?, columns(new)?);
+        both.retain(|column| had.contains(column));
+        if both.is_empty() {
+            return Ok(None);
+        }
+        let names = both.join(", ");
+        let marks = vec!["?"; both.len()].join(", ");
+        let (select, or) = match key {
+            // The tables of one row have theirs from the beginning.
+            Key::Number("one") => (format!("SELECT one, {names} FROM {table}"), "OR REPLACE "),
+            Key::Number(column) => (format!("SELECT {column}, {names} FROM {table}"), ""),
+            Key::Several(_) => (format!("SELECT NULL, {names} FROM {table}"), ""),
+        };
+        Ok(Some(Self {
+            old,
+            new,
+            select,
+            insert: format!("INSERT {or}INTO {table} ({names}) VALUES ({marks})"),
+            key,
+            open: 0,
+            whole: true,
+        }))
+    }
+
+    /// Takes over what can be read. Whether that was all.
+    fn run(&mut self) -> rusqlite::Result<bool> {
+        self.new.execute_batch("BEGIN")?;
+        let columns = self.key.columns();
+        let back: Vec<String> = columns.split(", ").map(|one| format!("{one} DESC")).collect();
+        if let End::Broke(first) = self.read(&format!("ORDER BY {columns}"))?
+            && let End::Broke(last) = self.read(&format!("ORDER BY {}", back.join(", ")))?
+            && let Key::Number(column) = self.key
+        {
+            let first = first.map_or(i64::MIN, |first| first.saturating_add(1));
+            let last = last.map_or(i64::MAX, |last| last.saturating_sub(1));
+            self.between(column, first, last)?;
+        }
+        self.new.execute_batch("COMMIT")?;
+        Ok(self.whole)
+    }
+
+    /// Takes over what can be read of these keys, at both ends of which a page can't be: from the middle of the widest gap on, up
+    /// and down.
+    fn between(&mut self, column: &str, first: i64, last: i64) -> rusqlite::Result<()> {
+        let mut gaps = BinaryHeap::from([gap(first, last)]);
+        for _ in 0..HALVES {
+            let Some((_, first, last)) = gaps.pop() else { return Ok(()) };
+            let middle = first.midpoint(last);
+            let up = format!("WHERE {column} > {middle} AND {column} <= {last} ORDER BY {column}");
+            if let End::Broke(at) = self.read(&up)? {
+                gaps.extend(
+                    at.unwrap_or(middle).checked_add(1).filter(|at| *at <= last).map(|at| gap(at, last)),
+                );
+            }
+            let down = format!("WHERE {column} >= {first} AND {column} <= {middle} ORDER BY {column} DESC");
+            if let End::Broke(at) = self.read(&down)? {
+                let below = at.map_or(Some(middle), |at| at.checked_sub(1)).filter(|at| *at >= first);
+                // What is one key wide has been asked for.
+                gaps.extend(below.filter(|below| *below < last).map(|at| gap(first, at)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what these words find, until a page can't be read.
+    fn read(&mut self, words: &str) -> rusqlite::Result<End> {
+        let (old, new) = (self.old, self.new);
+        let mut at = None;
+        let broken = |copying: &mut Self, at| {
+            copying.whole = false;
+            Ok(End::Broke(at))
+        };
+        let Ok(mut statement) = old.prepare(&format!("{} {words}", self.select)) else {
+            return broken(self, at);
+        };
+        let columns = statement.column_count();
+        let Ok(mut rows) = statement.query([]) else { return broken(self, at) };
+        let mut insert = new.prepare_cached(&self.insert)?;
+        loop {
+            let row = match rows.next() {
+                Ok(Some(row)) => row,
+                Ok(None) => return Ok(End::Reached),
+                Err(_) => return broken(self, at),
+            };
+            let values: rusqlite::Result<Vec<Value>> = (1..columns).map(|column| row.get(column)).collect();
+            at = row.get(0).unwrap_or(at);
+            let taken = values.and_then(|values| insert.execute(params_from_iter(values)));
+            match taken {
+                Ok(_) => {}
+                // What a damaged page says may be no row of ours.
+                Err(error) if is_no_row(&error) => self.whole = false,
+                Err(error) => return Err(error),
+            }
+            self.open = self.open.saturating_add(1);
+            if self.open >= STEP {
+                self.open = 0;
+                new.execute_batch("COMMIT; BEGIN")?;
+            }
+        }
+    }
+}
+
+fn is_no_row(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::InvalidColumnType(..) | rusqlite::Error::Utf8Error(..))
+        || matches!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch))
+}
+
+/// What is between two keys, the widest first.
+fn gap(first: i64, last: i64) -> (u64, i64, i64) {
+    (last.abs_diff(first), first, last)
+}
+
+#[cfg(test)]
+mod tests;

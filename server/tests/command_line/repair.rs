@@ -1,0 +1,64 @@
+//! Queues that are damaged, and what an operator does then.
+
+use std::fs;
+use std::io::{Seek as _, SeekFrom};
+
+use rusqlite::Connection;
+
+use super::*;
+
+/// Bytes of a page.
+const PAGE: u64 = 32 * 1_024;
+
+/// Writes over the page with which a table begins.
+fn damage(queues: &Path, table: &str) {
+    let file = Connection::open(queues).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page: u32 = file.query_row(root, [table], |row| row.get(0)).unwrap();
+    drop(file);
+    overwrite(queues, u64::from(page - 1) * PAGE);
+}
+
+fn overwrite(queues: &Path, at: u64) {
+    let mut file = fs::OpenOptions::new().write(true).open(queues).unwrap();
+    file.seek(SeekFrom::Start(at)).unwrap();
+    file.write_all(&[0xa5; 4_096]).unwrap();
+}
+
+#[test]
+fn a_relay_whose_queues_are_damaged_says_how_to_go_on_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("relay");
+    let address = out(&init(&dir));
+    let at = dir.to_str().unwrap();
+    let queues = dir.join("queues.sqlite");
+    let repair = || relay(&["repair", "--dir", at]);
+    assert!(err(&repair()).contains("There are no queues here"));
+    let running = start(at);
+    let refused = repair();
+    stop(running);
+    assert!(err(&refused).contains("relay runs"), "{}", err(&refused));
+    assert!(err(&repair()).contains("All of it could be read"));
+
+    damage(&queues, "tombstone");
+    let ended = relay(&["run", "--dir", at]);
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(err(&ended).contains("beresta-relay repair --dir"), "{}", err(&ended));
+    let repaired = repair();
+    assert_eq!(repaired.status.code(), Some(0));
+    assert!(err(&repaired).contains("What could be read goes on"), "{}", err(&repaired));
+    once(at);
+
+    overwrite(&queues, 0);
+    let before = fs::read(&queues).unwrap();
+    let beyond = repair();
+    assert_eq!((beyond.status.code(), fs::read(&queues).unwrap()), (Some(1), before));
+    assert!(err(&beyond).contains("move queues.sqlite and all files"), "{}", err(&beyond));
+    for file in fs::read_dir(&dir).unwrap().flatten() {
+        if file.file_name().to_str().unwrap().starts_with("queues.sqlite") {
+            fs::rename(file.path(), folder.path().join(file.file_name())).unwrap();
+        }
+    }
+    once(at);
+    assert_eq!(out(&relay(&["address", "--dir", at])), address);
+}
