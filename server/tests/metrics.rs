@@ -118,18 +118,42 @@ fn all_relays_are_those_that_are_there_and_no_other_target() {
     }
 }
 
+/// What `promtool check` says of a text, and whether it was content; nothing where there is none.
+fn promtool(what: &[&str], text: &str) -> Option<(bool, String)> {
+    let mut promtool = Command::new("promtool");
+    promtool.arg("check").args(what).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let spawned = promtool.spawn();
+    assert!(spawned.is_ok() || std::env::var_os("BERESTA_TEST_ALL").is_none(), "no promtool: {spawned:?}");
+    let Ok(mut asked) = spawned else {
+        println!("there is no promtool here: not tried");
+        return None;
+    };
+    asked.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let told = asked.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+    Some((told.status.success(), said))
+}
+
 /// Prometheus's own reader of the format judges: `promtool check metrics`.
 #[test]
 fn prometheus_reads_the_text_and_has_nothing_to_say_about_it() {
-    let mut promtool = Command::new("promtool");
-    promtool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut asked = match promtool.spawn() {
-        Ok(asked) => asked,
-        Err(error) if std::env::var_os("BERESTA_TEST_ALL").is_some() => panic!("no promtool: {error}"),
-        Err(_) => return println!("there is no promtool here: not tried"),
-    };
-    asked.stdin.take().unwrap().write_all(exposition().as_bytes()).unwrap();
-    let told = asked.wait_with_output().unwrap();
-    let said = [told.stdout, told.stderr].concat();
-    assert!(told.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+    let Some((content, said)) = promtool(&["metrics"], &exposition()) else { return };
+    assert!(content && said.is_empty(), "{said}");
+}
+
+/// Each question of the dashboard as a rule: `promtool check rules` reads it as Prometheus does.
+#[test]
+fn prometheus_understands_what_the_dashboard_asks() {
+    let dashboard: serde_json::Value = serde_json::from_str(DASHBOARD).unwrap();
+    let targets =
+        dashboard["panels"].as_array().unwrap().iter().flat_map(|panel| panel["targets"].as_array().unwrap());
+    let rules: Vec<serde_json::Value> = targets
+        .enumerate()
+        .map(|(at, target)| serde_json::json!({ "record": format!("asked:{at}"), "expr": target["expr"] }))
+        .collect();
+    let many = rules.len();
+    // JSON is YAML.
+    let file = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] }).to_string();
+    let Some((content, said)) = promtool(&["rules", "/dev/stdin"], &file) else { return };
+    assert!(content && said.contains(&format!("{many} rules found")), "{said}");
 }
