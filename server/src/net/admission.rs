@@ -267,6 +267,11 @@ impl Admission {
         });
     }
 
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.lock().neighbourhoods.len()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -73,6 +73,8 @@ pub struct Server {
     roomy: bool,
     drops: Option<Drops>,
     drain: Arc<Notify>,
+    #[cfg(test)]
+    admission: Arc<Admission>,
 }
 
 impl Server {
@@ -118,8 +120,17 @@ impl Server {
         let forgets = Arc::clone(&admission);
         tasks.spawn(Arc::clone(&aliases).keep(move || forgets.forget(clock::now())));
         let most = usize::try_from(crowd.connections).unwrap_or(usize::MAX);
-        tasks.spawn(accept((endpoint.clone(), most), aliases, admission, Arc::clone(&hub)));
-        Ok(Self { endpoint, hub, tasks, roomy: bound.roomy, drops: bound.drops, drain: Arc::default() })
+        tasks.spawn(accept((endpoint.clone(), most), aliases, Arc::clone(&admission), Arc::clone(&hub)));
+        Ok(Self {
+            endpoint,
+            hub,
+            tasks,
+            roomy: bound.roomy,
+            drops: bound.drops,
+            drain: Arc::default(),
+            #[cfg(test)]
+            admission,
+        })
     }
 
     /// Where it listens: with port 0, which port it became.

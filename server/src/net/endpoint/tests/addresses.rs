@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use beresta_proto::time::{DAY_MS, Timestamp};
 use quinn::{AsyncUdpSocket, RecvStream, SendStream};
 use tokio::net::UdpSocket;
 use tokio::time::pause;
@@ -191,4 +192,21 @@ async fn quic_forgets_where_a_silent_link_is_and_finds_it_again() {
     assert_eq!(echo.aliases.known(), 1);
     says(&mut send, &mut recv, b"more").await;
     assert_eq!(echo.alias(), second);
+}
+
+#[tokio::test]
+async fn a_relay_that_runs_forgets_a_neighbourhood_once_nobody_is_in_it_any_more() {
+    let relay = start();
+    let admission = &relay.server.admission;
+    pause();
+    // Long ago by the machine's clock: the handshake is paid for.
+    let before = Timestamp(clock::now().0 - DAY_MS);
+    let Verdict::Enter(pass) = admission.arrive([192, 0, 2, 7].into(), true, before) else {
+        panic!("not let in")
+    };
+    sleep(20 * TICK).await;
+    assert_eq!(admission.known(), 2, "it, and its owner");
+    drop(pass);
+    sleep(2 * TICK).await;
+    assert_eq!(admission.known(), 0);
 }
