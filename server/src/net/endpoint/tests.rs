@@ -6,6 +6,7 @@ mod client;
 mod hostile;
 mod metrics;
 mod networks;
+mod stop;
 
 use beresta_proto::auth;
 use beresta_proto::capsule::{SendOrder, SendReply, Session};
@@ -42,6 +43,11 @@ fn start_at(listen: &str, links_per_network: u32) -> Running {
 
 /// A relay that listens there and takes so many.
 fn start_for(listen: &str, crowd: Crowd) -> Running {
+    start_on(listen, crowd, Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 })))
+}
+
+/// The same, whose queues are kept there.
+fn start_on(listen: &str, crowd: Crowd, engine: Arc<dyn QueueEngine>) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let wish = Wish {
         dir: dir.path().to_path_buf(),
@@ -63,7 +69,6 @@ fn start_for(listen: &str, crowd: Crowd) -> Running {
         namer: Namer::new(&setup.queue_key),
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
-    let engine = Arc::new(MemoryEngine::new(Cap { bytes: 1 << 30 }));
     let server =
         Server::start(setup.config.listen, crowd, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
     Running { _dir: dir, setup, server }
