@@ -71,6 +71,17 @@ async fn nothing_for(seconds: u64) {
 }
 
 #[tokio::test]
+async fn a_link_without_a_sign_of_life_ends_after_two_minutes() {
+    let relay = start();
+    let mut client = relay.client().await;
+    epoch_key(&relay, &mut client).await;
+    for (seconds, links) in [(100, 1), (15, 1), (8, 0)] {
+        nothing_for(seconds).await;
+        assert_eq!(relay.server.hub.look(Relay::links), links);
+    }
+}
+
+#[tokio::test]
 async fn a_long_frame_may_take_as_long_as_a_slow_line_needs() {
     let relay = start();
     let mut client = relay.client().await;
