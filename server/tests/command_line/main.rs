@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 mod advice;
+mod drain;
 mod mistakes;
 mod repair;
 
