@@ -126,7 +126,62 @@ pub(super) const fn is_weighed(op: &Op) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+
     use super::*;
+
+    /// A disk of which a test says how many percent are in use.
+    struct Said(Arc<AtomicU64>);
+
+    impl Disk for Said {
+        fn room(&self) -> Option<Room> {
+            Some(Room { free: 100 - self.0.load(Ordering::Relaxed), all: 100, file: 0, log: 0 })
+        }
+    }
+
+    /// What was written into the log.
+    #[derive(Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_operator_is_warned_once_of_each_step_and_again_after_a_day() {
+        let (used, paper) = (Arc::new(AtomicU64::new(0)), Paper::default());
+        let writer = paper.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
+        let mut guard = Guard::new(Box::new(Said(Arc::clone(&used))), Cap { bytes: 1 << 40 });
+        let warned = |guard: &mut Guard, percent| {
+            used.store(percent, Ordering::Relaxed);
+            guard.look(0, 0, || {});
+            String::from_utf8(core::mem::take(&mut *paper.0.lock().unwrap())).unwrap()
+        };
+        tracing::subscriber::with_default(log, || {
+            assert_eq!(warned(&mut guard, 79), "");
+            for (percent, level) in [(80, "WARN"), (85, "WARN"), (95, "ERROR")] {
+                let said = warned(&mut guard, percent);
+                assert!(said.contains(level) && said.contains(&format!("{percent} % full")), "{said}");
+                assert_eq!(said.lines().count(), 1);
+                assert_eq!(warned(&mut guard, percent), "");
+            }
+            assert_eq!([0, 95, 80].map(|percent| warned(&mut guard, percent)), [""; 3], "to and fro");
+            let (step, at) = guard.warned.unwrap();
+            guard.warned = at.checked_sub(WARN_AGAIN).map(|at| (step, at));
+            assert!(warned(&mut guard, 80).contains("80 % full"), "it lasts");
+            assert_eq!(warned(&mut guard, 80), "");
+        });
+    }
 
     #[test]
     fn a_used_up_quota_is_taken_for_a_full_disk_and_a_bad_sector_is_not() {
