@@ -105,6 +105,30 @@ fn what_is_shown_is_steps_and_no_exact_number() {
     }
     assert_eq!(value(&text, "links"), 1_024.0);
     assert!((9_700.0..12_000.0).contains(&value(&text, "links_refused_total{reason=\"crowded\"}")));
+    let about = |name: &str, real: f64| (value(&text, name) - real).abs() < 64.0;
+    assert!(about("links_closed_total{reason=\"slow\"}", 1_999.0));
+    assert!(about("udp_dropped_datagrams_total", 4_321.0));
+    assert!(about("commit_seconds_bucket{le=\"0.001\"}", 130.0));
+}
+
+#[test]
+fn the_step_of_the_disk_and_a_pause_are_shown_as_they_are() {
+    let mut board = board();
+    let both = Intake::ALL.into_iter().flat_map(|intake| [(intake, true), (intake, false)]);
+    for (period, (intake, paused)) in (0..).zip(both) {
+        board.update(&Figures { intake, paused, ..busy() }, NOW.plus(period * EVERY_MS));
+        let step = match intake {
+            Intake::All => 0.0,
+            Intake::NoNew => 1.0,
+            Intake::NoLarge => 2.0,
+            Intake::Nothing => 3.0,
+        };
+        let text = board.text();
+        assert_eq!(
+            (value(&text, "intake_step"), value(&text, "paused")),
+            (step, f64::from(u8::from(paused)))
+        );
+    }
 }
 
 #[test]

@@ -17,14 +17,14 @@ pub struct Health {
 }
 
 impl Health {
-    pub(super) fn took(&self, duration: Duration) {
+    pub(crate) fn took(&self, duration: Duration) {
         let bin = COMMIT_BINS_MS.iter().position(|end| duration <= Duration::from_millis(*end));
         if let Some(bin) = self.commits.get(bin.unwrap_or(COMMIT_BINS_MS.len())) {
             bin.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    pub(super) fn takes(&self, intake: Intake) {
+    pub(crate) fn takes(&self, intake: Intake) {
         self.intake.store(intake as u8, Ordering::Relaxed);
     }
 

@@ -8,7 +8,9 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use super::*;
 use crate::metrics::{Board, EVERY_MS};
+use crate::queue::guard::Intake;
 use crate::relay::{Kind, Outcome};
+use crate::{admin, net};
 
 const CAP: Cap = Cap { bytes: 1 << 30 };
 
@@ -42,6 +44,16 @@ fn got(at: SocketAddr, request: &str) -> String {
 
 fn scrape(at: SocketAddr) -> String {
     got(at, &format!("GET /metrics HTTP/1.1\r\nHost: {at}\r\nAccept: text/plain\r\n\r\n"))
+}
+
+/// The first text, which is there once the queues have answered.
+fn first_page(at: SocketAddr) -> String {
+    loop {
+        let page = scrape(at);
+        if page.contains("beresta_relay_links 0") {
+            return page;
+        }
+    }
 }
 
 /// A queue of one person's, and three messages that went through it.
@@ -124,16 +136,7 @@ async fn no_address_id_or_size_is_in_what_is_shown_after_real_traffic() {
 #[tokio::test]
 async fn who_scrapes_gets_the_text_and_nothing_else_is_there() {
     let Published { relay: _relay, at } = published();
-    let page = beside(move || {
-        loop {
-            // The first text is there once the queues have answered.
-            let page = scrape(at);
-            if page.contains("beresta_relay_links 0") {
-                return page;
-            }
-        }
-    });
-    let page = page.await;
+    let page = beside(move || first_page(at)).await;
     assert!(page.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4"));
     let (head, body) = page.split_once("\r\n\r\n").unwrap();
     assert!(head.contains(&format!("Content-Length: {}\r\n", body.len())));
@@ -142,6 +145,44 @@ async fn who_scrapes_gets_the_text_and_nothing_else_is_there() {
     let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(4_096));
     let long = beside(move || got(at, &long)).await;
     assert!(long.is_empty() || long.starts_with("HTTP/1.1 400 "), "{long}");
+}
+
+#[tokio::test]
+async fn what_the_disk_has_room_for_and_a_pause_are_in_the_status_and_in_what_is_scraped() {
+    let mut relay = start();
+    let home = Home::at(relay._dir.path());
+    let health = Arc::<Health>::default();
+    health.takes(Intake::NoLarge);
+    relay.server.hub.pause(true);
+    relay.server.administer(&home, CAP, Arc::clone(&health)).unwrap();
+    let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let at = relay.server.publish(anywhere.try_into().unwrap(), CAP, health).unwrap();
+    let said = beside(move || net::ask(&home, admin::Request::Status)).await;
+    let Ok(admin::Reply::Status(status)) = said else { panic!("no status") };
+    assert_eq!((status.intake, status.paused), (Intake::NoLarge, true));
+    let page = beside(move || first_page(at)).await;
+    assert!(page.contains("\nberesta_relay_intake_step 2\n") && page.contains("\nberesta_relay_paused 1\n"));
+}
+
+#[tokio::test]
+async fn what_is_shown_is_made_of_what_each_part_of_the_relay_counts() {
+    let relay = start();
+    let health = Arc::<Health>::default();
+    health.takes(Intake::Nothing);
+    health.took(Duration::from_millis(3));
+    let counts = relay.server.hub.counts();
+    counts.refuse(Refused::Crowded);
+    counts.close(CloseReason::Slow);
+    let survey = relay.server.survey(CAP, Arc::clone(&health));
+    let figures = survey.figures().await.unwrap();
+    assert_eq!((figures.intake, figures.commits), (Intake::Nothing, health.commits()));
+    assert_eq!((figures.refused[1], figures.closed[3]), (("crowded", 1), ("slow", 1)));
+    assert_eq!(
+        figures.dropped,
+        relay.server.drops.and_then(Drops::read),
+        "none where the kernel does not tell"
+    );
+    assert_eq!((figures.cap, figures.roomy), (CAP.bytes, relay.server.roomy));
 }
 
 #[tokio::test]
