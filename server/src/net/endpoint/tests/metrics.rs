@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use beresta_proto::id::{ReadId, SendId};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -13,6 +14,8 @@ use crate::relay::{Kind, Outcome};
 use crate::{admin, net};
 
 const CAP: Cap = Cap { bytes: 1 << 30 };
+/// Connections of who scrapes, at once.
+const PLACES: usize = 8;
 
 struct Published {
     relay: Running,
@@ -198,35 +201,42 @@ async fn the_port_of_another_is_told_and_the_relay_goes_on() {
 #[tokio::test]
 async fn a_flood_of_scrapes_holds_nobody_up() {
     let Published { relay, at } = published();
-    let (stop, stopped) = std::sync::mpsc::channel::<()>();
-    let flood = std::thread::spawn(move || {
-        // Some say nothing for as long as it lasts, the others ask again and again.
-        let silent: Vec<TcpStream> = (0..50).map(|_| TcpStream::connect(at).unwrap()).collect();
-        let mut answered = 0;
-        while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
-            answered += usize::from(!scrape(at).is_empty());
-        }
-        drop(silent);
-        answered
+    let over = Arc::<AtomicBool>::default();
+    let flood = [(); 4].map(|()| {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || {
+            let pages = std::iter::repeat_with(|| scrape(at)).take_while(|_| !over.load(Ordering::Relaxed));
+            pages.filter(|page| page.starts_with("HTTP/1.1 200 OK")).count()
+        })
     });
     let (mut anna, mut boris) = (relay.client().await, relay.client().await);
     for _ in 0..20 {
         talk(&relay, &mut anna, &mut boris).await;
     }
+    over.store(true, Ordering::Relaxed);
+    let answered: usize = beside(move || flood.map(|one| one.join().unwrap()).iter().sum()).await;
+    assert!(answered > 100, "{answered}");
     let figures = relay.server.survey(CAP, Arc::default()).figures().await.unwrap();
     assert_eq!(figures.commands.of(Kind::Send, Outcome::Ok), 60);
-    drop(stop);
-    beside(move || flood.join().unwrap()).await;
-    // Those who said nothing have let go.
-    let page = beside(move || {
-        loop {
-            let page = scrape(at);
-            if !page.is_empty() {
-                return page;
-            }
-        }
+}
+
+#[tokio::test]
+async fn one_more_than_there_are_places_for_who_scrapes_is_hung_up_on_at_once() {
+    let Published { relay, at } = published();
+    let silent = beside(move || {
+        let mut silent = [(); PLACES + 1].map(|()| TcpStream::connect(at).unwrap());
+        assert_eq!(silent[PLACES].read(&mut [0; 1]).unwrap(), 0);
+        silent
     });
-    assert!(page.await.starts_with("HTTP/1.1 200 OK"));
+    let mut silent = silent.await;
+    for one in &mut silent[..PLACES] {
+        one.set_nonblocking(true).unwrap();
+        assert_eq!(one.read(&mut [0; 1]).unwrap_err().kind(), ErrorKind::WouldBlock, "it is waited for");
+    }
+    assert_eq!(beside(move || scrape(at)).await, "");
+    epoch_key(&relay, &mut relay.client().await).await;
+    drop(silent);
+    assert!(beside(move || first_page(at)).await.starts_with("HTTP/1.1 200 OK"));
 }
 
 #[tokio::test]
