@@ -24,6 +24,7 @@ mod stack;
 mod survey;
 mod tls;
 mod visit;
+mod waste;
 mod workers;
 
 pub use admin::{AdminError, ask};

@@ -24,6 +24,7 @@ use super::socket::{Drops, Loopback};
 use super::stack::wipe_stack;
 use super::survey::Survey;
 use super::tls::{BadTlsKey, TlsKey};
+use super::waste::Flow;
 use super::{quic, socket, workers};
 use crate::clock;
 use crate::home::Home;
@@ -97,8 +98,9 @@ impl Server {
         let rng = SystemRandom::new().map_err(|_| ServerError::Bind(ErrorKind::Other))?;
         let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::new(crowd)));
         let under = runtime.wrap_udp_socket(bound.socket).map_err(failed)?;
-        let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases)));
         let ours = quic::endpoint_config(tls.resets());
+        let longest = usize::try_from(ours.get_max_udp_payload_size()).unwrap_or(usize::MAX);
+        let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases), longest));
         let endpoint =
             Endpoint::new_with_abstract_socket(ours, Some(config), socket, runtime).map_err(failed)?;
         // Before anybody asks: a key is handed out once it is on the disk, and nothing else is asked for yet.
@@ -290,7 +292,8 @@ async fn shake(incoming: Incoming, mut guest: Guest, hub: Arc<Hub>) {
     let Ok(connecting) = incoming.accept() else { return failed() };
     let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return failed() };
     guest.lease.prove();
-    guest.lease.follow(connection.clone());
+    let flow = Arc::<Flow>::default();
+    guest.lease.follow(connection.clone(), Arc::clone(&flow));
     if !guest.pass.shaken(clock::now()) {
         hub.counts().refuse(Refused::Crowded);
         return connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
@@ -304,12 +307,12 @@ async fn shake(incoming: Incoming, mut guest: Guest, hub: Arc<Hub>) {
         return connection.close(VarInt::from_u32(CloseReason::Slow.code()), b"");
     };
     // A task of its own: what the handshake's future needed is given back while the link lives.
-    tokio::spawn(run(connection, streams, Exporter(exporter), guest, hub));
+    tokio::spawn(run(connection, (streams, flow), Exporter(exporter), guest, hub));
 }
 
 async fn run(
     connection: Connection,
-    streams: (quinn::SendStream, quinn::RecvStream),
+    (streams, flow): ((quinn::SendStream, quinn::RecvStream), Arc<Flow>),
     exporter: Exporter,
     mut guest: Guest,
     hub: Arc<Hub>,
@@ -319,10 +322,11 @@ async fn run(
     }
     let (id, outbox) = hub.connected(exporter);
     let registered = Registered { hub: Arc::clone(&hub), id };
-    let mut task = LinkTask::new(Arc::clone(&hub), (id, outbox), streams);
+    let mut task = LinkTask::new(Arc::clone(&hub), (id, outbox), streams, Arc::clone(&flow));
     let end = (&mut task).await;
     drop(registered);
     match end {
+        End::Theirs if flow.is_wasteful() => hub.counts().close(CloseReason::OverRate),
         // No words to the client beyond the number: it is for its author, not for a person.
         End::Ours(reason) => {
             hub.counts().close(reason);

@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
 use super::hub::Hub;
 use super::outbox::Outbox;
+use super::waste::Flow;
 use crate::relay::{CloseReason, LinkId};
 
 /// Until the first command is whole.
@@ -47,6 +48,7 @@ pub(super) struct LinkTask {
     /// Read and not handed over: part of a frame, or frames that the core does not take yet.
     unread: Vec<u8>,
     reading: bool,
+    flow: Arc<Flow>,
     /// Whether a whole command came.
     greeted: bool,
     /// When what is awaited of a frame must be there.
@@ -72,6 +74,7 @@ impl LinkTask {
         hub: Arc<Hub>,
         (id, outbox): (LinkId, Arc<Outbox>),
         (send, recv): (SendStream, RecvStream),
+        flow: Arc<Flow>,
     ) -> Self {
         let patience = Box::pin(sleep(FIRST_COMMAND));
         Self {
@@ -82,6 +85,7 @@ impl LinkTask {
             recv,
             unread: Vec::new(),
             reading: true,
+            flow,
             greeted: false,
             due: Some(patience.deadline()),
             came: 0,
@@ -129,7 +133,10 @@ impl LinkTask {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(_)) => return Err(End::Theirs),
                 Poll::Ready(Ok(())) if buffer.filled().len() == self.unread.len() => return Err(End::Theirs),
-                Poll::Ready(Ok(())) => self.hand_over(buffer.filled()).map_err(End::Ours)?,
+                Poll::Ready(Ok(())) => {
+                    self.flow.read(buffer.filled().len().saturating_sub(self.unread.len()));
+                    self.hand_over(buffer.filled()).map_err(End::Ours)?;
+                }
             }
         }
         Ok(())

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quinn::Connection;
+use quinn::{Connection, VarInt};
 
 use super::Aliases;
+use crate::net::waste::{Flow, Waste};
+use crate::relay::CloseReason;
 
 /// A hold on an alias. Dropped, the alias is forgotten some seconds later.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ impl Held {
 pub(super) struct Link {
     connection: Connection,
     held: Arc<Held>,
+    flow: Arc<Flow>,
+    waste: Mutex<Waste>,
 }
 
 impl Aliases {
@@ -51,9 +55,11 @@ impl Lease {
         }
     }
 
-    /// A link came of it: it may move to another address from now on.
-    pub(in crate::net) fn follow(&mut self, connection: Connection) {
-        let link = Arc::new(Link { connection, held: Arc::clone(&self.held) });
+    /// A link came of it: it may move to another address from now on. Where too much of what comes on it comes to nothing, it is
+    /// closed, and `flow` says why.
+    pub(in crate::net) fn follow(&mut self, connection: Connection, flow: Arc<Flow>) {
+        let held = Arc::clone(&self.held);
+        let link = Arc::new(Link { connection, held, flow, waste: Mutex::default() });
         self.aliases.links.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&link));
         self.link = Some(link);
     }
@@ -65,6 +71,11 @@ impl Link {
         let now = self.connection.remote_address();
         let mut held = self.held.lock();
         let Some(before) = *held else { return false };
+        let mut waste = self.waste.lock().unwrap_or_else(PoisonError::into_inner);
+        if waste.grows(&self.connection.stats(), &self.flow, before != now) {
+            self.flow.condemn();
+            self.connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
+        }
         if before != now {
             let mut table = aliases.table();
             // One that was forgotten is held once the peer is heard again, under its next.

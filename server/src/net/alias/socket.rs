@@ -1,10 +1,15 @@
 //! The UDP socket as QUIC's library sees it: from aliases, to aliases. Real addresses come no higher than here, and what
 //! the calls below leave of them on the stack is wiped.
+//!
+//! The kernel hands over datagrams of one sender joined, as many as came. They are handed on one by one, and those that are longer
+//! than we take not at all: the library keeps a fragment that came before its time with all that was handed over with it, and
+//! four links could so have it keep hundreds of megabytes.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit};
@@ -25,40 +30,103 @@ const NOBODY: SocketAddr = SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::UNSPECIFIE
 pub(in crate::net) struct AliasSocket {
     under: Arc<dyn AsyncUdpSocket>,
     aliases: Arc<Aliases>,
+    came: Mutex<Came>,
+}
+
+/// What the kernel handed over last.
+#[derive(Debug)]
+struct Came {
+    /// [`BATCH_SIZE`] places of equal length.
+    bytes: Vec<u8>,
+    /// What is not handed on yet, by where it lies.
+    left: VecDeque<Joined>,
+}
+
+/// Datagrams of one sender, all but the last of the same length.
+#[derive(Debug)]
+struct Joined {
+    /// Where the first of them begins.
+    at: usize,
+    /// Bytes of all, the sender's alias, and the length of each.
+    meta: RecvMeta,
+}
+
+impl Came {
+    /// The next datagram.
+    fn next(&mut self) -> Option<(RecvMeta, &[u8])> {
+        let joined = self.left.front_mut()?;
+        let (at, all) = (joined.at, joined.meta.len);
+        let bytes = joined.meta.stride.clamp(1, all.max(1)).min(all);
+        joined.at = at.saturating_add(bytes);
+        joined.meta.len = all.saturating_sub(bytes);
+        let meta = RecvMeta { len: bytes, stride: bytes, ..joined.meta };
+        if joined.meta.len == 0 {
+            self.left.pop_front();
+        }
+        self.bytes.get(at..at.saturating_add(bytes)).map(|bytes| (meta, bytes))
+    }
 }
 
 impl AliasSocket {
-    pub(in crate::net) fn new(under: Arc<dyn AsyncUdpSocket>, aliases: Arc<Aliases>) -> Self {
-        Self { under, aliases }
+    /// `longest`: bytes of a datagram that is taken.
+    pub(in crate::net) fn new(under: Arc<dyn AsyncUdpSocket>, aliases: Arc<Aliases>, longest: usize) -> Self {
+        let place = longest.saturating_mul(under.max_receive_segments());
+        let bytes = vec![0; place.saturating_mul(BATCH_SIZE)];
+        Self { under, aliases, came: Mutex::new(Came { bytes, left: VecDeque::with_capacity(BATCH_SIZE) }) }
     }
 
-    #[inline(never)]
-    fn receive(
+    /// Hands on what came, as many datagrams as there are buffers.
+    fn hand_on(
         &self,
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        // A list of our own: a place in the caller's in which a real address was would keep a part of it.
+        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        if came.left.is_empty() {
+            let received = self.receive(cx, &mut came);
+            if received.is_ready() {
+                wipe_stack::<RECEIVING>();
+            }
+            ready!(received)?;
+        }
+        let mut count = 0_usize;
+        for (buffer, meta) in buffers.iter_mut().zip(metas) {
+            *meta = RecvMeta::default();
+            let Some((told, bytes)) = came.next() else { break };
+            if let Some(place) = buffer.get_mut(..bytes.len()) {
+                place.copy_from_slice(bytes);
+                *meta = told;
+            }
+            count = count.saturating_add(1);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    #[inline(never)]
+    fn receive(&self, cx: &mut Context<'_>, came: &mut Came) -> Poll<io::Result<()>> {
+        // A list of our own: a place that is kept in which a real address was would keep a part of it.
         let mut real = [RecvMeta::default(); BATCH_SIZE];
-        let Some(room) = real.get_mut(..metas.len().min(BATCH_SIZE)) else {
-            return Poll::Ready(Err(ErrorKind::InvalidInput.into()));
-        };
-        let count = ready!(self.under.poll_recv(cx, buffers, room))?;
+        let place = came.bytes.len() / BATCH_SIZE;
+        let mut places = came.bytes.chunks_mut(place.max(1));
+        let mut buffers: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(places.next().unwrap_or_default()));
+        let count = ready!(self.under.poll_recv(cx, &mut buffers, &mut real))?;
         let mut table = self.aliases.table();
-        for ((meta, real), buffer) in metas.iter_mut().zip(&real).zip(buffers).take(count) {
+        for ((real, buffer), number) in real.iter().zip(&buffers).zip(0_usize..).take(count) {
             let bytes = buffer.get(..real.len).unwrap_or_default();
             let alias = table.received(real.addr, bytes.len(), || begins(bytes, real.stride));
-            *meta = RecvMeta {
+            let meta = RecvMeta {
                 addr: alias.unwrap_or(NOBODY),
                 // What nobody can be answered for is not read.
-                len: alias.map_or(0, |_| real.len),
+                len: alias.map_or(0, |_| bytes.len()),
                 stride: real.stride,
                 ecn: real.ecn,
                 dst_ip: real.dst_ip,
             };
+            came.left.push_back(Joined { at: number.saturating_mul(place), meta });
         }
-        Poll::Ready(Ok(count))
+        Poll::Ready(Ok(()))
     }
 
     #[inline(never)]
@@ -100,11 +168,7 @@ impl AsyncUdpSocket for AliasSocket {
         buffers: &mut [IoSliceMut<'_>],
         metas: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
-        let received = self.receive(cx, buffers, metas);
-        if received.is_ready() {
-            wipe_stack::<RECEIVING>();
-        }
-        received
+        self.hand_on(cx, buffers, metas)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -116,10 +180,13 @@ impl AsyncUdpSocket for AliasSocket {
     }
 
     fn max_receive_segments(&self) -> usize {
-        self.under.max_receive_segments()
+        1
     }
 
     fn may_fragment(&self) -> bool {
         self.under.may_fragment()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod hostile;
 mod metrics;
 mod networks;
 mod stop;
+mod waste;
 
 use beresta_proto::auth;
 use beresta_proto::capsule::{SendOrder, SendReply, Session};

@@ -91,7 +91,7 @@ fn echo() -> Echo {
     let aliases = Aliases::new(SystemRandom::new().unwrap());
     let bound = socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let under = runtime.wrap_udp_socket(bound.socket).unwrap();
-    let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases)));
+    let socket = Arc::new(AliasSocket::new(under, Arc::clone(&aliases), 1_472));
     let at = socket.local_addr().unwrap();
     let tls = TlsKey::generate().unwrap();
     let config = Some(quic::server_config(tls.server().unwrap()));
@@ -106,7 +106,7 @@ fn echo() -> Echo {
             let mut lease = held.hold(incoming.remote_address()).unwrap();
             let connection = incoming.accept().unwrap().await.unwrap();
             lease.prove();
-            lease.follow(connection.clone());
+            lease.follow(connection.clone(), Arc::default());
             met.lock().unwrap().push(connection.clone());
             tokio::spawn(async move {
                 let (mut send, mut recv) = connection.accept_bi().await.unwrap();

@@ -1,0 +1,106 @@
+//! Bytes that came on a link and to nothing. QUIC's library keeps what comes before its time, and with a fragment of one byte
+//! the whole datagram that brought it, thousands of them: a window says nothing about that. So what comes is weighed against
+//! what was read of it, and whoever has sent a few windows more than that explains is hung up on.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use quinn::ConnectionStats;
+
+/// Bytes that may have come to nothing: a wide window that is not read yet, once more.
+const MOST: u64 = 256 * 1024;
+/// For each byte that was read, so many may have come: on a bad line a half is said again.
+const FOR_EACH_READ: u64 = 2;
+/// For each datagram that we sent, bytes of those that acknowledge it, or that it answers.
+const FOR_EACH_SENT: u64 = 300;
+/// In a second: what tries whether longer datagrams pass (RFC 8899), a few in ten minutes.
+const IN_A_SECOND: u64 = 16;
+/// For each address that a link moved to: what is said to be heard there (RFC 9000 §8.2).
+pub(super) const FOR_A_MOVE: u64 = 4 * 1024;
+
+/// What a link's task and who looks after all of them know of one.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    read: AtomicU64,
+    wasteful: AtomicBool,
+}
+
+impl Flow {
+    /// So many bytes were read.
+    pub(super) fn read(&self, bytes: usize) {
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Too much came to nothing.
+    pub(super) fn condemn(&self) {
+        self.wasteful.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether too much did.
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.wasteful.load(Ordering::Relaxed)
+    }
+}
+
+/// What came of a link to nothing, as of the last look.
+#[derive(Debug, Default)]
+pub(super) struct Waste {
+    bytes: u64,
+    came: u64,
+    read: u64,
+    sent: u64,
+}
+
+impl Waste {
+    /// Looks, a second after the last time; `moved`: it is at another address since. Whether it is too much.
+    pub(super) fn grows(&mut self, stats: &ConnectionStats, flow: &Flow, moved: bool) -> bool {
+        self.weigh(stats.udp_rx.bytes, flow.read.load(Ordering::Relaxed), stats.udp_tx.datagrams, moved)
+    }
+
+    fn weigh(&mut self, came: u64, read: u64, sent: u64, moved: bool) -> bool {
+        let of = |now: u64, before: u64, each: u64| now.saturating_sub(before).saturating_mul(each);
+        let explained = of(read, self.read, FOR_EACH_READ)
+            .saturating_add(of(sent, self.sent, FOR_EACH_SENT))
+            .saturating_add(IN_A_SECOND)
+            .saturating_add(if moved { FOR_A_MOVE } else { 0 });
+        self.bytes = self.bytes.saturating_add(of(came, self.came, 1)).saturating_sub(explained);
+        (self.came, self.read, self.sent) = (came, read, sent);
+        self.bytes > MOST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seconds until it is too much, within a day, where so much comes, is read and is sent in each, and it moves each so often.
+    fn lasts(came: u64, read: u64, sent: u64, moves: u64) -> Option<u64> {
+        let mut waste = Waste::default();
+        (1..=86_400).find(|second| {
+            let moved = moves > 0 && *second % moves == 0;
+            waste.weigh(came * second, read * second, sent * second, moved)
+        })
+    }
+
+    #[test]
+    fn who_talks_as_clients_do_is_never_wasteful() {
+        // Long texts in full datagrams, short commands in one each, on a line on which half is lost and said again.
+        assert_eq!(lasts(2 * 5 * 1_472, 5 * 1_408, 5, 0), None);
+        assert_eq!(lasts(2 * 320 * 10, 256 * 10, 15, 0), None);
+        // Who only acknowledges, with all the gaps of a bad line, and who says nothing but that it is there.
+        assert_eq!(lasts(100 * 250, 0, 200, 0), None);
+        assert_eq!(lasts(2, 0, 0, 0), None);
+        // A route that changes every half minute, tried from both sides.
+        assert_eq!(lasts(2_400 / 30, 0, 0, 30), None);
+    }
+
+    #[test]
+    fn who_sends_what_comes_to_nothing_is_wasteful_after_a_few_windows() {
+        // Full datagrams with a byte of a fragment each, every one of them acknowledged.
+        for datagrams in [1, 10, 100] {
+            let seconds = lasts(datagrams * 1_472, 0, datagrams, 0).unwrap();
+            let came = seconds * datagrams * 1_472;
+            assert!(came < 2 * MOST, "{came}");
+        }
+        assert_eq!(lasts(10 * 1_472, 10, 0, 0).map(|seconds| seconds < 60), Some(true));
+    }
+}
