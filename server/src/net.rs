@@ -22,6 +22,7 @@ mod scrape;
 mod socket;
 mod stack;
 mod survey;
+mod tasks;
 mod tls;
 mod visit;
 mod waste;

@@ -2,9 +2,6 @@
 //! /24 and /56, because many people share an address behind a carrier; a flood from one of them is slowed all the same.
 //! And so many at once from what one owner of addresses may hold, /16 and /48, or one of them would take every place.
 //!
-//! The rates follow from the numbers at once: QUIC keeps a connection for a while after its end, as long as its client makes it
-//! believe that the way is slow, and no place is held by then.
-//!
 //! A source address that nobody answered from may be forged. It is never charged: its handshake counts among the few
 //! that may be under way, and those that may begin in a second, for who hangs up with the first word holds no place at all. Beyond
 //! these everybody shows first that it receives at its address.
@@ -12,6 +9,7 @@
 //! Neighbourhoods are kept only while they matter, and wiped then.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use beresta_proto::time::Timestamp;
@@ -23,8 +21,8 @@ use super::register::{Place, Register};
 
 /// Connections at once of the neighbourhoods that may be one owner's, for each that one of these may have.
 const NEIGHBOURHOODS_OF_OWNER: u32 = 8;
-/// In which as many connections may be opened as there may be at once. QUIC was seen to keep one for 49 s after its end. No more:
-/// a neighbourhood that nobody is in any more is to be forgotten after ten seconds.
+/// In which as many connections may be opened as there may be at once. No more: a neighbourhood that nobody is in any more is to be
+/// forgotten after ten seconds.
 const TURNOVER_MS: u64 = 8_000;
 /// Handshakes of a neighbourhood at once, and of an owner.
 const BURST: u64 = 20;
@@ -126,16 +124,17 @@ struct Origin {
     owner: Place,
 }
 
-/// A connection that counts. Stops counting when it is dropped.
+/// A connection that counts, as long as QUIC knows it ([`super::tasks`]). Stops counting when it is dropped. What changes in it
+/// does so under the admission's lock.
 #[derive(Debug)]
 pub(super) struct Pass {
     admission: Arc<Admission>,
     /// None for the machine itself.
     from: Option<Origin>,
     /// Whether it was seen to receive at its address, and so is charged.
-    proven: bool,
+    proven: AtomicBool,
     /// Whether it has wide windows.
-    wide: bool,
+    wide: AtomicBool,
 }
 
 impl State {
@@ -183,6 +182,12 @@ impl State {
 
     fn keep(&mut self, known: Option<Place>, prefix: Prefix) -> Option<Place> {
         known.or_else(|| self.neighbourhoods.insert(prefix, Neighbourhood::default()))
+    }
+
+    fn narrow(&mut self, pass: &Pass) {
+        if pass.wide.swap(false, Ordering::Relaxed) {
+            self.wide = self.wide.saturating_sub(1);
+        }
     }
 
     fn no_longer_unproven(&mut self, from: Option<Origin>) {
@@ -254,7 +259,8 @@ impl Admission {
                 state.each(from, |one| one.unproven = one.unproven.saturating_add(1));
             }
         }
-        Verdict::Enter(Pass { admission: Arc::clone(self), from, proven, wide: false })
+        let (proven, wide) = (AtomicBool::new(proven), AtomicBool::new(false));
+        Verdict::Enter(Pass { admission: Arc::clone(self), from, proven, wide })
     }
 
     /// Wipes what does not matter any more.
@@ -280,16 +286,16 @@ impl Admission {
 impl Pass {
     /// The handshake is over, which proves its address. Says whether it may stay: its neighbourhood may have filled up
     /// meanwhile.
-    pub(super) fn shaken(&mut self, now: Timestamp) -> bool {
-        if self.proven {
+    pub(super) fn shaken(&self, now: Timestamp) -> bool {
+        let mut state = self.admission.lock();
+        if self.proven.load(Ordering::Relaxed) {
             return true;
         }
-        let mut state = self.admission.lock();
         let places = self.from.map(|from| (from.near, from.owner)).unzip();
         let admitted = state.admits(self.admission.kinds(places), now);
         if admitted {
             state.no_longer_unproven(self.from);
-            self.proven = true;
+            self.proven.store(true, Ordering::Relaxed);
             if let Some(from) = self.from {
                 state.charge(self.admission.kinds((from.near, from.owner)), now);
             }
@@ -298,13 +304,20 @@ impl Pass {
     }
 
     /// Takes a place with wide windows. Says whether it has one.
-    pub(super) fn widen(&mut self) -> bool {
+    pub(super) fn widen(&self) -> bool {
         let mut state = self.admission.lock();
-        if !self.wide && state.wide < self.admission.crowd.wide {
-            self.wide = true;
+        let has = self.wide.load(Ordering::Relaxed);
+        if !has && state.wide < self.admission.crowd.wide {
+            self.wide.store(true, Ordering::Relaxed);
             state.wide = state.wide.saturating_add(1);
+            return true;
         }
-        self.wide
+        has
+    }
+
+    /// Gives it back.
+    pub(super) fn narrow(&self) {
+        self.admission.lock().narrow(self);
     }
 }
 
@@ -312,10 +325,8 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = self.admission.lock();
         state.all = state.all.saturating_sub(1);
-        if self.wide {
-            state.wide = state.wide.saturating_sub(1);
-        }
-        if !self.proven {
+        state.narrow(self);
+        if !self.proven.load(Ordering::Relaxed) {
             return state.no_longer_unproven(self.from);
         }
         if let Some(from) = self.from {

@@ -5,25 +5,22 @@
 //! the system end a small relay. So two thirds of the memory are shared among all links alike, each with what it may take when everything is taken;
 //! a sixth is for what waits for those who are quick, and a sixth for lines that are fast and far.
 
-/// Bytes that a link takes when all together hold as much as they may: 32 KiB of its own, narrow windows, and its share of frames.
-const LINK: u64 = 112 * 1024;
+/// Bytes that a link takes when all together hold as much as they may: 32 KiB of its own, narrow windows, what was read and is not
+/// taken, and its share of frames with the longest envelope beyond it.
+const LINK: u64 = 152 * 1024;
 /// Bytes by which wide windows are more.
 const WIDE: u64 = (super::quic::WIDE_SEND - super::quic::NARROW as u64)
     + (super::quic::WIDE_RECEIVE - super::quic::NARROW) as u64;
 /// More links than one relay is for, on whatever machine.
 const MOST: u64 = 16_384;
-/// Connections for each link that there may be: QUIC keeps closed ones for up to a minute, without what they held.
-const WITH_CLOSED: u32 = 4;
 
 /// How many may be here at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crowd {
-    /// Links of all together.
+    /// Links of all together, with those that have ended and QUIC has not forgotten.
     pub links: u32,
     /// Those of them that get wide windows.
     pub wide: u32,
-    /// Connections, with those that are closed and not forgotten yet.
-    pub connections: u32,
     /// Links of one neighbourhood of addresses.
     pub near: u32,
     /// Bytes of frames that may be held for all together before each has to be content with its share.
@@ -35,10 +32,8 @@ impl Crowd {
     #[must_use]
     pub fn of(memory: u64, near: u32) -> Self {
         let count = |bytes: u64, each: u64| u32::try_from((bytes / each).min(MOST)).unwrap_or(u32::MAX);
-        let links = count(memory / 3 * 2, LINK);
         Self {
-            links,
-            connections: links.saturating_mul(WITH_CLOSED),
+            links: count(memory / 3 * 2, LINK),
             wide: count(memory / 6, WIDE),
             near,
             held: usize::try_from(memory / 6).unwrap_or(usize::MAX),
@@ -55,10 +50,10 @@ mod tests {
     #[test]
     fn what_all_may_take_together_is_no_more_than_the_memory_for_links() {
         for memory in [16, 64, 192, 1_024, 4_096, 1_048_576].map(|mib| mib * MIB) {
-            let Crowd { links, wide, connections, held, near } = Crowd::of(memory, 64);
+            let Crowd { links, wide, held, near } = Crowd::of(memory, 64);
             let taken = u64::from(links) * LINK + u64::from(wide) * WIDE + held as u64;
             assert!(taken <= memory, "{memory}");
-            assert_eq!((near, connections), (64, links * 4));
+            assert_eq!(near, 64);
         }
         let small = Crowd::of(288 * MIB, 64);
         assert!((1_000..3_000).contains(&small.links) && small.wide > 100, "{small:?}");

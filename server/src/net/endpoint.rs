@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
-use quinn::{Connection, Endpoint, Incoming, Runtime as _, TokioRuntime, VarInt};
+use quinn::{Connection, Endpoint, Incoming, Runtime as _, VarInt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -23,9 +23,10 @@ use super::scrape::{self, Booth};
 use super::socket::{Drops, Loopback};
 use super::stack::wipe_stack;
 use super::survey::Survey;
+use super::tasks::Tasks;
 use super::tls::{BadTlsKey, TlsKey};
 use super::waste::Flow;
-use super::{quic, socket, workers};
+use super::{quic, socket, tasks, workers};
 use crate::clock;
 use crate::home::Home;
 use crate::queue::rules::Cap;
@@ -94,7 +95,7 @@ impl Server {
         let config = quic::server_config(tls.server()?);
         let failed = |error: std::io::Error| ServerError::Bind(error.kind());
         let bound = socket::bind(listen).map_err(failed)?;
-        let runtime = Arc::new(TokioRuntime);
+        let runtime = Arc::new(Tasks);
         let rng = SystemRandom::new().map_err(|_| ServerError::Bind(ErrorKind::Other))?;
         let (aliases, admission) = (Aliases::new(rng), Arc::new(Admission::new(crowd)));
         let under = runtime.wrap_udp_socket(bound.socket).map_err(failed)?;
@@ -121,8 +122,7 @@ impl Server {
         tasks.spawn(Arc::clone(&hub).run_timer());
         let forgets = Arc::clone(&admission);
         tasks.spawn(Arc::clone(&aliases).keep(move || forgets.forget(clock::now())));
-        let most = usize::try_from(crowd.connections).unwrap_or(usize::MAX);
-        tasks.spawn(accept((endpoint.clone(), most), aliases, Arc::clone(&admission), Arc::clone(&hub)));
+        tasks.spawn(accept(endpoint.clone(), aliases, Arc::clone(&admission), Arc::clone(&hub)));
         Ok(Self {
             endpoint,
             hub,
@@ -236,23 +236,14 @@ impl Server {
     }
 }
 
-async fn accept(
-    (endpoint, most): (Endpoint, usize),
-    aliases: Arc<Aliases>,
-    admission: Arc<Admission>,
-    hub: Arc<Hub>,
-) {
+async fn accept(endpoint: Endpoint, aliases: Arc<Aliases>, admission: Arc<Admission>, hub: Arc<Hub>) {
     while let Some(incoming) = endpoint.accept().await {
-        let verdict = if endpoint.open_connections() < most {
-            judge(&aliases, &admission, &incoming)
-        } else {
-            Some(Verdict::Refuse(Refused::Full))
-        };
+        let verdict = judge(&aliases, &admission, &incoming);
         wipe_stack::<JUDGING>();
         match verdict {
             Some(Verdict::Enter(pass)) => match aliases.hold(incoming.remote_address()) {
                 Some(lease) => {
-                    tokio::spawn(shake(incoming, Guest { pass, lease }, Arc::clone(&hub)));
+                    tokio::spawn(shake(incoming, Guest { pass: Arc::new(pass), lease }, Arc::clone(&hub)));
                 }
                 None => incoming.ignore(),
             },
@@ -277,9 +268,9 @@ fn judge(aliases: &Aliases, admission: &Arc<Admission>, incoming: &Incoming) -> 
     Some(admission.arrive(from.ip(), incoming.remote_address_validated(), clock::now()))
 }
 
-/// Somebody who was let in: counted, and held, as long as it is here.
+/// Somebody who was let in: held as long as it is here, and counted as long as QUIC knows it.
 struct Guest {
-    pass: Pass,
+    pass: Arc<Pass>,
     lease: Lease,
 }
 
@@ -289,7 +280,7 @@ async fn shake(incoming: Incoming, mut guest: Guest, hub: Arc<Hub>) {
     if incoming.remote_address_validated() {
         guest.lease.prove();
     }
-    let Ok(connecting) = incoming.accept() else { return failed() };
+    let Ok(connecting) = tasks::accept(incoming, &guest.pass) else { return failed() };
     let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return failed() };
     guest.lease.prove();
     let flow = Arc::<Flow>::default();
@@ -314,7 +305,7 @@ async fn run(
     connection: Connection,
     (streams, flow): ((quinn::SendStream, quinn::RecvStream), Arc<Flow>),
     exporter: Exporter,
-    mut guest: Guest,
+    guest: Guest,
     hub: Arc<Hub>,
 ) {
     if guest.pass.widen() {
@@ -334,8 +325,9 @@ async fn run(
         }
         End::Theirs => connection.close(VarInt::from_u32(0), b""),
     }
-    // What QUIC keeps of a closed connection is little without what it was to carry.
+    // QUIC knows it for a while yet: without what it was to carry, and without wide windows.
     drop(task);
+    guest.pass.narrow();
     drop(guest);
 }
 

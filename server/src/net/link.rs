@@ -26,7 +26,7 @@ const SLOW: Duration = Duration::from_secs(10);
 /// Bytes in [`SLOW`]: 1 KiB a second, as the worst of mobile networks do.
 const SLOWEST: usize = 10 * 1024;
 /// Bytes that are read at once.
-const SCRATCH: usize = 32 * 1024;
+const SCRATCH: usize = 24 * 1024;
 /// Written bytes that are reported together, so that a frame does not cost a second lock.
 const REPORT: usize = 16 * 1024;
 
@@ -259,7 +259,7 @@ impl LinkTask {
 }
 
 impl Drop for LinkTask {
-    /// Lets go of what was not taken, on both sides: QUIC knows a connection that is closed for up to a minute more.
+    /// Lets go of what was not taken, on both sides.
     fn drop(&mut self) {
         // Only who has lost the streams already is refused.
         let _ = self.send.reset(VarInt::from_u32(0));

@@ -41,16 +41,27 @@ pub(crate) fn is_more_than_there_is(bytes: u64) -> bool {
 }
 
 /// Bytes that a relay may take: three quarters of the machine's, as its service is allowed, and no more than the control group
-/// gets that it is in (`memory.max`, cgroups(7)), or one above.
+/// gets that it is in, or one above: of the one hierarchy, or of that of memory where there are several (cgroups(7)).
 fn usable(root: &Path, total: Option<u64>) -> u64 {
     let machine = total.map_or(UNKNOWN, |total| total / 4 * 3);
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let of_group = |group: &Path| {
-        let most = fs::read_to_string(root.join("sys/fs/cgroup").join(group).join("memory.max")).ok()?;
-        most.trim().parse::<u64>().ok()
-    };
-    Path::new(group).ancestors().filter_map(of_group).fold(machine, u64::min)
+    let limits = groups.lines().flat_map(|line| {
+        let mut fields = line.splitn(3, ':');
+        let (kinds, group) = (fields.nth(1).unwrap_or_default(), fields.next().unwrap_or_default());
+        let (top, file) = match kinds {
+            "" => ("sys/fs/cgroup", "memory.max"),
+            _ if kinds.split(',').any(|kind| kind == "memory") => {
+                ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => return Vec::new(),
+        };
+        let of_group = |group: &Path| {
+            let most = fs::read_to_string(root.join(top).join(group).join(file)).ok()?;
+            most.trim().parse::<u64>().ok()
+        };
+        Path::new(group.trim_start_matches('/')).ancestors().filter_map(of_group).collect()
+    });
+    limits.fold(machine, u64::min)
 }
 
 /// Bytes of the machine's memory.
@@ -75,11 +86,13 @@ mod tests {
     fn system(group: &str, limits: &[(&str, &str)]) -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("proc/self")).unwrap();
-        fs::write(root.path().join("proc/self/cgroup"), format!("1:name=old:/\n0::{group}\n")).unwrap();
+        let groups = format!("4:cpu,memory:/old\n1:name=old:/\n0::{group}\n");
+        fs::write(root.path().join("proc/self/cgroup"), groups).unwrap();
         for (group, most) in limits {
+            let file = if group.starts_with("memory") { "memory.limit_in_bytes" } else { "memory.max" };
             let group = root.path().join("sys/fs/cgroup").join(group);
             fs::create_dir_all(&group).unwrap();
-            fs::write(group.join("memory.max"), format!("{most}\n")).unwrap();
+            fs::write(group.join(file), format!("{most}\n")).unwrap();
         }
         root
     }
@@ -104,6 +117,8 @@ mod tests {
             ("/a/b", &[("a", "134217728"), ("a/b", "max")], 128),
             ("/a/b", &[("a", "max"), ("a/b", "99999999999")], 768),
             ("/a/b", &[("a", "no number"), ("other", "1")], 768),
+            ("/", &[("memory", "9223372036854771712"), ("memory/old", "134217728")], 128),
+            ("/", &[("memory", "134217728"), ("memory/old", "9223372036854771712")], 128),
         ] {
             let root = system(group, limits);
             assert_eq!(usable(root.path(), gib) / MIB, mib, "{group} {limits:?}");

@@ -6,6 +6,7 @@ mod client;
 mod hostile;
 mod metrics;
 mod networks;
+mod places;
 mod stop;
 mod waste;
 

@@ -87,7 +87,7 @@ struct Echo {
 }
 
 fn echo() -> Echo {
-    let runtime = Arc::new(TokioRuntime);
+    let runtime = Arc::new(Tasks);
     let aliases = Aliases::new(SystemRandom::new().unwrap());
     let bound = socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let under = runtime.wrap_udp_socket(bound.socket).unwrap();
