@@ -78,3 +78,27 @@ pub(super) fn keep_epochs(home: &Home, keys: &[u8]) -> bool {
     }
     kept
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
+
+    use super::*;
+
+    #[test]
+    fn epoch_keys_are_written_over_those_of_before_where_they_lie() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(&dir.path().join("relay"));
+        home.create().unwrap();
+        assert!(keep_epochs(&home, &[1; 4_096]));
+        let path = home.path(Name::EpochKeys);
+        let before = fs::metadata(&path).unwrap().ino();
+        // Another name of the same place: a file that was renamed over would leave the old keys under it.
+        let place = dir.path().join("place");
+        fs::hard_link(&path, &place).unwrap();
+        assert!(keep_epochs(&home, &[2; 4_096]));
+        assert_eq!(fs::metadata(&path).unwrap().ino(), before);
+        assert!(fs::read(place).unwrap() == [2; 4_096], "the old keys are left where they lay");
+    }
+}
