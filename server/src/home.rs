@@ -5,7 +5,7 @@
 //! relay.toml         settings                                 relay.id       the address's hash, public
 //! descriptor         signed, public                           identity.key   signs it; belongs off the machine
 //! tls.key            the links' key (PKCS #8)                 epoch-signer.key   signs a key a day
-//! epoch.keys         at most three private epoch keys         queue.key      hides ids and keys in the queues' files
+//! epoch.keys         at most four private epoch keys          queue.key      hides ids and keys in the queues' files
 //! day.keys           seal what waits; one goes a day          paused         no new queues while it is there
 //! admin.sock         for the operator, while it runs          rotation       new keys that are being taken up
 //! moved              the relay was exported, and does not run here
@@ -24,8 +24,10 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 mod alone;
+mod place;
 
 pub use alone::{Alone, tidy_beside};
+pub(crate) use place::in_place;
 
 /// The longest file that is read here.
 const LONGEST: u64 = 64 * 1024;
@@ -254,6 +256,7 @@ impl Home {
             .mode(0o600)
             .open(self.path(name))
             .map_err(&wrong)?;
+        in_place(&file);
         file.rewind().map_err(&wrong)?;
         file.write_all(bytes).map_err(&wrong)?;
         let len = u64::try_from(bytes.len()).map_err(|_| HomeError::Damaged(name))?;
@@ -331,6 +334,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    in_place(&file);
     file.write_all(bytes)?;
     file.sync_all()?;
     Ok(beside)

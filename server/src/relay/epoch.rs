@@ -16,10 +16,11 @@ use zeroize::Zeroizing;
 const ALIVE: usize = 4;
 /// Bytes of a key in its file: day and seed.
 const SLOT: usize = 8 + 32;
-/// Bytes of the file, the same whatever is in it, so that every write covers the one before.
-const FILE: usize = ALIVE * SLOT;
-/// The same of an earlier version.
-const FILE_BEFORE: usize = 3 * SLOT;
+/// Bytes of the file, the same whatever is in it, so that every write covers the one before. A page, so that no file system keeps
+/// it inside its records, which it writes elsewhere.
+const FILE: usize = 4_096;
+/// The same of earlier versions.
+const FILES_BEFORE: [usize; 2] = [ALIVE * SLOT, 3 * SLOT];
 /// Hours of a day in which yesterday's key is handed out beside today's, and tomorrow's at the other end.
 const BESIDE_HOURS: u64 = EPOCH_AHEAD_HOURS;
 /// Until when of a day the next day's key must exist.
@@ -75,8 +76,8 @@ impl Epochs {
     ) -> Result<Self, BadEpochKey> {
         let mut epochs = Self { signer, alive: Vec::with_capacity(ALIVE), state: 0, kept: 0 };
         // A file of another length is no file of ours: fresh keys cost a sender one question.
-        if let Some(kept) = kept.filter(|kept| [FILE, FILE_BEFORE].contains(&kept.len())) {
-            for slot in kept.chunks_exact(SLOT) {
+        if let Some(kept) = kept.filter(|kept| kept.len() == FILE || FILES_BEFORE.contains(&kept.len())) {
+            for slot in kept.chunks_exact(SLOT).take(ALIVE) {
                 epochs.take_up(slot)?;
             }
         }

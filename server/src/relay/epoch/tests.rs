@@ -85,8 +85,16 @@ fn a_restart_keeps_the_keys_that_are_of_use() {
 #[test]
 fn the_keys_that_an_earlier_version_kept_are_taken_up() {
     let (epochs, _) = begin(None, at(DAY, 12));
-    let (again, _) = begin(Some(&epochs.to_bytes()[..FILE_BEFORE]), at(DAY, 13));
-    assert_eq!(again.offered(at(DAY, 13))[0].id(), epochs.offered(at(DAY, 13))[0].id());
+    for length in FILES_BEFORE {
+        let (again, _) = begin(Some(&epochs.to_bytes()[..length]), at(DAY, 13));
+        assert_eq!(again.offered(at(DAY, 13))[0].id(), epochs.offered(at(DAY, 13))[0].id());
+    }
+}
+
+#[test]
+fn the_file_is_too_long_to_be_kept_in_the_records_of_a_file_system() {
+    let (epochs, _) = begin(None, at(DAY, 12));
+    assert!(epochs.to_bytes().len() >= 4_096);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::home::in_place;
 use crate::queue::sqlite::OpenError;
 use crate::queue::sqlite::seal::{DayKey, KEY};
 use crate::random;
@@ -125,20 +126,6 @@ fn at(slot: Slot) -> u64 {
 
 fn fill(out: &mut [u8]) -> io::Result<()> {
     random::fill(out).map_err(io::Error::other)
-}
-
-/// Asks a file system that would write each change elsewhere not to. Those that write in place know no such wish, and
-/// refuse it.
-fn in_place(file: &File) {
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
-        if let Ok(flags) = ioctl_getflags(file) {
-            let _ = ioctl_setflags(file, flags | IFlags::NOCOW);
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = file;
 }
 
 /// Makes the names in a file's folder durable.
