@@ -1,9 +1,11 @@
 //! A relay that is lived with: real engine, real file system, real queues; only the clock is false, and it arrives at the true
-//! one in the end. Then the real program serves on the same folder, to somebody whose address must not be found.
+//! one in the end. Then the real program serves on the same folder, to somebody whose address must not be found, and destroys epoch
+//! keys that it made before.
 //!
 //! The truth is written down beside the image: of each body where it lay, the form in which it lay there, and the key of
 //! its day. What is sealed is opened by code of its own, from the layout that is documented.
 
+mod epochs;
 mod visit;
 
 use std::collections::BTreeSet;
@@ -211,15 +213,24 @@ pub(crate) fn live(program: &Path, folder: &Path, image: &Path, work: &Path) {
     desk.fetch_half(queue, end);
     let waits = truths(folder);
     drop(desk);
+    relay.start().unwrap();
+    relay.stop().unwrap();
+    let destroyed = epochs::age(folder);
+    sync();
+    let found = Search::new(&destroyed).found(&std::fs::read(image).unwrap()).len();
+    assert_eq!(found, destroyed.len(), "the look is blind: of epoch keys that are there");
     visit(&mut relay, &mut forwarder);
+    let list_of = |all: &[Vec<u8>]| all.iter().map(|one| HEXLOWER.encode(one)).collect::<Vec<_>>();
     keys.push(std::fs::read(folder.join("day.keys")).unwrap());
     let list = |truths: &[Truth]| truths.iter().map(Truth::to_json).collect::<Vec<_>>();
     let told = json!({
         "today": end.day(),
         "ended": list(&all),
         "waits": list(&waits),
-        "keys": keys.iter().map(|file| HEXLOWER.encode(file)).collect::<Vec<_>>(),
-        "theirs": forwarder.theirs().iter().map(|form| HEXLOWER.encode(form)).collect::<Vec<_>>(),
+        "keys": list_of(&keys),
+        "epochs": list_of(&epochs::seeds(folder)),
+        "destroyed epochs": list_of(&destroyed),
+        "theirs": list_of(&forwarder.theirs()),
         "public": HEXLOWER.encode(&forwarder.public()),
     });
     std::fs::write(work.join("truth.json"), told.to_string()).unwrap();
@@ -291,5 +302,13 @@ pub(crate) fn carve(image: &Path, work: &Path) {
     assert_eq!(public, 1, "not even the relay's own address is found");
     let theirs = Search::new(&all("theirs")).found(&image).len();
     println!("of the addresses of those who were there: {theirs}");
-    assert_eq!((ended.opened, ended.keys, theirs), (0, 0, 0), "SOMETHING IS LEFT");
+    let [epochs, destroyed] = [all("epochs"), all("destroyed epochs")];
+    let [alive, left] = [&epochs, &destroyed].map(|seeds| Search::new(seeds).found(&image).len());
+    println!(
+        "epoch keys: {alive} of {} that live, {left} of {} that were destroyed",
+        epochs.len(),
+        destroyed.len()
+    );
+    assert!(alive == epochs.len() && alive > 0 && !destroyed.is_empty(), "the look is blind");
+    assert_eq!((ended.opened, ended.keys, theirs, left), (0, 0, 0, 0), "SOMETHING IS LEFT");
 }
