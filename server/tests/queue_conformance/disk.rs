@@ -1,7 +1,7 @@
 //! A disk that is full: what is new is refused, and what makes room still works.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 
 use beresta_proto::limits::BUCKET_L;
@@ -13,9 +13,21 @@ use beresta_server::queue::{Answer, CreditId, CreditName, Op};
 use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id, reopen, sequence};
 
 /// Where the child finds its small disk.
-pub(crate) const CHILD: &str = "BERESTA_TEST_SMALL_DISK";
+const CHILD: &str = "BERESTA_TEST_SMALL_DISK";
+/// What a child says at its end: one that found no disk would pass, and have shown nothing.
+const DONE: &str = "all of it was carried out";
 /// Set by `.ci/run`: a test that this machine can't carry out must not look as if it had passed.
 const ALL: &str = "BERESTA_TEST_ALL";
+
+/// In a child: the folder that is its disk.
+pub(crate) fn disk_of_this_child() -> PathBuf {
+    std::env::var_os(CHILD).expect("another test runs this one, and gives it a disk").into()
+}
+
+/// The last that a child does.
+pub(crate) fn done() {
+    println!("{DONE}");
+}
 
 /// Carries a test of this file out on a tmpfs of so many MiB, of which the reserve takes 16. The disk is in a mount namespace
 /// of the child's own: root may make one, others where the system lets them be root of a user namespace.
@@ -44,7 +56,7 @@ pub(crate) fn on_a_small_disk(test: &str, mib: u8) {
     let run = child.output().unwrap();
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(
-        run.status.success() && said.contains("1 passed"),
+        run.status.success() && said.contains("1 passed") && said.contains(DONE),
         "{said}{}",
         String::from_utf8_lossy(&run.stderr)
     );
@@ -59,8 +71,7 @@ fn a_full_disk_refuses_and_the_engine_goes_on() {
 #[test]
 #[ignore = "the child of another test"]
 fn child_on_a_full_disk() {
-    let Some(disk) = std::env::var_os(CHILD) else { return };
-    let disk = Path::new(&disk);
+    let disk = disk_of_this_child();
     let rig = Rig::memory(ROOMY);
     let engine = reopen(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
     let ask = |op| ask_all(&engine, vec![op]).remove(0);
@@ -119,6 +130,7 @@ fn child_on_a_full_disk() {
     assert!(matches!(ask(Op::Expire { now: NOW, limit: 9 }), Answer::Expired { deleted: 0, .. }));
     assert!(sequence(append(stored + 1)) > stored, "no place is given again");
     assert_eq!(fetch(), 1);
+    done();
 }
 
 #[test]
@@ -130,8 +142,7 @@ fn a_full_disk_lets_go_of_what_ended_and_of_its_keys() {
 #[test]
 #[ignore = "the child of another test"]
 fn child_whose_disk_is_full_when_much_ends() {
-    let Some(disk) = std::env::var_os(CHILD) else { return };
-    let disk = Path::new(&disk);
+    let disk = disk_of_this_child();
     let rig = Rig::memory(ROOMY);
     let engine = reopen(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
     let ask = |op| ask_all(&engine, vec![op]).remove(0);
@@ -161,4 +172,5 @@ fn child_whose_disk_is_full_when_much_ends() {
     let Answer::Stats(stats) = ask(Op::Stats) else { panic!() };
     assert_eq!((stats.messages, stats.queues), (0, 0));
     assert_ne!(fs::read(disk.join("day.keys")).unwrap(), keys, "the key of the day that is over is there");
+    done();
 }

@@ -1,7 +1,6 @@
 //! A disk that fills: what is refused at which step, and that what makes room never is.
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +10,7 @@ use beresta_server::queue::rules::queue_ref;
 use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op};
 
-use crate::disk::{CHILD, on_a_small_disk};
+use crate::disk::{disk_of_this_child, done, on_a_small_disk};
 use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id};
 
 /// A disk of which a test says how many of 1,000 parts are in use.
@@ -138,8 +137,7 @@ fn a_real_disk_that_others_fill_is_noticed_before_it_is_full() {
 #[test]
 #[ignore = "the child of another test"]
 fn child_on_a_disk_that_fills() {
-    let Some(disk) = std::env::var_os(CHILD) else { return };
-    let disk = Path::new(&disk);
+    let disk = disk_of_this_child();
     let engine = SqliteEngine::open(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
     let mut asker = Asker { engine: &engine, rig: Rig::memory(ROOMY), next: 1 };
     assert!(Asker::taken(&asker.ask(asker.rig.make_op(1))));
@@ -159,4 +157,5 @@ fn child_on_a_disk_that_fills() {
 
     (0..ballast).for_each(|one| fs::remove_file(disk.join(format!("ballast.{one}"))).unwrap());
     assert_eq!(asker.taken_in(), ALL);
+    done();
 }
