@@ -12,6 +12,7 @@ mod alias;
 mod counts;
 mod crowd;
 mod endpoint;
+mod flow;
 mod hub;
 mod link;
 mod outbox;

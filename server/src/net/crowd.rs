@@ -19,7 +19,7 @@ const MOST: u64 = 16_384;
 pub struct Crowd {
     /// Links of all together, with those that have ended and QUIC has not forgotten.
     pub links: u32,
-    /// Those of them that get wide windows.
+    /// Those of them that may have wide windows at a time.
     pub wide: u32,
     /// Links of one neighbourhood of addresses.
     pub near: u32,

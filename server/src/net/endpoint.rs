@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
-use quinn::{Connection, Endpoint, Incoming, Runtime as _, VarInt};
+use quinn::{Endpoint, Incoming, Runtime as _, VarInt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -17,6 +17,7 @@ use super::admission::{Admission, Pass, Verdict};
 use super::alias::{AliasSocket, Aliases, Lease};
 use super::counts::Refused;
 use super::crowd::Crowd;
+use super::flow::Flow;
 use super::hub::Hub;
 use super::link::{End, FIRST_COMMAND, LinkTask};
 use super::scrape::{self, Booth};
@@ -25,7 +26,6 @@ use super::stack::wipe_stack;
 use super::survey::Survey;
 use super::tasks::Tasks;
 use super::tls::{BadTlsKey, TlsKey};
-use super::waste::Flow;
 use super::{quic, socket, tasks, workers};
 use crate::clock;
 use crate::home::Home;
@@ -283,8 +283,8 @@ async fn shake(incoming: Incoming, mut guest: Guest, hub: Arc<Hub>) {
     let Ok(connecting) = tasks::accept(incoming, &guest.pass) else { return failed() };
     let Ok(Ok(connection)) = timeout(FIRST_COMMAND, connecting).await else { return failed() };
     guest.lease.prove();
-    let flow = Arc::<Flow>::default();
-    guest.lease.follow(connection.clone(), Arc::clone(&flow));
+    let flow = Flow::new(connection.clone(), Arc::clone(&guest.pass));
+    guest.lease.follow(Arc::clone(&flow));
     if !guest.pass.shaken(clock::now()) {
         hub.counts().refuse(Refused::Crowded);
         return connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
@@ -298,19 +298,16 @@ async fn shake(incoming: Incoming, mut guest: Guest, hub: Arc<Hub>) {
         return connection.close(VarInt::from_u32(CloseReason::Slow.code()), b"");
     };
     // A task of its own: what the handshake's future needed is given back while the link lives.
-    tokio::spawn(run(connection, (streams, flow), Exporter(exporter), guest, hub));
+    tokio::spawn(run(flow, streams, Exporter(exporter), guest, hub));
 }
 
 async fn run(
-    connection: Connection,
-    (streams, flow): ((quinn::SendStream, quinn::RecvStream), Arc<Flow>),
+    flow: Arc<Flow>,
+    streams: (quinn::SendStream, quinn::RecvStream),
     exporter: Exporter,
     guest: Guest,
     hub: Arc<Hub>,
 ) {
-    if guest.pass.widen() {
-        quic::widen(&connection);
-    }
     let (id, outbox) = hub.connected(exporter);
     let registered = Registered { hub: Arc::clone(&hub), id };
     let mut task = LinkTask::new(Arc::clone(&hub), (id, outbox), streams, Arc::clone(&flow));
@@ -321,13 +318,13 @@ async fn run(
         // No words to the client beyond the number: it is for its author, not for a person.
         End::Ours(reason) => {
             hub.counts().close(reason);
-            connection.close(VarInt::from_u32(reason.code()), b"");
+            flow.connection().close(VarInt::from_u32(reason.code()), b"");
         }
-        End::Theirs => connection.close(VarInt::from_u32(0), b""),
+        End::Theirs => flow.connection().close(VarInt::from_u32(0), b""),
     }
     // QUIC knows it for a while yet: without what it was to carry, and without wide windows.
     drop(task);
-    guest.pass.narrow();
+    flow.narrow();
     drop(guest);
 }
 

@@ -14,9 +14,9 @@ use quinn::{RecvStream, SendStream, VarInt};
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
+use super::flow::Flow;
 use super::hub::Hub;
 use super::outbox::Outbox;
-use super::waste::Flow;
 use crate::relay::{CloseReason, LinkId};
 
 /// Until the first command is whole.
@@ -134,7 +134,8 @@ impl LinkTask {
                 Poll::Ready(Err(_)) => return Err(End::Theirs),
                 Poll::Ready(Ok(())) if buffer.filled().len() == self.unread.len() => return Err(End::Theirs),
                 Poll::Ready(Ok(())) => {
-                    self.flow.read(buffer.filled().len().saturating_sub(self.unread.len()));
+                    let bytes = buffer.filled().len();
+                    self.flow.read(bytes.saturating_sub(self.unread.len()), bytes == SCRATCH);
                     self.hand_over(buffer.filled()).map_err(End::Ours)?;
                 }
             }
@@ -207,11 +208,15 @@ impl LinkTask {
         while !self.writing.is_empty() {
             let chunks = self.writing.make_contiguous();
             let written = match pin!(self.send.write_chunks(chunks)).as_mut().poll(cx) {
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.flow.widen();
+                    break;
+                }
                 Poll::Ready(Err(_)) => return Err(End::Theirs),
                 Poll::Ready(Ok(written)) => written,
             };
             self.writing.drain(..written.chunks);
+            self.flow.wrote(written.bytes);
             self.unreported = self.unreported.saturating_add(written.bytes);
             self.moved = self.moved.saturating_add(written.bytes);
         }

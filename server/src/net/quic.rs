@@ -47,6 +47,12 @@ pub(super) fn widen(connection: &Connection) {
     connection.set_receive_window(VarInt::from_u32(WIDE_RECEIVE));
 }
 
+/// The opposite: for one that rests.
+pub(super) fn narrow(connection: &Connection) {
+    connection.set_send_window(u64::from(NARROW));
+    connection.set_receive_window(VarInt::from_u32(NARROW));
+}
+
 pub(super) fn server_config(tls: Arc<QuicServerConfig>) -> ServerConfig {
     let mut transport = TransportConfig::default();
     transport

@@ -2,10 +2,6 @@
 //! the whole datagram that brought it, thousands of them: a window says nothing about that. So what comes is weighed against
 //! what was read of it, and whoever has sent a few windows more than that explains is hung up on.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use quinn::ConnectionStats;
-
 /// Bytes that may have come to nothing: a wide window that is not read yet, once more.
 const MOST: u64 = 256 * 1024;
 /// For each byte that was read, so many may have come: on a bad line a half is said again.
@@ -15,55 +11,37 @@ const FOR_EACH_SENT: u64 = 300;
 /// In a second: what tries whether longer datagrams pass (RFC 8899), a few in ten minutes.
 const IN_A_SECOND: u64 = 16;
 /// For each address that a link moved to: what is said to be heard there (RFC 9000 §8.2).
-pub(super) const FOR_A_MOVE: u64 = 4 * 1024;
+const FOR_A_MOVE: u64 = 4 * 1024;
 
-/// What a link's task and who looks after all of them know of one.
-#[derive(Debug, Default)]
-pub(super) struct Flow {
-    read: AtomicU64,
-    wasteful: AtomicBool,
+/// What a connection carried since it began.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Carried {
+    /// Bytes of datagrams that came.
+    pub(super) came: u64,
+    /// Bytes that were read of its stream.
+    pub(super) read: u64,
+    /// Datagrams that were sent.
+    pub(super) sent: u64,
 }
 
-impl Flow {
-    /// So many bytes were read.
-    pub(super) fn read(&self, bytes: usize) {
-        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
-    }
-
-    /// Too much came to nothing.
-    pub(super) fn condemn(&self) {
-        self.wasteful.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether too much did.
-    pub(super) fn is_wasteful(&self) -> bool {
-        self.wasteful.load(Ordering::Relaxed)
-    }
-}
-
-/// What came of a link to nothing, as of the last look.
+/// What of it came to nothing, as of the last look.
 #[derive(Debug, Default)]
 pub(super) struct Waste {
     bytes: u64,
-    came: u64,
-    read: u64,
-    sent: u64,
+    before: Carried,
 }
 
 impl Waste {
     /// Looks, a second after the last time; `moved`: it is at another address since. Whether it is too much.
-    pub(super) fn grows(&mut self, stats: &ConnectionStats, flow: &Flow, moved: bool) -> bool {
-        self.weigh(stats.udp_rx.bytes, flow.read.load(Ordering::Relaxed), stats.udp_tx.datagrams, moved)
-    }
-
-    fn weigh(&mut self, came: u64, read: u64, sent: u64, moved: bool) -> bool {
-        let of = |now: u64, before: u64, each: u64| now.saturating_sub(before).saturating_mul(each);
-        let explained = of(read, self.read, FOR_EACH_READ)
-            .saturating_add(of(sent, self.sent, FOR_EACH_SENT))
+    pub(super) fn grows(&mut self, now: Carried, moved: bool) -> bool {
+        let before = core::mem::replace(&mut self.before, now);
+        let since = |now: u64, before: u64, each: u64| now.saturating_sub(before).saturating_mul(each);
+        let explained = since(now.read, before.read, FOR_EACH_READ)
+            .saturating_add(since(now.sent, before.sent, FOR_EACH_SENT))
             .saturating_add(IN_A_SECOND)
             .saturating_add(if moved { FOR_A_MOVE } else { 0 });
-        self.bytes = self.bytes.saturating_add(of(came, self.came, 1)).saturating_sub(explained);
-        (self.came, self.read, self.sent) = (came, read, sent);
+        let came = since(now.came, before.came, 1);
+        self.bytes = self.bytes.saturating_add(came).saturating_sub(explained);
         self.bytes > MOST
     }
 }
@@ -77,7 +55,8 @@ mod tests {
         let mut waste = Waste::default();
         (1..=86_400).find(|second| {
             let moved = moves > 0 && *second % moves == 0;
-            waste.weigh(came * second, read * second, sent * second, moved)
+            let [came, read, sent] = [came, read, sent].map(|each| each * second);
+            waste.grows(Carried { came, read, sent }, moved)
         })
     }
 

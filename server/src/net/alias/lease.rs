@@ -3,11 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quinn::{Connection, VarInt};
-
 use super::Aliases;
-use crate::net::waste::{Flow, Waste};
-use crate::relay::CloseReason;
+use crate::net::flow::Flow;
 
 /// A hold on an alias. Dropped, the alias is forgotten some seconds later.
 #[derive(Debug)]
@@ -30,10 +27,8 @@ impl Held {
 /// A link, and where it was seen last.
 #[derive(Debug)]
 pub(super) struct Link {
-    connection: Connection,
     held: Arc<Held>,
     flow: Arc<Flow>,
-    waste: Mutex<Waste>,
 }
 
 impl Aliases {
@@ -55,11 +50,9 @@ impl Lease {
         }
     }
 
-    /// A link came of it: it may move to another address from now on. Where too much of what comes on it comes to nothing, it is
-    /// closed, and `flow` says why.
-    pub(in crate::net) fn follow(&mut self, connection: Connection, flow: Arc<Flow>) {
-        let held = Arc::clone(&self.held);
-        let link = Arc::new(Link { connection, held, flow, waste: Mutex::default() });
+    /// A link came of it: it may move to another address from now on, and is looked at once a second.
+    pub(in crate::net) fn follow(&mut self, flow: Arc<Flow>) {
+        let link = Arc::new(Link { held: Arc::clone(&self.held), flow });
         self.aliases.links.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&link));
         self.link = Some(link);
     }
@@ -68,14 +61,10 @@ impl Lease {
 impl Link {
     /// Holds the alias at which the link is now. Says whether it is still held at all.
     pub(super) fn follow(&self, aliases: &Aliases) -> bool {
-        let now = self.connection.remote_address();
+        let now = self.flow.connection().remote_address();
         let mut held = self.held.lock();
         let Some(before) = *held else { return false };
-        let mut waste = self.waste.lock().unwrap_or_else(PoisonError::into_inner);
-        if waste.grows(&self.connection.stats(), &self.flow, before != now) {
-            self.flow.condemn();
-            self.connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
-        }
+        self.flow.look(before != now);
         if before != now {
             let mut table = aliases.table();
             // One that was forgotten is held once the peer is heard again, under its next.

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use beresta_proto::time::{DAY_MS, Timestamp};
-use quinn::{AsyncUdpSocket, RecvStream, SendStream};
+use quinn::{AsyncUdpSocket, Connection, RecvStream, SendStream};
 use tokio::net::UdpSocket;
 use tokio::time::pause;
 
@@ -99,6 +99,7 @@ fn echo() -> Echo {
         Endpoint::new_with_abstract_socket(quic::endpoint_config(tls.resets()), config, socket, runtime)
             .unwrap();
     tokio::spawn(Arc::clone(&aliases).keep(|| {}));
+    let admission = Arc::new(Admission::new(Crowd::of(1 << 30, 64)));
     let links = Arc::<Mutex<Vec<Connection>>>::default();
     let (held, met) = (Arc::clone(&aliases), Arc::clone(&links));
     tokio::spawn(async move {
@@ -106,7 +107,10 @@ fn echo() -> Echo {
             let mut lease = held.hold(incoming.remote_address()).unwrap();
             let connection = incoming.accept().unwrap().await.unwrap();
             lease.prove();
-            lease.follow(connection.clone(), Arc::default());
+            let Verdict::Enter(pass) = admission.arrive([127, 0, 0, 1].into(), true, clock::now()) else {
+                panic!("it is full")
+            };
+            lease.follow(Flow::new(connection.clone(), Arc::new(pass)));
             met.lock().unwrap().push(connection.clone());
             tokio::spawn(async move {
                 let (mut send, mut recv) = connection.accept_bi().await.unwrap();

@@ -184,24 +184,49 @@ async fn nothing_is_taken_before_the_handshake_is_done() {
 }
 
 /// Bytes that a relay takes of one who asks without end and takes next to nothing: the commands of the answers that it holds, and
-/// what QUIC keeps that is not read.
-async fn taken_of_who_takes_nothing(relay: &Running) -> u64 {
+/// what QUIC keeps that is not read. And that one.
+async fn taken_of_who_takes_nothing(relay: &Running) -> (u64, Client) {
     let mut client = asks_and_does_not_listen(relay, 1).await;
     let command = Command::Descriptor;
     while timeout(Duration::from_secs(1), client.say(RequestId(2), &command)).await.is_ok() {}
-    client.sent()
+    (client.sent(), client)
+}
+
+/// The 147 commands whose answers are 512 KiB, the window, and QUIC's own.
+const NARROW: std::ops::Range<u64> = 60_000..100_000;
+const WIDE: std::ops::Range<u64> = 160_000..210_000;
+
+#[tokio::test]
+async fn a_link_that_is_held_up_gets_wide_windows_if_there_is_a_place_for_them() {
+    let relay = start_for("127.0.0.1:0", Crowd { wide: 1, ..Crowd::of(1 << 30, 64) });
+    // Those who are not held up take none.
+    let mut quiet = relay.client().await;
+    epoch_key(&relay, &mut quiet).await;
+    let (taken, first) = taken_of_who_takes_nothing(&relay).await;
+    assert!(WIDE.contains(&taken), "{taken}");
+    let (taken, _second) = taken_of_who_takes_nothing(&relay).await;
+    assert!(NARROW.contains(&taken), "{taken}");
+    drop(first);
+    while relay.server.hub.look(Relay::links) > 2 {
+        sleep(LOOK).await;
+    }
+    let (taken, _third) = taken_of_who_takes_nothing(&relay).await;
+    assert!(WIDE.contains(&taken), "{taken}");
 }
 
 #[tokio::test]
-async fn quic_keeps_little_for_a_link_where_others_have_the_wide_windows() {
+async fn who_rests_gives_wide_windows_back() {
     let relay = start_for("127.0.0.1:0", Crowd { wide: 1, ..Crowd::of(1 << 30, 64) });
-    let mut first = relay.client().await;
+    let mut first = asks_and_does_not_listen(&relay, 400).await;
+    for _ in 0..400 {
+        first.hear().await;
+    }
+    tokio::time::pause();
+    sleep(Duration::from_secs(40)).await;
+    tokio::time::resume();
+    let (taken, _second) = taken_of_who_takes_nothing(&relay).await;
+    assert!(WIDE.contains(&taken), "{taken}");
     epoch_key(&relay, &mut first).await;
-    // The 147 commands whose answers are 512 KiB, the window, and QUIC's own.
-    let narrow = taken_of_who_takes_nothing(&relay).await;
-    assert!((60_000..100_000).contains(&narrow), "{narrow}");
-    let wide = taken_of_who_takes_nothing(&start()).await;
-    assert!((160_000..210_000).contains(&wide), "{wide}");
 }
 
 /// Bytes that QUIC takes for somebody who says that it has room and then nothing more, not even that it heard.

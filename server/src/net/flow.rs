@@ -1,0 +1,107 @@
+//! What flows on a link: counted by its task, and looked at once a second by who looks after all of them ([`super::alias`]).
+//!
+//! A link begins with narrow windows. Once they hold it up it gets wide ones, as long as there are places for that, and gives
+//! them back when it carries nothing for a while: most links are idle most of the time.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quinn::{Connection, VarInt};
+
+use super::admission::Pass;
+use super::quic;
+use super::waste::{Carried, Waste};
+use crate::relay::CloseReason;
+
+/// Looks in a row at which nothing was carried, after which wide windows are given back.
+const REST: u8 = 30;
+
+/// A connection that carries a link, or is to.
+#[derive(Debug)]
+pub(super) struct Flow {
+    connection: Connection,
+    pass: Arc<Pass>,
+    read: AtomicU64,
+    written: AtomicU64,
+    wasteful: AtomicBool,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    wide: bool,
+    waste: Waste,
+    /// Bytes that were read and written, and for how many looks.
+    carried: u64,
+    rests: u8,
+}
+
+impl Flow {
+    pub(super) fn new(connection: Connection, pass: Arc<Pass>) -> Arc<Self> {
+        let (read, written, wasteful) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        Arc::new(Self { connection, pass, read, written, wasteful, seen: Mutex::default() })
+    }
+
+    /// The connection.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// So many bytes were read; `held_up`: there may be more than the window lets through.
+    pub(super) fn read(&self, bytes: usize, held_up: bool) {
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+        if held_up {
+            self.widen();
+        }
+    }
+
+    /// So many bytes were written.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The window holds the link up.
+    pub(super) fn widen(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !seen.wide && self.pass.widen() {
+            seen.wide = true;
+            quic::widen(&self.connection);
+        }
+    }
+
+    /// Gives wide windows back.
+    pub(super) fn narrow(&self) {
+        self.narrow_seen(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn narrow_seen(&self, seen: &mut Seen) {
+        if core::mem::take(&mut seen.wide) {
+            quic::narrow(&self.connection);
+            self.pass.narrow();
+        }
+    }
+
+    /// Looks, a second after the last time; `moved`: the link is at another address since. Where too much of what comes on it
+    /// comes to nothing, it is closed.
+    pub(super) fn look(&self, moved: bool) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (read, written) = (self.read.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed));
+        let stats = self.connection.stats();
+        let carried = Carried { came: stats.udp_rx.bytes, read, sent: stats.udp_tx.datagrams };
+        if seen.waste.grows(carried, moved) {
+            self.wasteful.store(true, Ordering::Relaxed);
+            self.connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
+        }
+        let carried = read.saturating_add(written);
+        seen.rests = if seen.carried == carried { seen.rests.saturating_add(1) } else { 0 };
+        seen.carried = carried;
+        if seen.rests >= REST {
+            self.narrow_seen(&mut seen);
+        }
+    }
+
+    /// Whether it was closed by [`Flow::look`].
+    pub(super) fn is_wasteful(&self) -> bool {
+        self.wasteful.load(Ordering::Relaxed)
+    }
+}
