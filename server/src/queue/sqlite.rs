@@ -12,6 +12,7 @@ mod cache;
 mod credits;
 mod day;
 mod expiry;
+mod files;
 mod gather;
 mod graves;
 mod lost;
@@ -27,32 +28,29 @@ mod statements;
 mod work;
 mod writer;
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::path::{Path, PathBuf};
+use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use beresta_proto::time::Timestamp;
+use rusqlite::Connection;
 
 use self::day::DayKeys;
+use self::files::{keys_of, lock, private_file, with_suffix};
 use self::reserve::Reserve;
 use self::room::{FileSystem, Guard};
 pub use self::salvage::Salvaged;
 use super::guard::{Disk, Room};
 use super::rules::Cap;
 use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
-use crate::home::Name;
 
 /// Threads that look things up. One more counts, which takes seconds in a large file, and must hold nobody up.
 const READERS: usize = 2;
 /// Operations that wait for a thread: with 16 KiB envelopes 64 MiB. One more is refused with [`Answer::Failed`].
 const WAITING: usize = 4_096;
-
-/// Between two looks at a lock that is taken.
-const LOOK: Duration = Duration::from_millis(50);
 
 /// Where the keys are kept of what waits (rule Q15).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +150,7 @@ impl SqliteEngine {
     }
 
     /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,
-    /// `.lock`, `.reserve` and [`Name::DayKeys`].
+    /// `.lock`, `.reserve` and [`crate::home::Name::DayKeys`].
     ///
     /// # Errors
     /// [`OpenError`]: in use, of a newer version, damaged, without its keys, or not accessible.
@@ -167,11 +165,14 @@ impl SqliteEngine {
     pub fn open_on(path: &Path, cap: Cap, keeping: Keeping, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         salvage::finish(path).map_err(OpenError::Io)?;
-        // SQLite gives its other files the permissions of this one.
-        drop(private_file(path)?);
-        let mut conn = schema::open_writer(path)?;
-        schema::migrate(&mut conn)?;
-        let mut keys = DayKeys::open(&conn, &keys_of(path), keeping)?;
+        let reserve = with_suffix(path, ".reserve");
+        let (conn, mut keys) = match open_file(path, keeping) {
+            // On a full disk, where SQLite finds no place for its log: what waits has to be fetched there, too.
+            Err(OpenError::Io(_) | OpenError::Sqlite) if Reserve::release_on_full_disk(&reserve) => {
+                open_file(path, keeping)?
+            }
+            opened => opened?,
+        };
         match lost::drop_lost(&conn, &mut keys) {
             Ok(false) => {}
             Ok(true) => tracing::warn!("what waited in the queues and has no key any more was dropped"),
@@ -194,7 +195,7 @@ impl SqliteEngine {
             let jobs = engine.spawn("queue-reader", move |jobs| reader::run(&conn, ring, &jobs))?;
             engine.readers.push(jobs);
         }
-        let reserve = Reserve::new(with_suffix(path, ".reserve"));
+        let reserve = Reserve::new(reserve);
         let (guard, health) = (Guard::new(disk, cap), engine.health());
         let run = move |jobs| writer::run(&conn, cap, keys, (guard, health), reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
@@ -343,41 +344,14 @@ fn guarded(tell: impl FnOnce()) {
     }
 }
 
-/// Keeps others from the file at `path`, as long as this is held.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let lock = private_file(&with_suffix(path, ".lock"))?;
-    let mut looks = 0_u8;
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            // Whoever only looks whether it is taken ([`SqliteEngine::is_in_use`]) holds it for a moment.
-            Err(TryLockError::WouldBlock) if looks < 3 => {
-                looks = looks.saturating_add(1);
-                std::thread::sleep(LOOK);
-            }
-            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
-            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
-        }
-    }
-}
-
-/// Where the keys lie of the file at `path`.
-fn keys_of(path: &Path) -> PathBuf {
-    path.with_file_name(Name::DayKeys.as_str())
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn private_file(path: &Path) -> Result<File, OpenError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(OpenError::Io)
+/// Opens the file at `path` to write, as one of this version, with the keys of what waits in it.
+fn open_file(path: &Path, keeping: Keeping) -> Result<(Connection, DayKeys), OpenError> {
+    // SQLite gives its other files the permissions of this one.
+    drop(private_file(path)?);
+    let mut conn = schema::open_writer(path)?;
+    schema::migrate(&mut conn)?;
+    let keys = DayKeys::open(&conn, &keys_of(path), keeping)?;
+    Ok((conn, keys))
 }
 
 #[cfg(test)]

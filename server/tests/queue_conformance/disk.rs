@@ -9,6 +9,7 @@ use beresta_proto::time::DAY_MS;
 use beresta_server::queue::rules::queue_ref;
 use beresta_server::queue::sqlite::Keeping;
 use beresta_server::queue::{Answer, CreditId, CreditName, Op};
+use rusqlite::Connection;
 
 use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id, reopen, sequence};
 
@@ -172,5 +173,51 @@ fn child_whose_disk_is_full_when_much_ends() {
     let Answer::Stats(stats) = ask(Op::Stats) else { panic!() };
     assert_eq!((stats.messages, stats.queues), (0, 0));
     assert_ne!(fs::read(disk.join("day.keys")).unwrap(), keys, "the key of the day that is over is there");
+    done();
+}
+
+#[test]
+fn a_relay_starts_on_a_full_disk_so_that_people_can_fetch() {
+    on_a_small_disk("disk::child_that_starts_on_a_full_disk", 24);
+}
+
+/// Not a test: what [`a_relay_starts_on_a_full_disk_so_that_people_can_fetch`] runs.
+#[test]
+#[ignore = "the child of another test"]
+fn child_that_starts_on_a_full_disk() {
+    let disk = disk_of_this_child();
+    let path = disk.join("queues");
+    let rig = Rig::memory(ROOMY);
+    let engine = reopen(&path, ROOMY, Keeping::Durable).unwrap();
+    ask_all(&engine, vec![rig.make_op(1)]);
+    for one in 1..=3 {
+        sequence(ask_all(&engine, vec![rig.append_op(1, one, envelope(one, BUCKET_L), NOW)]).remove(0));
+    }
+    drop(engine);
+    let queue = queue_ref(&rig.namer.read(&read_id(1)));
+    // A restart, and an update that has a step to take.
+    for (upto, behind) in [(1, ""), (2, "ALTER TABLE held DROP COLUMN skipped; PRAGMA user_version = 5")] {
+        Connection::open(&path).unwrap().execute_batch(behind).unwrap();
+        let mut taken = 0;
+        while fs::write(disk.join(format!("taken.{taken}")), vec![1; 1 << 16]).is_ok() {
+            taken += 1;
+        }
+        let engine = reopen(&path, ROOMY, Keeping::Durable).unwrap();
+        let ask = |op| ask_all(&engine, vec![op]).remove(0);
+        let Answer::Messages(messages) =
+            ask(Op::Fetch { queue, after: 0, max_messages: 9, max_bytes: usize::MAX, now: NOW })
+        else {
+            panic!()
+        };
+        assert_eq!(messages.len() as u64, 4 - upto);
+        let acknowledged = ask(Op::Acknowledge { queue, upto, now: NOW });
+        assert_eq!(acknowledged, Answer::Acknowledged { deleted: 1, drained: false });
+        assert_eq!(ask(rig.append_op(1, 9, envelope(9, BUCKET_L), NOW)), Answer::Full);
+        drop(engine);
+        (0..=taken).for_each(|one| fs::remove_file(disk.join(format!("taken.{one}"))).unwrap());
+        // With the reserve again.
+        drop(reopen(&path, ROOMY, Keeping::Durable).unwrap());
+        assert!(disk.join("queues.reserve").exists());
+    }
     done();
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bytes: what the write-ahead log holds before it is moved into the file.
 const SIZE: u64 = 16 * 1_024 * 1_024;
@@ -21,6 +21,11 @@ impl Reserve {
         let mut reserve = Self { path, held };
         reserve.restore();
         reserve
+    }
+
+    /// Gives up the reserve at `path` before an engine has it, if the disk is full. Says whether it was there.
+    pub(super) fn release_on_full_disk(path: &Path) -> bool {
+        has_no_room(path) && fs::remove_file(path).is_ok()
     }
 
     /// Whether it is there, so that new things may be stored.
@@ -42,8 +47,7 @@ impl Reserve {
             return;
         }
         // A try that fails writes the disk full for a moment, for all who use it, and wears it out.
-        let free = self.path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
-        if free.is_some_and(|free| free.f_bavail.saturating_mul(free.f_frsize) < SIZE + SIZE / 16) {
+        if has_no_room(&self.path) {
             return;
         }
         // Written and not only sized: a file with a hole keeps no room.
@@ -57,4 +61,10 @@ impl Reserve {
             self.release();
         }
     }
+}
+
+/// Whether the disk has none for a reserve at `path`. Not where that can't be told.
+fn has_no_room(path: &Path) -> bool {
+    let free = path.parent().and_then(|folder| rustix::fs::statvfs(folder).ok());
+    free.is_some_and(|free| free.f_bavail.saturating_mul(free.f_frsize) < SIZE + SIZE / 16)
 }

@@ -15,8 +15,9 @@ use beresta_proto::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
+use super::OpenError;
+use super::files::{lock, private_file, with_suffix};
 use super::schema::{self, int};
-use super::{OpenError, lock, private_file, with_suffix};
 use crate::queue::rules::Cost;
 
 /// The tables, by what their rows are read: first those that others need.

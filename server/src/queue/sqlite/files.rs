@@ -1,0 +1,48 @@
+//! The files beside that of the queues, and who has them.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::OpenError;
+use crate::home::Name;
+
+/// Between two looks at a lock that is taken.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Keeps others from the file at `path`, as long as this is held.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
+    let lock = private_file(&with_suffix(path, ".lock"))?;
+    let mut looks = 0_u8;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            // Whoever only looks whether it is taken ([`SqliteEngine::is_in_use`]) holds it for a moment.
+            Err(TryLockError::WouldBlock) if looks < 3 => {
+                looks = looks.saturating_add(1);
+                std::thread::sleep(LOOK);
+            }
+            Err(TryLockError::WouldBlock) => return Err(OpenError::InUse),
+            Err(TryLockError::Error(error)) => return Err(OpenError::Io(error)),
+        }
+    }
+}
+
+/// Where the keys lie of the file at `path`.
+pub(super) fn keys_of(path: &Path) -> PathBuf {
+    path.with_file_name(Name::DayKeys.as_str())
+}
+
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+pub(super) fn private_file(path: &Path) -> Result<File, OpenError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(OpenError::Io)
+}
