@@ -11,6 +11,7 @@ use beresta_proto::time::{MINUTE_MS, Timestamp};
 
 use super::Relay;
 use super::limits::cost;
+use super::outgoing::answer_bytes;
 use super::output::{Claim, CloseReason, LinkId};
 use super::pending::{Asked, Check, Making, Pending, Then};
 use super::tally::Kind;
@@ -20,10 +21,9 @@ impl<R: Random> Relay<R> {
     /// A whole frame came on a link.
     pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Timestamp) {
         let bytes = frame.len();
-        self.hold(link, bytes);
+        self.hold_asked(link, bytes);
         let Some(one) = self.links.get_mut(&link) else { return };
         one.open = one.open.saturating_add(1);
-        one.asked = one.asked.saturating_add(bytes);
         if !one.rate.take(cost::PLAIN, now) {
             one.over_rate = one.over_rate.saturating_add(1);
             if one.over_rate > self.limits.over_rate {
@@ -42,6 +42,10 @@ impl<R: Random> Relay<R> {
             Err(_) | Ok((RequestId(0), _)) => self.close(link, CloseReason::Malformed),
             Ok((request, command)) => {
                 let kind = Kind::of(&command);
+                // Long answers to short commands would have no room else, which is looked at before a command is read.
+                let whole = bytes.max(answer_bytes(&command));
+                self.hold_asked(link, whole.saturating_sub(bytes));
+                let bytes = whole;
                 self.command(Asked { link, request, kind, bytes }, command, now);
             }
         }

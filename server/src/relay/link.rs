@@ -33,7 +33,7 @@ pub(super) struct Link {
     pub(super) unopenable: u32,
     /// Commands without a reply yet.
     pub(super) open: usize,
-    /// Bytes of commands without a reply, bytes asked of the engine for this link, and bytes handed out and not reported
+    /// Bytes of commands without a reply or of what that takes, bytes asked of the engine for this link, and bytes handed out and not reported
     /// as written.
     pub(super) held: usize,
     /// The part of it that is commands.

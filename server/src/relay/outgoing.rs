@@ -1,7 +1,10 @@
-//! What goes out on a link, and how much memory a link may hold: frames that are not answered, what is being read for it
-//! from the disk, and what is not written. A link that holds too much is not read from until some of that is gone (rule
+//! What goes out on a link, and how much memory a link may hold: frames that are not answered and what answers them, what
+//! is being read for it from the disk, and what is not written. A link that holds too much is not read from until some of that is gone (rule
 //! L6), and nothing is pushed to it as long as what is not written is too much by itself.
 
+use beresta_proto::command::Command;
+use beresta_proto::envelope::Bucket;
+use beresta_proto::frame::Class;
 use beresta_proto::reply::{Push, Refusal, Reply};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
@@ -10,6 +13,22 @@ use super::Relay;
 use super::output::{CloseReason, LinkId, Output};
 use super::pending::Asked;
 use super::tally::Outcome;
+
+/// Bytes of the longest that answers a command.
+pub(super) const fn answer_bytes(command: &Command) -> usize {
+    match command {
+        Command::Descriptor => Class::Bucket(Bucket::S).size(),
+        Command::ClaimBlob { .. } => Class::Bucket(Bucket::M).size(),
+        // And the word that it has caught up.
+        Command::Subscribe(_) => 2 * Class::Control.size(),
+        Command::MakeQueue { .. }
+        | Command::Acknowledge { .. }
+        | Command::DeleteQueue { .. }
+        | Command::Send { .. }
+        | Command::PutBlob { .. }
+        | Command::DeleteBlob { .. } => Class::Control.size(),
+    }
+}
 
 impl<R: Random> Relay<R> {
     /// Bytes that one link may hold: less while all together hold much. Every link keeps a share, for the slow readers
@@ -23,6 +42,14 @@ impl<R: Random> Relay<R> {
         let Some(one) = self.links.get_mut(&link) else { return };
         one.held = one.held.saturating_add(bytes);
         self.held = self.held.saturating_add(bytes);
+    }
+
+    /// So many bytes are held for commands of a link, until they are answered.
+    pub(super) fn hold_asked(&mut self, link: LinkId, bytes: usize) {
+        self.hold(link, bytes);
+        if let Some(one) = self.links.get_mut(&link) {
+            one.asked = one.asked.saturating_add(bytes);
+        }
     }
 
     /// So many less.

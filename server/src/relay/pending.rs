@@ -19,7 +19,7 @@ pub(super) struct Asked {
     pub(super) link: LinkId,
     pub(super) request: RequestId,
     pub(super) kind: Kind,
-    /// Of its frame.
+    /// Of its frame or of its answer, whichever is longer: what is held for it.
     pub(super) bytes: usize,
 }
 

@@ -12,16 +12,16 @@ use crate::queue::{Answer, QueueEngine as _};
 
 const BLOB_ID: BlobId = BlobId([8; 16]);
 
-fn key(seed: u8) -> SigningKey {
+pub(super) fn key(seed: u8) -> SigningKey {
     SigningKey::take(&mut [seed; 32])
 }
 
-fn put(owner: &SigningKey, fill: u8) -> Command {
+pub(super) fn put(owner: &SigningKey, fill: u8) -> Command {
     let owner = owner.verifying_key().unwrap();
     Command::PutBlob { blob: BLOB_ID, owner, hours: 24, sealed: vec![fill; BLOB], payment: None }
 }
 
-fn claim(link: LinkId, claimant: &SigningKey) -> Command {
+pub(super) fn claim(link: LinkId, claimant: &SigningKey) -> Command {
     let signature = claimant.sign(&auth::claim_blob(&exporter(link), &BLOB_ID)).unwrap();
     Command::ClaimBlob { blob: BLOB_ID, claimant: claimant.verifying_key().unwrap(), signature }
 }

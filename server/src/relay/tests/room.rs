@@ -1,23 +1,39 @@
 //! What a link has room for, and who gets it.
 
 use beresta_proto::command::Command;
-use beresta_proto::limits::WINDOW_BYTES;
-use beresta_proto::reply::{Heard, Push};
+use beresta_proto::envelope::Bucket;
+use beresta_proto::frame::Class;
+use beresta_proto::limits::{BLOB, WINDOW_BYTES};
+use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 
-use super::super::Limits;
+use super::super::{Limits, LinkId};
+use super::blobs::{claim, key, put};
+use super::delivery::subscribed;
 use super::world::{Queue, World, subscription};
+use crate::queue::Answer;
 
 /// Messages of 16 KiB in a queue, more than a window.
 const MANY: u32 = 40;
 
 fn filled(world: &mut World) -> Queue {
+    filled_with(world, MANY, 10_000)
+}
+
+/// A queue with so many messages of so many bytes.
+fn filled_with(world: &mut World, messages: u32, size: usize) -> Queue {
     let queue = world.make_queue();
     let (anna, mut sender) = (world.connect(), world.sender(&queue));
-    sender.size = 10_000;
-    for text in 0..MANY {
+    sender.size = size;
+    for text in 0..messages {
         world.send(anna, &sender.capsule(text));
     }
     queue
+}
+
+/// Where every link may hold its share and no more.
+fn crowded() -> (World, usize) {
+    let limits = Limits { held_of_all: 0, ..Limits::default() };
+    (World::with(limits), limits.share)
 }
 
 #[test]
@@ -90,4 +106,78 @@ fn where_all_together_hold_too_much_a_queue_is_read_by_what_a_link_may_have() {
         world.settle();
     }
     assert_eq!(got, u64::from(MANY));
+}
+
+/// Says the same as long as the link is read from: how often.
+fn say_on(world: &mut World, link: LinkId, command: &Command) -> usize {
+    let mut said = 0;
+    while world.relay.may_read(link) {
+        world.say(link, command);
+        said += 1;
+    }
+    said
+}
+
+#[test]
+fn answers_that_are_still_to_come_have_their_room_from_when_they_are_asked_for() {
+    let (mut world, share) = crowded();
+    let (owner, link) = (world.connect(), world.connect());
+    world.ask(owner, &put(&key(1), 7));
+    let claim = claim(link, &key(2));
+    for _ in 0..3 {
+        let said = say_on(&mut world, link, &claim);
+        world.settle();
+        let unwritten = world.heard_unwritten(link);
+        assert!(unwritten < share + Class::Bucket(Bucket::M).size(), "said {said} unwritten {unwritten}");
+        assert!(!world.relay.may_read(link));
+        let resumed = world.resumed;
+        assert_eq!(world.replies(link), vec![Reply::Blob(vec![7; BLOB]); said]);
+        assert_eq!((world.resumed, world.relay.links[&link].held), (resumed + 1, 0));
+    }
+}
+
+#[test]
+fn an_answer_that_did_not_come_gives_its_room_back_however_it_ended() {
+    let (mut world, _) = crowded();
+    let (owner, link, gone) = (world.connect(), world.connect(), world.connect());
+    world.ask(owner, &put(&key(1), 7));
+    world.hear(owner);
+    // For another link, so that no signature is right.
+    let said = say_on(&mut world, link, &claim(owner, &key(2)));
+    world.settle();
+    assert_eq!(world.replies(link), vec![Reply::Refused(Refusal::Gone); said]);
+    assert_eq!(world.relay.held, 0);
+    // The engine fails.
+    let said = say_on(&mut world, link, &claim(link, &key(2)));
+    while world.work() {}
+    while let Some((ticket, _)) = world.asked.pop_front() {
+        world.answer(ticket, Answer::Failed);
+        while world.work() {}
+    }
+    assert_eq!(world.replies(link), vec![Reply::Refused(Refusal::Failed); said]);
+    assert_eq!(world.relay.held, 0);
+    // More than it may ask for.
+    world.relay.limits.burst = 1;
+    let poor = world.connect();
+    world.say(poor, &claim(poor, &key(2)));
+    assert_eq!(world.replies(poor), [Reply::Refused(Refusal::RateLimited)]);
+    // Its link is gone.
+    say_on(&mut world, gone, &claim(gone, &key(2)));
+    world.close(gone);
+    world.settle();
+    assert_eq!(world.relay.held, 0);
+    assert!(!world.relay.is_busy());
+}
+
+#[test]
+fn the_word_that_a_link_has_caught_up_has_its_room_with_what_it_asked() {
+    let limits = Limits { held_of_all: 0, outstanding: 256, ..Limits::default() };
+    let mut world = World::with(limits);
+    let queue = world.make_queue();
+    let link = world.connect();
+    let said = say_on(&mut world, link, &Command::Subscribe(vec![subscription(link, &queue)]));
+    world.settle();
+    let unwritten = world.heard_unwritten(link);
+    assert!(unwritten <= limits.share, "said {said} unwritten {unwritten}");
+    assert_eq!(world.replies(link), vec![subscribed(); said]);
 }
