@@ -7,6 +7,8 @@
 
 use std::collections::VecDeque;
 
+use beresta_proto::envelope::Bucket;
+use beresta_proto::frame::Class;
 use beresta_proto::id::ReadId;
 use beresta_proto::limits::{BUCKET_L, WINDOW_BYTES, WINDOW_MESSAGES};
 
@@ -18,6 +20,15 @@ pub(super) struct Wanted {
     pub(super) after: u64,
     pub(super) messages: usize,
     pub(super) bytes: usize,
+}
+
+impl Wanted {
+    /// As much of it as there are bytes for. Each message takes a frame, which is longer than a short envelope by most of
+    /// its length: only so many are asked for as fit if they are short.
+    pub(super) fn within(self, bytes: usize) -> Self {
+        let messages = (bytes / Class::Bucket(Bucket::S).size()).max(1);
+        Self { messages: self.messages.min(messages), bytes: self.bytes.min(bytes), ..self }
+    }
 }
 
 #[derive(Debug)]

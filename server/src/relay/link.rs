@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
 use beresta_proto::id::{KeyId, ReadId};
+use beresta_proto::limits::BUCKET_L;
 use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
@@ -93,6 +94,12 @@ impl Link {
     /// What is held to be written. Only this holds pushes back: it goes by itself, as far as the reader takes it.
     pub(super) const fn unwritten(&self) -> usize {
         self.held.saturating_sub(self.asked)
+    }
+
+    /// Bytes that may be read for it, where it has any room: one envelope always, or who has little room would get nothing.
+    pub(super) fn spare(&self, room: usize) -> Option<usize> {
+        let spare = room.checked_sub(self.unwritten()).filter(|spare| *spare > 0)?;
+        Some(spare.max(BUCKET_L))
     }
 
     /// It is subscribed to a queue no more.

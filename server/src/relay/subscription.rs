@@ -135,11 +135,12 @@ impl<R: Random> Relay<R> {
     fn hand_over(&mut self, held: Delivery, link: LinkId, now: Timestamp) -> Option<Delivery> {
         let fetch = held.fetching_all()?;
         let room = self.room();
-        self.links.get(&link).filter(|one| one.unwritten() < room)?;
+        let spare = self.links.get(&link)?.spare(room)?;
         let Some(Pending::Fetch { link: counted, reserved, .. }) = self.pending.get_mut(&fetch) else {
             return None;
         };
-        let (before, reserved) = (core::mem::replace(counted, link), *reserved);
+        let reserved = Some(*reserved).filter(|reserved| *reserved <= spare)?;
+        let before = core::mem::replace(counted, link);
         self.release(before, reserved);
         self.hold(link, reserved);
         self.room_again(before, now);
@@ -158,8 +159,9 @@ impl<R: Random> Relay<R> {
 
     fn fetch(&mut self, queue: QueueRef, now: Timestamp) {
         let Some(delivery) = self.deliveries.get(&queue) else { return };
-        let Some(mut wanted) = delivery.wanted() else { return };
-        wanted.bytes = wanted.bytes.min(self.room());
+        let spare = self.links.get(&delivery.link).and_then(|link| link.spare(self.room()));
+        let (Some(wanted), Some(spare)) = (delivery.wanted(), spare) else { return };
+        let wanted = wanted.within(spare);
         let (link, announced) = (delivery.link, delivery.announced());
         let pending = Pending::Fetch {
             queue,

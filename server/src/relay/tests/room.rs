@@ -9,6 +9,7 @@ use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use super::super::{Limits, LinkId};
 use super::blobs::{claim, key, put};
 use super::delivery::subscribed;
+use super::takeover::{begin_to_fetch, takes_over};
 use super::world::{Queue, World, subscription};
 use crate::queue::Answer;
 
@@ -95,7 +96,7 @@ fn where_all_together_hold_too_much_a_queue_is_read_by_what_a_link_may_have() {
     world.say(boris, &Command::Subscribe(vec![subscription(boris, &queue)]));
     world.settle();
     let pushed = world.heard_unwritten(boris);
-    assert!(pushed <= 2 * limits.share + 4 * 1_024, "{pushed} bytes");
+    assert!(pushed < limits.share + LONGEST, "{pushed} bytes");
     let mut got = 0;
     while let Some(heard) = world.hear_next(boris) {
         if let Heard::Push(Push::Deliver { queue, sequence, .. }) = heard {
@@ -107,6 +108,8 @@ fn where_all_together_hold_too_much_a_queue_is_read_by_what_a_link_may_have() {
     }
     assert_eq!(got, u64::from(MANY));
 }
+
+const LONGEST: usize = Class::Bucket(Bucket::L).size();
 
 /// Says the same as long as the link is read from: how often.
 fn say_on(world: &mut World, link: LinkId, command: &Command) -> usize {
@@ -180,4 +183,45 @@ fn the_word_that_a_link_has_caught_up_has_its_room_with_what_it_asked() {
     let unwritten = world.heard_unwritten(link);
     assert!(unwritten <= limits.share, "said {said} unwritten {unwritten}");
     assert_eq!(world.replies(link), vec![subscribed(); said]);
+}
+
+#[test]
+fn who_has_hardly_any_room_left_is_read_for_by_what_is_left_of_it() {
+    let (mut world, share) = crowded();
+    let (one, many) = (filled_with(&mut world, 1, 10_000), filled(&mut world));
+    let short = filled_with(&mut world, MANY, 10);
+    for (first, second) in [(&one, &many), (&one, &short), (&short, &many), (&many, &short)] {
+        let boris = world.connect();
+        for queue in [first, second] {
+            world.say(boris, &Command::Subscribe(vec![subscription(boris, queue)]));
+            world.settle();
+        }
+        let unwritten = world.heard_unwritten(boris);
+        assert!(unwritten < share + LONGEST, "{unwritten} bytes");
+        world.close(boris);
+    }
+}
+
+#[test]
+fn who_has_hardly_any_room_left_takes_over_no_more_of_what_is_being_read_than_fits() {
+    let (mut world, share) = crowded();
+    let (one, many) = (filled_with(&mut world, 1, 10_000), filled_with(&mut world, MANY, 3_000));
+    let (anna, boris) = (world.connect(), world.connect());
+    world.subscribe(boris, &one);
+    let (ticket, answer) = begin_to_fetch(&mut world, anna, &many);
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &many)]));
+    world.settle();
+    world.answer(ticket, answer);
+    world.settle();
+    let unwritten = world.heard_unwritten(boris);
+    assert!(unwritten < share + LONGEST, "{unwritten} bytes");
+    world.close(boris);
+    // Who has as much room as who lost it takes it over whole.
+    let clara = world.connect();
+    world.hear(anna);
+    let (ticket, answer) = begin_to_fetch(&mut world, anna, &many);
+    takes_over(&mut world, clara, &many);
+    world.answer(ticket, answer);
+    world.settle();
+    assert!(!world.delivered(clara).is_empty());
 }
