@@ -26,6 +26,7 @@ mod send;
 mod stored;
 mod subscription;
 mod tally;
+mod telling;
 mod turns;
 
 use std::collections::{HashMap, HashSet, VecDeque};

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
 use beresta_proto::id::{KeyId, ReadId};
-use beresta_proto::limits::BUCKET_L;
+use beresta_proto::limits::{BUCKET_L, SUBSCRIPTIONS};
 use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
@@ -44,6 +44,9 @@ pub(super) struct Link {
     /// Queues with something to push once there is room, in turn: who fills it again and again waits behind the others.
     stalled: VecDeque<QueueRef>,
     pub(super) subscribed: HashMap<ReadId, QueueRef>,
+    /// Queues that other links took over, in turn, of which it is still to be told. They count as subscribed until then, which
+    /// bounds them: who takes nothing must not be given a word for each.
+    lost: Vec<ReadId>,
     /// Those of which not all was pushed yet that waited when they were subscribed to.
     pub(super) unread: BTreeSet<QueueRef>,
     /// How many of its SUBSCRIBE were answered, and of how many of these it was told that there is none of them (rule Q17).
@@ -78,6 +81,7 @@ impl Link {
             paused: false,
             stalled: VecDeque::new(),
             subscribed: HashMap::new(),
+            lost: Vec::new(),
             unread: BTreeSet::new(),
             subscriptions: 0,
             caught_up: 0,
@@ -110,6 +114,37 @@ impl Link {
         }
     }
 
+    /// Whether it is subscribed to a queue, as far as it was told.
+    pub(super) fn knows(&self, read_id: &ReadId) -> bool {
+        self.subscribed.contains_key(read_id) || self.lost.contains(read_id)
+    }
+
+    /// To how many.
+    pub(super) fn known(&self) -> usize {
+        self.subscribed.len().saturating_add(self.lost.len())
+    }
+
+    /// Other links took queues over: it is to be told.
+    pub(super) fn loses(&mut self, queues: Vec<ReadId>) {
+        self.lost.extend(queues);
+    }
+
+    /// What is still to be told of these queues.
+    pub(super) fn lost_among(&mut self, queues: &[ReadId]) -> Vec<ReadId> {
+        let lost = self.lost.extract_if(.., |lost| queues.contains(lost)).collect();
+        self.lost.shrink_to_fit();
+        lost
+    }
+
+    /// What one word tells it that it lost, where there is room.
+    pub(super) fn next_lost(&mut self, room: usize) -> Option<Vec<ReadId>> {
+        if self.lost.is_empty() || self.unwritten() >= room {
+            return None;
+        }
+        let later = self.lost.split_off(self.lost.len().min(SUBSCRIPTIONS));
+        Some(core::mem::replace(&mut self.lost, later))
+    }
+
     /// Whether there is room to push to it, and no queue waits for that.
     pub(super) fn is_roomy(&self, room: usize) -> bool {
         self.unwritten() < room && self.stalled.is_empty()
@@ -136,7 +171,8 @@ impl Link {
 
     /// As of how many subscriptions it is to be told now that it has caught up; none if it was, or has not.
     pub(super) fn catches_up(&mut self) -> Option<u32> {
-        let fresh = self.unread.is_empty() && self.caught_up < self.subscriptions;
+        // What it lost was not pushed: that it is to hear before.
+        let fresh = self.unread.is_empty() && self.lost.is_empty() && self.caught_up < self.subscriptions;
         fresh.then(|| {
             self.caught_up = self.subscriptions;
             self.caught_up

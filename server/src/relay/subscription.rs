@@ -9,7 +9,6 @@ use beresta_proto::time::Timestamp;
 
 use super::Relay;
 use super::delivery::Delivery;
-use super::link::Link;
 use super::output::LinkId;
 use super::pending::{Asked, Pending, Then};
 use crate::queue::{Answer, Op, QueueRecord, QueueRef, Stored};
@@ -21,6 +20,7 @@ impl<R: Random> Relay<R> {
         match then {
             Then::Subscribe(queues) => {
                 let Some(one) = self.links.get(&asked.link) else { return };
+                let named: Vec<ReadId> = queues.iter().map(|(read_id, _)| *read_id).collect();
                 let mut results = Vec::with_capacity(queues.len());
                 let mut begun = Vec::new();
                 for ((read_id, record), good) in queues.into_iter().zip(good) {
@@ -33,10 +33,11 @@ impl<R: Random> Relay<R> {
                     }
                 }
                 // Counted where they begin, because other commands of the link may have been under way meanwhile.
-                let fresh = begun.iter().filter(|(read_id, _)| !one.subscribed.contains_key(read_id)).count();
-                if fresh > 0 && one.subscribed.len().saturating_add(fresh) > self.limits.subscriptions {
+                let fresh = begun.iter().filter(|(read_id, _)| !one.knows(read_id)).count();
+                if fresh > 0 && one.known().saturating_add(fresh) > self.limits.subscriptions {
                     return self.refuse(asked, Refusal::RateLimited);
                 }
+                self.tell_lost_among(asked.link, &named);
                 self.reply(asked, &Reply::Subscribed(results));
                 if let Some(one) = self.links.get_mut(&asked.link) {
                     one.subscribes();
@@ -48,7 +49,10 @@ impl<R: Random> Relay<R> {
                     }
                 }
                 for (loser, queues) in taken {
-                    self.push(loser, &Push::TakenOver { queues });
+                    if let Some(old) = self.links.get_mut(&loser) {
+                        old.loses(queues);
+                    }
+                    self.tell_lost(loser);
                     self.tell_caught_up(loser);
                 }
                 self.tell_caught_up(asked.link);
@@ -123,13 +127,6 @@ impl<R: Random> Relay<R> {
         loser
     }
 
-    /// Tells a link that all was pushed that waited for it, if that is so and was not told.
-    pub(super) fn tell_caught_up(&mut self, link: LinkId) {
-        if let Some(subscribed) = self.links.get_mut(&link).and_then(Link::catches_up) {
-            self.push(link, &Push::CaughtUp { subscribed });
-        }
-    }
-
     /// What is being read from a queue's start on is for another link now, which it is counted for, if that has room; none
     /// if it begins anew.
     fn hand_over(&mut self, held: Delivery, link: LinkId, now: Timestamp) -> Option<Delivery> {
@@ -143,7 +140,8 @@ impl<R: Random> Relay<R> {
         let before = core::mem::replace(counted, link);
         self.release(before, reserved);
         self.hold(link, reserved);
-        self.room_again(before, now);
+        // What it lost is told together, when all of it is known.
+        self.read_on(before, now);
         Some(held.handed_over(link))
     }
 
@@ -187,6 +185,11 @@ impl<R: Random> Relay<R> {
 
     /// A link has room again: what waited for it goes on.
     pub(super) fn room_again(&mut self, link: LinkId, now: Timestamp) {
+        self.tell_lost(link);
+        self.read_on(link, now);
+    }
+
+    fn read_on(&mut self, link: LinkId, now: Timestamp) {
         let enough = self.room() / 2;
         if self.links.get(&link).is_some_and(|one| one.unwritten() <= enough) {
             // No more than there is room for: a link with a thousand queues is here after each of them.
@@ -272,18 +275,6 @@ impl<R: Random> Relay<R> {
             self.push(link, &Push::Deliver { queue, sequence, envelope });
         } else {
             self.pump(queue, now);
-        }
-    }
-
-    /// A queue that had refused a message has room again: its subscriber is told, or the next one (rule Q8).
-    pub(super) fn drained(&mut self, queue: QueueRef) {
-        match self.deliveries.get(&queue).map(|one| (one.link, one.read_id)) {
-            Some((link, queue)) => self.push(link, &Push::Drained { queue }),
-            // Bounded, because anybody may let queues drain that nobody ever reads.
-            None if self.untold.len() < self.limits.untold => {
-                self.untold.insert(queue);
-            }
-            None => {}
         }
     }
 }

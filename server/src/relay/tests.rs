@@ -14,4 +14,5 @@ mod lookups;
 mod room;
 mod takeover;
 mod tally;
+mod told;
 mod world;

@@ -10,6 +10,7 @@ use super::super::{Limits, LinkId};
 use super::blobs::{claim, key, put};
 use super::delivery::subscribed;
 use super::takeover::{begin_to_fetch, takes_over};
+use super::told::{REPORT, crowded};
 use super::world::{Queue, World, subscription};
 use crate::queue::Answer;
 
@@ -29,12 +30,6 @@ fn filled_with(world: &mut World, messages: u32, size: usize) -> Queue {
         world.send(anna, &sender.capsule(text));
     }
     queue
-}
-
-/// Where every link may hold its share and no more.
-fn crowded() -> (World, usize) {
-    let limits = Limits { held_of_all: 0, ..Limits::default() };
-    (World::with(limits), limits.share)
 }
 
 #[test]
@@ -224,4 +219,31 @@ fn who_has_hardly_any_room_left_takes_over_no_more_of_what_is_being_read_than_fi
     world.answer(ticket, answer);
     world.settle();
     assert!(!world.delivered(clara).is_empty());
+}
+
+#[test]
+fn nobody_waits_for_room_until_less_is_reported_than_the_driver_reports_together() {
+    let (mut world, _) = crowded();
+    let queues =
+        [filled(&mut world), filled_with(&mut world, MANY, 10), filled_with(&mut world, MANY, 3_000)];
+    let (owner, boris) = (world.connect(), world.connect());
+    world.ask(owner, &put(&key(1), 7));
+    let wanted = queues.iter().map(|queue| subscription(boris, queue)).collect();
+    world.say(boris, &Command::Subscribe(wanted));
+    let (mut got, mut blobs) = (0, say_on(&mut world, boris, &claim(boris, &key(2))));
+    loop {
+        world.settle();
+        let is_reported = world.heard_unwritten(boris) >= REPORT;
+        for heard in world.hear(boris) {
+            match heard {
+                Heard::Push(Push::Deliver { .. }) => got += 1,
+                Heard::Reply(_, Reply::Blob(_)) => blobs -= 1,
+                Heard::Push(_) | Heard::Reply(..) => {}
+            }
+        }
+        if !is_reported {
+            break;
+        }
+    }
+    assert_eq!((got, blobs), (16 + 32 + 32, 0), "a window of each");
 }

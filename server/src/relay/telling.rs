@@ -1,0 +1,57 @@
+//! What a link is told of its queues beside their messages: that another took them over, that it has caught up, that one
+//! drained (rules Q7, Q8, Q17). What others can bring about again and again, for who takes nothing, waits for room; how much of
+//! that can wait is bounded by what the link is subscribed to.
+
+use beresta_proto::id::ReadId;
+use beresta_proto::reply::Push;
+use beresta_proto::rng::Random;
+
+use super::Relay;
+use super::link::Link;
+use super::output::LinkId;
+use crate::queue::QueueRef;
+
+impl<R: Random> Relay<R> {
+    /// Tells a link what other links took over, in as few words as it has room for. The rest waits for [`Relay::room_again`].
+    pub(super) fn tell_lost(&mut self, link: LinkId) {
+        let mut told = false;
+        loop {
+            let room = self.room();
+            let Some(queues) = self.links.get_mut(&link).and_then(|one| one.next_lost(room)) else { break };
+            self.push(link, &Push::TakenOver { queues });
+            told = true;
+        }
+        if told {
+            self.tell_caught_up(link);
+        }
+    }
+
+    /// A link asks for queues before it was told that it had lost them: it hears that first, for behind the answer it would
+    /// take it for a second loss. That is no longer than what it asked with.
+    pub(super) fn tell_lost_among(&mut self, link: LinkId, asked: &[ReadId]) {
+        let Some(one) = self.links.get_mut(&link) else { return };
+        let queues = one.lost_among(asked);
+        if !queues.is_empty() {
+            self.push(link, &Push::TakenOver { queues });
+        }
+    }
+
+    /// Tells a link that all was pushed that waited for it, if that is so and was not told.
+    pub(super) fn tell_caught_up(&mut self, link: LinkId) {
+        if let Some(subscribed) = self.links.get_mut(&link).and_then(Link::catches_up) {
+            self.push(link, &Push::CaughtUp { subscribed });
+        }
+    }
+
+    /// A queue that had refused a message has room again: its subscriber is told, or the next one (rule Q8).
+    pub(super) fn drained(&mut self, queue: QueueRef) {
+        match self.deliveries.get(&queue).map(|one| (one.link, one.read_id)) {
+            Some((link, queue)) => self.push(link, &Push::Drained { queue }),
+            // Bounded, because anybody may let queues drain that nobody ever reads.
+            None if self.untold.len() < self.limits.untold => {
+                self.untold.insert(queue);
+            }
+            None => {}
+        }
+    }
+}
