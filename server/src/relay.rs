@@ -211,11 +211,7 @@ impl<R: Random> Relay<R> {
         if closed.opening || closed.checking || !closed.changes.is_empty() {
             self.turns.forget(link);
         }
-        for queue in closed.subscribed.values() {
-            if self.deliveries.get(queue).is_some_and(|delivery| delivery.link == link) {
-                self.deliveries.remove(queue);
-            }
-        }
+        self.end_deliveries(link, &closed);
     }
 
     /// Time passed: epoch keys turn, what ended is swept.

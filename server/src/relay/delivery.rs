@@ -44,6 +44,8 @@ pub(super) struct Delivery {
     /// The last place that was pushed: nobody acknowledges what it has not seen.
     pushed: u64,
     more: bool,
+    /// Whether its reader is still to hear that it drained.
+    drained: bool,
     /// The fetch that is under way.
     fetching: Option<Ticket>,
     window: VecDeque<(u64, usize)>,
@@ -61,6 +63,7 @@ impl Delivery {
             waited: 0,
             pushed: 0,
             more: true,
+            drained: false,
             fetching: None,
             window: VecDeque::new(),
             window_bytes: 0,
@@ -147,6 +150,20 @@ impl Delivery {
     pub(super) fn fetch_begins(&mut self, fetch: Ticket) {
         self.fetching = Some(fetch);
         self.more = false;
+    }
+
+    /// Its reader is to hear that it drained.
+    pub(super) const fn drains(&mut self) {
+        self.drained = true;
+    }
+
+    pub(super) const fn is_drained(&self) -> bool {
+        self.drained
+    }
+
+    /// Whether its reader is to hear that now, for the one time.
+    pub(super) const fn take_drained(&mut self) -> bool {
+        core::mem::replace(&mut self.drained, false)
     }
 
     /// The engine could not say: ask again later.

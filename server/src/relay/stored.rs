@@ -53,7 +53,7 @@ impl<R: Random> Relay<R> {
                 Answer::Acknowledged { deleted: _, drained } => {
                     self.reply(asked, &Reply::Done);
                     if drained {
-                        self.drained(queue);
+                        self.drained(queue, now);
                     }
                 }
                 other => self.plain(asked, other),
@@ -65,7 +65,7 @@ impl<R: Random> Relay<R> {
                 self.plain(asked, answer);
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),
-            Some(Pending::Expire(by)) => self.expired(answer, by),
+            Some(Pending::Expire(by)) => self.expired(answer, by, now),
             Some(Pending::Renew(queues)) => {
                 self.renewals.answered(queues, answer == Answer::Done, now);
                 self.renew(now);
@@ -128,13 +128,13 @@ impl<R: Random> Relay<R> {
         self.reply(asked, &reply);
     }
 
-    fn expired(&mut self, answer: Answer, by: Timestamp) {
+    fn expired(&mut self, answer: Answer, by: Timestamp, now: Timestamp) {
         let Answer::Expired { deleted: _, drained, more } = answer else {
             self.sweeping = false;
             return;
         };
         for queue in drained {
-            self.drained(queue);
+            self.drained(queue, now);
         }
         self.sweeping = more;
         if more {

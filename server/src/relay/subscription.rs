@@ -111,6 +111,7 @@ impl<R: Random> Relay<R> {
         }
         one.unread.insert(queue);
         let held = self.deliveries.remove(&queue);
+        let drained = self.untold.remove(&queue) || held.as_ref().is_some_and(Delivery::is_drained);
         let loser = held.as_ref().map(|held| held.link);
         if let Some(old) = loser.and_then(|loser| self.links.get_mut(&loser)) {
             old.leave(&read_id);
@@ -119,10 +120,10 @@ impl<R: Random> Relay<R> {
         self.tickets = self.tickets.saturating_add(1);
         let mut delivery = delivery.unwrap_or_else(|| Delivery::new(link, read_id, self.tickets));
         delivery.reads_to(last);
-        self.deliveries.insert(queue, delivery);
-        if self.untold.remove(&queue) {
-            self.push(link, &Push::Drained { queue: read_id });
+        if drained {
+            delivery.drains();
         }
+        self.deliveries.insert(queue, delivery);
         self.pump(queue, now);
         loser
     }
@@ -150,9 +151,21 @@ impl<R: Random> Relay<R> {
         let room = self.room();
         let Some(delivery) = self.deliveries.get(&queue) else { return };
         let Some(link) = self.links.get_mut(&delivery.link) else { return };
-        if delivery.wanted().is_some() && link.takes(queue, room) {
-            self.fetch(queue, now);
+        if (delivery.wanted().is_some() || delivery.is_drained()) && link.takes(queue, room) {
+            self.go_on(queue, now);
         }
+    }
+
+    /// It is a queue's turn: its subscriber hears that it drained, or what is in it is fetched.
+    fn go_on(&mut self, queue: QueueRef, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
+        if !delivery.take_drained() {
+            return self.fetch(queue, now);
+        }
+        let (link, read_id) = (delivery.link, delivery.read_id);
+        self.push(link, &Push::Drained { queue: read_id });
+        // That may have taken the room that there was.
+        self.pump(queue, now);
     }
 
     fn fetch(&mut self, queue: QueueRef, now: Timestamp) {
@@ -194,7 +207,7 @@ impl<R: Random> Relay<R> {
         if self.links.get(&link).is_some_and(|one| one.unwritten() <= enough) {
             // No more than there is room for: a link with a thousand queues is here after each of them.
             while let Some(queue) = self.next_stalled(link) {
-                self.fetch(queue, now);
+                self.go_on(queue, now);
             }
         }
         self.resume(link);

@@ -5,8 +5,10 @@
 use beresta_proto::id::ReadId;
 use beresta_proto::reply::Push;
 use beresta_proto::rng::Random;
+use beresta_proto::time::Timestamp;
 
 use super::Relay;
+use super::delivery::Delivery;
 use super::link::Link;
 use super::output::LinkId;
 use crate::queue::QueueRef;
@@ -44,14 +46,32 @@ impl<R: Random> Relay<R> {
     }
 
     /// A queue that had refused a message has room again: its subscriber is told, or the next one (rule Q8).
-    pub(super) fn drained(&mut self, queue: QueueRef) {
-        match self.deliveries.get(&queue).map(|one| (one.link, one.read_id)) {
-            Some((link, queue)) => self.push(link, &Push::Drained { queue }),
-            // Bounded, because anybody may let queues drain that nobody ever reads.
-            None if self.untold.len() < self.limits.untold => {
-                self.untold.insert(queue);
-            }
-            None => {}
+    pub(super) fn drained(&mut self, queue: QueueRef, now: Timestamp) {
+        let Some(delivery) = self.deliveries.get_mut(&queue) else {
+            return self.drained_for_nobody(queue);
+        };
+        delivery.drains();
+        self.pump(queue, now);
+    }
+
+    fn drained_for_nobody(&mut self, queue: QueueRef) {
+        // Bounded, because anybody may let queues drain that nobody ever reads.
+        if self.untold.len() < self.limits.untold {
+            self.untold.insert(queue);
         }
+    }
+
+    /// A link ended: its queues are pushed to nobody.
+    pub(super) fn end_deliveries(&mut self, link: LinkId, closed: &Link) {
+        let mut drained = Vec::new();
+        for queue in closed.subscribed.values() {
+            if self.deliveries.get(queue).is_some_and(|delivery| delivery.link == link) {
+                let ended = self.deliveries.remove(queue);
+                drained.extend(ended.filter(Delivery::is_drained).map(|_| *queue));
+            }
+        }
+        // Which of them are remembered must not hang on the order of a map.
+        drained.sort_unstable();
+        drained.into_iter().for_each(|queue| self.drained_for_nobody(queue));
     }
 }

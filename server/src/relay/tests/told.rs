@@ -1,15 +1,20 @@
 //! Who has no room for a word is told once there is room, and in few words.
 
+use std::collections::BTreeSet;
+
 use beresta_proto::command::Command;
 use beresta_proto::frame::RequestId;
 use beresta_proto::id::ReadId;
 use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
+use beresta_proto::time::MINUTE_MS;
 
 use super::super::{Limits, LinkId};
 use super::delivery::subscribed;
 use super::takeover::{begin_to_fetch, takes_over};
 use super::world::{Queue, World, subscription};
+use crate::queue::rules::queue_ref;
+use crate::queue::{Answer, Op};
 
 /// More than a share's worth of words of one queue each.
 const MANY: usize = 160;
@@ -53,6 +58,21 @@ fn pushes(world: &mut World, link: LinkId) -> Vec<Push> {
             return pushed;
         }
     }
+}
+
+/// The engine says that these queues drained as it swept.
+fn drain(world: &mut World, queues: &[Queue]) {
+    world.pass(6 * MINUTE_MS);
+    let sweep = world.asked.iter().position(|(_, op)| matches!(op, Op::Expire { .. })).unwrap();
+    let (ticket, _) = world.asked.remove(sweep).unwrap();
+    let namer = world.relay.namer();
+    let drained = queues.iter().map(|queue| queue_ref(&namer.read(&queue.read_id))).collect();
+    world.answer(ticket, Answer::Expired { deleted: 0, drained, more: false });
+    world.settle();
+}
+
+fn is_drained(push: &Push, queue: &Queue) -> bool {
+    *push == Push::Drained { queue: queue.read_id }
 }
 
 #[test]
@@ -138,6 +158,80 @@ fn what_a_link_was_not_told_that_it_lost_counts_as_subscribed() {
     assert!(heard.contains(&answer(again, subscribed())));
     pushes(&mut world, loser);
     assert_eq!(world.subscribe(loser, &others[1]), subscribed());
+}
+
+#[test]
+fn who_takes_nothing_is_told_which_of_its_queues_drained_once_it_does() {
+    let (mut world, share) = crowded();
+    let (link, queues) = reader(&mut world, MANY);
+    drain(&mut world, &queues);
+    let unwritten = world.heard_unwritten(link);
+    assert!(unwritten <= share, "{unwritten} bytes");
+    // One of which it hears twice would be told to its sender twice.
+    let told = pushes(&mut world, link);
+    assert_eq!(told.len(), MANY);
+    for queue in &queues {
+        assert_eq!(told.iter().filter(|push| is_drained(push, queue)).count(), 1);
+    }
+    assert_eq!(world.relay.links[&link].held, 0);
+}
+
+#[test]
+fn who_comes_to_queues_that_drained_is_told_of_them_as_it_takes_it() {
+    let (mut world, share) = crowded();
+    let queues: Vec<Queue> = (0..MANY).map(|_| world.make_queue()).collect();
+    drain(&mut world, &queues);
+    let link = world.connect();
+    for some in queues.chunks(SUBSCRIPTIONS) {
+        world.say(link, &Command::Subscribe(some.iter().map(|queue| subscription(link, queue)).collect()));
+    }
+    world.settle();
+    let unwritten = world.heard_unwritten(link);
+    assert!(unwritten <= share + 256, "{unwritten} bytes");
+    let told = pushes(&mut world, link);
+    let drained: BTreeSet<usize> =
+        (0..MANY).filter(|n| told.iter().any(|push| is_drained(push, &queues[*n]))).collect();
+    assert_eq!(drained.len(), MANY);
+}
+
+#[test]
+fn that_a_queue_drained_is_told_to_the_next_one_where_its_reader_had_no_room_to_hear_it() {
+    for leaves in [true, false] {
+        let (mut world, _) = crowded();
+        let (link, queues) = reader(&mut world, 1);
+        fill(&mut world, link);
+        drain(&mut world, &queues);
+        if leaves {
+            world.close(link);
+        }
+        let next = world.connect();
+        world.subscribe(next, &queues[0]);
+        assert!(pushes(&mut world, next).iter().any(|push| is_drained(push, &queues[0])));
+        assert!(!pushes(&mut world, link).iter().any(|push| is_drained(push, &queues[0])));
+        let again = world.connect();
+        world.subscribe(again, &queues[0]);
+        assert!(!pushes(&mut world, again).iter().any(|push| is_drained(push, &queues[0])));
+    }
+}
+
+#[test]
+fn a_queue_that_drained_with_the_last_of_the_room_is_read_when_there_is_some_again() {
+    let (mut world, share) = crowded();
+    let queue = world.make_queue();
+    let (anna, mut sender) = (world.connect(), world.sender(&queue));
+    world.send(anna, &sender.capsule(0));
+    drain(&mut world, core::slice::from_ref(&queue));
+    let link = world.connect();
+    // All but the answer and the word.
+    while world.heard_unwritten(link) < share - 2 * 256 {
+        world.say(link, &Command::Descriptor);
+    }
+    world.say(link, &Command::Subscribe(vec![subscription(link, &queue)]));
+    world.settle();
+    assert_eq!(world.heard_unwritten(link), share);
+    let told = pushes(&mut world, link);
+    assert!(is_drained(&told[0], &queue), "{told:?}");
+    assert!(matches!(told[1..], [Push::Deliver { .. }, Push::CaughtUp { .. }]), "{told:?}");
 }
 
 #[test]
