@@ -6,8 +6,8 @@
 //! a sixth is for what waits for those who are quick, and a sixth for lines that are fast and far.
 
 /// Bytes that a link takes when all together hold as much as they may: 32 KiB of its own, narrow windows, what was read and is not
-/// taken, and its share of frames with the longest envelope beyond it.
-const LINK: u64 = 152 * 1024;
+/// taken, and its share twice, of what it asks and of what is pushed.
+const LINK: u64 = 168 * 1024;
 /// Bytes by which wide windows are more.
 const WIDE: u64 = (super::quic::WIDE_SEND - super::quic::NARROW as u64)
     + (super::quic::WIDE_RECEIVE - super::quic::NARROW) as u64;
