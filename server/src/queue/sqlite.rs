@@ -140,7 +140,7 @@ impl SqliteEngine {
     /// # Errors
     /// What the operating system says.
     pub fn forget_traces(path: &Path) -> std::io::Result<()> {
-        for suffix in [".lock", ".reserve", "-shm", ".beresta-salvaged"] {
+        for suffix in [".lock", ".reserve", "-shm"] {
             match std::fs::remove_file(with_suffix(path, suffix)) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
                 _ => {}

@@ -216,7 +216,7 @@ impl Work<'_> {
 }
 
 /// Whether a page could not be read, or is not what SQLite writes. Nothing more can be written in this transaction.
-fn is_unreadable(error: &rusqlite::Error) -> bool {
+pub(super) fn is_unreadable(error: &rusqlite::Error) -> bool {
     const READS: [i32; 2] = [ffi::SQLITE_IOERR_READ, ffi::SQLITE_IOERR_SHORT_READ];
     error
         .sqlite_error()

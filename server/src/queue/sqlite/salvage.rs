@@ -15,10 +15,11 @@ use beresta_proto::time::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
-use super::OpenError;
-use super::files::{lock, private_file, with_suffix};
+use super::expiry::is_unreadable;
+use super::files::{keys_of, lock, private_file, with_suffix};
 use super::schema::{self, int};
-use crate::queue::rules::Cost;
+use super::{OpenError, day};
+use crate::queue::rules::{self, Cost};
 
 /// The tables, by what their rows are read: first those that others need.
 const TABLES: [(&str, Key); 10] = [
@@ -77,10 +78,17 @@ pub(super) fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError
     finish(path).map_err(OpenError::Io)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let old = Connection::open_with_flags(path, flags)?;
-    schema::standing(&old)?;
-    let unfinished = with_suffix(path, ".beresta-unfinished");
-    forget(&unfinished).map_err(OpenError::Io)?;
-    let made = fill(&old, &unfinished, now);
+    // Neither can its first page be, or its log.
+    schema::standing(&old).map_err(|error| match error {
+        OpenError::Sqlite => OpenError::Damaged,
+        error @ (OpenError::InUse
+        | OpenError::Newer
+        | OpenError::Keys
+        | OpenError::Damaged
+        | OpenError::Io(_)) => error,
+    })?;
+    let unfinished = unfinished_at(path);
+    let made = fill(&old, &unfinished, &keys_of(path), now);
     if made.is_err() {
         let _ = forget(&unfinished);
     }
@@ -92,8 +100,10 @@ pub(super) fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError
     Ok(salvaged)
 }
 
-/// Puts a file in its place that was whole when a crash came. The log that lies there belongs to the damaged one.
+/// Puts a file in its place that was whole when a crash came, and forgets one that was not. The log that lies there belongs to the
+/// damaged one.
 pub(super) fn finish(path: &Path) -> std::io::Result<()> {
+    forget(&unfinished_at(path))?;
     let salvaged = salvaged_at(path);
     if !salvaged.exists() {
         return Ok(());
@@ -104,6 +114,10 @@ pub(super) fn finish(path: &Path) -> std::io::Result<()> {
     flush_folder(path)?;
     fs::rename(salvaged, path)?;
     flush_folder(path)
+}
+
+fn unfinished_at(path: &Path) -> PathBuf {
+    with_suffix(path, ".beresta-unfinished")
 }
 
 fn salvaged_at(path: &Path) -> PathBuf {
@@ -124,30 +138,41 @@ fn flush_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Makes the new file. It is on the disk, with nothing beside it, when this is done.
-fn fill(old: &Connection, path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
     drop(private_file(path)?);
     let mut new = schema::open_writer(path)?;
     schema::migrate(&mut new)?;
-    let mut whole = true;
+    let mut broken = Vec::new();
     for (table, key) in TABLES {
-        let all = Copying::of(old, &new, table, key)?.map_or(Ok(true), |mut copying| copying.run())?;
-        whole &= all;
-        if table == "counter" && !all {
-            // A place that was given is not to be given again (rule Q14), and up to where they were given is not known.
-            let lost =
-                "INSERT INTO counter SELECT id, ?1, 0 FROM queue WHERE id NOT IN (SELECT queue FROM counter)";
-            new.execute(lost, [int(now.0)])?;
+        let copied = Copying::of(old, &new, table, key)?.map_or(Ok(true), |mut copying| copying.run());
+        if !copied? {
+            broken.push(table);
         }
     }
-    new.execute_batch(
-        "DELETE FROM counter WHERE queue NOT IN (SELECT id FROM queue);
-        DELETE FROM message WHERE queue NOT IN (SELECT id FROM queue);",
-    )?;
-    count(&new)?;
     let of = |table: &str| {
         new.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))
             .map(i64::unsigned_abs)
     };
+    if broken.contains(&"queue") && of("queue")? == 0 {
+        return Err(OpenError::Damaged);
+    }
+    let swept = new.query_row("SELECT swept FROM held", [], |row| row.get(0))?;
+    let now = rules::not_before(swept, now);
+    if broken.contains(&"counter") {
+        // A place that was given is not to be given again (rule Q14), and up to where they were given is not known.
+        let lost = "INSERT INTO counter SELECT id, max(?1, (SELECT coalesce(max(last), 0) FROM counter)), 0
+            FROM queue WHERE id NOT IN (SELECT queue FROM counter)";
+        new.execute(lost, [int(now.0)])?;
+    }
+    if broken.contains(&"held") {
+        // By how much they end later than their rows say is not known either.
+        new.execute("UPDATE queue SET ends = max(ends, ?1)", [rules::queue_ends(now).0])?;
+    }
+    if broken.contains(&"day_key") && keys.exists() {
+        day::find_again(&new, keys)?;
+    }
+    count(&new)?;
+    let whole = broken.is_empty();
     let salvaged = Salvaged { queues: of("queue")?, messages: of("message")?, whole };
     new.close().map_err(|(_, error)| error)?;
     File::open(path).and_then(|file| file.sync_all()).map_err(OpenError::Io)?;
@@ -209,7 +234,13 @@ impl<'c> Copying<'c> {
             return Ok(None);
         }
         let names = both.join(", ");
-        let marks = vec!["?"; both.len()].join(", ");
+        let marks: Vec<String> = (1..=both.len()).map(|mark| format!("?{mark}")).collect();
+        let of_queue = both.iter().position(|column| column == "queue").and_then(|at| marks.get(at));
+        // What was a lost queue's is nobody's.
+        let only = of_queue.filter(|_| table != "tombstone").map_or_else(String::new, |mark| {
+            format!(" WHERE EXISTS (SELECT 1 FROM queue WHERE id = {mark})")
+        });
+        let marks = marks.join(", ");
         let (select, or) = match key {
             // The tables of one row have theirs from the beginning.
             Key::Number("one") => (format!("SELECT one, {names} FROM {table}"), "OR REPLACE "),
@@ -220,7 +251,7 @@ impl<'c> Copying<'c> {
             old,
             new,
             select,
-            insert: format!("INSERT {or}INTO {table} ({names}) VALUES ({marks})"),
+            insert: format!("INSERT {or}INTO {table} ({names}) SELECT {marks}{only}"),
             key,
             open: 0,
             whole: true,
@@ -271,21 +302,19 @@ impl<'c> Copying<'c> {
     fn read(&mut self, words: &str) -> rusqlite::Result<End> {
         let (old, new) = (self.old, self.new);
         let mut at = None;
-        let broken = |copying: &mut Self, at| {
-            copying.whole = false;
-            Ok(End::Broke(at))
-        };
-        let Ok(mut statement) = old.prepare(&format!("{} {words}", self.select)) else {
-            return broken(self, at);
-        };
+        let mut statement = old.prepare(&format!("{} {words}", self.select))?;
         let columns = statement.column_count();
-        let Ok(mut rows) = statement.query([]) else { return broken(self, at) };
+        let mut rows = statement.query([])?;
         let mut insert = new.prepare_cached(&self.insert)?;
         loop {
             let row = match rows.next() {
                 Ok(Some(row)) => row,
                 Ok(None) => return Ok(End::Reached),
-                Err(_) => return broken(self, at),
+                Err(error) if is_unreadable(&error) => {
+                    self.whole = false;
+                    return Ok(End::Broke(at));
+                }
+                Err(error) => return Err(error),
             };
             let values: rusqlite::Result<Vec<Value>> = (1..columns).map(|column| row.get(column)).collect();
             at = row.get(0).unwrap_or(at);

@@ -7,11 +7,11 @@ use beresta_proto::time::DAY_MS;
 use rusqlite::Connection;
 
 use super::*;
-use crate::queue::rules::Cap;
-use crate::queue::sqlite::SqliteEngine;
+use crate::queue::rules::{self, Cap};
 use crate::queue::sqlite::schema::PAGE;
 use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make};
-use crate::queue::{Answer, Op, Stats};
+use crate::queue::sqlite::{Keeping, SqliteEngine};
+use crate::queue::{Answer, Op, ReadName, Stats};
 
 const QUEUES: u8 = 200;
 
@@ -150,26 +150,71 @@ fn no_place_is_given_again_where_it_is_not_known_up_to_where_they_were_given() {
     rig.meddle(|queues| damage(queues, "counter", 2));
     salvaged(&mut rig);
     assert_eq!(places(&rig), [MANY, 64, int(NOW.0)]);
+    // Nor by a clock that is behind then.
+    rig.meddle(|queues| {
+        damage(queues, "counter", 1);
+        SqliteEngine::salvage(queues, Timestamp(5_000)).unwrap();
+    });
+    assert_eq!(places(&rig), [MANY, 64, int(NOW.0)]);
+}
+
+/// Writes over the page with which a table begins.
+fn damage_root(queues: &Path, table: &str) {
+    let file = Connection::open(queues).unwrap();
+    let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let page: i64 = file.query_row(root, [table], |row| row.get(0)).unwrap();
+    drop(file);
+    let mut bytes = fs::read(queues).unwrap();
+    let at = usize::try_from((page.unsigned_abs() - 1) * PAGE).unwrap();
+    bytes[at..at + 4_096].fill(0xa5);
+    fs::write(queues, bytes).unwrap();
+}
+
+#[test]
+fn what_waits_is_read_where_the_list_of_keys_was_lost_and_the_keys_were_not() {
+    let mut rig = filled();
+    let mut done = None;
+    rig.meddle(|queues| {
+        damage_root(queues, "day_key");
+        done = Some(SqliteEngine::salvage(queues, NOW).unwrap());
+    });
+    assert_eq!(done.map(|done| (done.messages, done.whole)), Some((2 * u64::from(QUEUES), false)));
+    let queue = rules::queue_ref(&ReadName([7; 32]));
+    let fetch = Op::Fetch { queue, after: 0, max_messages: 9, max_bytes: usize::MAX, now: NOW };
+    let Answer::Messages(messages) = rig.ask(fetch) else { panic!() };
+    assert_eq!(messages.len(), 2);
+    assert!(is_stored(&rig.ask(append(7, 7, 9))));
+}
+
+#[test]
+fn no_queue_ends_where_it_is_not_known_by_how_much_they_end_later() {
+    let mut rig = filled();
+    rig.change("UPDATE queue SET ends = ends - 3600; UPDATE held SET skipped = 3600");
+    rig.meddle(|queues| {
+        damage_root(queues, "held");
+        SqliteEngine::salvage(queues, NOW).unwrap();
+    });
+    let now = NOW.plus(60 * DAY_MS);
+    while let Answer::Expired { more: true, .. } = rig.ask(Op::Expire { now, limit: usize::MAX }) {}
+    assert_eq!(stats(&rig).queues, u64::from(QUEUES));
 }
 
 #[test]
 fn a_relay_starts_again_that_could_not_read_its_remembered_ids() {
     let mut rig = filled();
     rig.change("DELETE FROM tombstone; INSERT INTO tombstone SELECT 999999, id, random() FROM queue");
+    let mut done = None;
     rig.meddle(|queues| {
-        let file = Connection::open(queues).unwrap();
-        let page: i64 = file
-            .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'tombstone'", [], |row| row.get(0))
-            .unwrap();
-        drop(file);
-        let mut bytes = fs::read(queues).unwrap();
-        let at = usize::try_from((page.unsigned_abs() - 1) * PAGE).unwrap();
-        bytes[at..at + 4_096].fill(0xa5);
-        fs::write(queues, bytes).unwrap();
+        damage_root(queues, "tombstone");
+        let engine = SqliteEngine::open(queues, Cap { bytes: 1 << 28 }, Keeping::Durable).unwrap();
+        while engine.is_alive() {
+            std::thread::yield_now();
+        }
+        drop(engine);
+        done = Some(SqliteEngine::salvage(queues, NOW).unwrap());
     });
-    assert_eq!(rig.ask(append(7, 7, 9)), Answer::Failed);
-    let done = salvaged(&mut rig);
-    assert_eq!(done, Salvaged { queues: u64::from(QUEUES), messages: 2 * u64::from(QUEUES), whole: false });
+    let queues = u64::from(QUEUES);
+    assert_eq!(done, Some(Salvaged { queues, messages: 2 * queues, whole: false }));
     assert!(is_stored(&rig.ask(append(7, 7, 9))));
 }
 
@@ -178,6 +223,7 @@ fn a_crash_before_the_new_file_is_whole_changes_nothing_and_one_behind_it_is_fin
     let mut rig = filled();
     rig.meddle(|queues| fs::write(with_suffix(queues, ".beresta-unfinished"), b"a part").unwrap());
     assert_eq!(stats(&rig).queues, u64::from(QUEUES));
+    assert!(!unfinished_at(&rig.dir.path().join("queues")).exists(), "nothing of it stays");
     assert!(salvaged(&mut rig).whole, "a part of before is in nobody's way");
     rig.meddle(|queues| {
         let new = salvaged_at(queues);
