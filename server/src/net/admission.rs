@@ -278,6 +278,11 @@ impl Admission {
         self.lock().neighbourhoods.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn wide(&self) -> u32 {
+        self.lock().wide
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -31,6 +31,8 @@ pub(super) struct Flow {
 struct Seen {
     wide: bool,
     waste: Waste,
+    /// Bytes that were read.
+    read: u64,
     /// Bytes that were read and written, and for how many looks.
     carried: u64,
     rests: u8,
@@ -62,7 +64,10 @@ impl Flow {
 
     /// The window holds the link up.
     pub(super) fn widen(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.widen_seen(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn widen_seen(&self, seen: &mut Seen) {
         if !seen.wide && self.pass.widen() {
             seen.wide = true;
             quic::widen(&self.connection);
@@ -81,16 +86,24 @@ impl Flow {
         }
     }
 
-    /// Looks, a second after the last time; `moved`: the link is at another address since. Where too much of what comes on it
-    /// comes to nothing, it is closed.
-    pub(super) fn look(&self, moved: bool) {
+    /// Looks, a second after the last time. Where too much of what comes on it comes to nothing, it is closed; where its client can't
+    /// say more in a second than the window lets through, it is widened.
+    pub(super) fn look(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (read, written) = (self.read.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed));
         let stats = self.connection.stats();
-        let carried = Carried { came: stats.udp_rx.bytes, read, sent: stats.udp_tx.datagrams };
-        if seen.waste.grows(carried, moved) {
+        let frames = stats.frame_rx.stream.saturating_add(stats.frame_rx.crypto);
+        let carried = Carried { came: stats.udp_rx.bytes, frames, read, sent: stats.udp_tx.datagrams };
+        if seen.waste.grows(carried) {
             self.wasteful.store(true, Ordering::Relaxed);
             self.connection.close(VarInt::from_u32(CloseReason::OverRate.code()), b"");
+        }
+        // What its client says in a round trip is near the window: on a line that is fast and far, never much at once.
+        let in_a_round =
+            u128::from(read.saturating_sub(seen.read)).saturating_mul(stats.path.rtt.as_millis()) / 1_000;
+        seen.read = read;
+        if in_a_round >= u128::from(quic::NARROW / 2) {
+            self.widen_seen(&mut seen);
         }
         let carried = read.saturating_add(written);
         seen.rests = if seen.carried == carried { seen.rests.saturating_add(1) } else { 0 };

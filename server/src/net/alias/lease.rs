@@ -64,7 +64,7 @@ impl Link {
         let now = self.flow.connection().remote_address();
         let mut held = self.held.lock();
         let Some(before) = *held else { return false };
-        self.flow.look(before != now);
+        self.flow.look();
         if before != now {
             let mut table = aliases.table();
             // One that was forgotten is held once the peer is heard again, under its next.

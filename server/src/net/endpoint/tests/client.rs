@@ -204,13 +204,29 @@ impl Client {
         Self::connect_by(endpoint_at(from), to, LINK_ALPN, WINDOW).await
     }
 
+    /// As one whose datagrams are all as long as any.
+    pub(super) async fn connect_padding(to: SocketAddr) -> Result<Self, ConnectionError> {
+        let mut config = config(LINK_ALPN, WINDOW);
+        let mut transport = TransportConfig::default();
+        transport.pad_to_mtu(true);
+        config.0.transport_config(Arc::new(transport));
+        Self::connect_as(endpoint(), to, config).await
+    }
+
     async fn connect_by(
         endpoint: Endpoint,
         to: SocketAddr,
         alpn: &[u8],
         window: u32,
     ) -> Result<Self, ConnectionError> {
-        let (config, pin, souvenirs) = config(alpn, window);
+        Self::connect_as(endpoint, to, config(alpn, window)).await
+    }
+
+    async fn connect_as(
+        endpoint: Endpoint,
+        to: SocketAddr,
+        (config, pin, souvenirs): (ClientConfig, Arc<Pin>, Arc<Souvenirs>),
+    ) -> Result<Self, ConnectionError> {
         let connection = endpoint.connect_with(config.clone(), to, "127.0.0.1").unwrap().await?;
         let (send, recv) = connection.open_bi().await?;
         Ok(Self { endpoint, config, connection, send, recv, pin, souvenirs })
@@ -243,6 +259,17 @@ impl Client {
 
     pub(super) async fn write(&mut self, bytes: &[u8]) {
         self.send.write_all(bytes).await.unwrap();
+    }
+
+    /// Says it byte by byte, each in a datagram of its own. Whether it got that far.
+    pub(super) async fn trickle(&mut self, bytes: &[u8]) -> bool {
+        for byte in bytes {
+            if self.send.write_all(&[*byte]).await.is_err() {
+                return false;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        true
     }
 
     pub(super) async fn say(&mut self, request: RequestId, command: &Command) {

@@ -1,8 +1,29 @@
-//! For how long a connection holds its place.
+//! For how long a connection holds its place, and who gets one with wide windows.
 
+use beresta_proto::id::BlobId;
+use beresta_proto::limits::BLOB;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 use super::*;
+
+/// Between two datagrams of full length, at 10 Mbit/s.
+const PACE: Duration = Duration::from_micros(1_200);
+
+/// Sends what it is given, in its time and at the line's pace.
+fn carrier() -> mpsc::UnboundedSender<(Instant, Vec<u8>, Arc<UdpSocket>, SocketAddr)> {
+    let (give, mut given) = mpsc::unbounded_channel::<(Instant, Vec<u8>, Arc<UdpSocket>, SocketAddr)>();
+    tokio::spawn(async move {
+        let mut free = sleep(Duration::ZERO).deadline();
+        while let Some((due, bytes, by, whose)) = given.recv().await {
+            free = due.max(free + PACE);
+            sleep_until(free).await;
+            by.send_to(&bytes, whose).await.unwrap();
+        }
+    });
+    give
+}
 
 /// A line on which each datagram is so long on its way.
 async fn slow_line(to: SocketAddr, takes: Duration) -> SocketAddr {
@@ -11,21 +32,20 @@ async fn slow_line(to: SocketAddr, takes: Duration) -> SocketAddr {
     let at = front.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut client, mut said, mut heard) = (None, vec![0; 2_000], vec![0; 2_000]);
+        let (there, here) = (carrier(), carrier());
         loop {
-            let (bytes, by, whose) = tokio::select! {
+            let gone = tokio::select! {
                 taken = front.recv_from(&mut said) => {
                     let (bytes, whose) = taken.unwrap();
                     client = Some(whose);
-                    (said[..bytes].to_vec(), Arc::clone(&back), to)
+                    there.send((sleep(takes).deadline(), said[..bytes].to_vec(), Arc::clone(&back), to))
                 }
                 taken = back.recv(&mut heard) => {
-                    (heard[..taken.unwrap()].to_vec(), Arc::clone(&front), client.unwrap())
+                    let bytes = heard[..taken.unwrap()].to_vec();
+                    here.send((sleep(takes).deadline(), bytes, Arc::clone(&front), client.unwrap()))
                 }
             };
-            tokio::spawn(async move {
-                sleep(takes).await;
-                by.send_to(&bytes, whose).await
-            });
+            gone.unwrap();
         }
     });
     at
@@ -72,4 +92,23 @@ async fn a_handshake_that_fails_holds_its_place_no_longer_than_quic_knows_it() {
     while Client::connect(to, beresta_proto::label::LINK_ALPN).await.is_err() {
         sleep(LOOK).await;
     }
+}
+
+#[tokio::test]
+async fn who_says_much_on_a_line_that_is_fast_and_far_gets_wide_windows() {
+    let relay = start();
+    let line = slow_line(relay.server.listens_at().unwrap(), Duration::from_millis(100)).await;
+    let mut client = Client::connect(line, beresta_proto::label::LINK_ALPN).await.unwrap();
+    epoch_key(&relay, &mut client).await;
+    assert_eq!(relay.server.admission.wide(), 0);
+    let owner = SigningKey::random(&mut SystemRandom::new().unwrap()).verifying_key().unwrap();
+    let put =
+        Command::PutBlob { blob: BlobId([8; 16]), owner, hours: 24, sealed: vec![7; BLOB], payment: None };
+    for number in 1..=100 {
+        client.say(RequestId(number), &put).await;
+    }
+    for _ in 1..=100 {
+        client.hear().await;
+    }
+    assert_eq!(relay.server.admission.wide(), 1);
 }

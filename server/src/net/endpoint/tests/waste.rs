@@ -40,7 +40,7 @@ async fn line_with_an_echo(to: SocketAddr) -> (SocketAddr, mpsc::Sender<usize>) 
 }
 
 #[tokio::test]
-async fn who_sends_much_that_comes_to_nothing_is_hung_up_on() {
+async fn what_others_say_again_is_not_held_against_a_link() {
     let relay = start();
     let (at, again) = line_with_an_echo(relay.server.listens_at().unwrap()).await;
     let mut client = Client::connect(at, beresta_proto::label::LINK_ALPN).await.unwrap();
@@ -50,11 +50,18 @@ async fn who_sends_much_that_comes_to_nothing_is_hung_up_on() {
     for _ in 1..=20 {
         client.hear().await;
     }
-    // What a bad line says twice is borne with.
-    again.send(20).await.unwrap();
+    again.send(1_000).await.unwrap();
     sleep(3 * crate::net::alias::TICK).await;
     epoch_key(&relay, &mut client).await;
-    again.send(600).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_sends_much_that_comes_to_nothing_is_hung_up_on() {
+    let relay = start();
+    let mut client = Client::connect_padding(relay.server.listens_at().unwrap()).await.unwrap();
+    // A byte of a frame in each datagram, which is as long as any.
+    let frame = Command::Descriptor.encode(RequestId(1)).unwrap();
+    while client.trickle(&frame).await {}
     assert_eq!(client.closed().await, Some(CloseReason::OverRate.code()));
     let closed = relay.server.hub.counts().closed();
     assert!(closed.contains(&("over_rate", 1)), "{closed:?}");
