@@ -54,8 +54,10 @@ struct Said {
     shown: bool,
     /// Another text under the same content id: one of the two may be shown.
     twin: Option<u64>,
-    /// The queue to which its reader was written when its sender heard that a relay has it.
+    /// The queue to which its reader was written when its sender heard that a relay has it, and when they heard that last: it may have
+    /// been said again (rule I16).
     stored: Option<PeerQueueId>,
+    again: Option<PeerQueueId>,
     /// Whether its reader had not answered the first message yet.
     unanswered: bool,
 }
@@ -148,7 +150,18 @@ impl Model {
         }
         self.said.insert(
             self.drawn,
-            Said { from, to, row, at, seen: None, shown: false, twin: None, stored: None, unanswered: false },
+            Said {
+                from,
+                to,
+                row,
+                at,
+                seen: None,
+                shown: false,
+                twin: None,
+                stored: None,
+                again: None,
+                unanswered: false,
+            },
         );
     }
 
@@ -299,6 +312,7 @@ impl Model {
         for (row, queue) in stored {
             if let Some(said) = self.said.values_mut().find(|said| said.from == who && said.row == row) {
                 said.stored.get_or_insert(queue);
+                said.again = Some(queue);
             }
         }
         let mut rows = Vec::new();

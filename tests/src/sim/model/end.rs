@@ -44,19 +44,22 @@ impl Model {
                 None => self.gone(*number, said, people)?,
             }
         }
-        self.moves_explain_the_order()?;
+        self.moves_explain_the_order(people)?;
         self.relays_rest(people, relays, now)
     }
 
     /// Only a text that its sender knew to be at a relay, before they heard of a fresh queue, came after newer ones: those
-    /// went to that queue (rule I11). Or one that was lost, and said again when they met anew (rule I10).
-    fn moves_explain_the_order(&self) -> Result<(), Violation> {
+    /// went to that queue (rule I11). Or one that was lost, and said again when they met anew (rule I10). Or one that had disappeared
+    /// with its sender when newer ones were said again to who moved (rule I16).
+    fn moves_explain_the_order(&self, people: &mut [Person]) -> Result<(), Violation> {
         for (number, newer) in &self.overtaken {
             let (old, new) = (&self.said[number], &self.said[newer]);
             if self.old_people.contains(&old.from) || self.may_be_lost(old) {
                 continue;
             }
-            if new.stored.is_none_or(|new| old.stored.is_none_or(|old| old >= new)) {
+            let row = people[old.from.0].store.transaction(|tx| tx.message(old.row)).unwrap();
+            let came = if row.is_none_or(|row| row.body.is_empty()) { new.again } else { new.stored };
+            if came.is_none_or(|new| old.stored.is_none_or(|old| old >= new)) {
                 let (to, from) = (old.to, old.from);
                 return violated(format!(
                     "{to:?} was shown {number} of {from:?} after {newer}, and no move is why"
