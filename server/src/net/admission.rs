@@ -308,11 +308,12 @@ impl Pass {
         admitted
     }
 
-    /// Takes a place with wide windows. Says whether it has one.
-    pub(super) fn widen(&self) -> bool {
+    /// Takes a place with wide windows; of those who are not in `need` of one, half of the places at the most. Says whether it has one.
+    pub(super) fn widen(&self, need: bool) -> bool {
         let mut state = self.admission.lock();
         let has = self.wide.load(Ordering::Relaxed);
-        if !has && state.wide < self.admission.crowd.wide {
+        let places = self.admission.crowd.wide;
+        if !has && state.wide < if need { places } else { places / 2 } {
             self.wide.store(true, Ordering::Relaxed);
             state.wide = state.wide.saturating_add(1);
             return true;

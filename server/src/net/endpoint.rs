@@ -308,6 +308,7 @@ async fn run(
     guest: Guest,
     hub: Arc<Hub>,
 ) {
+    flow.widen(false);
     let (id, outbox) = hub.connected(exporter);
     let registered = Registered { hub: Arc::clone(&hub), id };
     let mut task = LinkTask::new(Arc::clone(&hub), (id, outbox), streams, Arc::clone(&flow));

@@ -1,7 +1,7 @@
 //! What flows on a link: counted by its task, and looked at once a second by who looks after all of them ([`super::alias`]).
 //!
-//! A link begins with narrow windows. Once they hold it up it gets wide ones, as long as there are places for that, and gives
-//! them back when it carries nothing for a while: most links are idle most of the time.
+//! A link begins with wide windows as long as half of the places for that are free. Else they are narrow until they hold it up. Who
+//! carries nothing for a while gives wide ones back: most links are idle most of the time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,7 +53,7 @@ impl Flow {
     pub(super) fn read(&self, bytes: usize, held_up: bool) {
         self.read.fetch_add(bytes as u64, Ordering::Relaxed);
         if held_up {
-            self.widen();
+            self.widen(true);
         }
     }
 
@@ -62,13 +62,13 @@ impl Flow {
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The window holds the link up.
-    pub(super) fn widen(&self) {
-        self.widen_seen(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Gets wide windows, if there is a place; `need`: the window holds the link up.
+    pub(super) fn widen(&self, need: bool) {
+        self.widen_seen(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner), need);
     }
 
-    fn widen_seen(&self, seen: &mut Seen) {
-        if !seen.wide && self.pass.widen() {
+    fn widen_seen(&self, seen: &mut Seen, need: bool) {
+        if !seen.wide && self.pass.widen(need) {
             seen.wide = true;
             quic::widen(&self.connection);
         }
@@ -103,7 +103,7 @@ impl Flow {
             u128::from(read.saturating_sub(seen.read)).saturating_mul(stats.path.rtt.as_millis()) / 1_000;
         seen.read = read;
         if in_a_round >= u128::from(quic::NARROW / 2) {
-            self.widen_seen(&mut seen);
+            self.widen_seen(&mut seen, true);
         }
         let carried = read.saturating_add(written);
         seen.rests = if seen.carried == carried { seen.rests.saturating_add(1) } else { 0 };

@@ -209,7 +209,7 @@ impl LinkTask {
             let chunks = self.writing.make_contiguous();
             let written = match pin!(self.send.write_chunks(chunks)).as_mut().poll(cx) {
                 Poll::Pending => {
-                    self.flow.widen();
+                    self.flow.widen(true);
                     break;
                 }
                 Poll::Ready(Err(_)) => return Err(End::Theirs),

@@ -268,12 +268,14 @@ fn everybody_waits_for_a_place_once_all_are_taken() {
 }
 
 #[test]
-fn the_first_get_wide_windows_and_who_leaves_gives_them_back() {
-    let admission = Arc::new(Admission::new(crowd(CONNECTIONS)));
-    let mut passes: Vec<_> = (0..3).filter_map(|_| enter(&admission, "10.1.0.1", NOW)).collect();
-    assert_eq!(passes.iter().map(Pass::widen).collect::<Vec<_>>(), [true, true, false]);
-    assert!(passes[0].widen(), "it has them");
+fn half_of_the_wide_windows_are_for_who_needs_them_and_who_leaves_gives_them_back() {
+    let admission = Arc::new(Admission::new(Crowd { wide: 2, ..crowd(CONNECTIONS) }));
+    let mut passes: Vec<_> = (0..4).filter_map(|_| enter(&admission, "10.1.0.1", NOW)).collect();
+    let wide = |passes: &[Pass], need| passes.iter().map(|pass| pass.widen(need)).collect::<Vec<_>>();
+    assert_eq!(wide(&passes, false), [true, false, false, false]);
+    assert_eq!(wide(&passes, true), [true, true, false, false]);
     passes.remove(0);
-    assert!(passes.iter().all(Pass::widen));
-    assert!(!enter(&admission, "10.1.0.1", NOW).unwrap().widen());
+    assert_eq!(wide(&passes, true), [true, true, false]);
+    passes[0].narrow();
+    assert_eq!(wide(&passes[1..], true), [true, true]);
 }

@@ -96,7 +96,7 @@ async fn a_handshake_that_fails_holds_its_place_no_longer_than_quic_knows_it() {
 
 #[tokio::test]
 async fn who_says_much_on_a_line_that_is_fast_and_far_gets_wide_windows() {
-    let relay = start();
+    let relay = start_for("127.0.0.1:0", Crowd { wide: 1, ..Crowd::of(1 << 30, 64) });
     let line = slow_line(relay.server.listens_at().unwrap(), Duration::from_millis(100)).await;
     let mut client = Client::connect(line, beresta_proto::label::LINK_ALPN).await.unwrap();
     epoch_key(&relay, &mut client).await;
