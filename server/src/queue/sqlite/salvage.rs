@@ -175,8 +175,17 @@ fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Sa
     let whole = broken.is_empty();
     let salvaged = Salvaged { queues: of("queue")?, messages: of("message")?, whole };
     new.close().map_err(|(_, error)| error)?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(OpenError::Io)?;
+    is_all(path).map_err(OpenError::Io)?;
     Ok(salvaged)
+}
+
+/// Whether a file that was closed has all of it, on the disk. Where a disk is full its log can't be moved into it, and SQLite closes it
+/// without a word: alone, it would lack what is there.
+fn is_all(path: &Path) -> std::io::Result<()> {
+    if fs::metadata(with_suffix(path, "-wal")).is_ok_and(|log| log.len() > 0) {
+        return Err(ErrorKind::StorageFull.into());
+    }
+    File::open(path)?.sync_all()
 }
 
 /// Counts anew what counts against the cap.

@@ -241,6 +241,17 @@ fn a_crash_before_the_new_file_is_whole_changes_nothing_and_one_behind_it_is_fin
 }
 
 #[test]
+fn a_new_file_whose_log_could_not_be_moved_into_it_takes_nobodys_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("queues");
+    let new = schema::open_writer(&path).unwrap();
+    new.execute_batch("CREATE TABLE some (row)").unwrap();
+    assert_eq!(is_all(&path).unwrap_err().kind(), ErrorKind::StorageFull);
+    new.close().unwrap();
+    is_all(&path).unwrap();
+}
+
+#[test]
 fn nothing_is_taken_from_a_relay_that_runs_or_out_of_what_is_no_file_of_ours() {
     let rig = filled();
     let path = rig.dir.path().join("queues");
