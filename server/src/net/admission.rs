@@ -3,8 +3,8 @@
 //! And so many at once from what one owner of addresses may hold, /16 and /48, or one of them would take every place.
 //!
 //! A source address that nobody answered from may be forged. It is never charged: its handshake counts among the few
-//! that may be under way, and those that may begin in a second, for who hangs up with the first word holds no place at all. Beyond
-//! these everybody shows first that it receives at its address.
+//! that may be under way, as long as QUIC knows it, and those that may begin in a second, for who hangs up with the first word may
+//! be forgotten at once. Beyond these everybody shows first that it receives at its address.
 //!
 //! Neighbourhoods are kept only while they matter, and wiped then.
 
