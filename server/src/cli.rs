@@ -206,6 +206,7 @@ fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
         tell(&text.say("repair-none"));
         return Ok(());
     }
+    tell(&text.say("repair-begins"));
     let Salvaged { queues, messages, whole } =
         SqliteEngine::salvage(&queues, clock::now()).map_err(|error| match error {
             OpenError::Damaged => Fault::BeyondRepair,

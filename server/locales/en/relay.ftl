@@ -131,6 +131,7 @@ backed-up = The relay's keys are in { $file }. Make a new one whenever you renew
 imported = The relay is in { $dir }. Its address:
 imported-backup = This was a backup. If keys were rotated or the descriptor was renewed after it was made, people's programs take this relay for somebody else's. So give it new keys first, with the identity key: beresta-relay keys rotate --dir { $dir } --identity FILE
 
+repair-begins = Reading what can be read; with many queues that takes minutes. Until it is done nothing is changed, and it can be broken off.
 repair-none = There are no queues here that could be damaged: start the relay, and it makes them.
 repair-whole = All of it could be read, and goes on: { $queues } queues, and { $messages } messages that wait.
 repair-lost = What could be read goes on: { $queues } queues, and { $messages } messages that wait. The rest is lost; people's programs make other queues by themselves where theirs are, and senders are told after 21 days of what did not arrive. The disk may be failing: look at dmesg, and think of moving the relay to another machine.
