@@ -214,6 +214,14 @@ impl<R: Random> Relay<R> {
         self.end_deliveries(link, &closed);
     }
 
+    /// More than half of the places for links are taken: those who hold one for nothing give it up (rule L11).
+    pub fn handle_crowded(&mut self, now: Timestamp) {
+        let unused = self.links.iter_mut().filter_map(|(link, one)| one.is_unused(now).then_some(*link));
+        for link in unused.collect::<Vec<_>>() {
+            self.close(link, CloseReason::Unused);
+        }
+    }
+
     /// Time passed: epoch keys turn, what ended is swept.
     pub fn handle_timeout(&mut self, now: Timestamp) {
         self.follow_clock(now);

@@ -2,6 +2,11 @@
 //! /24 and /56, because many people share an address behind a carrier; a flood from one of them is slowed all the same.
 //! And so many at once from what one owner of addresses may hold, /16 and /48, or one of them would take every place.
 //!
+//! Nobody takes more places than are left: an owner, or all together whose addresses may be forged. So three owners do not
+//! fill a relay that has few places. The first keeps half of them and the second a fourth, until what is held for nothing is taken back
+//! (rule L11): then each has as many as are left. (Dynamic thresholds, by which switches share their memory: Choudhury and Hahne
+//! 1998, with alpha = 1.)
+//!
 //! A source address that nobody answered from may be forged. It is never charged: its handshake counts among the few
 //! that may be under way, as long as QUIC knows it, and those that may begin in a second, for who hangs up with the first word may
 //! be forgotten at once. Beyond these everybody shows first that it receives at its address.
@@ -48,6 +53,8 @@ struct Prefix([u8; 8]);
 #[derive(Debug, Default)]
 struct Neighbourhood {
     connections: u32,
+    /// Those of them with wide windows.
+    wide: u32,
     /// Handshakes under way from addresses in it that may be forged.
     unproven: u32,
     /// When its handshakes so far are paid for.
@@ -76,8 +83,8 @@ impl Most {
         Self { connections, share, early: share.saturating_mul(burst).clamp(1, EARLY_MS) }
     }
 
-    fn admits(self, one: &Neighbourhood, now: Timestamp) -> bool {
-        one.paid_until.since(now) < self.early && one.connections < self.connections
+    fn admits(self, one: &Neighbourhood, free: u32, now: Timestamp) -> bool {
+        one.paid_until.since(now) < self.early && one.connections < self.connections.min(free)
     }
 
     /// A clock that was set back must make nobody wait, or be remembered, until it is there again.
@@ -138,12 +145,12 @@ pub(super) struct Pass {
 }
 
 impl State {
-    /// Whether one more connection may be charged to these, as far as they are known.
-    fn admits(&mut self, kinds: [(Option<Place>, Most); 2], now: Timestamp) -> bool {
+    /// Whether one more connection may be charged to these, as far as they are known, where so many places are free.
+    fn admits(&mut self, kinds: [(Option<Place>, Most); 2], free: u32, now: Timestamp) -> bool {
         let [near, owner] = kinds.map(|(place, most)| {
             place.and_then(|place| self.neighbourhoods.value(place)).is_none_or(|one| {
                 most.follow_clock(&mut one.paid_until, now);
-                most.admits(one, now)
+                most.admits(one, free, now)
             })
         });
         near && owner
@@ -159,9 +166,10 @@ impl State {
     }
 
     /// Whether a handshake may begin that nobody is charged for: a few at once, and of those that are `rated` a few in a second.
-    fn admits_unproven(&mut self, rated: bool, now: Timestamp) -> bool {
-        if self.unproven >= UNPROVEN || !rated {
-            return self.unproven < UNPROVEN;
+    fn admits_unproven(&mut self, rated: bool, free: u32, now: Timestamp) -> bool {
+        let most = UNPROVEN.min(free);
+        if self.unproven >= most || !rated {
+            return self.unproven < most;
         }
         // As above: a clock may be set back.
         self.unproven_until = self.unproven_until.min(now.plus(UNPROVEN_EARLY_MS + UNPROVEN_MS));
@@ -187,6 +195,9 @@ impl State {
     fn narrow(&mut self, pass: &Pass) {
         if pass.wide.swap(false, Ordering::Relaxed) {
             self.wide = self.wide.saturating_sub(1);
+            if let Some(from) = pass.from {
+                self.each(from, |one| one.wide = one.wide.saturating_sub(1));
+            }
         }
     }
 
@@ -216,7 +227,8 @@ impl Admission {
     pub(super) fn arrive(self: &Arc<Self>, at: IpAddr, proven: bool, now: Timestamp) -> Verdict {
         let at = at.to_canonical();
         let mut state = self.lock();
-        if state.all >= self.crowd.links {
+        let free = self.crowd.links.saturating_sub(state.all);
+        if free == 0 {
             return Verdict::Refuse(Refused::Full);
         }
         let prefixes = (!at.is_loopback()).then(|| prefixes(at));
@@ -224,7 +236,7 @@ impl Admission {
             .as_ref()
             .map(|(near, owner)| (state.neighbourhoods.find(near), state.neighbourhoods.find(owner)));
         let (near, owner) = known.unwrap_or_default();
-        let admitted = state.admits(self.kinds((near, owner)), now);
+        let admitted = state.admits(self.kinds((near, owner)), free, now);
         if proven && !admitted {
             return Verdict::Refuse(Refused::Crowded);
         }
@@ -234,7 +246,7 @@ impl Admission {
             // Nobody is sent away for what others did in the name of its address. The machine's own can't be forged.
             if !admitted
                 || under_way.unwrap_or(0) >= UNPROVEN_NEAR
-                || !state.admits_unproven(prefixes.is_some(), now)
+                || !state.admits_unproven(prefixes.is_some(), free, now)
             {
                 return Verdict::Retry;
             }
@@ -273,6 +285,11 @@ impl Admission {
         });
     }
 
+    /// Whether more than half of the places are taken.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.lock().all > self.crowd.links / 2
+    }
+
     #[cfg(test)]
     pub(super) fn known(&self) -> usize {
         self.lock().neighbourhoods.len()
@@ -297,7 +314,9 @@ impl Pass {
             return true;
         }
         let places = self.from.map(|from| (from.near, from.owner)).unzip();
-        let admitted = state.admits(self.admission.kinds(places), now);
+        // Its own place is one that is left for it.
+        let free = self.admission.crowd.links.saturating_sub(state.all).saturating_add(1);
+        let admitted = state.admits(self.admission.kinds(places), free, now);
         if admitted {
             state.no_longer_unproven(self.from);
             self.proven.store(true, Ordering::Relaxed);
@@ -311,14 +330,22 @@ impl Pass {
     /// Takes a place with wide windows; of those who are not in `need` of one, half of the places at the most. Says whether it has one.
     pub(super) fn widen(&self, need: bool) -> bool {
         let mut state = self.admission.lock();
-        let has = self.wide.load(Ordering::Relaxed);
-        let places = self.admission.crowd.wide;
-        if !has && state.wide < if need { places } else { places / 2 } {
-            self.wide.store(true, Ordering::Relaxed);
-            state.wide = state.wide.saturating_add(1);
+        if self.wide.load(Ordering::Relaxed) {
             return true;
         }
-        has
+        let places = self.admission.crowd.wide;
+        let free = if need { places } else { places / 2 }.saturating_sub(state.wide);
+        let of_owner =
+            self.from.and_then(|from| state.neighbourhoods.value(from.owner)).map_or(0, |one| one.wide);
+        if of_owner >= free {
+            return false;
+        }
+        self.wide.store(true, Ordering::Relaxed);
+        state.wide = state.wide.saturating_add(1);
+        if let Some(from) = self.from {
+            state.each(from, |one| one.wide = one.wide.saturating_add(1));
+        }
+        true
     }
 
     /// Gives it back.

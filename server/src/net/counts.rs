@@ -27,8 +27,13 @@ impl Refused {
     }
 }
 
-const CLOSED: [CloseReason; 4] =
-    [CloseReason::Malformed, CloseReason::OverRate, CloseReason::Unopenable, CloseReason::Slow];
+const CLOSED: [CloseReason; 5] = [
+    CloseReason::Malformed,
+    CloseReason::OverRate,
+    CloseReason::Unopenable,
+    CloseReason::Slow,
+    CloseReason::Unused,
+];
 
 const fn name(reason: CloseReason) -> &'static str {
     match reason {
@@ -36,6 +41,7 @@ const fn name(reason: CloseReason) -> &'static str {
         CloseReason::OverRate => "over_rate",
         CloseReason::Unopenable => "unopenable",
         CloseReason::Slow => "slow",
+        CloseReason::Unused => "unused",
     }
 }
 
@@ -85,7 +91,7 @@ mod tests {
         Refused::ALL.iter().zip(1..).for_each(|(why, times)| (0..times).for_each(|_| counts.refuse(*why)));
         CLOSED.iter().zip(1..).for_each(|(why, times)| (0..times).for_each(|_| counts.close(*why)));
         assert_eq!(counts.refused(), [("full", 1), ("crowded", 2), ("handshake", 3)]);
-        let closed = [("malformed", 1), ("over_rate", 2), ("unopenable", 3), ("slow", 4)];
+        let closed = [("malformed", 1), ("over_rate", 2), ("unopenable", 3), ("slow", 4), ("unused", 5)];
         assert_eq!(counts.closed(), closed);
     }
 }

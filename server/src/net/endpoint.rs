@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::label::LINK_EXPORTER;
+use beresta_proto::time::Timestamp;
 use quinn::{Endpoint, Incoming, Runtime as _, VarInt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -120,8 +121,8 @@ impl Server {
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&hub).run_answers());
         tasks.spawn(Arc::clone(&hub).run_timer());
-        let forgets = Arc::clone(&admission);
-        tasks.spawn(Arc::clone(&aliases).keep(move || forgets.forget(clock::now())));
+        let (doorkeeper, within) = (Arc::clone(&admission), Arc::clone(&hub));
+        tasks.spawn(Arc::clone(&aliases).keep(move || look_at_places(&doorkeeper, &within, clock::now())));
         tasks.spawn(accept(endpoint.clone(), aliases, Arc::clone(&admission), Arc::clone(&hub)));
         Ok(Self {
             endpoint,
@@ -233,6 +234,14 @@ impl Server {
         self.endpoint.close(VarInt::from_u32(0), b"");
         let _ = timeout(LINGER, self.endpoint.wait_idle()).await;
         self.tasks.abort_all();
+    }
+}
+
+/// Forgets whom nobody has to remember, and where places are short frees those that are held for nothing.
+fn look_at_places(admission: &Admission, hub: &Arc<Hub>, now: Timestamp) {
+    admission.forget(now);
+    if admission.is_crowded() {
+        hub.thin_out(now);
     }
 }
 

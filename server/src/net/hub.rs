@@ -214,6 +214,10 @@ impl Hub {
         self.with(|state| state.relay.handle_stop(soonest, latest));
     }
 
+    pub(super) fn thin_out(self: &Arc<Self>, now: Timestamp) {
+        self.with(|state| state.relay.handle_crowded(now));
+    }
+
     pub(super) fn pause(self: &Arc<Self>, paused: bool) {
         self.with(|state| state.relay.handle_paused(paused));
     }

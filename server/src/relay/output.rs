@@ -32,6 +32,9 @@ pub enum CloseReason {
     /// It said no whole command in time, or too slowly.
     #[error("too slow")]
     Slow,
+    /// Places are short, and it held one for nothing.
+    #[error("unused")]
+    Unused,
 }
 
 impl CloseReason {
@@ -43,6 +46,7 @@ impl CloseReason {
             Self::OverRate => 2,
             Self::Unopenable => 3,
             Self::Slow => 4,
+            Self::Unused => 5,
         }
     }
 }

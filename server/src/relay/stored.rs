@@ -95,6 +95,10 @@ impl<R: Random> Relay<R> {
     }
 
     fn appended(&mut self, asked: Asked, sending: &Sending, answer: Answer, now: Timestamp) {
+        let taken = matches!(answer, Answer::Appended { .. } | Answer::Repeated);
+        if let Some(one) = self.links.get_mut(&asked.link).filter(|_| taken) {
+            one.serves(now);
+        }
         let (reply, outcome) = match answer {
             Answer::Appended { queue, sequence, envelope } => {
                 // The right capability was shown, so this session is worth its place in memory, unless its epoch key was

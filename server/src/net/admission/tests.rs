@@ -267,10 +267,83 @@ fn everybody_waits_for_a_place_once_all_are_taken() {
     assert!(enter(&admission, "10.4.0.1", NOW).is_some());
 }
 
+/// Whoever comes as often as they can, from three owners of networks.
+struct Flood {
+    admission: Arc<Admission>,
+    held: [Vec<Pass>; 3],
+    now: Timestamp,
+}
+
+impl Flood {
+    fn comes(&mut self, from: core::ops::Range<usize>) {
+        for number in 0..400 {
+            self.now = self.now.plus(HANDSHAKE_OF_OWNER_MS);
+            for owner in from.clone() {
+                let at = format!("10.{owner}.{}.1", number % 256);
+                self.held[owner].extend(enter(&self.admission, &at, self.now));
+            }
+        }
+    }
+
+    fn held(&self) -> [usize; 3] {
+        self.held.each_ref().map(Vec::len)
+    }
+}
+
+#[test]
+fn each_owner_of_networks_leaves_as_many_places_as_it_has() {
+    let admission = Arc::new(Admission::new(Crowd { links: 120, ..crowd(CONNECTIONS) }));
+    let mut flood = Flood { admission: Arc::clone(&admission), held: Default::default(), now: NOW };
+    for owner in 0..3 {
+        flood.comes(owner..owner + 1);
+    }
+    assert_eq!(flood.held(), [60, 30, 15], "who comes early gets more");
+    assert!(enter(&admission, "192.0.2.7", flood.now).is_some());
+    // Who is of no use gives their place up again (rule L11), and comes anew.
+    for _ in 0..30 {
+        flood.held.iter_mut().for_each(|held| drop(held.drain(..held.len() / 4)));
+        flood.comes(0..3);
+    }
+    assert!(flood.held().iter().all(|held| (28..=32).contains(held)), "{:?}", flood.held());
+    assert!(enter(&admission, "192.0.2.7", flood.now).is_some());
+}
+
+#[test]
+fn forged_addresses_take_no_more_places_than_they_leave() {
+    let admission = Arc::new(Admission::new(Crowd { links: 100, ..crowd(CONNECTIONS) }));
+    let claims: Vec<_> = (0..1_000)
+        .map(|number| claim(&admission, &format!("10.{}.{}.1", number / 250, number % 250), NOW))
+        .collect();
+    assert_eq!(claims.iter().filter(|claim| matches!(claim, Verdict::Enter(_))).count(), 50);
+    assert!(claims.iter().all(|claim| matches!(claim, Verdict::Enter(_) | Verdict::Retry)));
+    let honest: Vec<_> =
+        (1..=50).filter_map(|net| enter(&admission, &format!("172.{net}.0.1"), NOW)).collect();
+    assert_eq!(honest.len(), 50);
+}
+
+#[test]
+fn whose_handshake_began_while_there_was_room_stays_though_it_took_the_last_place() {
+    let admission = Arc::new(Admission::new(Crowd { links: 2, ..crowd(CONNECTIONS) }));
+    let Verdict::Enter(first) = claim(&admission, "10.1.0.1", NOW) else { panic!("there is room") };
+    let _last = enter(&admission, "10.2.0.1", NOW).unwrap();
+    assert!(first.shaken(NOW));
+}
+
+#[test]
+fn it_is_crowded_where_more_than_half_of_the_places_are_taken() {
+    let admission = Arc::new(Admission::new(Crowd { links: 4, ..crowd(CONNECTIONS) }));
+    let mut passes: Vec<_> =
+        (1..=3).filter_map(|net| enter(&admission, &format!("10.{net}.0.1"), NOW)).collect();
+    assert!(admission.is_crowded());
+    passes.pop();
+    assert!(!admission.is_crowded());
+}
+
 #[test]
 fn half_of_the_wide_windows_are_for_who_needs_them_and_who_leaves_gives_them_back() {
     let admission = Arc::new(Admission::new(Crowd { wide: 2, ..crowd(CONNECTIONS) }));
-    let mut passes: Vec<_> = (0..4).filter_map(|_| enter(&admission, "10.1.0.1", NOW)).collect();
+    let mut passes: Vec<_> =
+        (1..5).filter_map(|net| enter(&admission, &format!("10.{net}.0.1"), NOW)).collect();
     let wide = |passes: &[Pass], need| passes.iter().map(|pass| pass.widen(need)).collect::<Vec<_>>();
     assert_eq!(wide(&passes, false), [true, false, false, false]);
     assert_eq!(wide(&passes, true), [true, true, false, false]);
@@ -278,4 +351,17 @@ fn half_of_the_wide_windows_are_for_who_needs_them_and_who_leaves_gives_them_bac
     assert_eq!(wide(&passes, true), [true, true, false]);
     passes[0].narrow();
     assert_eq!(wide(&passes[1..], true), [true, true]);
+}
+
+#[test]
+fn one_owner_takes_no_more_wide_windows_than_it_leaves() {
+    let admission = Arc::new(Admission::new(Crowd { wide: 8, ..crowd(CONNECTIONS) }));
+    let passes: Vec<_> =
+        (0..8).filter_map(|near| enter(&admission, &format!("10.1.{near}.1"), NOW)).collect();
+    let wide = |need| passes.iter().filter(|pass| pass.widen(need)).count();
+    assert_eq!((wide(false), wide(true)), (2, 4));
+    let other = enter(&admission, "10.2.0.1", NOW).unwrap();
+    assert!(other.widen(true));
+    passes.iter().for_each(Pass::narrow);
+    assert_eq!((wide(false), wide(true)), (2, 4), "what was given back may be taken again");
 }

@@ -210,6 +210,13 @@ impl World {
         self.perform();
     }
 
+    /// Time passes, and more than half of the places are taken then.
+    pub(super) fn pass_in_a_crowd(&mut self, ms: u64) {
+        self.pass(ms);
+        self.relay.handle_crowded(self.now);
+        self.perform();
+    }
+
     /// The driver wrote all that it was given for a link.
     pub(super) fn write_out(&mut self, link: LinkId) {
         let bytes = self.written.remove(&link).unwrap_or_default();

@@ -112,3 +112,22 @@ async fn who_says_much_on_a_line_that_is_fast_and_far_gets_wide_windows() {
     }
     assert_eq!(relay.server.admission.wide(), 1);
 }
+
+#[tokio::test]
+async fn in_a_crowd_a_link_that_is_of_no_use_is_hung_up_on() {
+    let relay = start_for("127.0.0.1:0", Crowd { links: 4, ..Crowd::of(1 << 30, 64) });
+    let (admission, hub) = (&relay.server.admission, &relay.server.hub);
+    let (mut one, mut two) = (relay.client().await, relay.client().await);
+    for client in [&mut one, &mut two] {
+        epoch_key(&relay, client).await;
+    }
+    let late = clock::now().plus(100_000);
+    look_at_places(admission, hub, late);
+    epoch_key(&relay, &mut one).await;
+    let mut three = relay.client().await;
+    epoch_key(&relay, &mut three).await;
+    look_at_places(admission, hub, late);
+    for mut client in [one, two, three] {
+        assert_eq!(client.closed().await, Some(CloseReason::Unused.code()));
+    }
+}
