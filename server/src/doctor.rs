@@ -241,6 +241,9 @@ fn readable(dir: &Path, home: &Home) -> Vec<Finding> {
     let open = |path: &Path| fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0);
     let mut found: Vec<Finding> = open(dir).then_some(Finding::Readable(None)).into_iter().collect();
     let files = Name::SECRETS.into_iter().chain([Name::Queues]);
+    // Root who closes what is a link would close what it leads to.
+    let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|file| file.is_symlink());
+    let open = |path: &Path| !is_link(path) && open(path);
     found.extend(files.filter(|name| open(&home.path(*name))).map(|name| Finding::Readable(Some(name))));
     found
 }

@@ -14,7 +14,7 @@ use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::setup::{self, RENEW_DAYS};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
-use super::fault::Fault;
+use super::fault::{Fault, harmless};
 use super::text::{Text, pasted};
 use super::{put, tell};
 
@@ -97,13 +97,16 @@ fn sentences(status: &Status, newest: Newest, dir: &Path, text: &Text) -> String
         descriptor_days,
         descriptor_sequence,
     } = status;
+    // Whoever has taken the relay over would have the operator's terminal obey them.
+    let [version, links, queues, messages, blobs] =
+        [version, links, queues, messages, blobs].map(|said| harmless(said));
     let running = [("version", version.as_str()), ("hours", &running_hours.to_string())];
     let mut lines = vec![
         text.say_with("status-running", &running),
-        text.say_with("status-links", &[("count", links)]),
-        text.say_with("hold-queues", &[("count", queues)]),
-        text.say_with("hold-messages", &[("count", messages)]),
-        text.say_with("hold-blobs", &[("count", blobs)]),
+        text.say_with("status-links", &[("count", &links)]),
+        text.say_with("hold-queues", &[("count", &queues)]),
+        text.say_with("hold-messages", &[("count", &messages)]),
+        text.say_with("hold-blobs", &[("count", &blobs)]),
         text.say_with("status-disk", &[("percent", &disk_percent.to_string())]),
     ];
     if let Some(days) = descriptor_days {
@@ -167,6 +170,16 @@ mod tests {
         for (left, says) in [(left(DAY_MS), "less than five weeks"), (left(0), "not valid now")] {
             assert!(left.contains(says) && left.contains("init --dir"), "{left}");
         }
+    }
+
+    #[test]
+    fn a_relay_that_was_taken_over_tells_the_operators_terminal_nothing_to_do() {
+        let answer = r#"{"version":"1.0.0\u001b]0;mine\u0007","running_hours":1,"paused":false,"intake":"all","roomy_buffers":true,
+            "links":"\u001b[2J","queues":"\u009b2J","messages":"\u001b[2J","blobs":"\u001b[2J","disk_percent":5,
+            "descriptor_days":5,"descriptor_sequence":7}"#;
+        let told = words(&serde_json::from_str(answer).unwrap(), Newest { sequence: 7, left: 90 * DAY_MS });
+        assert!(told.contains("1.0.0"), "{told}");
+        assert!(!told.chars().any(|one| one.is_control() && one != '\n'), "{told:?}");
     }
 
     #[test]

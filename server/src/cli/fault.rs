@@ -297,7 +297,7 @@ fn usage(error: &clap::Error, text: &Text) -> String {
 }
 
 /// What somebody typed may have been pasted: nothing in it may steer the terminal.
-fn harmless(typed: &str) -> String {
+pub(super) fn harmless(typed: &str) -> String {
     typed.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
 }
 
