@@ -20,6 +20,7 @@ mod link;
 mod outgoing;
 mod output;
 mod pending;
+mod places;
 mod recogniser;
 mod renewals;
 mod send;
@@ -44,6 +45,7 @@ use delivery::Delivery;
 use epoch::{BadEpochKey, Epochs};
 use link::Link;
 use pending::Pending;
+use places::Places;
 use recogniser::Recogniser;
 use renewals::Renewals;
 use turns::Turns;
@@ -62,6 +64,8 @@ const SWEEP_ROWS: usize = 2_000;
 const RETRY_MS: u64 = 2 * SECOND_MS;
 /// So many of those at once.
 const RETRIED_TOGETHER: usize = 1_024;
+/// So many links are closed at once where places are short: each is looked for among all that wait for their turn.
+const FREED_TOGETHER: usize = 256;
 
 /// Who the relay is.
 pub struct Identity {
@@ -138,6 +142,7 @@ pub struct Relay<R> {
     /// Queues that could not be read.
     unfetched: Again,
     renewals: Renewals,
+    places: Places,
     /// Whether the epoch keys are being written.
     keeping: bool,
     /// When that is tried again, if it failed.
@@ -185,6 +190,7 @@ impl<R: Random> Relay<R> {
             untold: HashSet::new(),
             unfetched: Again::new(RETRY_MS),
             renewals: Renewals::default(),
+            places: Places::default(),
             keeping: false,
             keep_at: now,
             paused: false,
@@ -208,6 +214,7 @@ impl<R: Random> Relay<R> {
     pub fn handle_closed(&mut self, link: LinkId) {
         let Some(closed) = self.links.remove(&link) else { return };
         self.held = self.held.saturating_sub(closed.held);
+        self.places.closed(link);
         if closed.opening || closed.checking || !closed.changes.is_empty() {
             self.turns.forget(link);
         }
@@ -216,8 +223,10 @@ impl<R: Random> Relay<R> {
 
     /// More than half of the places for links are taken: those who hold one for nothing give it up (rule L11).
     pub fn handle_crowded(&mut self, now: Timestamp) {
-        let unused = self.links.iter_mut().filter_map(|(link, one)| one.is_unused(now).then_some(*link));
-        for link in unused.collect::<Vec<_>>() {
+        let Self { links, places, .. } = self;
+        let idle = links.iter_mut().filter_map(|(link, one)| one.is_idle(now).then_some(*link));
+        let unused: Vec<_> = idle.filter(|link| !places.vouches(*link, now)).take(FREED_TOGETHER).collect();
+        for link in unused {
             self.close(link, CloseReason::Unused);
         }
     }

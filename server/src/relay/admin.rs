@@ -55,6 +55,7 @@ impl<R: Random> Relay<R> {
     pub(super) fn forget_queue(&mut self, queue: QueueRef) -> Option<LinkId> {
         self.untold.remove(&queue);
         self.recogniser.forget_queue(queue);
+        self.places.forget_queue(queue);
         let gone = self.deliveries.remove(&queue)?;
         if let Some(link) = self.links.get_mut(&gone.link) {
             link.leave(&gone.read_id);

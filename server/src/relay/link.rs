@@ -6,20 +6,18 @@ use beresta_proto::auth::Exporter;
 use beresta_proto::capsule::{Capsule, SessionKeys, Tag};
 use beresta_proto::id::{KeyId, ReadId};
 use beresta_proto::limits::{BUCKET_L, SUBSCRIPTIONS};
-use beresta_proto::time::{SECOND_MS, Timestamp};
+use beresta_proto::time::Timestamp;
 
 use super::bucket::Bucket;
 use super::limits::Limits;
 use super::pending::{Asked, Check, Pending};
+use super::places::UNUSED_MS;
 use super::recogniser::Recognised;
 use crate::queue::{Op, QueueRef};
 
 /// Numbers after the one just opened by which the same link's next capsules are recognised, before its session is
 /// remembered for all.
 const FRESH_AHEAD: u64 = 4;
-/// For so long a link may be of no use to anybody where places are short (rule L11): half as long again as a client keeps one by which it
-/// has nothing more to say.
-const UNUSED_MS: u64 = 90 * SECOND_MS;
 
 /// The session of the capsule that was opened last on a link. It serves that link alone, so no proof is asked for.
 #[derive(Debug)]
@@ -69,8 +67,7 @@ pub(super) struct Link {
     /// Changes that wait for their turn.
     pub(super) changes: VecDeque<(Pending, Op)>,
     pub(super) fresh: Option<Fresh>,
-    /// When it began, or the last message that it sent was taken.
-    useful: Timestamp,
+    since: Timestamp,
 }
 
 impl Link {
@@ -97,7 +94,7 @@ impl Link {
             checking: false,
             changes: VecDeque::new(),
             fresh: None,
-            useful: now,
+            since: now,
         }
     }
 
@@ -112,16 +109,11 @@ impl Link {
         Some(spare.max(BUCKET_L))
     }
 
-    /// A message that it sent was taken.
-    pub(super) const fn serves(&mut self, now: Timestamp) {
-        self.useful = now;
-    }
-
-    /// Whether it holds a place for nothing: nobody is pushed anything by it, and nobody sends.
-    pub(super) fn is_unused(&mut self, now: Timestamp) -> bool {
+    /// Whether nobody is pushed anything by it, though it had the time to ask for that, and nothing it asked for is under way.
+    pub(super) fn is_idle(&mut self, now: Timestamp) -> bool {
         // A clock that was set back must keep it for no longer.
-        self.useful = self.useful.min(now);
-        self.subscribed.is_empty() && now.since(self.useful) >= UNUSED_MS
+        self.since = self.since.min(now);
+        self.subscribed.is_empty() && self.open == 0 && now.since(self.since) >= UNUSED_MS
     }
 
     /// It is subscribed to a queue no more.

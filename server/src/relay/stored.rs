@@ -95,12 +95,11 @@ impl<R: Random> Relay<R> {
     }
 
     fn appended(&mut self, asked: Asked, sending: &Sending, answer: Answer, now: Timestamp) {
-        let taken = matches!(answer, Answer::Appended { .. } | Answer::Repeated);
-        if let Some(one) = self.links.get_mut(&asked.link).filter(|_| taken) {
-            one.serves(now);
-        }
         let (reply, outcome) = match answer {
             Answer::Appended { queue, sequence, envelope } => {
+                if self.links.contains_key(&asked.link) {
+                    self.places.sent(asked.link, queue, now);
+                }
                 // The right capability was shown, so this session is worth its place in memory, unless its epoch key was
                 // destroyed meanwhile (rule D8).
                 if self.epochs.secret(sending.key_id, now).is_some() {

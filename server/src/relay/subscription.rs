@@ -113,8 +113,9 @@ impl<R: Random> Relay<R> {
         let held = self.deliveries.remove(&queue);
         let drained = self.untold.remove(&queue) || held.as_ref().is_some_and(Delivery::is_drained);
         let loser = held.as_ref().map(|held| held.link);
-        if let Some(old) = loser.and_then(|loser| self.links.get_mut(&loser)) {
+        if let Some((loser, old)) = loser.and_then(|loser| Some((loser, self.links.get_mut(&loser)?))) {
             old.leave(&read_id);
+            self.places.lost(loser, queue, now);
         }
         let delivery = held.and_then(|held| self.hand_over(held, link, now));
         self.tickets = self.tickets.saturating_add(1);

@@ -11,6 +11,7 @@ mod early;
 mod lifetime;
 mod links;
 mod lookups;
+mod places;
 mod room;
 mod takeover;
 mod tally;

@@ -1,9 +1,8 @@
-use beresta_proto::capsule::SendReply;
 use beresta_proto::command::Command;
 use beresta_proto::frame::{Frame, RequestId};
 use beresta_proto::id::ReadId;
-use beresta_proto::key::{SendCapability, Signature};
-use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
+use beresta_proto::key::Signature;
+use beresta_proto::reply::{Heard, Push, Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 
 use super::super::*;
@@ -285,58 +284,4 @@ fn one_write_of_the_epoch_keys_is_under_way_at_a_time_and_a_stop_waits_for_it() 
     relay.handle_kept(writes[0], true, NOON.plus(40 * HOUR_MS));
     let next = relay.poll_output();
     assert!(matches!(next, Some(Output::KeepEpochs { .. })), "what changed meanwhile is written next");
-}
-
-#[test]
-fn where_places_are_short_who_holds_one_for_nothing_gives_it_up() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let mut anna = world.sender(&queue);
-    let (reader, sender, idle) = (world.connect(), world.connect(), world.connect());
-    world.subscribe(reader, &queue);
-    for minute in 0..3 {
-        assert_eq!(world.closed.len(), 0, "{minute}: nobody is that idle yet");
-        world.ask(idle, &Command::Descriptor);
-        assert_eq!(world.send(sender, &anna.capsule(minute)), SendReply::Stored);
-        // Long enough for who does nothing, if that mattered to anybody.
-        world.pass(MINUTE_MS);
-    }
-    world.pass_in_a_crowd(0);
-    assert_eq!(world.closed.remove(&idle), Some(CloseReason::Unused), "whatever it asks for");
-    assert_eq!(world.closed.len(), 0);
-
-    world.pass_in_a_crowd(30 * SECOND_MS - 1);
-    assert_eq!(world.closed.len(), 0, "it sent something a minute and a half ago");
-    // What is refused is of no use.
-    let mut wrong = anna.order(9);
-    wrong.capability = SendCapability::random(&mut world.rng);
-    let capsule = anna.seal(&wrong);
-    assert_eq!(world.send(sender, &capsule), SendReply::Gone);
-    world.pass_in_a_crowd(1);
-    assert_eq!(world.closed.remove(&sender), Some(CloseReason::Unused));
-    world.pass_in_a_crowd(24 * HOUR_MS);
-    assert_eq!(world.closed.len(), 0, "who is pushed to stays");
-}
-
-#[test]
-fn one_queue_is_worth_one_place() {
-    let mut world = World::new();
-    let queue = world.make_queue();
-    let links: Vec<_> = (0..20).map(|_| world.connect()).collect();
-    for link in &links {
-        assert_eq!(world.subscribe(*link, &queue), Reply::Subscribed(vec![Subscribed::Ok]));
-    }
-    world.pass_in_a_crowd(90 * SECOND_MS);
-    assert_eq!(world.closed.len(), 19);
-    assert!(!world.closed.contains_key(&links[19]), "the last one reads");
-}
-
-#[test]
-fn a_clock_that_is_set_back_keeps_no_place_for_who_does_nothing() {
-    let mut world = World::new();
-    let idle = world.connect();
-    world.now = world.now.minus(HOUR_MS);
-    world.pass_in_a_crowd(0);
-    world.pass_in_a_crowd(90 * SECOND_MS);
-    assert_eq!(world.closed.get(&idle), Some(&CloseReason::Unused));
 }
