@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use beresta_proto::limits::BUCKET_L;
 use beresta_proto::time::DAY_MS;
@@ -131,6 +132,36 @@ fn child_on_a_full_disk() {
     assert!(matches!(ask(Op::Expire { now: NOW, limit: 9 }), Answer::Expired { deleted: 0, .. }));
     assert!(sequence(append(stored + 1)) > stored, "no place is given again");
     assert_eq!(fetch(), 1);
+    done();
+}
+
+#[test]
+fn a_disk_that_was_full_for_a_moment_serves_again_soon_however_much_is_asked() {
+    on_a_small_disk("disk::child_whose_disk_is_full_for_a_moment", 40);
+}
+
+/// Not a test: what [`a_disk_that_was_full_for_a_moment_serves_again_soon_however_much_is_asked`] runs.
+#[test]
+#[ignore = "the child of another test"]
+fn child_whose_disk_is_full_for_a_moment() {
+    let disk = disk_of_this_child();
+    let rig = Rig::memory(ROOMY);
+    let engine = reopen(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
+    let ask = |op| ask_all(&engine, vec![op]).remove(0);
+    assert!(matches!(ask(rig.make_op(1)), Answer::Made(_)));
+    let append = |one| ask(rig.append_op(1, one, envelope(one, BUCKET_L), NOW));
+    assert!(matches!(append(1), Answer::Appended { .. }));
+    // What makes room needs some itself, and gets the reserve.
+    let (queue, other) = (queue_ref(&rig.namer.read(&read_id(1))), disk.join("other"));
+    assert!(fs::write(&other, vec![1; 40 << 20]).is_err(), "it takes all there is");
+    let acknowledged = ask(Op::Acknowledge { queue, upto: 1, now: NOW });
+    assert!(matches!(acknowledged, Answer::Acknowledged { .. } | Answer::Failed));
+    fs::remove_file(other).unwrap();
+    let begin = Instant::now();
+    assert_eq!(append(2), Answer::Full, "it has no reserve");
+    while append(2) == Answer::Full {
+        assert!(begin.elapsed() < Duration::from_mins(2), "it refuses everything as long as it is asked");
+    }
     done();
 }
 

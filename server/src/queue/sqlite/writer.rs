@@ -121,7 +121,7 @@ pub(super) struct Writer<'c> {
     /// Nothing more comes: nothing may wait.
     pub(super) closing: bool,
     pub(super) log_holds_something: bool,
-    /// When the log is to be emptied although nothing rests, because it could not be.
+    /// When the log is to be emptied although nothing rests, because it could not be, or the reserve was given up.
     late: Option<Instant>,
     /// What is gathered lies in a transaction already.
     pub(super) opened: bool,
@@ -306,6 +306,8 @@ impl Writer<'_> {
         if only_frees {
             // For these there is no room, and nobody acknowledged them yet.
             self.give_up(|_| true, &Answer::Full);
+            // The reserve is looked for again soon, also under a load that never rests: it may have been a moment's want of room.
+            self.late = self.late.or_else(|| clock::monotonic().checked_add(TRY_AGAIN));
         }
         Ok(decided)
     }
