@@ -2,6 +2,7 @@
 //! descriptor that says so. Files are [`crate::home`]'s business, texts the command line's.
 
 mod config;
+mod error;
 mod identity;
 mod memory;
 mod renewal;
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 use beresta_proto::address::RelayAddress;
 use beresta_proto::descriptor::{Descriptor, DescriptorError, UnverifiedDescriptor, relay_id};
 use beresta_proto::id::RelayId;
-use beresta_proto::key::{BadSigningKey, SigningKey};
+use beresta_proto::key::SigningKey;
 use beresta_proto::limits::{DESCRIPTOR_DAYS, NAME_BYTES, ROUTES};
 use beresta_proto::rng::Random;
 use beresta_proto::route::Route;
@@ -21,10 +22,11 @@ use beresta_proto::time::{DAY_MS, HOUR_MS, SECOND_MS, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::home::{self, Home, HomeError, Name};
-use crate::net::{BadTlsKey, TlsKey};
+use crate::net::TlsKey;
 use crate::queue::sqlite::SqliteEngine;
 
 pub use config::{Config, ConfigError, Key, LogLevel};
+pub use error::SetupError;
 pub(crate) use memory::is_more_than_there_is;
 pub use renewal::{Due, RENEW_DAYS, Renewal};
 pub use rotation::rotate;
@@ -64,83 +66,6 @@ pub struct Made {
     pub identity: PathBuf,
     /// Whether it was there before.
     pub identity_was_there: bool,
-}
-
-/// Why a relay was not made or renewed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// The operator did not say where to listen and where clients find it.
-    #[error("no address was given")]
-    NoAddress,
-    /// No client can come to this address, which the operator would hand out.
-    #[error("nobody can reach that address")]
-    BadPublic(SocketAddr),
-    /// The operator's name is too long.
-    #[error("the operator's name is too long")]
-    LongName,
-    /// The identity key is not where it was looked for. The operator has it elsewhere.
-    #[error("the identity key is not there")]
-    NoIdentity,
-    /// A new one can't be written where the operator wants it.
-    #[error("the identity key can't be written")]
-    IdentityNotWritten,
-    /// The file that the operator named is none.
-    #[error("no identity key")]
-    NotAnIdentity,
-    /// Taking up new keys was cut short, and root may not finish it in another user's folder.
-    #[error("a rotation was cut short")]
-    HalfRotated,
-    /// The identity key may not be read by this user.
-    #[error("the identity key can't be read")]
-    IdentityDenied,
-    /// The clock stands before the making of the descriptor that is there: a new one would be over before it.
-    #[error("the clock is behind")]
-    ClockBehind,
-    /// This is the identity key of another relay.
-    #[error("another relay's identity key")]
-    OtherIdentity,
-    /// There is no relay in the folder.
-    #[error("no relay in this folder")]
-    NoRelay,
-    /// An import into the folder was cut short.
-    #[error("an import was cut short")]
-    HalfImported,
-    /// The descriptor has ended and must be renewed with the identity key.
-    #[error("the descriptor has ended")]
-    Ended,
-    /// A file could not be read or written.
-    #[error(transparent)]
-    Home(HomeError),
-    /// A key could not be made or used.
-    #[error("a key was refused")]
-    Key,
-    /// The settings are not understood: the operator's to mend.
-    #[error(transparent)]
-    Config(ConfigError),
-}
-
-impl From<ConfigError> for SetupError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<HomeError> for SetupError {
-    fn from(error: HomeError) -> Self {
-        Self::Home(error)
-    }
-}
-
-impl From<BadSigningKey> for SetupError {
-    fn from(_: BadSigningKey) -> Self {
-        Self::Key
-    }
-}
-
-impl From<BadTlsKey> for SetupError {
-    fn from(_: BadTlsKey) -> Self {
-        Self::Home(HomeError::Damaged(Name::TlsKey))
-    }
 }
 
 /// A relay as it stands in its folder, ready to run. It needs no identity key.
@@ -205,6 +130,10 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         return Err(SetupError::HalfImported);
     }
     rotation::finish(&home)?;
+    // Under a new one none of the queues would be found.
+    if home.has(Name::Queues) && !home.has(Name::QueueKey) {
+        return Err(HomeError::Missing(Some(Name::QueueKey)).into());
+    }
     let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
     let sequence = next_sequence(known.as_ref().map(|(old, _)| old), now, wish.clock_is_right)?;
     let routes = match &known {

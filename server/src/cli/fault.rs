@@ -197,6 +197,9 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Config(error) => config(error, text),
         SetupError::Home(HomeError::Missing(Some(Name::Config))) => text.say("error-missing-config"),
         SetupError::Home(HomeError::Damaged(Name::Config)) => text.say("error-damaged-config"),
+        SetupError::Home(HomeError::Missing(Some(Name::QueueKey)) | HomeError::Damaged(Name::QueueKey)) => {
+            text.say("error-queue-key")
+        }
         SetupError::Home(HomeError::Missing(Some(name))) => {
             text.say_with("error-missing-file", &[("file", name.as_str())])
         }

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 mod advice;
 mod drain;
 mod mistakes;
+mod remains;
 mod repair;
 
 fn program() -> Command {

@@ -1,0 +1,86 @@
+//! Why a relay is not made, renewed or read.
+
+use std::net::SocketAddr;
+
+use beresta_proto::key::BadSigningKey;
+
+use super::ConfigError;
+use crate::home::{HomeError, Name};
+use crate::net::BadTlsKey;
+
+/// Why a relay was not made or renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The operator did not say where to listen and where clients find it.
+    #[error("no address was given")]
+    NoAddress,
+    /// No client can come to this address, which the operator would hand out.
+    #[error("nobody can reach that address")]
+    BadPublic(SocketAddr),
+    /// The operator's name is too long.
+    #[error("the operator's name is too long")]
+    LongName,
+    /// The identity key is not where it was looked for. The operator has it elsewhere.
+    #[error("the identity key is not there")]
+    NoIdentity,
+    /// A new one can't be written where the operator wants it.
+    #[error("the identity key can't be written")]
+    IdentityNotWritten,
+    /// The file that the operator named is none.
+    #[error("no identity key")]
+    NotAnIdentity,
+    /// Taking up new keys was cut short, and root may not finish it in another user's folder.
+    #[error("a rotation was cut short")]
+    HalfRotated,
+    /// The identity key may not be read by this user.
+    #[error("the identity key can't be read")]
+    IdentityDenied,
+    /// The clock stands before the making of the descriptor that is there: a new one would be over before it.
+    #[error("the clock is behind")]
+    ClockBehind,
+    /// This is the identity key of another relay.
+    #[error("another relay's identity key")]
+    OtherIdentity,
+    /// There is no relay in the folder.
+    #[error("no relay in this folder")]
+    NoRelay,
+    /// An import into the folder was cut short.
+    #[error("an import was cut short")]
+    HalfImported,
+    /// The descriptor has ended and must be renewed with the identity key.
+    #[error("the descriptor has ended")]
+    Ended,
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Home(HomeError),
+    /// A key could not be made or used.
+    #[error("a key was refused")]
+    Key,
+    /// The settings are not understood: the operator's to mend.
+    #[error(transparent)]
+    Config(ConfigError),
+}
+
+impl From<ConfigError> for SetupError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<HomeError> for SetupError {
+    fn from(error: HomeError) -> Self {
+        Self::Home(error)
+    }
+}
+
+impl From<BadSigningKey> for SetupError {
+    fn from(_: BadSigningKey) -> Self {
+        Self::Key
+    }
+}
+
+impl From<BadTlsKey> for SetupError {
+    fn from(_: BadTlsKey) -> Self {
+        Self::Home(HomeError::Damaged(Name::TlsKey))
+    }
+}
