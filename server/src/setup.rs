@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod identity;
 mod memory;
+mod remains;
 mod renewal;
 mod rotation;
 
@@ -158,12 +159,18 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let identity_at = identity::place(&home, named);
     let identity_was_there = identity_at.exists();
     let identity = match identity::read(&home, named) {
-        Err(SetupError::NoIdentity) if known.is_none() => identity::make(&home, named, rng)?,
+        Err(SetupError::NoIdentity) if known.is_none() => {
+            remains::refuse_another(&home, None)?;
+            identity::make(&home, named, rng)?
+        }
         read => read?,
     };
     let relay = relay_id(&identity.verifying_key()?);
     if known.as_ref().is_some_and(|(_, known)| *known != relay) {
         return Err(SetupError::OtherIdentity);
+    }
+    if known.is_none() {
+        remains::refuse_another(&home, Some(relay))?;
     }
     let tls = or_make(&home, Name::TlsKey, || Ok(Zeroizing::new(TlsKey::generate()?.pkcs8().to_vec())))?;
     let tls = TlsKey::from_pkcs8(tls)?;

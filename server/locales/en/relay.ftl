@@ -50,7 +50,7 @@ init-made = A relay was made. Its address, to be handed out:
 init-renewed = The descriptor was renewed for 90 days. A relay that runs takes it up within a minute; if keys or settings were changed, restart it: only then they hold. Its address:
 init-identity = The identity key is in { $file }. It belongs off this machine: copy it to a safe place, look whether the copy is whole, and where it lay on this machine's disk destroy it by shred -u. “run” does not need it. It is needed every 90 days to renew the descriptor, and whoever has it can pose as this relay.
 init-identity-found = The identity key that was found in { $file } signed it.
-init-identity-made = There was no identity key at { $file }: this is a NEW relay, with an address that nobody knows. If you meant one that people use, delete that file and the file descriptor in this folder, and nothing else, and call “init” again with the key of that relay.
+init-identity-made = There was no identity key at { $file }: this is a NEW relay, with an address that nobody knows. If you meant one that people use, delete that file, and descriptor and relay.id in this folder, and nothing else, and call “init” again with the key of that relay.
 start-program = Start the relay by: beresta-relay run --dir { $dir }
 start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
@@ -186,6 +186,8 @@ error-half-rotated = New keys were being taken up, and that was cut short. Any c
 error-clock-behind = The clock stands before the time at which the descriptor that is there was made. If the clock is wrong, set it: timedatectl set-ntp true. If it is right now, it was ahead then: call “init” once with --clock-is-right.
 error-identity-denied = The identity key can't be read by this user. As root give them a copy, and destroy it afterwards: install -o USER -m 600 FILE /run/relay.key
 error-other-identity = This is the identity key of another relay. Say where this relay's lies: --identity FILE
+error-was-relay = There was a relay in this folder. Its address begins with { $address }, and its identity key was not given. With its identity key what is missing is made anew, and address and queues stay: add --identity FILE. For a new relay name an empty folder.
+error-was-some-relay = There was a relay in this folder; what is left does not tell which one. With its identity key what is missing is made anew, and address and queues stay: add --identity FILE. For a new relay name an empty folder.
 error-no-relay = There is no relay in this folder. Make one by: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT
 error-half-imported = An import into this folder was cut short, and what is here is no whole relay. Import once more: what was left is removed by that. beresta-relay import --dir DIR --file FILE
 error-ended = The relay's descriptor is not valid now, and clients would refuse it. Look at the clock: date -u. If that is right, renew it with the identity key: beresta-relay init --dir DIR --identity FILE

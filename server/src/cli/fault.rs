@@ -4,6 +4,8 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use beresta_proto::address::{RELAY_SCHEME, RelayAddress};
+use beresta_proto::id::RelayId;
 use beresta_server::home::{HomeError, Name};
 use beresta_server::net::{AdminError, ServerError};
 use beresta_server::queue::sqlite::OpenError;
@@ -97,6 +99,7 @@ impl Fault {
                 | SetupError::BadPublic(_)
                 | SetupError::LongName
                 | SetupError::OtherIdentity
+                | SetupError::WasRelay(_)
                 | SetupError::NotAnIdentity
                 | SetupError::Config(_)
                 // No start mends them either (`RestartPreventExitStatus` of the service).
@@ -190,6 +193,10 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::HalfRotated => text.say("error-half-rotated"),
         SetupError::ClockBehind => text.say("error-clock-behind"),
         SetupError::OtherIdentity => text.say("error-other-identity"),
+        SetupError::WasRelay(Some(relay)) => {
+            text.say_with("error-was-relay", &[("address", &beginning(relay))])
+        }
+        SetupError::WasRelay(None) => text.say("error-was-some-relay"),
         SetupError::NoRelay => text.say("error-no-relay"),
         SetupError::HalfImported => text.say("error-half-imported"),
         SetupError::Ended => text.say("error-ended"),
@@ -217,6 +224,13 @@ fn setup(error: SetupError, text: &Text) -> String {
             text.say("error-file")
         }
     }
+}
+
+/// What every address of a relay begins with, whatever routes it names.
+fn beginning(relay: RelayId) -> String {
+    let link = RelayAddress { relay, routes: Vec::new() }.to_link();
+    // The last character of the id holds bits of what follows it.
+    link.chars().take(RELAY_SCHEME.len().saturating_add(RelayId::LEN * 8 / 6)).collect()
 }
 
 fn queues(error: &OpenError) -> &'static str {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use beresta_proto::id::RelayId;
 use beresta_proto::key::BadSigningKey;
 
 use super::ConfigError;
@@ -41,6 +42,9 @@ pub enum SetupError {
     /// This is the identity key of another relay.
     #[error("another relay's identity key")]
     OtherIdentity,
+    /// There was a relay in the folder, this one if that can be told, and its identity key was not given.
+    #[error("another relay was here")]
+    WasRelay(Option<RelayId>),
     /// There is no relay in the folder.
     #[error("no relay in this folder")]
     NoRelay,

@@ -99,3 +99,55 @@ fn a_key_of_queues_that_was_lost_is_never_made_anew_beside_them() {
     assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
     kept.runs(0);
 }
+
+#[test]
+fn where_a_relay_was_no_other_is_made() {
+    let kept = Kept::new();
+    let id = fs::read(kept.path("relay.id")).unwrap();
+    let again = ["init", "--listen", "127.0.0.1:0", "--public", "198.51.100.1:443"];
+    let other = kept.folder.path().join("other.key");
+    fs::write(&other, [7; 32]).unwrap();
+    let with_other = [&again[..], &["--identity", other.to_str().unwrap()]].concat();
+    let nowhere = kept.folder.path().join("none.key");
+    let with_none = [&again[..], &["--identity", nowhere.to_str().unwrap()]].concat();
+    kept.away("descriptor");
+    for init in [&again[..], &with_other, &with_none] {
+        let refused = kept.call(init, false);
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        let said = err(&refused);
+        let told = said.split_whitespace().find(|word| word.starts_with("beresta-relay:")).unwrap();
+        assert!(kept.address.starts_with(told.trim_end_matches(',')) && told.len() > 50, "{said}");
+        assert!(said.contains("--identity FILE"), "{said}");
+        assert_eq!(fs::read(kept.path("relay.id")).unwrap(), id);
+        assert!(!nowhere.exists() && !kept.path("identity.key").exists());
+    }
+    // Its keys and queues say so, too, though not which one it was.
+    kept.away("relay.id");
+    let refused = kept.call(&again, false);
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    assert!(err(&refused).contains("does not tell which one"), "{}", err(&refused));
+
+    fs::write(kept.path("relay.id"), id).unwrap();
+    let made = kept.call(&["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"], true);
+    assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
+    kept.runs(1);
+}
+
+#[test]
+fn who_made_a_new_relay_by_mistake_comes_back_to_the_one_that_was_meant() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, new, typo] = ["old", "new", "typo.key"].map(|name| folder.path().join(name));
+    let address = out(&init(&old));
+    let key = old.join("identity.key");
+    let make = |key: &Path| {
+        let base = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+        relay(&[&base[..], &[new.to_str().unwrap(), "--identity", key.to_str().unwrap()]].concat())
+    };
+    let mistaken = make(&typo);
+    assert!(err(&mistaken).contains("descriptor and relay.id in this folder"), "{}", err(&mistaken));
+    for file in [typo, new.join("descriptor"), new.join("relay.id")] {
+        fs::remove_file(file).unwrap();
+    }
+    let made = make(&key);
+    assert_eq!((made.status.code(), out(&made)), (Some(0), address), "{}", err(&made));
+}

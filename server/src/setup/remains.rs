@@ -1,0 +1,28 @@
+//! A folder in which a relay was and has no descriptor any more. Under a new identity nobody would come for the queues that lie
+//! there, and what people have as its address would answer no more.
+
+use beresta_proto::id::RelayId;
+
+use super::SetupError;
+use crate::home::{Home, HomeError, Name};
+
+/// What only a relay leaves, in the order in which it is made. Settings may be written before there is one.
+const LEFT: [Name; 6] =
+    [Name::TlsKey, Name::EpochSigner, Name::QueueKey, Name::EpochKeys, Name::DayKeys, Name::Queues];
+
+/// Refuses any relay but the one that was here. `ours`: whose identity key there is, none if one is to be made.
+pub(super) fn refuse_another(home: &Home, ours: Option<RelayId>) -> Result<(), SetupError> {
+    let was = match home.read_array(Name::RelayId) {
+        Ok(was) => Some(RelayId(*was)),
+        Err(HomeError::Missing(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let fits = match (ours, was) {
+        (Some(ours), Some(was)) => ours == was,
+        // Whose it was can't be told: its operator says.
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+        (None, None) => !LEFT.into_iter().any(|name| home.has(name)),
+    };
+    if fits { Ok(()) } else { Err(SetupError::WasRelay(was)) }
+}
