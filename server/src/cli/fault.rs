@@ -151,7 +151,7 @@ impl Fault {
             Self::Usage(error) => usage(error, text),
             Self::Setup(error) => setup(*error, text),
             Self::Server(ServerError::Bind(_)) => text.say("error-bind"),
-            Self::Server(ServerError::Tls(_)) => text.say_with("error-damaged-file", &[("file", "tls.key")]),
+            Self::Server(ServerError::Tls(_)) => lost(Name::TlsKey, "error-damaged-file", text),
             Self::Server(ServerError::Threads(_)) | Self::Internal => text.say("error-internal"),
             Self::Server(ServerError::Admin(_)) => text.say("error-socket"),
             Self::Server(ServerError::Metrics(_)) => text.say("error-metrics"),
@@ -204,18 +204,11 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Config(error) => config(error, text),
         SetupError::Home(HomeError::Missing(Some(Name::Config))) => text.say("error-missing-config"),
         SetupError::Home(HomeError::Damaged(Name::Config)) => text.say("error-damaged-config"),
-        SetupError::Home(HomeError::Missing(Some(Name::QueueKey)) | HomeError::Damaged(Name::QueueKey)) => {
-            text.say("error-queue-key")
-        }
-        SetupError::Home(HomeError::Missing(Some(name))) => {
-            text.say_with("error-missing-file", &[("file", name.as_str())])
-        }
+        SetupError::Home(HomeError::Missing(Some(name))) => lost(name, "error-missing-file", text),
         SetupError::Home(HomeError::Exists(Some(name))) => {
             text.say_with("error-exists-file", &[("file", name.as_str())])
         }
-        SetupError::Home(HomeError::Damaged(name)) => {
-            text.say_with("error-damaged-file", &[("file", name.as_str())])
-        }
+        SetupError::Home(HomeError::Damaged(name)) => lost(name, "error-damaged-file", text),
         SetupError::Home(HomeError::Busy) => text.say("error-busy"),
         SetupError::Home(HomeError::Foreign) => text.say("error-foreign-folder"),
         SetupError::Home(HomeError::Io(io::ErrorKind::PermissionDenied)) => text.say("error-denied"),
@@ -223,6 +216,26 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Home(HomeError::Missing(None) | HomeError::Exists(None) | HomeError::Io(_)) => {
             text.say("error-file")
         }
+    }
+}
+
+/// What to do about a file that is missing or damaged. `other`: what is said of a file that can't be made anew.
+fn lost(name: Name, other: &str, text: &Text) -> String {
+    match name {
+        Name::Descriptor => text.say("error-remake-descriptor"),
+        Name::RelayId | Name::TlsKey | Name::EpochSigner | Name::Rotation => {
+            text.say_with("error-remake-file", &[("file", name.as_str())])
+        }
+        Name::QueueKey => text.say("error-queue-key"),
+        Name::Config
+        | Name::Identity
+        | Name::EpochKeys
+        | Name::DayKeys
+        | Name::Queues
+        | Name::Admin
+        | Name::Paused
+        | Name::Moved
+        | Name::Importing => text.say_with(other, &[("file", name.as_str())]),
     }
 }
 

@@ -151,3 +151,39 @@ fn who_made_a_new_relay_by_mistake_comes_back_to_the_one_that_was_meant() {
     let made = make(&key);
     assert_eq!((made.status.code(), out(&made)), (Some(0), address), "{}", err(&made));
 }
+
+#[test]
+fn a_relay_that_lost_a_file_goes_on_as_it_is_told_with_its_address_and_queues() {
+    for file in ["descriptor", "relay.id", "tls.key", "epoch-signer.key", "rotation"] {
+        for damaged in [false, true] {
+            if file == "rotation" && !damaged {
+                continue;
+            }
+            let kept = Kept::new();
+            kept.away(file);
+            if damaged {
+                fs::write(kept.path(file), b"no such file").unwrap();
+            }
+            for language in ["en", "ru"] {
+                let said = err(&kept.call(&["run", "--lang", language], false));
+                assert!(said.contains("descriptor") && said.contains("--identity"), "{file}: {said}");
+                assert!(!said.contains("make a new relay") && !said.contains("новый узел"), "{said}");
+            }
+            let looked = kept.call(&["doctor"], false);
+            let looked = [out(&looked), err(&looked)].concat();
+            assert!(looked.contains("address and queues stay"), "{file}: {looked}");
+
+            kept.away(file);
+            kept.away("descriptor");
+            let made = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--operator", "Anna"];
+            let made = kept.call(&made, true);
+            assert_eq!(
+                (made.status.code(), out(&made)),
+                (Some(0), kept.address.clone()),
+                "{file}: {}",
+                err(&made)
+            );
+            kept.runs(1);
+        }
+    }
+}
