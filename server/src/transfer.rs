@@ -249,10 +249,10 @@ fn brought() -> impl Iterator<Item = Name> {
 }
 
 /// Whether there is a relay, or a part of one that no import left. A log that lies there would be played into the queues that
-/// come.
+/// come, and queues that a repair left would take their place.
 fn is_occupied(home: &Home) -> bool {
-    setup::whole(home) != Err(SetupError::HalfImported)
-        && (brought().any(|name| home.has(name)) || log_of(home).exists())
+    let left = || log_of(home).exists() || SqliteEngine::has_salvaged(&home.path(Name::Queues));
+    setup::whole(home) != Err(SetupError::HalfImported) && (brought().any(|name| home.has(name)) || left())
 }
 
 /// Removes what an import that did not end has brought: first what makes it a relay, and last the mark that says so.

@@ -146,7 +146,13 @@ impl SqliteEngine {
                 _ => {}
             }
         }
-        Ok(())
+        salvage::forget_all(path)
+    }
+
+    /// Whether a repair of the file at `path` left another, which takes its place when that is opened.
+    #[must_use]
+    pub fn has_salvaged(path: &Path) -> bool {
+        salvage::is_ready(path)
     }
 
     /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,

@@ -290,6 +290,29 @@ fn what_earlier_queues_left_does_not_make_an_import_look_like_a_relay_that_ran()
 }
 
 #[test]
+fn what_a_repair_left_does_not_take_the_place_of_queues_that_were_imported() {
+    let place = Place::new();
+    place.store("old");
+    place.export(What::Move).unwrap();
+    let new = place.home("new");
+    new.create().unwrap();
+    let left = |suffix: &str| new.path(Name::Queues).with_extension(format!("sqlite{suffix}"));
+    // Whole, these may be all that is left of a relay.
+    fs::write(left(".beresta-salvaged"), b"of another").unwrap();
+    assert_eq!(place.import(), Err(TransferError::Occupied));
+    assert!(left(".beresta-salvaged").exists());
+    // Of a folder in which only an import was at work, they are of nobody.
+    new.create_file(Name::Importing, b"").unwrap();
+    let halves = [".beresta-unfinished", ".beresta-unfinished-wal", ".beresta-unfinished-journal"];
+    for half in halves {
+        fs::write(left(half), b"of another").unwrap();
+    }
+    place.import().unwrap();
+    assert!(![".beresta-salvaged"].into_iter().chain(halves).any(|suffix| left(suffix).exists()));
+    assert_eq!(place.waiting("new"), 1);
+}
+
+#[test]
 fn an_import_that_failed_and_was_cut_short_while_it_cleared_is_begun_again() {
     let place = Place::new();
     place.export(What::Move).unwrap();

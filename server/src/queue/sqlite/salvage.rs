@@ -116,6 +116,17 @@ pub(super) fn finish(path: &Path) -> std::io::Result<()> {
     flush_folder(path)
 }
 
+/// Forgets what a repair left, of queues that are gone: the next opening would put it in the place of those that came since.
+pub(super) fn forget_all(path: &Path) -> std::io::Result<()> {
+    forget(&unfinished_at(path))?;
+    forget(&salvaged_at(path))
+}
+
+/// Whether a repair left a file that is whole, and that the next opening puts in its place.
+pub(super) fn is_ready(path: &Path) -> bool {
+    salvaged_at(path).exists()
+}
+
 fn unfinished_at(path: &Path) -> PathBuf {
     with_suffix(path, ".beresta-unfinished")
 }
@@ -125,7 +136,7 @@ fn salvaged_at(path: &Path) -> PathBuf {
 }
 
 fn forget(path: &Path) -> std::io::Result<()> {
-    ["", "-wal", "-shm"].into_iter().try_for_each(|suffix| remove(&with_suffix(path, suffix)))
+    ["", "-wal", "-shm", "-journal"].into_iter().try_for_each(|suffix| remove(&with_suffix(path, suffix)))
 }
 
 fn remove(path: &Path) -> std::io::Result<()> {
