@@ -6,10 +6,12 @@ mod file_system;
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
+use beresta_proto::route::Route;
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 
 use crate::admin::{Reply, Request};
@@ -80,6 +82,8 @@ pub enum Finding {
     Stopped,
     /// Of a relay that does not run: its port is free, or why it can't be had.
     Port(Port),
+    /// It listens where only this machine reaches it, and is announced elsewhere.
+    OnlyHere(SocketAddr),
     /// It runs and can't be asked how it is.
     Silent,
     /// Whether a socket gets the buffers that a busy relay needs.
@@ -154,6 +158,7 @@ impl Finding {
             | Self::CapStep { reached: false }
             | Self::WritesElsewhere
             | Self::Paused
+            | Self::OnlyHere(_)
             | Self::OtherPolicy(_)
             | Self::Outdated
             | Self::Descriptor { days: Some(_), .. } => Verdict::Warning,
@@ -212,6 +217,8 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         }
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
         roomy = running.as_ref().map(|one| one.roomy_buffers);
+        let routes = descriptor.as_ref().map_or(&[][..], |one| &one.routes);
+        found.extend(is_only_here(config.listen, routes).then_some(Finding::OnlyHere(config.listen)));
         let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
         if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
             found.push(Finding::Outdated);
@@ -228,6 +235,16 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
     found.extend(marks.into_iter().filter(|(name, _)| home.has(*name)).map(|(_, finding)| finding));
     Ok(found)
+}
+
+/// Whether nobody outside this machine reaches who listens there, although these routes say so.
+fn is_only_here(listen: SocketAddr, routes: &[Route]) -> bool {
+    let is_here = |at: &SocketAddr| at.ip().to_canonical().is_loopback();
+    let leads_here = |route: &Route| match route {
+        Route::Quic(at) => is_here(at),
+        Route::Other { kind: _, data: _ } => true,
+    };
+    is_here(&listen) && !routes.iter().all(leads_here)
 }
 
 /// The buffers of the relay that runs, if it says: what a socket would get now is another thing, if the kernel's limits were

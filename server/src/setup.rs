@@ -125,6 +125,9 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if let Some(at) = wish.public.iter().find(reaches_nobody) {
         return Err(SetupError::BadPublic(*at));
     }
+    if wish.listen.is_some_and(|at| at.port() == 0) {
+        return Err(SetupError::NoPort);
+    }
     home.create()?;
     let _alone = home.alone()?;
     if whole(&home) == Err(SetupError::HalfImported) {

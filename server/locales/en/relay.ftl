@@ -60,7 +60,7 @@ run-ending-soon = The descriptor ends in less than five weeks. Renew it with the
 config-good = The settings are understood. They hold from the next start:
 check-queues = This version can open the queues.
 check-queues-older = An earlier version wrote the queues. This one can open them; after that the earlier one can't any more.
-config-listen = listen = "0.0.0.0:443" (an IP address and a port, in quotes, once)
+config-listen = listen = "0.0.0.0:443" (an IP address and a port other than 0, in quotes, once)
 config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, once)
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)
 config-links-per-network = links_per_network = 64 (a whole number from 8 to 16384, once)
@@ -88,6 +88,7 @@ doctor-port-free = Its port is free.
 doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it, or change “listen” in relay.toml.
 doctor-port-not-ours = The address in “listen” of relay.toml is not one of this machine. See: ip address. 0.0.0.0 stands for all.
 doctor-port-denied = Whether its port is free can't be told: you may not use one below 1024. The service of the Debian package may; by hand take a higher one.
+doctor-only-here = “listen” in relay.toml is { $at }, where only this machine reaches the relay, and people are told another address. If nothing here hands on to it what comes for that, write listen = "0.0.0.0:{ $port }" and restart the relay.
 doctor-buffers = The kernel gives the UDP buffers that a busy relay needs.
 doctor-disk = { $free } MiB are free for the queues, and everything is taken in. Nobody new is let in once { $new } MiB are left (80 % of the disk, as far as it counts, is full), long messages are refused at { $large } MiB (85 %), all messages at { $all } MiB (95 %).
 doctor-step-no-new = The disk is 80 % full, as far as it counts; { $free } MiB are free. No new queues and invites are made; all conversations go on. Make room: from { $again } MiB on everything is taken in again.
@@ -178,6 +179,7 @@ error-value = “{ $what }” does not fit { $option }. See --help.
 error-internal = The relay failed inside. This is a fault of the program; please report what you did.
 error-no-address = Say where to listen and where clients find the relay: --listen IP:PORT --public IP:PORT (--public up to four times)
 error-bad-public = Nobody can reach a relay at { $at }. --public is the address of this machine as the network outside sees it, with the port: 203.0.113.5:443, say.
+error-no-port = With port 0 the relay would listen at another port after each start, where nobody finds it. Name one: --listen 0.0.0.0:443, say.
 error-long-name = The operator's name is too long: at most 64 bytes.
 error-no-identity = The identity key is not there. Say where it lies: --identity FILE
 error-not-an-identity = This file is no identity key. Say where it lies: --identity FILE

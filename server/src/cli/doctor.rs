@@ -70,6 +70,10 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Port(Port::Taken) => text.say("doctor-port-taken"),
         Finding::Port(Port::NotOurs) => text.say("doctor-port-not-ours"),
         Finding::Port(Port::Denied) => text.say("doctor-port-denied"),
+        Finding::OnlyHere(at) => {
+            let (at, port) = (at.to_string(), at.port().to_string());
+            text.say_with("doctor-only-here", &[("at", &at), ("port", &port)])
+        }
         Finding::Buffers { roomy: true } => text.say("doctor-buffers"),
         Finding::Buffers { roomy: false } => text.say("run-small-buffers"),
         Finding::Disk { free_mib, steps_mib: [new, large, all] } => {

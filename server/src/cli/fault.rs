@@ -97,6 +97,7 @@ impl Fault {
             Self::Setup(
                 SetupError::NoAddress
                 | SetupError::BadPublic(_)
+                | SetupError::NoPort
                 | SetupError::LongName
                 | SetupError::OtherIdentity
                 | SetupError::WasRelay(_)
@@ -185,6 +186,7 @@ fn setup(error: SetupError, text: &Text) -> String {
     match error {
         SetupError::NoAddress => text.say("error-no-address"),
         SetupError::BadPublic(at) => text.say_with("error-bad-public", &[("at", &at.to_string())]),
+        SetupError::NoPort => text.say("error-no-port"),
         SetupError::LongName => text.say("error-long-name"),
         SetupError::NoIdentity => text.say("error-no-identity"),
         SetupError::NotAnIdentity => text.say("error-not-an-identity"),

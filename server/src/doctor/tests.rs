@@ -1,3 +1,5 @@
+use std::net::UdpSocket;
+
 use super::*;
 use crate::queue::rules::Cap;
 use crate::queue::sqlite::Keeping;
@@ -9,13 +11,18 @@ fn relay(listen: &str, now: Timestamp) -> tempfile::TempDir {
     let wish = Wish {
         dir: dir.path().to_path_buf(),
         listen: Some(listen.parse().unwrap()),
-        public: vec!["192.0.2.1:443".parse().unwrap()],
+        public: vec![listen.parse().unwrap()],
         operator: None,
         identity: None,
         clock_is_right: false,
     };
     init(&wish, now, &mut SystemRandom::new().unwrap()).unwrap();
     dir
+}
+
+/// Where nobody listens, just now.
+fn free() -> String {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 fn now() -> Timestamp {
@@ -28,8 +35,9 @@ fn write(dir: &Path, settings: &str) {
 
 #[test]
 fn a_relay_that_is_well_is_told_so_and_only_what_is_not_is_complained_of() {
-    let dir = relay("127.0.0.1:0", now());
-    write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 64\n");
+    let free = free();
+    let dir = relay(&free, now());
+    write(dir.path(), &format!("listen = \"{free}\"\ndisk_mib = 64\n"));
     let found = examine(dir.path(), now()).unwrap();
     for good in [Finding::Files, Finding::Stopped, Finding::Port(Port::Free), Finding::IdentityHere] {
         assert!(found.contains(&good), "{found:?}");
@@ -45,7 +53,7 @@ fn a_relay_that_is_well_is_told_so_and_only_what_is_not_is_complained_of() {
 
 #[test]
 fn a_descriptor_is_complained_of_five_weeks_before_its_end() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     let after = |days: u64| {
         let found = examine(dir.path(), now().plus(days * DAY_MS)).unwrap();
         found.into_iter().find(|one| matches!(one, Finding::Descriptor { .. })).unwrap()
@@ -59,14 +67,14 @@ fn a_descriptor_is_complained_of_five_weeks_before_its_end() {
 
 #[test]
 fn a_descriptor_that_has_not_begun_is_not_called_valid() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     let found = examine(dir.path(), now().minus(3 * HOUR_MS)).unwrap();
     assert!(found.iter().any(|one| matches!(one, Finding::Descriptor { days: None, .. })), "{found:?}");
 }
 
 #[test]
 fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     let told =
         || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::OtherPolicy(_)));
     let wish = Wish {
@@ -80,11 +88,11 @@ fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
     assert_eq!(told(), None);
     for key in [Key::Open, Key::Volatile] {
         let other = if key == Key::Open { "open = false" } else { "volatile = true" };
-        write(dir.path(), &format!("listen = \"127.0.0.1:0\"\n{other}\n"));
+        write(dir.path(), &format!("listen = \"127.0.0.1:1\"\n{other}\n"));
         assert_eq!(told(), Some(Finding::OtherPolicy(key)));
         init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
         assert_eq!(told(), None);
-        write(dir.path(), "listen = \"127.0.0.1:0\"\n");
+        write(dir.path(), "listen = \"127.0.0.1:1\"\n");
         assert_eq!(told(), Some(Finding::OtherPolicy(key)), "and back");
         init(&wish, now(), &mut SystemRandom::new().unwrap()).unwrap();
     }
@@ -92,7 +100,7 @@ fn a_relay_that_signed_another_policy_than_it_has_is_told_so() {
 
 #[test]
 fn a_file_that_root_made_in_the_services_folder_is_found() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     let made_by_another = || examine(dir.path(), now()).unwrap().contains(&Finding::OtherOwner);
     assert!(!made_by_another());
     let foreign = dir.path().join("lost+found");
@@ -109,7 +117,7 @@ fn a_file_that_root_made_in_the_services_folder_is_found() {
 
 #[test]
 fn queues_that_would_not_be_opened_are_found() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     let told =
         || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::Queues(_)));
     let queues = dir.path().join("queues.sqlite");
@@ -130,7 +138,7 @@ fn what_keeps_a_relay_from_running_is_found() {
         assert!(found.contains(&wrong), "{found:?}");
         assert_eq!(wrong.verdict(), Verdict::Failure);
     }
-    write(dir.path(), "listen = \"127.0.0.1:0\"\ndisk_mib = 16777216\n");
+    write(dir.path(), "listen = \"127.0.0.1:1\"\ndisk_mib = 16777216\n");
     let found = examine(dir.path(), now()).unwrap();
     assert!(found.iter().any(|one| matches!(one, Finding::DiskSmall { mib: 1.. })), "{found:?}");
     write(dir.path(), "lisen = 1\n");
@@ -139,8 +147,30 @@ fn what_keeps_a_relay_from_running_is_found() {
 }
 
 #[test]
+fn a_relay_that_only_its_own_machine_reaches_is_told_so_if_others_are_sent_to_it() {
+    let at = |at: &str| at.parse::<SocketAddr>().unwrap();
+    let [here, six, mapped] = ["127.0.0.1:443", "[::1]:443", "[::ffff:127.0.0.1]:443"].map(at);
+    let [all, outside] = ["0.0.0.0:443", "192.0.2.1:443"].map(at);
+    let only_here = |listen, routes: &[SocketAddr]| {
+        is_only_here(listen, &routes.iter().copied().map(Route::Quic).collect::<Vec<_>>())
+    };
+    for listen in [here, six, mapped] {
+        assert!(only_here(listen, &[outside]) && only_here(listen, &[here, outside]), "{listen}");
+        assert!(!only_here(listen, &[here]), "a relay to try it");
+    }
+    assert!(!only_here(all, &[outside]) && !only_here(outside, &[outside]));
+
+    let dir = relay("192.0.2.7:443", now());
+    write(dir.path(), "listen = \"127.0.0.1:1\"\n");
+    let found = examine(dir.path(), now()).unwrap();
+    let warned = Finding::OnlyHere("127.0.0.1:1".parse().unwrap());
+    assert!(found.contains(&warned), "{found:?}");
+    assert_eq!(warned.verdict(), Verdict::Warning);
+}
+
+#[test]
 fn a_relay_that_does_not_answer_is_not_taken_for_another_program() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     assert!(examine(dir.path(), now()).unwrap().contains(&Finding::Stopped));
     let queues = dir.path().join("queues.sqlite");
     let engine = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap();

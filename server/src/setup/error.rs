@@ -18,6 +18,9 @@ pub enum SetupError {
     /// No client can come to this address, which the operator would hand out.
     #[error("nobody can reach that address")]
     BadPublic(SocketAddr),
+    /// To listen at port 0 is to listen at another one after each start, where nobody looks.
+    #[error("no port to listen at")]
+    NoPort,
     /// The operator's name is too long.
     #[error("the operator's name is too long")]
     LongName,

@@ -92,7 +92,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let wish = Wish {
             dir: dir.path().to_path_buf(),
-            listen: Some("127.0.0.1:0".parse().unwrap()),
+            listen: Some("127.0.0.1:1".parse().unwrap()),
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: Some("Anna".to_owned()),
             identity: None,

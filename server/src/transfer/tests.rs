@@ -25,7 +25,7 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let wish = Wish {
             dir: folder.path().join("old"),
-            listen: Some("127.0.0.1:0".parse().unwrap()),
+            listen: Some("127.0.0.1:1".parse().unwrap()),
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: Some("Anna".to_owned()),
             identity: None,
@@ -127,7 +127,7 @@ fn a_relay_without_the_keys_of_what_waits_is_not_moved() {
 #[test]
 fn of_a_volatile_relay_the_queues_move_and_nothing_that_waited() {
     let place = Place::new();
-    let listen = "listen = \"127.0.0.1:0\"\nvolatile = true\n";
+    let listen = "listen = \"127.0.0.1:1\"\nvolatile = true\n";
     place.home("old").replace(Name::Config, listen.as_bytes()).unwrap();
     place.store("old");
     place.export(What::Move).unwrap();
@@ -146,7 +146,7 @@ fn an_export_that_finds_no_place_for_its_file_destroys_nothing() {
     place.store("old");
     // Volatile from its next start on: to open it so drops what waits.
     let home = place.home("old");
-    home.replace(Name::Config, b"listen = \"127.0.0.1:0\"\nvolatile = true\n").unwrap();
+    home.replace(Name::Config, b"listen = \"127.0.0.1:1\"\nvolatile = true\n").unwrap();
     fs::write(place.folder.path().join("file"), b"there").unwrap();
     assert!(place.export(What::Move).is_err());
     assert!(home.has(Name::DayKeys) && !home.has(Name::Moved));
@@ -240,7 +240,7 @@ fn an_import_that_was_cut_short_is_no_relay_and_is_begun_again() {
         assert_eq!(setup::describe(&dir).unwrap_err(), SetupError::HalfImported);
         let wish = Wish {
             dir,
-            listen: Some("127.0.0.1:0".parse().unwrap()),
+            listen: Some("127.0.0.1:1".parse().unwrap()),
             public: vec!["192.0.2.1:443".parse().unwrap()],
             operator: None,
             identity: None,

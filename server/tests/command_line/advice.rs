@@ -8,8 +8,8 @@ fn a_relay_that_lost_its_settings_becomes_what_its_descriptor_says() {
     let dir = folder.path().join("relay");
     init(&dir);
     let (at, settings) = (dir.to_str().unwrap(), dir.join("relay.toml"));
-    std::fs::write(&settings, "listen = \"127.0.0.1:0\"\nvolatile = true\nopen = false\n").unwrap();
-    let again = ["init", "--dir", at, "--listen", "127.0.0.1:0"];
+    std::fs::write(&settings, "listen = \"127.0.0.1:1\"\nvolatile = true\nopen = false\n").unwrap();
+    let again = ["init", "--dir", at, "--listen", "127.0.0.1:1"];
     assert_eq!(relay(&again).status.code(), Some(0));
     std::fs::remove_file(&settings).unwrap();
     let lost = relay(&["run", "--dir", at]);
@@ -40,7 +40,7 @@ fn a_file_that_is_no_identity_key_is_not_called_a_damaged_relay() {
     }
     // A stick that is not in, where a relay is to be made anew by its key.
     let fresh = folder.path().join("fresh");
-    let made = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+    let made = ["init", "--listen", "127.0.0.1:1", "--public", "192.0.2.1:443", "--dir"];
     let made =
         relay(&[&made[..], &[fresh.to_str().unwrap(), "--identity", nowhere.to_str().unwrap()]].concat());
     assert_eq!(made.status.code(), Some(7), "{}", err(&made));
@@ -53,7 +53,7 @@ fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one
     let key = folder.path().join("stick.key");
     let make = |name: &str| {
         let dir = folder.path().join(name);
-        let base = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+        let base = ["init", "--listen", "127.0.0.1:1", "--public", "192.0.2.1:443", "--dir"];
         relay(&[&base[..], &[dir.to_str().unwrap(), "--identity", key.to_str().unwrap()]].concat())
     };
     let first = make("first");
@@ -72,7 +72,7 @@ fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one
 fn a_place_where_no_key_can_be_written_is_not_taken_for_the_relays_disk() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("relay");
-    let base = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+    let base = ["init", "--listen", "127.0.0.1:1", "--public", "192.0.2.1:443", "--dir"];
     // Nobody makes files there, be it mounted so that it only reads or not.
     let made = relay(&[&base[..], &[dir.to_str().unwrap(), "--identity", "/sys/beresta.key"]].concat());
     assert_eq!(made.status.code(), Some(1), "{}", err(&made));
@@ -85,7 +85,7 @@ fn settings_that_are_missing_or_no_text_need_their_operator_and_no_restart() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());
     let run = || relay(&["run", "--dir", dir.path().to_str().unwrap()]).status.code();
-    std::fs::write(dir.path().join("relay.toml"), b"# \xcd\xe0\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    std::fs::write(dir.path().join("relay.toml"), b"# \xcd\xe0\nlisten = \"127.0.0.1:1\"\n").unwrap();
     assert_eq!(run(), Some(2), "not UTF-8");
     std::fs::remove_file(dir.path().join("relay.toml")).unwrap();
     assert_eq!(run(), Some(2), "missing");
@@ -99,7 +99,7 @@ fn who_makes_a_code_hears_that_the_relay_runs_with_older_settings() {
     let running = start(at);
     let create = || err(&relay(&["invite", "create", "--dir", at]));
     assert!(!create().contains("restart the relay"));
-    std::fs::write(dir.path().join("relay.toml"), "listen = \"127.0.0.1:0\"\nopen = false\n").unwrap();
+    std::fs::write(dir.path().join("relay.toml"), "listen = \"127.0.0.1:1\"\nopen = false\n").unwrap();
     assert_eq!(relay(&["init", "--dir", at]).status.code(), Some(0));
     assert!(create().contains("restart the relay"));
     stop(running);

@@ -1,7 +1,6 @@
 //! What `drain` is to people who are there.
 
 use std::fs;
-use std::net::UdpSocket;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -19,7 +18,7 @@ const PATIENCE: u64 = 3;
 fn a_drain_waits_for_people_as_long_as_its_settings_say() {
     let dir = tempfile::tempdir().unwrap();
     let at = dir.path().to_str().unwrap();
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free();
     let made = relay(&["init", "--dir", at, "--listen", &free, "--public", &free]);
     let address = RelayAddress::from_link(out(&made).trim()).unwrap();
     let file = dir.path().join("relay.toml");

@@ -110,11 +110,30 @@ fn a_key_whose_name_says_that_it_is_new_is_not_taken_for_what_a_crash_left() {
     let [one, other] = ["one", "other"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
     let keys = ["relay.key.new", "relay.key"].map(|name| folder.path().join(name));
     let made = |dir: &str, key: &Path| {
-        let public = ["--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"];
+        let public = ["--listen", "127.0.0.1:1", "--public", "192.0.2.1:443"];
         relay(&[&["init", "--dir", dir, "--identity", key.to_str().unwrap()], &public[..]].concat())
     };
     assert_eq!(made(&one, &keys[0]).status.code(), Some(0));
     let first = std::fs::read(&keys[0]).unwrap();
     assert_eq!(made(&other, &keys[1]).status.code(), Some(0));
     assert_eq!(std::fs::read(&keys[0]).unwrap(), first);
+}
+
+#[test]
+fn a_relay_is_not_made_to_listen_at_another_port_after_each_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("relay");
+    let dir = at.to_str().unwrap();
+    for language in ["en", "ru"] {
+        let made = ["init", "--listen", "0.0.0.0:0", "--public", "192.0.2.1:443", "--lang", language];
+        let refused = relay(&[&made[..], &["--dir", dir]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        assert!(err(&refused).contains("--listen 0.0.0.0:443"), "{}", err(&refused));
+        assert!(!at.exists(), "nothing was made");
+    }
+    init(&at);
+    std::fs::write(at.join("relay.toml"), "listen = \"0.0.0.0:0\"\n").unwrap();
+    let refused = relay(&["run", "--dir", dir]);
+    assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+    assert!(err(&refused).contains("a port other than 0"), "{}", err(&refused));
 }

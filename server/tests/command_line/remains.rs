@@ -73,6 +73,32 @@ impl Kept {
 }
 
 #[test]
+fn a_killed_init_is_taken_up_by_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let made = ["identity.key", "tls.key", "epoch-signer.key", "queue.key", "relay.id", "descriptor"];
+    for (at, key) in made.into_iter().enumerate().take(4) {
+        // As it is before the key is made. The kernel kills who writes more than no bytes into a file.
+        for file in &made[at..] {
+            fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        let killed = Command::new("sh")
+            .args(["-c", "ulimit -f 0; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_beresta-relay"), "init"])
+            .arg("--dir")
+            .arg(dir.path())
+            .args(["--listen", "127.0.0.1:1", "--public", "192.0.2.1:443"])
+            .output()
+            .unwrap();
+        assert_eq!(killed.status.code(), None, "{key}: {}", err(&killed));
+        assert!(!dir.path().join(key).exists());
+        let made = init(dir.path());
+        assert_eq!(made.status.code(), Some(0), "{key}: {}", err(&made));
+    }
+    let files = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(files.into_iter().all(|name| !name.to_str().unwrap().ends_with(".beresta-unfinished")));
+}
+
+#[test]
 fn a_key_of_queues_that_was_lost_is_never_made_anew_beside_them() {
     let kept = Kept::new();
     kept.away("queue.key");
@@ -104,7 +130,7 @@ fn a_key_of_queues_that_was_lost_is_never_made_anew_beside_them() {
 fn where_a_relay_was_no_other_is_made() {
     let kept = Kept::new();
     let id = fs::read(kept.path("relay.id")).unwrap();
-    let again = ["init", "--listen", "127.0.0.1:0", "--public", "198.51.100.1:443"];
+    let again = ["init", "--listen", "127.0.0.1:1", "--public", "198.51.100.1:443"];
     let other = kept.folder.path().join("other.key");
     fs::write(&other, [7; 32]).unwrap();
     let with_other = [&again[..], &["--identity", other.to_str().unwrap()]].concat();
@@ -128,7 +154,7 @@ fn where_a_relay_was_no_other_is_made() {
     assert!(err(&refused).contains("does not tell which one"), "{}", err(&refused));
 
     fs::write(kept.path("relay.id"), id).unwrap();
-    let made = kept.call(&["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443"], true);
+    let made = kept.call(&["init", "--listen", &free(), "--public", "192.0.2.1:443"], true);
     assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
     kept.runs(1);
 }
@@ -140,7 +166,7 @@ fn who_made_a_new_relay_by_mistake_comes_back_to_the_one_that_was_meant() {
     let address = out(&init(&old));
     let key = old.join("identity.key");
     let make = |key: &Path| {
-        let base = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--dir"];
+        let base = ["init", "--listen", "127.0.0.1:1", "--public", "192.0.2.1:443", "--dir"];
         relay(&[&base[..], &[new.to_str().unwrap(), "--identity", key.to_str().unwrap()]].concat())
     };
     let mistaken = make(&typo);
@@ -175,7 +201,8 @@ fn a_relay_that_lost_a_file_goes_on_as_it_is_told_with_its_address_and_queues() 
 
             kept.away(file);
             kept.away("descriptor");
-            let made = ["init", "--listen", "127.0.0.1:0", "--public", "192.0.2.1:443", "--operator", "Anna"];
+            let listen = free();
+            let made = ["init", "--listen", &listen, "--public", "192.0.2.1:443", "--operator", "Anna"];
             let made = kept.call(&made, true);
             assert_eq!(
                 (made.status.code(), out(&made)),

@@ -53,7 +53,8 @@ fn start_on(listen: &str, crowd: Crowd, engine: Arc<dyn QueueEngine>) -> Running
     let dir = tempfile::tempdir().unwrap();
     let wish = Wish {
         dir: dir.path().to_path_buf(),
-        listen: Some(listen.parse().unwrap()),
+        // The setup wants one that stays; here any will do.
+        listen: Some("127.0.0.1:1".parse().unwrap()),
         public: vec!["127.0.0.1:1".parse().unwrap()],
         operator: None,
         identity: None,
@@ -71,8 +72,8 @@ fn start_on(listen: &str, crowd: Crowd, engine: Arc<dyn QueueEngine>) -> Running
         namer: Namer::new(&setup.queue_key),
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
-    let server =
-        Server::start(setup.config.listen, crowd, &setup.tls, relay, engine, &Home::at(dir.path())).unwrap();
+    let (listen, home) = (listen.parse().unwrap(), Home::at(dir.path()));
+    let server = Server::start(listen, crowd, &setup.tls, relay, engine, &home).unwrap();
     Running { _dir: dir, setup, server }
 }
 
