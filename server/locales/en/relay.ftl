@@ -123,7 +123,7 @@ selftest-ended = the line broke. Try again; if it stays so, look at the relay's 
 selftest-silent = no answer came. The line is bad, or the relay has too much to do.
 selftest-wrong = it answered what no relay of this version answers. Is it an older or a newer one?
 
-ask-new-passphrase = New passphrase for the file, at least 16 characters: {""}
+ask-new-passphrase = New passphrase for the file, at least 16 characters, 8 different ones among them: {""}
 ask-again = Once more: {""}
 ask-passphrase = Passphrase of the file: {""}
 exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, destroy the keys and the file on this machine, not on the other, and delete the folder: test -e { $dir }/moved && shred -u { $dir }/*.key { $dir }/*.keys { $file }
@@ -233,7 +233,7 @@ error-wrong-passphrase = The passphrase does not open the file. If it is right, 
 error-export-damaged = The file is damaged or ends too early. Copy it again.
 error-out-of-memory = There are not 64 MiB of memory free for the passphrase.
 error-no-passphrase = No passphrase was given: type it in a terminal, or give it as a line of standard input.
-error-short-passphrase = The passphrase is too short: at least 16 characters. Take five words that nobody would put together.
+error-short-passphrase = The passphrase is too easily guessed: it needs at least 16 characters, and 8 different ones among them. Take five words that nobody would put together.
 error-passphrases-differ = The two passphrases differ. Nothing was written.
 error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full. If the file is damaged, repair takes over what can be read of it: beresta-relay repair --dir DIR
 error-beyond-repair = Nothing can be read of the queues, and nothing was changed. The relay can begin with none: move queues.sqlite and all files whose names begin so out of the folder, and start it. The address stays, and people's programs make other queues by themselves; what waited is lost. The disk may be failing.

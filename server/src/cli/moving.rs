@@ -18,6 +18,8 @@ use super::{put, tell, tell_how_to_start};
 
 /// Characters that a passphrase has at the least: who takes the file may guess for years.
 const SHORTEST: usize = 16;
+/// Different ones among them: one that is held down is the first that is tried.
+const DIFFERENT: usize = 8;
 /// Bytes of a line of standard input.
 const LONGEST: u64 = 4_096;
 
@@ -25,7 +27,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let what = if found.get_flag("backup") { What::Backup } else { What::Move };
     let passphrase = line(text, "ask-new-passphrase")?;
-    if passphrase.chars().count() < SHORTEST {
+    if passphrase.chars().count() < SHORTEST || different(&passphrase) < DIFFERENT {
         return Err(Fault::ShortPassphrase);
     }
     if stdin().is_terminal() && *passphrase != *line(text, "ask-again")? {
@@ -65,6 +67,12 @@ pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     tell_how_to_start(dir, text);
     Ok(())
+}
+
+/// How many different characters are in it.
+fn different(passphrase: &str) -> usize {
+    let first = |(at, one): &(usize, char)| passphrase.find(*one) == Some(*at);
+    passphrase.char_indices().filter(first).count()
 }
 
 fn line(text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {

@@ -190,7 +190,13 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
     let refused = told(&export, "five words that nobody guesses");
     assert!(err(&refused).contains("drain"), "{}", err(&refused));
     stop(running);
-    assert_eq!(told(&export, "too short").status.code(), Some(2));
+    // Too short, and keys that were held down.
+    for guessed in ["too short", "1111111111111111", "abcdefgabcdefgabcdefg"] {
+        let refused = told(&export, guessed);
+        assert_eq!(refused.status.code(), Some(2), "{guessed}");
+        assert!(err(&refused).contains("8 different ones"), "{}", err(&refused));
+        assert!(!Path::new(&file).exists());
+    }
     let exported = told(&export, "five words that nobody guesses");
     assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
     let refused = relay(&["run", "--dir", &old]);
