@@ -117,6 +117,11 @@ pub enum Finding {
         /// What is taken and what is free, less a tenth.
         mib: u64,
     },
+    /// There is no room for the least that may be set: MiB that have to be free for it.
+    DiskTiny {
+        /// With the tenth that is left over.
+        least_mib: u64,
+    },
     /// There is next to nothing free.
     DiskFull,
     /// The machine has less memory than the settings allow for links.
@@ -171,6 +176,7 @@ impl Finding {
             | Self::Silent
             | Self::ReadOnly
             | Self::DiskFull
+            | Self::DiskTiny { .. }
             | Self::DiskStep { intake: Intake::Nothing, .. }
             | Self::CapStep { reached: true }
             | Self::Moved

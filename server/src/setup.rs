@@ -26,6 +26,7 @@ use crate::home::{self, Home, HomeError, Name};
 use crate::net::TlsKey;
 use crate::queue::sqlite::SqliteEngine;
 
+pub(crate) use config::LEAST_DISK_MIB;
 pub use config::{Config, ConfigError, Key, LogLevel};
 pub use error::SetupError;
 pub(crate) use memory::is_more_than_there_is;

@@ -91,6 +91,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::CapStep { reached: false } => text.say("doctor-cap-no-new"),
         Finding::CapStep { reached: true } => text.say("doctor-cap-nothing"),
         Finding::DiskSmall { mib } => text.say_with("doctor-disk-small", &[("mib", &mib.to_string())]),
+        Finding::DiskTiny { least_mib } => numbers("doctor-disk-tiny", &[("mib", least_mib)], text),
         Finding::MemorySmall => text.say("doctor-memory-small"),
         Finding::DiskFull => text.say("doctor-disk-full"),
         Finding::ReadOnly => text.say("doctor-read-only"),

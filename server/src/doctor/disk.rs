@@ -8,7 +8,7 @@ use super::Finding;
 use crate::queue::guard::{Intake, Room};
 use crate::queue::rules::Cap;
 use crate::queue::sqlite::SqliteEngine;
-use crate::setup::Config;
+use crate::setup::{Config, LEAST_DISK_MIB};
 
 /// Bytes without which a relay has no room for its log of writes.
 const LEAST_FREE: u64 = 64 * MIB;
@@ -21,11 +21,24 @@ pub(super) fn look(path: &Path, config: &Config, running: Option<Intake>) -> Vec
     }
     let Some((room, live, used)) = SqliteEngine::room(path) else { return Vec::new() };
     let mut found = judge(room, live, used, config.cap(), running.unwrap_or_default());
-    let all = room.free.saturating_add(room.file);
-    if room.free >= LEAST_FREE && all < config.disk {
-        found.push(Finding::DiskSmall { mib: all / 10 * 9 / MIB });
-    }
+    found.extend(too_small(room, config.disk));
     found
+}
+
+/// Whether the disk has less room than `set` allows the queues, or than any relay needs. One that is full is said to be so.
+fn too_small(room: Room, set: u64) -> Option<Finding> {
+    let tiny = Finding::DiskTiny { least_mib: LEAST_DISK_MIB.saturating_mul(10).div_ceil(9) };
+    // A tenth is left over.
+    let may_be = |bytes: u64| bytes / 10 * 9 / MIB;
+    if room.free < LEAST_FREE {
+        return (may_be(room.all) < LEAST_DISK_MIB).then_some(tiny);
+    }
+    let ours = room.free.saturating_add(room.file);
+    let mib = may_be(ours);
+    if mib < LEAST_DISK_MIB {
+        return Some(tiny);
+    }
+    (ours < set).then_some(Finding::DiskSmall { mib })
 }
 
 /// A disk that fails is often mounted so by the system itself.
@@ -116,6 +129,23 @@ mod tests {
             told(room.file - 2_000 * MIB)
                 .contains(&Finding::Disk { free_mib: 3_100, steps_mib: [2_000, 1_500, 500] })
         );
+    }
+
+    #[test]
+    fn what_is_advised_for_a_small_disk_is_what_the_settings_accept() {
+        let default = 32_768 * MIB;
+        let of = |free_mib: u64, all_mib: u64| {
+            too_small(Room { free: free_mib * MIB, all: all_mib * MIB, file: 0, log: 0 }, default)
+        };
+        let tiny = Some(Finding::DiskTiny { least_mib: 72 });
+        // Alone on it, or beside others.
+        assert_eq!([of(68, 68), of(71, 71), of(68, 9_000)], [tiny; 3]);
+        assert_eq!(of(72, 72), Some(Finding::DiskSmall { mib: 64 }));
+        assert_eq!(of(10_000, 10_000), Some(Finding::DiskSmall { mib: 9_000 }));
+        assert_eq!(of(32_768, 40_000), None);
+        // No room can be made on the one; the other is full.
+        assert_eq!((of(40, 50), of(40, 9_000)), (tiny, None));
+        assert_eq!(Finding::DiskTiny { least_mib: 72 }.verdict(), Verdict::Failure);
     }
 
     #[test]

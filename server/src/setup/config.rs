@@ -18,6 +18,8 @@ const TEMPLATE: &str = include_str!("relay.toml");
 
 /// Bytes of a MiB.
 const MIB: u64 = 1024 * 1024;
+/// The least that can be set for the queues' files, in MiB.
+pub(crate) const LEAST_DISK_MIB: u64 = 64;
 /// Bytes of files for each byte that queues may count for, at the most.
 const FILES_PER_CAP: u64 = 2;
 
@@ -105,7 +107,7 @@ impl<const LEAST: u64, const MOST: u64> TryFrom<u64> for Within<LEAST, MOST> {
 #[serde(deny_unknown_fields)]
 struct Written {
     listen: Option<Fixed>,
-    disk_mib: Option<Within<64, 16_777_216>>,
+    disk_mib: Option<Within<LEAST_DISK_MIB, 16_777_216>>,
     memory_mib: Option<Within<16, 1_048_576>>,
     links_per_network: Option<Within<8, 16_384>>,
     drain_seconds: Option<Within<0, 600>>,
