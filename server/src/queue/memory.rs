@@ -31,6 +31,8 @@ struct Held {
     felt: Felt,
     /// The day of the last sweep.
     swept: Option<i64>,
+    /// Hours that did not count.
+    missed: i64,
     queues: BTreeMap<QueueRef, Queue>,
     sends: BTreeMap<SendName, QueueRef>,
     blobs: BTreeMap<BlobName, Blob>,
@@ -77,6 +79,7 @@ impl MemoryEngine {
                 used: 0,
                 felt: Felt::default(),
                 swept: None,
+                missed: 0,
                 queues: BTreeMap::new(),
                 sends: BTreeMap::new(),
                 blobs: BTreeMap::new(),
@@ -122,7 +125,7 @@ impl Held {
             Op::Renew { queues, now } => {
                 for queue in queues {
                     if let Some(held) = self.queues.get_mut(&queue) {
-                        held.ends = rules::queue_ends(rules::not_before(self.swept, now));
+                        held.ends = rules::queue_ends(rules::not_before(self.swept, now), self.missed);
                     }
                 }
                 Answer::Done
@@ -189,7 +192,7 @@ impl Held {
                 send,
                 read_key: key,
                 capability,
-                ends: rules::new_queue_ends(rules::not_before(self.swept, now)),
+                ends: rules::new_queue_ends(rules::not_before(self.swept, now), self.missed),
                 last: 0,
                 fill: Fill::default(),
                 messages: BTreeMap::new(),
@@ -293,12 +296,13 @@ impl Held {
     /// Deletes queues that ended, until so many rows went. How many did.
     fn expire_queues(&mut self, now: Timestamp, limit: usize) -> usize {
         let today = rules::day(now);
-        let missed = rules::missed(self.swept, today);
+        self.missed = self.missed.saturating_add(rules::missed(self.swept, today));
         self.swept = Some(today);
         for held in self.queues.values_mut() {
-            held.ends = held.ends.later(missed).min(rules::queue_ends(now));
+            held.ends = held.ends.min(rules::queue_ends(now, self.missed));
         }
-        let over = self.queues.iter().filter(|(_, held)| held.ends.is_over(now));
+        let counted = rules::counted(now, self.missed);
+        let over = self.queues.iter().filter(|(_, held)| held.ends <= counted);
         let over: Vec<QueueRef> = over.map(|(queue, _)| *queue).collect();
         let mut rows = 0_usize;
         for queue in over {

@@ -31,16 +31,6 @@ impl Hour {
         Self(Self::up(time).0.saturating_add(DAY_HOURS - 1) / DAY_HOURS * DAY_HOURS)
     }
 
-    /// The first end of a stretch that is not before `time`. Stretches are 30 days, and the same for everybody.
-    fn stretch(time: Timestamp) -> Self {
-        Self(Self::up(time).0.saturating_add(STRETCH_HOURS - 1) / STRETCH_HOURS * STRETCH_HOURS)
-    }
-
-    /// So many hours later.
-    pub(crate) const fn later(self, hours: i64) -> Self {
-        Self(self.0.saturating_add(hours))
-    }
-
     /// The last hour that is not after `time`. What ends in it or earlier is over.
     #[must_use]
     pub fn down(time: Timestamp) -> Self {
@@ -78,18 +68,27 @@ pub fn tombstone_ends(now: Timestamp) -> Hour {
     Hour::midnight(now.plus(TOMBSTONE_HOURS.saturating_mul(HOUR_MS)))
 }
 
-/// When a queue that is made at `now` ends, if nobody subscribes to it before (rule Q13).
+/// The hour that it is at `now` for queues: by a clock that stood still for the hours that were `missed` ([`missed`]). By that their
+/// ends are kept, so all that are read in one stretch end alike, whenever the relay was off.
 #[must_use]
-pub fn new_queue_ends(now: Timestamp) -> Hour {
-    Hour::midnight(now.plus(QUEUE_NEW_HOURS.saturating_mul(HOUR_MS)))
+pub fn counted(now: Timestamp, missed: i64) -> Hour {
+    Hour(Hour::down(now).0.saturating_sub(missed))
 }
 
-/// When a queue that is subscribed to at `now` ends, if nobody does again (rule Q13), and when any queue does at the latest: a
-/// clock that was ahead has given it more ([`missed`]). A day would tell which queues were last read together, and so that
-/// they are one person's (rule Q11); a stretch of 30 days says it of all who read in it.
+/// When a queue that is made at `now` ends, as it is kept, if nobody subscribes to it before (rule Q13).
 #[must_use]
-pub fn queue_ends(now: Timestamp) -> Hour {
-    Hour::stretch(now.plus(QUEUE_DAYS.saturating_mul(DAY_MS)))
+pub fn new_queue_ends(now: Timestamp, missed: i64) -> Hour {
+    Hour(Hour::midnight(now.plus(QUEUE_NEW_HOURS.saturating_mul(HOUR_MS))).0.saturating_sub(missed))
+}
+
+/// When a queue that is subscribed to at `now` ends, as it is kept, if nobody does again (rule Q13), and when any queue does at the
+/// latest: a clock that was ahead has given it more. A day would tell which queues were last read together, and so that
+/// they are one person's (rule Q11); the end of a stretch of 30 days, the same for everybody, says it of all who read in it.
+#[must_use]
+pub fn queue_ends(now: Timestamp, missed: i64) -> Hour {
+    let Hour(ends) = Hour::up(now.plus(QUEUE_DAYS.saturating_mul(DAY_MS)));
+    let stretches = ends.saturating_sub(missed).saturating_add(STRETCH_HOURS - 1).div_euclid(STRETCH_HOURS);
+    Hour(stretches.saturating_mul(STRETCH_HOURS))
 }
 
 /// The clock, or the beginning of the day of the last sweep if it says less: one that is set back for a moment, before a sweep has
@@ -100,15 +99,13 @@ pub fn not_before(swept: Option<i64>, now: Timestamp) -> Timestamp {
     now.max(Timestamp(begins))
 }
 
-/// How many hours later queues end because nothing was swept since the day `swept` (rule Q13): while a relay was off
-/// nobody could subscribe, and where a clock jumped nobody did. A conversation must not end by that. Whole stretches,
-/// so that the ends stay alike.
+/// Hours that do not count because nothing was swept since the day `swept` (rule Q13): while a relay was off nobody could subscribe,
+/// and where a clock jumped nobody did. A conversation must not end by that.
 #[must_use]
 pub fn missed(swept: Option<i64>, today: i64) -> i64 {
     let days = swept.map_or(0, |swept| today.saturating_sub(swept));
     // Yesterday is what an ordinary midnight looks like.
-    let stretches = if days <= 1 { 0 } else { days.saturating_add(STRETCH_DAYS - 1) / STRETCH_DAYS };
-    stretches.saturating_mul(STRETCH_HOURS)
+    if days <= 1 { 0 } else { days.saturating_mul(DAY_HOURS) }
 }
 
 /// The day of a moment, as engines keep it.
@@ -338,7 +335,7 @@ mod tests {
 
     #[test]
     fn queues_that_were_read_in_one_month_end_together() {
-        let ends = |day: u64| queue_ends(Timestamp(day * DAY_MS));
+        let ends = |day: u64| queue_ends(Timestamp(day * DAY_MS), 0);
         let alike = |from: u64| (from..from + 30).all(|day| ends(day) == ends(from));
         assert!(alike(20_011) && !alike(20_012));
         assert!(
@@ -354,8 +351,7 @@ mod tests {
             (missed(None, 20_000), missed(Some(20_000), 20_001), missed(Some(20_000), 19_000)),
             (0, 0, 0)
         );
-        assert_eq!((missed(Some(20_000), 20_002), missed(Some(20_000), 20_030)), (30 * 24, 30 * 24));
-        assert_eq!(missed(Some(20_000), 20_031), 60 * 24);
+        assert_eq!((missed(Some(20_000), 20_002), missed(Some(20_000), 20_030)), (2 * 24, 30 * 24));
         assert!(missed(Some(0), i64::MAX) > 0);
     }
 

@@ -56,6 +56,32 @@ pub(crate) fn a_relay_that_was_off_for_a_year_still_has_its_queues(mut rig: Rig)
     assert!(!is_there(&rig, 1));
 }
 
+pub(crate) fn a_relay_that_misses_a_day_in_each_month_lets_what_nobody_uses_end(rig: Rig) {
+    assert!(matches!(rig.ask(rig.make_op(1)), Answer::Made(_)));
+    let read = rig.make(2);
+    assert_eq!(rig.renew(read, NOW), Answer::Done);
+    for month in 0..6 {
+        sweep_daily(&rig, month * 28..month * 28 + 27);
+        assert_eq!((is_there(&rig, 1), is_there(&rig, 2)), (false, month < 3), "{month}");
+    }
+}
+
+pub(crate) fn a_queue_that_nobody_subscribed_to_yet_outlives_each_time_that_the_relay_is_off(rig: Rig) {
+    sweep_daily(&rig, 0..1);
+    let mut day = 0;
+    for queue in 1..4 {
+        day += 20;
+        sweep_daily(&rig, day..day + 1);
+        assert!(matches!(rig.ask(rig.make_op(queue)), Answer::Made(_)));
+        sweep_daily(&rig, day + 20..day + 21);
+        day += 20;
+        assert!(is_there(&rig, queue), "{queue}");
+        sweep_daily(&rig, day + 1..day + 4);
+        day += 3;
+        assert!(!is_there(&rig, queue), "{queue}");
+    }
+}
+
 pub(crate) fn a_clock_that_was_ahead_gives_no_queue_years(mut rig: Rig) {
     let read = rig.make(1);
     assert_eq!(rig.renew(read, NOW), Answer::Done);

@@ -82,15 +82,10 @@ impl Work<'_> {
         Ok(Some(1 + waiting + tombstones))
     }
 
-    /// What a queue's row says that ends then.
-    pub(super) const fn as_kept(&self, ends: Hour) -> i64 {
-        ends.0.saturating_sub(self.skipped)
-    }
-
     /// Deletes queues that ended, until so many rows went or so many were looked at. How many rows did.
     fn expire_queues(&mut self, now: Timestamp, limit: usize, slice: usize) -> rusqlite::Result<usize> {
         let Some(from) = self.look.next else { return Ok(0) };
-        let (over, latest) = (self.as_kept(Hour::down(now)), self.as_kept(rules::queue_ends(now)));
+        let (over, latest) = (rules::counted(now, self.missed).0, rules::queue_ends(now, self.missed).0);
         let most = int(slice as u64);
         let queues =
             self.statements.queues_from.query_map([from, most], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -119,7 +114,7 @@ impl Work<'_> {
 
     /// Begins the day if it is a new one.
     fn turn_day(&mut self, today: i64) {
-        self.skipped = self.skipped.saturating_add(rules::missed(self.swept, today));
+        self.missed = self.missed.saturating_add(rules::missed(self.swept, today));
         if self.look.day != Some(today) {
             (self.look.day, self.look.next) = (Some(today), Some(i64::MIN));
         }

@@ -177,7 +177,7 @@ fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Sa
     }
     if broken.contains(&"held") {
         // By how much they end later than their rows say is not known either.
-        new.execute("UPDATE queue SET ends = max(ends, ?1)", [rules::queue_ends(now).0])?;
+        new.execute("UPDATE queue SET ends = max(ends, ?1)", [rules::queue_ends(now, 0).0])?;
     }
     if broken.contains(&"day_key") && keys.exists() {
         day::find_again(&new, keys)?;

@@ -53,8 +53,8 @@ pub(super) struct Work<'c> {
     felt: Felt,
     /// The day of the last sweep.
     pub(super) swept: Option<i64>,
-    /// Hours by which queues end later than their rows say.
-    pub(super) skipped: i64,
+    /// Hours that did not count for queues.
+    pub(super) missed: i64,
     pub(super) look: Look,
     /// The three numbers before it, as the file has them.
     committed: (u64, Option<i64>, i64),
@@ -89,7 +89,7 @@ impl<'c> Work<'c> {
             used: 0,
             felt: Felt::default(),
             swept: None,
-            skipped: 0,
+            missed: 0,
             look: Look::default(),
             committed: (0, None, 0),
             crowded: false,
@@ -112,7 +112,7 @@ impl<'c> Work<'c> {
         self.keys.reload(&mut self.statements)?;
         let held = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?, row.get(2)?));
         self.committed = self.statements.held.query_row([], held)?;
-        (self.used, self.swept, self.skipped) = self.committed;
+        (self.used, self.swept, self.missed) = self.committed;
         self.look.go_back();
         self.stale = false;
         Ok(())
@@ -157,7 +157,7 @@ impl<'c> Work<'c> {
 
     /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.
     pub(super) fn commit(&mut self, unwritten: u64) -> rusqlite::Result<()> {
-        let held = (self.used.saturating_sub(unwritten), self.swept, self.skipped);
+        let held = (self.used.saturating_sub(unwritten), self.swept, self.missed);
         if held != self.committed {
             self.statements.set_held.execute(params![int(held.0), held.1, held.2])?;
         }
@@ -225,7 +225,7 @@ impl<'c> Work<'c> {
         if !self.pay(credit, now)? {
             return Ok(Answer::NoCredit);
         }
-        let ends = self.as_kept(rules::new_queue_ends(rules::not_before(self.swept, now)));
+        let ends = rules::new_queue_ends(rules::not_before(self.swept, now), self.missed).0;
         self.statements.make_queue.execute(params![queue.0, read.0, send.0, key.0, capability.0, ends])?;
         self.used = self.used.saturating_add(Cost::QUEUE);
         Ok(Answer::Made(queue))
@@ -233,7 +233,7 @@ impl<'c> Work<'c> {
 
     /// Writes once in a stretch for each queue; else it costs a look. Somebody is there, and may be quick.
     fn renew(&mut self, queues: &[QueueRef], now: Timestamp) -> rusqlite::Result<Answer> {
-        let ends = self.as_kept(rules::queue_ends(rules::not_before(self.swept, now)));
+        let ends = rules::queue_ends(rules::not_before(self.swept, now), self.missed).0;
         for queue in queues {
             self.statements.renew.execute([queue.0, ends])?;
             self.mark_quick(*queue);

@@ -79,7 +79,7 @@ impl Open {
 #[test]
 fn a_day_is_over_when_the_last_that_ends_on_it_has_ended() {
     let midnight = |day: i64| Hour(day * DAY_HOURS);
-    assert_eq!((of(midnight(5)), of(midnight(5).later(1)), of(midnight(6))), (4, 5, 5));
+    assert_eq!((of(midnight(5)), of(Hour(midnight(5).0 + 1)), of(midnight(6))), (4, 5, 5));
     for ends in [-30, 0, 1, 24, 25, 480_000] {
         let day = of(Hour(ends));
         assert!(first_hour(day) <= Hour(ends) && Hour(ends) < first_hour(day.saturating_add(1)));

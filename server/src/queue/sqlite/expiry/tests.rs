@@ -1,5 +1,6 @@
 //! Files with more queues than one look takes, and with pages that can't be read.
 
+use std::collections::BTreeSet;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
@@ -7,10 +8,10 @@ use beresta_proto::time::{DAY_MS, Timestamp};
 use rusqlite::Connection;
 
 use super::LOOK;
-use crate::queue::rules::{Cap, Cost};
+use crate::queue::rules::{Cap, Cost, queue_ref};
 use crate::queue::sqlite::schema::{PAGE, int};
 use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make, meanwhile};
-use crate::queue::{Answer, Op, Stats};
+use crate::queue::{Answer, Op, ReadName, Stats};
 
 /// As many queues as three looks take, but for one.
 const QUEUES: usize = 3 * LOOK - 1;
@@ -93,13 +94,30 @@ fn days_that_do_not_count_are_written_once_and_not_for_each_queue() {
     let (first, last, skipped) = ends();
     assert_eq!((first, skipped), (last, 0));
     assert_eq!(sweep(&rig, NOW.plus(25 * DAY_MS)), [0; 3]);
-    assert_eq!(ends(), (first, last, 30 * 24));
+    assert_eq!(ends(), (first, last, 25 * 24));
     // Who comes meanwhile is given no more than others.
     assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
     sweep(&rig, NOW.plus(26 * DAY_MS));
     assert_eq!(stats(&rig).queues, QUEUES as u64 + 1);
     sweep(&rig, NOW.plus(27 * DAY_MS));
     assert_eq!(stats(&rig).queues, QUEUES as u64, "a new queue has two days, and they are over");
+}
+
+#[test]
+fn all_who_read_in_a_stretch_end_alike_also_where_a_day_was_missed_in_it() {
+    let rig = Rig::with(Cap { bytes: 1 << 30 });
+    let mut ends = BTreeSet::new();
+    for (queue, day) in [(1, 0), (2, 2), (3, 3)] {
+        let now = NOW.plus(day * DAY_MS);
+        sweep(&rig, now);
+        assert!(matches!(rig.ask(make(queue)), Answer::Made(_)));
+        let queues = vec![queue_ref(&ReadName([queue; 32]))];
+        assert_eq!(rig.ask(Op::Renew { queues, now }), Answer::Done);
+    }
+    let file = Connection::open(rig.dir.path().join("queues")).unwrap();
+    let mut rows = file.prepare("SELECT ends FROM queue").unwrap();
+    ends.extend(rows.query_map([], |row| row.get::<_, i64>(0)).unwrap().map(Result::unwrap));
+    assert_eq!(ends.len(), 1, "{ends:?}");
 }
 
 /// Writes over the page with which a table or an index begins.
