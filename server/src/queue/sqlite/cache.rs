@@ -2,7 +2,7 @@
 //! whenever a commit fails: then it is ahead of the file.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use beresta_proto::envelope::Bucket;
 use beresta_proto::key::CapabilityHash;
@@ -13,8 +13,10 @@ use super::statements::Statements;
 use crate::queue::rules::Fill;
 use crate::queue::{QueueRef, SendName};
 
-/// Messages and queues that are remembered, about 32 bytes each. Beyond it everything is forgotten and read again.
+/// Messages and queues that are remembered, about 32 bytes each. Beyond it what is not used is forgotten, and read again.
 const LIMIT: usize = 262_144;
+/// To a queue that somebody wrote to so lately messages go on coming.
+const LATELY: Duration = Duration::from_mins(5);
 /// What a queue weighs beside its messages.
 const QUEUE_WEIGHT: usize = 12;
 
@@ -61,6 +63,10 @@ impl Queue {
             && self.fill.bytes.saturating_add(bucket.size()) <= WINDOW_BYTES
     }
 
+    fn has_unstored(&self) -> bool {
+        self.places.iter().any(|place| !place.stored)
+    }
+
     fn weight(&self) -> usize {
         QUEUE_WEIGHT.saturating_add(self.places.len())
     }
@@ -81,9 +87,17 @@ impl Cache {
         *self = Self::default();
     }
 
-    /// Forgets what the file knows, too.
+    /// Forgets what the file knows, too. First the queues that nobody wrote to lately: what is forgotten has its next message written
+    /// and not only passed on, and whoever acknowledges nothing in thousands of their own would bring that about for all others.
     fn forget(&mut self) {
-        self.queues.retain(|_, queue| queue.places.iter().any(|place| !place.stored));
+        self.keep(|queue| queue.has_unstored() || queue.appended.is_some_and(|at| at.elapsed() < LATELY));
+        if self.weight > LIMIT / 4 * 3 {
+            self.keep(Queue::has_unstored);
+        }
+    }
+
+    fn keep(&mut self, wanted: impl Fn(&Queue) -> bool) {
+        self.queues.retain(|_, queue| wanted(queue));
         self.senders.retain(|_, (queue, _)| self.queues.contains_key(queue));
         self.weight = self.queues.values().map(Queue::weight).sum();
     }
@@ -203,4 +217,46 @@ fn read(queue: QueueRef, statements: &mut Statements<'_>) -> rusqlite::Result<Qu
         held.behind = sequence;
     }
     Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    fn queue(appended: bool, messages: u64) -> Queue {
+        let place = |sequence| Place { sequence, name: 1, bucket: Bucket::S, stored: true };
+        Queue {
+            last: messages,
+            reserved: messages,
+            durably: messages,
+            behind: 0,
+            appended: appended.then(clock::monotonic),
+            fill: Fill::default(),
+            places: (1..=messages).map(place).collect(),
+            send: None,
+        }
+    }
+
+    #[test]
+    fn who_asks_for_thousands_of_queues_has_none_forgotten_that_somebody_writes_to() {
+        let mut cache = Cache::default();
+        cache.queues.insert(QueueRef(0), queue(true, 3));
+        cache.queues.extend((1..30_000).map(|other| (QueueRef(other), queue(false, 0))));
+        cache.weight = LIMIT;
+        cache.grew();
+        assert_eq!(cache.queues.keys().collect::<Vec<_>>(), [&QueueRef(0)]);
+        assert_eq!(cache.weight, QUEUE_WEIGHT + 3);
+        cache.grew();
+        assert_eq!(cache.queues.len(), 1);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_however_many_are_written_to() {
+        let mut cache = Cache::default();
+        cache.queues.extend((1..1_000).map(|other| (QueueRef(other), queue(true, 256))));
+        cache.weight = LIMIT;
+        cache.grew();
+        assert_eq!((cache.queues.len(), cache.weight), (0, 0));
+    }
 }
