@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use beresta_proto::limits::BUCKET_L;
 use beresta_proto::time::DAY_MS;
+use beresta_server::clock;
 use beresta_server::queue::rules::queue_ref;
 use beresta_server::queue::sqlite::Keeping;
 use beresta_server::queue::{Answer, CreditId, CreditName, Op};
@@ -157,7 +158,7 @@ fn child_whose_disk_is_full_for_a_moment() {
     let acknowledged = ask(Op::Acknowledge { queue, upto: 1, now: NOW });
     assert!(matches!(acknowledged, Answer::Acknowledged { .. } | Answer::Failed));
     fs::remove_file(other).unwrap();
-    let begin = Instant::now();
+    let begin = clock::monotonic();
     assert_eq!(append(2), Answer::Full, "it has no reserve");
     while append(2) == Answer::Full {
         assert!(begin.elapsed() < Duration::from_mins(2), "it refuses everything as long as it is asked");
