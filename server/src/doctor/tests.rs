@@ -190,7 +190,7 @@ fn a_relay_that_runs_is_believed_about_its_own_buffers() {
 
 #[test]
 fn nobody_is_told_to_close_a_file_that_is_a_link_to_another() {
-    let dir = relay("127.0.0.1:0", now());
+    let dir = relay(&free(), now());
     let (key, other) = (dir.path().join("tls.key"), dir.path().join("other"));
     fs::rename(&key, &other).unwrap();
     fs::set_permissions(&other, fs::Permissions::from_mode(0o644)).unwrap();
