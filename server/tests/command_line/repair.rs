@@ -63,3 +63,23 @@ fn a_relay_whose_queues_are_damaged_says_how_to_go_on_with_the_rest() {
     once(at);
     assert_eq!(out(&relay(&["address", "--dir", at])), address);
 }
+
+#[test]
+fn a_relay_whose_list_of_keys_says_nonsense_says_how_to_go_on_with_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("relay");
+    init(&dir);
+    let at = dir.to_str().unwrap();
+    once(at);
+    let file = Connection::open(dir.join("queues.sqlite")).unwrap();
+    file.execute_batch("INSERT INTO day_key (day, slot, proof) VALUES (20000, 0, zeroblob(40))").unwrap();
+    drop(file);
+    for said in [relay(&["run", "--dir", at]), relay(&["config", "check", "--dir", at])] {
+        let told = err(&said);
+        let first = told.find("beresta-relay repair --dir").unwrap();
+        assert!(told.contains("day.keys") && told.find("volatile = true").unwrap() > first, "{told}");
+    }
+    let repaired = relay(&["repair", "--dir", at]);
+    assert!(err(&repaired).contains("What could be read goes on"), "{}", err(&repaired));
+    once(at);
+}

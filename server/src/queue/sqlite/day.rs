@@ -12,6 +12,7 @@
 //! A seed that no row names may have sealed what a rolled-back transaction left in the log: an opening writes over all
 //! of them, and until then it stays with its day.
 
+mod again;
 mod seeds;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,13 +21,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::{Connection, Statement, params};
 
+pub(super) use self::again::find_again;
 use self::seeds::{SLOTS, Seeds, Slot};
-use super::schema::int;
 use super::seal::{DayKey, NoKey, Row};
 use super::statements::Statements;
 use super::{Keeping, OpenError};
 use crate::queue::rules::Hour;
-use crate::queue::{BlobName, QueueRef};
 
 /// Days that have a key at the most after an expiry: so many are never ahead, and the latest come from a clock that stood
 /// wrong. Without a bound they would take every seed.
@@ -265,44 +265,6 @@ fn listed(statement: &mut Statement<'_>) -> rusqlite::Result<Vec<Listed>> {
 
 fn prove(key: &DayKey, day: i64, proof: Vec<u8>) -> Result<(), OpenError> {
     key.open(Row::Proof { day }, proof).map(drop).ok_or(OpenError::Keys)
-}
-
-/// Finds the keys again of days that no row names, in the file at `path`: which of its seeds is a day's shows what lies sealed
-/// under it.
-///
-/// # Errors
-/// [`OpenError::Keys`] if the file is not there, or is not one of keys.
-pub(super) fn find_again(conn: &Connection, path: &Path) -> Result<(), OpenError> {
-    let seeds = Seeds::look(path)?;
-    let of_all = "SELECT day, queue, sequence, name, NULL, envelope, min(id) FROM message
-            WHERE day IS NOT NULL AND day NOT IN (SELECT day FROM day_key) GROUP BY day
-        UNION ALL SELECT day, 0, 0, 0, name, sealed, min(name) FROM blob
-            WHERE day IS NOT NULL AND day NOT IN (SELECT day FROM day_key) GROUP BY day";
-    let mut samples = conn.prepare(of_all)?;
-    let mut rows = samples.query([])?;
-    while let Some(row) = rows.next()? {
-        let (day, blob): (i64, Option<[u8; 32]>) = (row.get(0)?, row.get(4)?);
-        let blob = blob.map(BlobName);
-        let place = match &blob {
-            Some(name) => Row::Blob(name),
-            None => Row::Message {
-                queue: QueueRef(row.get(1)?),
-                sequence: row.get::<_, i64>(2)?.unsigned_abs(),
-                name: row.get(3)?,
-            },
-        };
-        let body: Vec<u8> = row.get(5)?;
-        for slot in 0..SLOTS {
-            let key = seeds.key(slot).map_err(OpenError::Io)?;
-            if key.open(place, body.clone()).is_some() {
-                let proof = key.seal(Row::Proof { day }, &[]).map_err(rusqlite::Error::from)?;
-                let named = "INSERT OR IGNORE INTO day_key (day, slot, proof) VALUES (?1, ?2, ?3)";
-                conn.execute(named, params![day, int(slot as u64), proof])?;
-                break;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Whether the file at `path` has the keys under which the rows lie. Changes nothing.

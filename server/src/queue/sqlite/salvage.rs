@@ -2,9 +2,11 @@
 //! queues anywhere, by design: one bad sector must not cost everybody theirs.
 //!
 //! Tables are read by their keys from the front and from the back until a page can't be read, and between these by halves of what is left.
-//! Indexes are made anew, so that nothing is lost with theirs. Then the new file is whole under a name of its own, and only then
+//! Indexes are made anew, so that nothing is lost with theirs. What can be read and makes no sense goes (`sense`). Then the new file is whole under a name of its own, and only then
 //! does it take the place of the damaged one: a crash before that has changed nothing, and one behind it is finished by the
 //! next opening.
+
+mod sense;
 
 use std::collections::BinaryHeap;
 use std::fs::{self, File};
@@ -71,8 +73,8 @@ pub struct Salvaged {
 /// beyond: so many milliseconds since 1970 are more than there were messages.
 ///
 /// # Errors
-/// [`OpenError::InUse`], [`OpenError::Newer`], [`OpenError::Damaged`] if nothing at all can be read, [`OpenError::Io`] if the disk
-/// has no room for a second file. Nothing is changed then.
+/// [`OpenError::InUse`], [`OpenError::Newer`], [`OpenError::Damaged`] if nothing at all can be read, [`OpenError::Keys`] if the keys
+/// are others', [`OpenError::Io`] if the disk has no room for a second file. Nothing is changed then.
 pub(super) fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
     let _lock = lock(path)?;
     finish(path).map_err(OpenError::Io)?;
@@ -167,6 +169,7 @@ fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Sa
     if broken.contains(&"queue") && of("queue")? == 0 {
         return Err(OpenError::Damaged);
     }
+    broken.extend(sense::drop_nonsense(&new)?);
     let swept = new.query_row("SELECT swept FROM held", [], |row| row.get(0))?;
     let now = rules::not_before(swept, now);
     if broken.contains(&"counter") {
@@ -179,8 +182,8 @@ fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Sa
         // By how much they end later than their rows say is not known either.
         new.execute("UPDATE queue SET ends = max(ends, ?1)", [rules::queue_ends(now, 0).0])?;
     }
-    if broken.contains(&"day_key") && keys.exists() {
-        day::find_again(&new, keys)?;
+    if keys.exists() && !day::find_again(&new, keys, broken.contains(&"day_key"))? {
+        broken.push("day_key");
     }
     count(&new)?;
     let whole = broken.is_empty();
