@@ -182,7 +182,7 @@ impl SqliteEngine {
         match lost::drop_lost(&conn, &mut keys) {
             Ok(false) => {}
             Ok(true) => tracing::warn!("what waited in the queues and has no key any more was dropped"),
-            // On a full disk. It is left out when it is asked for, and the next start tries again.
+            // On a full disk. It is left out when it is asked for, and the sweeps try again.
             Err(_) => {
                 tracing::error!("what waits in the queues and has no key any more could not be dropped")
             }

@@ -31,8 +31,8 @@ pub(super) struct Admitted {
 enum Found {
     /// There is no such queue, or no right to send to it.
     Gone,
-    /// It came before. The place of the first, if that is not stored.
-    Repeated { queue: QueueRef, unstored: Option<u64> },
+    /// It came before. Where the first is, if that waits.
+    Repeated { queue: QueueRef, first: Option<Place> },
     /// The relay is full.
     Full,
     /// The queue is.
@@ -103,10 +103,7 @@ impl Work<'_> {
         let remembered = self.graves.count(queue, &mut self.statements)?;
         Ok(match rules::append(known, (&held.fill, remembered), bucket.size(), weight, self.cap) {
             // What is said now of the repeat must be true of the first (rule Q10).
-            Append::Repeated => Found::Repeated {
-                queue,
-                unstored: waiting.filter(|place| !place.stored).map(|place| place.sequence),
-            },
+            Append::Repeated => Found::Repeated { queue, first: waiting.copied() },
             Append::Full => Found::Full,
             Append::QueueFull => Found::QueueFull(queue),
             Append::Store { cost } => Found::Room(Room { queue, tombstone, cost }),
@@ -181,14 +178,26 @@ impl Work<'_> {
         now: Timestamp,
     ) -> rusqlite::Result<Decided> {
         let bucket = envelope.bucket();
-        let Room { queue, tombstone, cost } = match self.find(send, shown, name, bucket, now)? {
-            Found::Gone => return Ok(Decided::Answer(Answer::Gone)),
-            Found::Repeated { unstored: Some(_), .. } if self.tight => {
+        let mut found = self.find(send, shown, name, bucket, now)?;
+        // What no key opens has ended (rule Q15), though its row is there: nobody would get it.
+        if let Found::Repeated { queue, first: Some(first) } = found
+            && first.stored
+            && let Some(lost) = self.lost_row(queue, first)?
+        {
+            if self.tight {
                 return Ok(Decided::Answer(Answer::Full));
             }
-            Found::Repeated { queue, unstored } => {
-                if let Some(first) = unstored {
-                    hurry(&mut self.hurried, queue, first);
+            self.drop_row(lost, queue, first.sequence)?;
+            found = self.find(send, shown, name, bucket, now)?;
+        }
+        let Room { queue, tombstone, cost } = match found {
+            Found::Gone => return Ok(Decided::Answer(Answer::Gone)),
+            Found::Repeated { queue, first } => {
+                if let Some(first) = first.filter(|first| !first.stored) {
+                    if self.tight {
+                        return Ok(Decided::Answer(Answer::Full));
+                    }
+                    hurry(&mut self.hurried, queue, first.sequence);
                 }
                 return Ok(Decided::Answer(Answer::Repeated));
             }

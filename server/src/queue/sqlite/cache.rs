@@ -102,7 +102,7 @@ impl Cache {
         self.weight = self.queues.values().map(Queue::weight).sum();
     }
 
-    /// Takes a message out that is not stored.
+    /// Takes a message out, as if it had not come.
     pub(super) fn withdraw(&mut self, queue: QueueRef, sequence: u64) -> Option<Place> {
         let held = self.queues.get_mut(&queue)?;
         let place = held.places.remove(held.at(sequence)?)?;

@@ -93,11 +93,13 @@ pub(super) struct DayKeys {
     named: BTreeMap<i64, Named>,
     /// Seeds of days that are over, to be overwritten.
     over: BTreeSet<Slot>,
+    /// Days on which something may end that no key opens, and that was not dropped yet.
+    pub(super) lost: BTreeSet<i64>,
 }
 
 impl core::fmt::Debug for DayKeys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { seeds: _, ring: _, named: _, over: _ } = self;
+        let Self { seeds: _, ring: _, named: _, over: _, lost: _ } = self;
         f.write_str("DayKeys(..)")
     }
 }
@@ -142,7 +144,8 @@ impl DayKeys {
     }
 
     fn of(seeds: Seeds) -> Self {
-        Self { seeds, ring: Ring::default(), named: BTreeMap::new(), over: BTreeSet::new() }
+        let (named, over, lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Self { seeds, ring: Ring::default(), named, over, lost }
     }
 
     /// Whether they are in memory only.
@@ -203,7 +206,9 @@ impl DayKeys {
     pub(super) fn turn(&mut self, today: i64, statements: &mut Statements<'_>) -> rusqlite::Result<()> {
         let mut over: Vec<i64> = self.named.range(..today).map(|(day, _)| *day).collect();
         let crowd = self.named.len().saturating_sub(over.len()).saturating_sub(CROWD);
-        over.extend(self.named.keys().rev().take(crowd));
+        let late: Vec<i64> = self.named.keys().rev().take(crowd).copied().collect();
+        self.lost.extend(&late);
+        over.extend(late);
         for day in over {
             statements.end_day.execute([day])?;
             self.ring.remove(day);

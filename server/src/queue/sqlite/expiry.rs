@@ -29,6 +29,7 @@ enum Kind {
     Handed,
     Blobs,
     Messages,
+    Lost,
 }
 
 /// How far the look through all queues has come. All ends of queues are midnights: one look is enough for a day.
@@ -157,11 +158,16 @@ impl Work<'_> {
         let handed = self.end(Kind::Handed, |work| work.statements.expire_handed.execute([hour.0, most]))?;
         let blobs = self.end(Kind::Blobs, |work| work.statements.expire_blobs.execute([hour.0, most]))?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
-        let (messages, drained) = self.end(Kind::Messages, |work| work.expire_messages(now, limit))?;
+        let (messages, mut drained) = self.end(Kind::Messages, |work| work.expire_messages(now, limit))?;
         let kinds = [queues, ids, handed, blobs, messages];
         let looks = self.look.next.is_some() && !self.look.damaged.contains(&Kind::Queues);
-        let more = looks || kinds.into_iter().any(|kind| kind >= limit);
         let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
+        // It has waited already, and must not make a step larger.
+        let rest = limit.saturating_sub(deleted);
+        let (lost, too) = self.end(Kind::Lost, |work| work.expire_lost(today, rest))?;
+        drained.extend(too);
+        let deleted = deleted.saturating_add(lost);
+        let more = looks || kinds.into_iter().any(|kind| kind >= limit) || lost > 0 && deleted >= limit;
         Ok(Answer::Expired { deleted, drained, more })
     }
 
@@ -173,40 +179,47 @@ impl Work<'_> {
             .query_map([row::first_after(Hour::down(now)), int(limit as u64)], |row| {
                 Ok((QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs(), row.get(0)?))
             })?;
-        let mut ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;
+        let ended: Vec<(QueueRef, u64, i64)> = ended.collect::<Result<_, _>>()?;
+        let count = ended.len();
+        Ok((count, self.end_messages(ended, Some(rules::tombstone_ends(now)))?))
+    }
+
+    /// Deletes messages, by their queues, places and rows. Until when their ids are remembered, if they are. Which queues drained.
+    pub(super) fn end_messages(
+        &mut self,
+        mut ended: Vec<(QueueRef, u64, i64)>,
+        remembered: Option<Hour>,
+    ) -> rusqlite::Result<Vec<QueueRef>> {
+        let statements = &mut self.statements;
         ended.sort_unstable();
-        let ends = rules::tombstone_ends(now);
         let mut drained = Vec::new();
         // Queue by queue: what is remembered of one may be forgotten when the next is read.
         for group in ended.chunk_by(|one, next| one.0 == next.0) {
             let Some((queue, _, _)) = group.first() else { continue };
             let held = match self.cache.queue(*queue, statements) {
-                Ok(Some(held)) => held,
-                Ok(None) => continue,
-                Err(error) if is_damage(&error) => {
-                    group
-                        .iter()
-                        .try_for_each(|(_, _, id)| statements.delete_message.execute([id]).map(drop))?;
-                    continue;
-                }
+                Ok(held) => held,
+                Err(error) if is_damage(&error) => None,
                 Err(error) => return Err(error),
             };
-            for (_, sequence, id) in group {
-                statements.delete_message.execute([id])?;
+            group.iter().try_for_each(|(_, _, id)| statements.delete_message.execute([id]).map(drop))?;
+            let Some(held) = held else { continue };
+            for (_, sequence, _) in group {
                 let Ok(at) = held.places.binary_search_by_key(sequence, |place| place.sequence) else {
                     continue;
                 };
                 let Some(place) = held.places.remove(at) else { continue };
-                self.graves.bury(ends, *queue, place.name);
                 held.fill.remove(place.bucket.size());
                 self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
-                self.used = self.used.saturating_add(Cost::TOMBSTONE);
+                if let Some(ends) = remembered {
+                    self.graves.bury(ends, *queue, place.name);
+                    self.used = self.used.saturating_add(Cost::TOMBSTONE);
+                }
             }
             if settle(*queue, held, statements)? {
                 drained.push(*queue);
             }
         }
-        Ok((ended.len(), drained))
+        Ok(drained)
     }
 }
 

@@ -1,14 +1,18 @@
 //! What no key opens any more: all that waited when a volatile relay ended, and what lies in a file whose keys went. It is
-//! dropped when the file is opened, as if it had ended, so that it takes no room. Its id is not remembered: who sends it
-//! again delivers it.
+//! dropped when the file is opened, as if it had ended, so that it takes no room; where that fails, on a full disk say, with
+//! the sweeps. Its id is not remembered: who sends it again delivers it, whether it was dropped yet or not.
 
 use beresta_proto::envelope::Bucket;
-use rusqlite::{Connection, Statement, params};
+use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
+use super::cache::Place;
 use super::day::{self, DayKeys};
 use super::row;
 use super::schema::int;
+use super::seal::Row;
 use super::statements::Statements;
+use super::work::{Work, set_counter};
+use crate::queue::QueueRef;
 use crate::queue::rules::{Cost, Hour};
 
 /// Rows in one transaction: the log holds what is overwritten.
@@ -28,16 +32,21 @@ pub(super) fn drop_lost(conn: &Connection, keys: &mut DayKeys) -> rusqlite::Resu
     let all = keys.are_volatile();
     let mut lost = false;
     let mut next_message = conn.prepare(NEXT_MESSAGE)?;
-    let mut from = i64::MIN;
+    let (mut from, mut days) = (i64::MIN, Vec::new());
     while let Some(first) = next(&mut next_message, from)? {
         let day = day::of(row::ends(first));
         from = row::first_of(day::first_hour(day.saturating_add(1))).max(first.saturating_add(1));
         if all || !keys.has(day) {
-            lost |= drop_messages(conn, first, from, all)?;
-            if next(&mut next_message, first)?.is_some_and(|left| left < from) {
-                adopt(conn, keys, day)?;
-            }
+            keys.lost.insert(day);
+            days.push((day, first, from));
         }
+    }
+    for (day, first, behind) in days {
+        lost |= drop_messages(conn, first, behind, all)?;
+        if next(&mut next_message, first)?.is_some_and(|left| left < behind) {
+            adopt(conn, keys, day)?;
+        }
+        keys.lost.remove(&day);
     }
     let ends: Vec<i64> = conn
         .prepare("SELECT DISTINCT ends FROM blob")?
@@ -103,3 +112,75 @@ fn drop_blobs(conn: &Connection, ends: i64, all: bool) -> rusqlite::Result<bool>
 fn free(conn: &Connection, bytes: u64) -> rusqlite::Result<()> {
     conn.execute("UPDATE held SET used = max(0, used - ?1)", [int(bytes)]).map(drop)
 }
+
+impl Work<'_> {
+    /// Drops messages that could not be dropped before, or whose day lost its key since: at most so many. How many, and which queues
+    /// drained by it. A day may have a fresh key by now, and what lies under that stays.
+    pub(super) fn expire_lost(
+        &mut self,
+        today: i64,
+        most: usize,
+    ) -> rusqlite::Result<(usize, Vec<QueueRef>)> {
+        let days: Vec<i64> = self.keys.lost.iter().copied().collect();
+        let mut lost = Vec::new();
+        for day in days {
+            let (before, left) = (lost.len(), most.saturating_sub(lost.len()));
+            // What ended by itself is remembered.
+            if day >= today {
+                lost.extend(self.lost_of(day, left)?);
+            }
+            // A day of which some are dropped is looked through once more: that may not come about.
+            if lost.len() == before && left > 0 {
+                self.keys.lost.remove(&day);
+            }
+        }
+        let count = lost.len();
+        Ok((count, self.end_messages(lost, None)?))
+    }
+
+    /// Messages that end on a day and that no key opens: at most so many.
+    fn lost_of(&mut self, day: i64, most: usize) -> rusqlite::Result<Vec<(QueueRef, u64, i64)>> {
+        let [first, behind] = [day, day.saturating_add(1)].map(|day| row::first_of(day::first_hour(day)));
+        let ring = self.keys.ring();
+        let mut rows = self.statements.between.query([first, behind])?;
+        let mut lost = Vec::new();
+        while lost.len() < most
+            && let Some(row) = rows.next()?
+        {
+            let (queue, sequence) = (QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs());
+            let place = Row::Message { queue, sequence, name: row.get(3)? };
+            if ring.open(row.get(4)?, place, row.get(5)?).is_none() {
+                lost.push((queue, sequence, row.get(0)?));
+            }
+        }
+        Ok(lost)
+    }
+
+    /// The row of a message that is stored, if no key opens it.
+    pub(super) fn lost_row(&mut self, queue: QueueRef, place: Place) -> rusqlite::Result<Option<i64>> {
+        let Place { sequence, name, bucket: _, stored: _ } = place;
+        let kept = self
+            .statements
+            .of_place
+            .query_row([queue.0, int(sequence), name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let Some((id, day, body)) = kept.optional()? else { return Ok(None) };
+        let opened = self.keys.ring().open(day, Row::Message { queue, sequence, name }, body);
+        Ok(opened.is_none().then_some(id))
+    }
+
+    /// Drops it, so that who sends it again delivers it.
+    pub(super) fn drop_row(&mut self, id: i64, queue: QueueRef, sequence: u64) -> rusqlite::Result<()> {
+        self.statements.delete_message.execute([id])?;
+        if let Some(place) = self.cache.withdraw(queue, sequence) {
+            self.used = self.used.saturating_sub(Cost::message(place.bucket.size()));
+        }
+        match self.cache.queue(queue, &mut self.statements)? {
+            // Its place is not given again (rule Q14).
+            Some(held) if held.reserved < held.last => set_counter(queue, held, &mut self.statements),
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
