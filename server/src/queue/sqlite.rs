@@ -1,5 +1,6 @@
 //! The engine that keeps everything in one SQLite file. An answer is given after the commit that it rests on was flushed
-//! to the disk (rule Q10), and what was deleted is overwritten in the file and soon gone from the write-ahead log.
+//! to the disk (rule Q10). What was deleted is overwritten where it lay in the file, and soon gone from the write-ahead log;
+//! copies that SQLite made of it when it balanced pages may stay, a few in ten thousand.
 //!
 //! Bodies lie in it sealed, under the keys of the days on which they end: `day` says how those are kept and destroyed.
 //!
