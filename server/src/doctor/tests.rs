@@ -1,4 +1,4 @@
-use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::*;
 use crate::queue::rules::Cap;
@@ -20,9 +20,15 @@ fn relay(listen: &str, now: Timestamp) -> tempfile::TempDir {
     dir
 }
 
-/// Where nobody listens, just now.
+/// Where nobody listens, and no other of these tests looks.
 fn free() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let at = SocketAddr::from(([127, 0, 0, 1], NEXT.fetch_add(1, Ordering::Relaxed)));
+        if net::port(at) == Port::Free {
+            return at.to_string();
+        }
+    }
 }
 
 fn now() -> Timestamp {
