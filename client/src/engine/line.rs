@@ -28,7 +28,7 @@ const FORGIVEN: u32 = 3;
 const LIVED_MS: u64 = MINUTE_MS;
 /// How long a link stays up that there is nothing to say on: a conversation should not dial for every message, and a
 /// relay that we have left should not see our address for ever.
-pub(super) const LINGER_MS: u64 = MINUTE_MS;
+const LINGER_MS: u64 = MINUTE_MS;
 /// The line to one relay.
 #[derive(Debug)]
 pub(super) enum Line {

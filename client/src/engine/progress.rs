@@ -15,7 +15,7 @@ use beresta_proto::time::Timestamp;
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
 use super::invite::{Purpose, QueueFor, Waiting, Wish};
-use super::line::{Flight, LINGER_MS, Line};
+use super::line::{Flight, Line};
 use super::links::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
 use crate::store::contact::ContactId;
@@ -29,7 +29,7 @@ impl Engine {
         // One that lies further ahead than any is set means that the clock was set back.
         self.fresh.retain(|_, until| until.since(now) > 0 && until.since(now) <= FRESH_QUEUE_MS);
         let needing = tx.contacts_needing_queue()?;
-        let wanted = self.wanted(tx, &needing, now)?;
+        let wanted = self.wanted(tx, &needing)?;
         self.leave_lines(&wanted, now);
         for relay in wanted {
             match self.lines.get_mut(&relay) {
@@ -85,15 +85,10 @@ impl Engine {
         }
     }
 
-    /// The relays that there is something to say to. What is to be tried again in some hours holds no place at a relay until then.
-    fn wanted(
-        &self,
-        tx: &Tx<'_>,
-        needing: &[ContactId],
-        now: Timestamp,
-    ) -> Result<BTreeSet<RelayId>, StoreError> {
+    /// The relays that there is something to say to.
+    fn wanted(&self, tx: &Tx<'_>, needing: &[ContactId]) -> Result<BTreeSet<RelayId>, StoreError> {
         let mut wanted: BTreeSet<RelayId> = self.waiting.iter().map(|one| one.relay.relay).collect();
-        wanted.extend(tx.relays_in_use(now.plus(LINGER_MS))?);
+        wanted.extend(tx.relays_in_use()?);
         if !needing.is_empty() {
             wanted.extend(tx.profile()?.home.map(|home| home.relay));
         }

@@ -178,17 +178,16 @@ impl Tx<'_> {
         self.query_all(&sql, [], read_own)
     }
 
-    /// Relays that there is something to say to: where a queue of ours is, an envelope goes that is due by then, or a blob is to be
-    /// deleted. One comes as often as there is something.
+    /// Relays that there is something to say to: where a queue of ours is, an envelope goes, or a blob is to be deleted.
+    /// One comes as often as there is something.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn relays_in_use(&self, due: Timestamp) -> Result<Vec<RelayId>, StoreError> {
+    pub fn relays_in_use(&self) -> Result<Vec<RelayId>, StoreError> {
         let sql = "SELECT relay FROM own_queue
                    UNION ALL SELECT relay FROM outbox CROSS JOIN peer_queue ON peer_queue.id = outbox.queue
-                       WHERE outbox.due <= ?1
                    UNION ALL SELECT relay FROM invite WHERE blob_state = 2";
-        self.query_all(sql, [to_db(due)], |row| Ok(RelayId(array(row, "relay")?)))
+        self.query_all(sql, [], |row| Ok(RelayId(array(row, "relay")?)))
     }
 
     /// Relays to which an envelope is due at this very moment: what was just written.

@@ -1,7 +1,6 @@
 //! What leaves the outbox, and in which order.
 
 use beresta_proto::reply::{Refusal, Reply};
-use beresta_proto::time::HOUR_MS;
 
 use super::*;
 use crate::engine::line::Flight;
@@ -141,29 +140,4 @@ fn a_contact_who_moves_a_thousand_times_leaves_one_queue_in_the_store() {
     let waiting = bench.store.transaction(|tx| tx.outgoing_to(boris)).unwrap().remove(0);
     let written = bench.store.transaction(|tx| tx.peer_queue(boris)).unwrap().unwrap();
     assert_eq!(waiting.queue, written.id);
-}
-
-#[test]
-fn what_is_tried_again_in_hours_holds_no_link_until_then() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(None);
-    bench.writes_to(1, station.address());
-    bench.links(&station);
-    bench.effects();
-    let row = under_way(&bench, &station)[0];
-    let (again, up) = (bench.now.plus(6 * HOUR_MS), bench.engine.lines.get_mut(&station.id()));
-    let Some(Line::Up(up)) = up else { panic!("it is linked") };
-    up.flights.clear();
-    bench
-        .store
-        .transaction(|tx| {
-            let waits = tx.outgoing(row)?.unwrap();
-            tx.update_outgoing(&Outgoing { due: again, ..waits })
-        })
-        .unwrap();
-    bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
-    assert_eq!(hang_ups(&bench.pass(MINUTE_MS)), 1);
-    assert_eq!(bench.due(), Some(again), "nor is it dialled before");
-    let wait = again.since(bench.now);
-    assert_eq!(dials(&bench.pass(wait)), 1);
 }
