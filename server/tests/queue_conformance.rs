@@ -89,6 +89,7 @@ suite! {
     a_queue_that_nobody_subscribes_to_ends;
     a_relay_that_was_off_for_a_year_still_has_its_queues;
     a_relay_that_misses_a_day_in_each_month_lets_what_nobody_uses_end;
+    a_relay_that_runs_every_second_day_lets_what_nobody_uses_end;
     a_queue_that_nobody_subscribed_to_yet_outlives_each_time_that_the_relay_is_off;
     a_clock_that_was_ahead_gives_no_queue_years;
     a_clock_that_was_ahead_between_two_sweeps_gives_no_queue_years;

@@ -87,12 +87,17 @@ impl Cache {
         *self = Self::default();
     }
 
-    /// Forgets what the file knows, too. First the queues that nobody wrote to lately: what is forgotten has its next message written
-    /// and not only passed on, and whoever acknowledges nothing in thousands of their own would bring that about for all others.
+    /// Forgets what the file knows, too. First the queues that nobody wrote to lately, and then those whose reader is not quick: what is
+    /// forgotten has its next message written and not only passed on, and whoever asks for thousands of their own would bring that
+    /// about for all others.
     fn forget(&mut self) {
-        self.keep(|queue| queue.has_unstored() || queue.appended.is_some_and(|at| at.elapsed() < LATELY));
-        if self.weight > LIMIT / 4 * 3 {
-            self.keep(Queue::has_unstored);
+        let is_used = |queue: &Queue| queue.appended.is_some_and(|at| at.elapsed() < LATELY);
+        let is_quick = |queue: &Queue| is_used(queue) && queue.places.iter().all(|place| !place.stored);
+        for kept in [&is_used as &dyn Fn(&Queue) -> bool, &is_quick, &|_| false] {
+            self.keep(|queue| queue.has_unstored() || kept(queue));
+            if self.weight <= LIMIT / 4 * 3 {
+                return;
+            }
         }
     }
 
@@ -252,11 +257,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_however_many_are_written_to() {
+    fn who_writes_to_thousands_of_queues_that_nobody_reads_has_none_forgotten_that_somebody_does() {
         let mut cache = Cache::default();
-        cache.queues.extend((1..1_000).map(|other| (QueueRef(other), queue(true, 256))));
+        cache.queues.insert(QueueRef(0), queue(true, 0));
+        cache.queues.extend((1..30_000).map(|other| (QueueRef(other), queue(true, 1))));
         cache.weight = LIMIT;
         cache.grew();
-        assert_eq!((cache.queues.len(), cache.weight), (0, 0));
+        assert_eq!(cache.queues.keys().collect::<Vec<_>>(), [&QueueRef(0)]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_however_many_are_written_to() {
+        let mut cache = Cache::default();
+        for (queues, messages) in [(30_000, 0), (1_000, 256)] {
+            cache.queues.extend((1..queues).map(|other| (QueueRef(other), queue(true, messages))));
+            cache.weight = LIMIT;
+            cache.grew();
+            assert_eq!((cache.queues.len(), cache.weight), (0, 0), "{messages}");
+        }
     }
 }
