@@ -88,7 +88,7 @@ doctor-port-free = Its port is free.
 doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it, or change “listen” in relay.toml.
 doctor-port-not-ours = The address in “listen” of relay.toml is not one of this machine. See: ip address. 0.0.0.0 stands for all.
 doctor-port-denied = Whether its port is free can't be told: you may not use one below 1024. The service of the Debian package may; by hand take a higher one.
-doctor-only-here = “listen” in relay.toml is { $at }, where only this machine reaches the relay, and people are told another address. If nothing here hands on to it what comes for that, write listen = "0.0.0.0:{ $port }" and restart the relay.
+doctor-only-here = “listen” in relay.toml is { $at }, where only this machine reaches the relay, and people are told another address. If nothing here hands on to it what comes for that, write listen = "{ $all }" and restart the relay.
 doctor-buffers = The kernel gives the UDP buffers that a busy relay needs.
 doctor-disk = { $free } MiB are free for the queues, and everything is taken in. Nobody new is let in once { $new } MiB are left (80 % of the disk, as far as it counts, is full), long messages are refused at { $large } MiB (85 %), all messages at { $all } MiB (95 %).
 doctor-step-no-new = The disk is 80 % full, as far as it counts; { $free } MiB are free. No new queues and invites are made; all conversations go on. Make room: from { $again } MiB on everything is taken in again.
@@ -127,7 +127,7 @@ selftest-wrong = it answered what no relay of this version answers. Is it an old
 ask-new-passphrase = New passphrase for the file, at least 16 characters, 8 different ones among them: {""}
 ask-again = Once more: {""}
 ask-passphrase = Passphrase of the file: {""}
-exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, destroy the keys and the file on this machine, not on the other, and delete the folder: test -e { $dir }/moved && shred -u { $dir }/*.key { $dir }/*.keys { $file }
+exported = The relay is in { $file } and does not run here any more. On the other machine: beresta-relay import --dir DIR --file FILE. Once it runs there, as the user to whom the folder belongs destroy the keys and the file on this machine, not on the other, and delete the folder: test -e { $dir }/moved && shred -u { $dir }/*.key { $dir }/*.keys { $file }
 exported-volatile = This relay is volatile: messages and invites that waited did not move. They were gone when it stopped.
 backed-up = The relay's keys are in { $file }. Make a new one whenever you renewed the descriptor or rotated keys, and destroy this one then: shred -u. Queues, what waits in them and your codes are not in it.
 imported = The relay is in { $dir }. Its address:

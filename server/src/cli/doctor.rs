@@ -71,8 +71,9 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Port(Port::NotOurs) => text.say("doctor-port-not-ours"),
         Finding::Port(Port::Denied) => text.say("doctor-port-denied"),
         Finding::OnlyHere(at) => {
-            let (at, port) = (at.to_string(), at.port().to_string());
-            text.say_with("doctor-only-here", &[("at", &at), ("port", &port)])
+            let everywhere = if at.is_ipv4() { "0.0.0.0" } else { "[::]" };
+            let (at, all) = (at.to_string(), format!("{everywhere}:{}", at.port()));
+            text.say_with("doctor-only-here", &[("at", &at), ("all", &all)])
         }
         Finding::Buffers { roomy: true } => text.say("doctor-buffers"),
         Finding::Buffers { roomy: false } => text.say("run-small-buffers"),

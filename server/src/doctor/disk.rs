@@ -34,11 +34,11 @@ fn too_small(room: Room, set: u64) -> Option<Finding> {
         return (may_be(room.all) < LEAST_DISK_MIB).then_some(tiny);
     }
     let ours = room.free.saturating_add(room.file);
-    let mib = may_be(ours);
-    if mib < LEAST_DISK_MIB {
-        return Some(tiny);
+    if ours >= set {
+        return None;
     }
-    (ours < set).then_some(Finding::DiskSmall { mib })
+    let mib = may_be(ours);
+    Some(if mib < LEAST_DISK_MIB { tiny } else { Finding::DiskSmall { mib } })
 }
 
 /// A disk that fails is often mounted so by the system itself.
@@ -134,15 +134,16 @@ mod tests {
     #[test]
     fn what_is_advised_for_a_small_disk_is_what_the_settings_accept() {
         let default = 32_768 * MIB;
-        let of = |free_mib: u64, all_mib: u64| {
-            too_small(Room { free: free_mib * MIB, all: all_mib * MIB, file: 0, log: 0 }, default)
+        let with = |free_mib: u64, all_mib: u64, set: u64| {
+            too_small(Room { free: free_mib * MIB, all: all_mib * MIB, file: 0, log: 0 }, set)
         };
+        let of = |free_mib: u64, all_mib: u64| with(free_mib, all_mib, default);
         let tiny = Some(Finding::DiskTiny { least_mib: 72 });
         // Alone on it, or beside others.
         assert_eq!([of(68, 68), of(71, 71), of(68, 9_000)], [tiny; 3]);
         assert_eq!(of(72, 72), Some(Finding::DiskSmall { mib: 64 }));
         assert_eq!(of(10_000, 10_000), Some(Finding::DiskSmall { mib: 9_000 }));
-        assert_eq!(of(32_768, 40_000), None);
+        assert_eq!([of(32_768, 40_000), with(66, 66, LEAST_DISK_MIB * MIB)], [None; 2]);
         // No room can be made on the one; the other is full.
         assert_eq!((of(40, 50), of(40, 9_000)), (tiny, None));
         assert_eq!(Finding::DiskTiny { least_mib: 72 }.verdict(), Verdict::Failure);
