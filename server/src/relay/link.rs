@@ -109,11 +109,13 @@ impl Link {
         Some(spare.max(BUCKET_L))
     }
 
-    /// Whether nobody is pushed anything by it, though it had the time to ask for that, and nothing it asked for is under way.
+    /// Whether nobody is pushed anything by it, though it had the time to ask for that. What it asked for and is under way keeps it for
+    /// as long again, and no longer: who asks without end always has something.
     pub(super) fn is_idle(&mut self, now: Timestamp) -> bool {
         // A clock that was set back must keep it for no longer.
         self.since = self.since.min(now);
-        self.subscribed.is_empty() && self.open == 0 && now.since(self.since) >= UNUSED_MS
+        let patience = if self.open == 0 { UNUSED_MS } else { 2 * UNUSED_MS };
+        self.subscribed.is_empty() && now.since(self.since) >= patience
     }
 
     /// It is subscribed to a queue no more.

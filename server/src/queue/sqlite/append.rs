@@ -182,7 +182,7 @@ impl Work<'_> {
         // What no key opens has ended (rule Q15), though its row is there: nobody would get it.
         if let Found::Repeated { queue, first: Some(first) } = found
             && first.stored
-            && let Some(lost) = self.lost_row(queue, first)?
+            && let Some(lost) = self.lost_row(queue, first, now)?
         {
             if self.tight {
                 return Ok(Decided::Answer(Answer::Full));

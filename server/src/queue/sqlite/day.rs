@@ -95,11 +95,13 @@ pub(super) struct DayKeys {
     over: BTreeSet<Slot>,
     /// Days on which something may end that no key opens, and that was not dropped yet.
     pub(super) lost: BTreeSet<i64>,
+    /// Those of which nothing was found any more, which holds once that is committed.
+    pub(super) cleared: BTreeSet<i64>,
 }
 
 impl core::fmt::Debug for DayKeys {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { seeds: _, ring: _, named: _, over: _, lost: _ } = self;
+        let Self { seeds: _, ring: _, named: _, over: _, lost: _, cleared: _ } = self;
         f.write_str("DayKeys(..)")
     }
 }
@@ -144,8 +146,9 @@ impl DayKeys {
     }
 
     fn of(seeds: Seeds) -> Self {
-        let (named, over, lost) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { seeds, ring: Ring::default(), named, over, lost }
+        let (named, over) = (BTreeMap::new(), BTreeSet::new());
+        let (lost, cleared) = (BTreeSet::new(), BTreeSet::new());
+        Self { seeds, ring: Ring::default(), named, over, lost, cleared }
     }
 
     /// Whether they are in memory only.
@@ -236,8 +239,16 @@ impl DayKeys {
         Ok(())
     }
 
+    /// A transaction was committed.
+    pub(super) fn settle(&mut self) {
+        for day in core::mem::take(&mut self.cleared) {
+            self.lost.remove(&day);
+        }
+    }
+
     /// After a transaction that came to nothing: what the rows say, holds.
     pub(super) fn reload(&mut self, statements: &mut Statements<'_>) -> rusqlite::Result<()> {
+        self.cleared.clear();
         if self.are_volatile() {
             // What was over is over: it has ended all the same.
             return Ok(());

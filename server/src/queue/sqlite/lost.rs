@@ -3,6 +3,7 @@
 //! the sweeps. Its id is not remembered: who sends it again delivers it, whether it was dropped yet or not.
 
 use beresta_proto::envelope::Bucket;
+use beresta_proto::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
 use super::cache::Place;
@@ -131,7 +132,7 @@ impl Work<'_> {
             }
             // A day of which some are dropped is looked through once more: that may not come about.
             if lost.len() == before && left > 0 {
-                self.keys.lost.remove(&day);
+                self.keys.cleared.insert(day);
             }
         }
         let count = lost.len();
@@ -156,14 +157,23 @@ impl Work<'_> {
         Ok(lost)
     }
 
-    /// The row of a message that is stored, if no key opens it.
-    pub(super) fn lost_row(&mut self, queue: QueueRef, place: Place) -> rusqlite::Result<Option<i64>> {
+    /// The row of a message that is stored, if no key opens it. Not of one that ended by itself, whose day's key goes before it: it
+    /// may have been delivered (rule Q5).
+    pub(super) fn lost_row(
+        &mut self,
+        queue: QueueRef,
+        place: Place,
+        now: Timestamp,
+    ) -> rusqlite::Result<Option<i64>> {
         let Place { sequence, name, bucket: _, stored: _ } = place;
         let kept = self
             .statements
             .of_place
             .query_row([queue.0, int(sequence), name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        let Some((id, day, body)) = kept.optional()? else { return Ok(None) };
+        let kept: Option<(i64, _, _)> = kept.optional()?;
+        let Some((id, day, body)) = kept.filter(|(id, ..)| !row::ends(*id).is_over(now)) else {
+            return Ok(None);
+        };
         let opened = self.keys.ring().open(day, Row::Message { queue, sequence, name }, body);
         Ok(opened.is_none().then_some(id))
     }

@@ -167,6 +167,7 @@ impl<'c> Work<'c> {
         self.health.took(begun.elapsed());
         self.committed = held;
         self.look.settle();
+        self.keys.settle();
         self.hurried.clear();
         for queue in self.risen.drain(..) {
             self.cache.reserved(queue);

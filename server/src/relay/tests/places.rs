@@ -83,14 +83,16 @@ fn two_programs_of_one_person_do_not_take_a_queue_from_each_other_for_ever() {
 }
 
 #[test]
-fn who_waits_for_an_answer_is_not_hung_up_on() {
+fn who_waits_for_an_answer_is_not_hung_up_on_at_once() {
     let mut world = World::new();
     let queue = world.make_queue();
     let (capsule, _) = world.sender(&queue).capsule(1);
     let sender = world.connect();
     world.say(sender, &Command::Send { capsule });
-    world.pass_in_a_crowd(HOUR_MS);
+    world.pass_in_a_crowd(180 * SECOND_MS - 1);
     assert_eq!(world.closed.len(), 0);
+    world.pass_in_a_crowd(1);
+    assert_eq!(world.closed.len(), 1, "or it would ask for something again and again");
 }
 
 #[test]

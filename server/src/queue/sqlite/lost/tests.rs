@@ -125,3 +125,20 @@ fn what_ends_on_days_that_lost_their_keys_to_a_crowd_goes_with_them() {
     assert!(is_stored(&rig.ask(message(97, NOW))));
     assert_eq!(fetched(&rig).len(), 97);
 }
+
+#[test]
+fn what_ended_by_itself_and_is_not_swept_yet_is_not_delivered_again() {
+    let rig = Rig::with(Cap { bytes: 1 << 28 });
+    assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
+    assert_eq!(rig.ask(Op::Renew { queues: vec![queue()], now: NOW }), Answer::Done);
+    for number in 1..=3 {
+        assert!(is_stored(&rig.ask(message(number, NOW))));
+    }
+    // Its day's key goes with the first step.
+    let now = NOW.plus(22 * DAY_MS);
+    let answer = rig.ask(Op::Expire { now, limit: 1 });
+    assert!(matches!(answer, Answer::Expired { deleted: 1, more: true, .. }), "{answer:?}");
+    for number in 1..=3 {
+        assert_eq!(rig.ask(message(number, now)), Answer::Repeated, "{number}");
+    }
+}

@@ -159,7 +159,7 @@ fn no_place_is_given_again_where_it_is_not_known_up_to_where_they_were_given() {
 }
 
 /// Writes over the page with which a table begins.
-fn damage_root(queues: &Path, table: &str) {
+pub(super) fn damage_root(queues: &Path, table: &str) {
     let file = Connection::open(queues).unwrap();
     let root = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
     let page: i64 = file.query_row(root, [table], |row| row.get(0)).unwrap();

@@ -7,6 +7,7 @@ use beresta_proto::time::{DAY_MS, TtlClass};
 use rusqlite::Connection;
 
 use crate::queue::rules::{self, Cap};
+use crate::queue::sqlite::salvage::tests::damage_root;
 use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make};
 use crate::queue::sqlite::{Keeping, OpenError, Salvaged, SqliteEngine};
 use crate::queue::{Answer, Op, QueueRef, ReadName};
@@ -188,4 +189,42 @@ fn codes_can_be_listed_of_which_one_counts_nonsense() {
         let Answer::Stats(stats) = rig.ask(Op::Stats) else { panic!() };
         assert_eq!((stats.credits, stats.handed_credits), (1, 1));
     }
+}
+
+#[test]
+fn a_repair_beside_the_keys_of_others_changes_nothing_either_where_nothing_waits_or_the_list_is_lost() {
+    let other = fs::read(filled().dir.path().join("day.keys")).unwrap();
+    for sql in [
+        "DELETE FROM message",
+        "DELETE FROM day_key; INSERT INTO day_key VALUES (1, 3, x'00', 0)",
+        "DELETE FROM day_key",
+    ] {
+        let mut rig = filled();
+        rig.meddle(|queues| {
+            Connection::open(queues).unwrap().execute_batch(sql).unwrap();
+            if sql.ends_with("day_key") {
+                damage_root(queues, "day_key");
+            }
+            let keys = queues.with_file_name("day.keys");
+            let right = fs::read(&keys).unwrap();
+            fs::write(&keys, &other).unwrap();
+            assert!(matches!(SqliteEngine::salvage(queues, NOW), Err(OpenError::Keys)), "{sql}");
+            assert!(fs::read(&keys).unwrap() == other, "{sql}");
+            fs::write(&keys, right).unwrap();
+            SqliteEngine::salvage(queues, NOW).unwrap();
+        });
+        assert_eq!(fetched(&rig, 1).len(), if sql.contains("message") { 0 } else { 2 }, "{sql}");
+    }
+}
+
+#[test]
+fn a_key_of_a_day_is_found_though_the_first_of_its_messages_opens_with_none() {
+    let mut rig = Rig::with(CAP);
+    assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
+    for message in 1..=9 {
+        assert!(is_stored(&rig.ask(append(1, 1, message))));
+    }
+    let first = "UPDATE message SET envelope = zeroblob(length(envelope)) WHERE id IN (SELECT id FROM message ORDER BY id LIMIT 5)";
+    repaired(&mut rig, &format!("{first}; UPDATE day_key SET proof = x''"));
+    assert_eq!(fetched(&rig, 1).len(), 4);
 }
