@@ -248,6 +248,7 @@ impl<R: Random> Relay<R> {
         }
         if now >= self.sweep_at {
             self.sweep_at = now.plus(SWEEP_MS);
+            self.places.forget_sent(now);
             self.epochs.forget_later(now);
             self.forget_sessions(now);
             self.keep_epochs();

@@ -56,12 +56,24 @@ impl Places {
         }
     }
 
+    fn end(&mut self, link: LinkId, by: Use) {
+        if let Some((queue, _)) = self.queues.remove(&(link, by)) {
+            self.drop_for(link, queue, by);
+        }
+    }
+
     /// A link ended.
     pub(super) fn closed(&mut self, link: LinkId) {
-        for by in [Use::Read, Use::Sent] {
-            if let Some((queue, _)) = self.queues.remove(&(link, by)) {
-                self.drop_for(link, queue, by);
-            }
+        [Use::Read, Use::Sent].into_iter().for_each(|by| self.end(link, by));
+    }
+
+    /// Forgets by which links something was sent a while ago: it vouches for nobody any more, and a seized relay would tell to whose
+    /// queue a link that lasts for months sent last.
+    pub(super) fn forget_sent(&mut self, now: Timestamp) {
+        let is_over = |at: &Timestamp| *at > now || now.since(*at) >= UNUSED_MS;
+        let sent = self.queues.iter().filter(|((_, by), (_, at))| *by == Use::Sent && is_over(at));
+        for link in sent.map(|((link, _), _)| *link).collect::<Vec<_>>() {
+            self.end(link, Use::Sent);
         }
     }
 

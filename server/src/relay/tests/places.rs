@@ -70,6 +70,18 @@ fn a_queue_is_worth_three_places_however_many_links_read_it_and_send_to_it() {
 }
 
 #[test]
+fn by_whom_something_was_sent_is_not_remembered_for_as_long_as_they_stay() {
+    let mut world = World::new();
+    let queue = world.make_queue();
+    let mut anna = world.sender(&queue);
+    let sender = world.connect();
+    assert_eq!(world.send(sender, &anna.capsule(1)), SendReply::Stored);
+    assert_eq!(world.relay.places.sizes(), (1, 1));
+    world.pass(5 * MINUTE_MS);
+    assert_eq!((world.relay.places.sizes(), world.relay.links()), ((0, 0), 1));
+}
+
+#[test]
 fn two_programs_of_one_person_do_not_take_a_queue_from_each_other_for_ever() {
     let mut world = World::new();
     let queue = world.make_queue();
