@@ -9,7 +9,7 @@ use crate::relay::CloseReason;
 pub(super) enum Refused {
     /// The relay has as many as it may.
     Full,
-    /// Its neighbourhood has, or comes too fast.
+    /// Its neighbourhood has, or the networks of whoever may own it, or they come too fast.
     Crowded,
     /// Its handshake was no good or too slow, or it opened no stream in time.
     Handshake,
