@@ -133,12 +133,6 @@ impl Cache {
         held.places.get(held.at(sequence)?)
     }
 
-    /// How many messages of a queue that is remembered wait up to a place.
-    pub(super) fn up_to(&self, queue: QueueRef, sequence: u64) -> usize {
-        let places = self.queues.get(&queue).map(|held| &held.places);
-        places.map_or(0, |places| places.partition_point(|place| place.sequence <= sequence))
-    }
-
     /// The same, to be changed.
     pub(super) fn place_mut(&mut self, queue: QueueRef, sequence: u64) -> Option<&mut Place> {
         let held = self.queues.get_mut(&queue)?;

@@ -15,6 +15,9 @@ use crate::queue::Op;
 
 /// Operations that are looked at between two looks at the clock, at the most.
 const BATCH: usize = 1_024;
+/// Messages that go in one commit, but for the last operation: each may have a page of its own written over, and others wait behind
+/// it. A full queue has a quarter of them.
+const GOING: usize = 1_024;
 /// So many messages on their way make it worth while to wait for more of their acknowledgements.
 const CROWD: usize = 32;
 /// For how long at the most.
@@ -28,7 +31,7 @@ const REST: Duration = Duration::from_millis(500);
 struct Batch {
     jobs: Vec<Job>,
     only_acknowledges: bool,
-    /// Messages that they let go, at the most: those of two acknowledgements of one queue are counted twice.
+    /// Messages that they let go, at the most: those of two operations on one queue are counted twice.
     going: usize,
 }
 
@@ -80,6 +83,9 @@ impl Writer<'_> {
         loop {
             // Counted with those that are admitted, or more of them than are carried out would never end it.
             for _ in 1..BATCH {
+                if batch.going >= GOING {
+                    return batch.jobs;
+                }
                 match jobs.try_recv() {
                     Ok(job) => self.take(job, &mut batch),
                     Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
@@ -116,11 +122,27 @@ impl Writer<'_> {
                 return self.tell(job, decided);
             }
         }
-        if let Op::Acknowledge { queue, upto, now: _ } = job.op {
-            batch.going = batch.going.saturating_add(self.work.cache.up_to(queue, upto));
-        }
+        batch.going = batch.going.saturating_add(self.going(&job.op));
         batch.only_acknowledges &= acknowledges;
         batch.jobs.push(job);
+    }
+
+    /// How many messages an operation lets go. Where that can't be read, it fails, and lets none go.
+    fn going(&mut self, op: &Op) -> usize {
+        let (queue, upto) = if let Op::Acknowledge { queue, upto, now: _ } = op {
+            (*queue, *upto)
+        } else if let Op::DeleteQueue { queue } = op {
+            (*queue, u64::MAX)
+        } else {
+            return 0;
+        };
+        if !self.open() {
+            return 0;
+        }
+        match self.work.cache.queue(queue, &mut self.work.statements) {
+            Ok(Some(held)) => held.places.partition_point(|place| place.sequence <= upto),
+            Ok(None) | Err(_) => 0,
+        }
     }
 
     /// Sees to it that our transaction is open. Whether it is.

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use beresta_proto::envelope::Envelope;
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::limits::BUCKET_S;
-use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
+use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp, TtlClass};
 use rusqlite::Connection;
 
 use super::schema::{int, most_pages};
@@ -280,4 +280,27 @@ fn an_engine_that_cannot_read_its_file_does_not_look_alive() {
         drop(tell);
         assert!(told.iter().all(|answer| answer == Answer::Failed || damage.contains("blob")));
     }
+}
+
+#[test]
+fn who_deletes_many_full_queues_at_once_has_few_of_them_go_in_one_commit() {
+    const FULL: u8 = 16;
+    let mut rig = Rig::with(Cap { bytes: 1 << 30 });
+    let made = (1..=FULL).map(|one| rig.ask(make(one)));
+    assert!(made.into_iter().all(|answer| matches!(answer, Answer::Made(_))));
+    let ends = int(NOW.0 / HOUR_MS + 24 * 7);
+    for one in 1..=FULL {
+        rig.change(&format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 256)
+            INSERT INTO message (id, queue, sequence, name, bucket, envelope)
+            SELECT ({ends} << 40) + ({one} << 20) + (n << 4), {}, n, n, 3, zeroblob(16384) FROM n",
+            queue(one).0
+        ));
+    }
+    let log = rig.dir.path().join("queues-wal");
+    let gone = rig.ask_at_once((1..=FULL).map(|one| Op::DeleteQueue { queue: queue(one) }).collect());
+    assert!(gone.iter().all(|answer| *answer == Answer::Done), "{gone:?}");
+    // Each has 256 pages written over, 8 MiB. After a commit the log begins anew where it can.
+    let mib = std::fs::metadata(log).unwrap().len() >> 20;
+    assert!((8..64).contains(&mib), "{mib} MiB of log for {FULL} queues");
 }
