@@ -168,7 +168,7 @@ hold-blobs = Sealed invites: { $count }
 hold-credits = Codes of yours, as keyed hashes: { $count }
 hold-handed-credits = Codes that came with invites, as keyed hashes: { $count }
 hold-bytes = Bytes used: { $count }
-hold-first-end = The oldest class of waiting messages ends in the hour of { $hour } UTC.
+hold-first-end = The waiting message that ends first ends within the hour that begins at { $hour } (UTC).
 hold-nothing-waits = No message waits.
 hold-explain = Messages are ciphertext whose keys this relay never had. It keeps no addresses of people, no names, no accounts and no log of who connected. Ids of queues are kept as keyed hashes.
 
