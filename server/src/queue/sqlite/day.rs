@@ -93,8 +93,9 @@ pub(super) struct DayKeys {
     named: BTreeMap<i64, Named>,
     /// Seeds of days that are over, to be overwritten.
     over: BTreeSet<Slot>,
-    /// Days on which something may end that no key opens, and that was not dropped yet.
-    pub(super) lost: BTreeSet<i64>,
+    /// Days on which something may end that no key opens, and that was not dropped yet; and the first row of each that was not
+    /// looked at.
+    pub(super) lost: BTreeMap<i64, i64>,
     /// Those of which nothing was found any more, which holds once that is committed.
     pub(super) cleared: BTreeSet<i64>,
 }
@@ -147,7 +148,7 @@ impl DayKeys {
 
     fn of(seeds: Seeds) -> Self {
         let (named, over) = (BTreeMap::new(), BTreeSet::new());
-        let (lost, cleared) = (BTreeSet::new(), BTreeSet::new());
+        let (lost, cleared) = (BTreeMap::new(), BTreeSet::new());
         Self { seeds, ring: Ring::default(), named, over, lost, cleared }
     }
 
@@ -210,7 +211,7 @@ impl DayKeys {
         let mut over: Vec<i64> = self.named.range(..today).map(|(day, _)| *day).collect();
         let crowd = self.named.len().saturating_sub(over.len()).saturating_sub(CROWD);
         let late: Vec<i64> = self.named.keys().rev().take(crowd).copied().collect();
-        self.lost.extend(&late);
+        self.lost.extend(late.iter().map(|day| (*day, i64::MIN)));
         over.extend(late);
         for day in over {
             statements.end_day.execute([day])?;
@@ -249,6 +250,8 @@ impl DayKeys {
     /// After a transaction that came to nothing: what the rows say, holds.
     pub(super) fn reload(&mut self, statements: &mut Statements<'_>) -> rusqlite::Result<()> {
         self.cleared.clear();
+        // What was found before may be there still.
+        self.lost.values_mut().for_each(|next| *next = i64::MIN);
         if self.are_volatile() {
             // What was over is over: it has ended all the same.
             return Ok(());

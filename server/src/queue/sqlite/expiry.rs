@@ -164,10 +164,10 @@ impl Work<'_> {
         let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
         // It has waited already, and must not make a step larger.
         let rest = limit.saturating_sub(deleted);
-        let (lost, too) = self.end(Kind::Lost, |work| work.expire_lost(today, rest))?;
+        let (lost, too, unseen) = self.end(Kind::Lost, |work| work.expire_lost(today, rest))?;
         drained.extend(too);
         let deleted = deleted.saturating_add(lost);
-        let more = looks || kinds.into_iter().any(|kind| kind >= limit) || lost > 0 && deleted >= limit;
+        let more = looks || kinds.into_iter().any(|kind| kind >= limit) || unseen;
         Ok(Answer::Expired { deleted, drained, more })
     }
 

@@ -18,6 +18,8 @@ use crate::queue::rules::{Cost, Hour};
 
 /// Rows in one transaction: the log holds what is overwritten.
 const STEP: i64 = 1_000;
+/// Messages that a sweep looks at in one step: each is opened, which takes up to 40 µs, and others wait.
+const LOOK: usize = 1_000;
 
 const NEXT_MESSAGE: &str = "SELECT min(id) FROM message WHERE id >= ?1";
 const MESSAGES: &str = "SELECT id, queue, sequence, bucket FROM message
@@ -38,7 +40,7 @@ pub(super) fn drop_lost(conn: &Connection, keys: &mut DayKeys) -> rusqlite::Resu
         let day = day::of(row::ends(first));
         from = row::first_of(day::first_hour(day.saturating_add(1))).max(first.saturating_add(1));
         if all || !keys.has(day) {
-            keys.lost.insert(day);
+            keys.lost.insert(day, i64::MIN);
             days.push((day, first, from));
         }
     }
@@ -115,46 +117,55 @@ fn free(conn: &Connection, bytes: u64) -> rusqlite::Result<()> {
 }
 
 impl Work<'_> {
-    /// Drops messages that could not be dropped before, or whose day lost its key since: at most so many. How many, and which queues
-    /// drained by it. A day may have a fresh key by now, and what lies under that stays.
+    /// Drops messages that could not be dropped before, or whose day lost its key since: at most so many. How many, which queues
+    /// drained by it, and whether more are to be looked at. A day may have a fresh key by now, and what lies under that stays.
     pub(super) fn expire_lost(
         &mut self,
         today: i64,
         most: usize,
-    ) -> rusqlite::Result<(usize, Vec<QueueRef>)> {
-        let days: Vec<i64> = self.keys.lost.iter().copied().collect();
-        let mut lost = Vec::new();
-        for day in days {
-            let (before, left) = (lost.len(), most.saturating_sub(lost.len()));
+    ) -> rusqlite::Result<(usize, Vec<QueueRef>, bool)> {
+        let days: Vec<(i64, i64)> = self.keys.lost.iter().map(|(day, next)| (*day, *next)).collect();
+        let (mut lost, mut looks, mut more) = (Vec::new(), LOOK, false);
+        for (day, next) in days {
             // What ended by itself is remembered.
-            if day >= today {
-                lost.extend(self.lost_of(day, left)?);
+            let left = if day < today { None } else { self.look_at(day, next, most, &mut looks, &mut lost)? };
+            if let Some(left) = left {
+                self.keys.lost.insert(day, left);
+                more = true;
+                break;
             }
-            // A day of which some are dropped is looked through once more: that may not come about.
-            if lost.len() == before && left > 0 {
-                self.keys.cleared.insert(day);
-            }
+            self.keys.cleared.insert(day);
         }
         let count = lost.len();
-        Ok((count, self.end_messages(lost, None)?))
+        Ok((count, self.end_messages(lost, None)?, more))
     }
 
-    /// Messages that end on a day and that no key opens: at most so many.
-    fn lost_of(&mut self, day: i64, most: usize) -> rusqlite::Result<Vec<(QueueRef, u64, i64)>> {
+    /// Looks at messages that end on a day, from a row on, for such as no key opens: until there are so many, or so many were looked
+    /// at. The row that it has not come to.
+    fn look_at(
+        &mut self,
+        day: i64,
+        from: i64,
+        most: usize,
+        looks: &mut usize,
+        lost: &mut Vec<(QueueRef, u64, i64)>,
+    ) -> rusqlite::Result<Option<i64>> {
         let [first, behind] = [day, day.saturating_add(1)].map(|day| row::first_of(day::first_hour(day)));
         let ring = self.keys.ring();
-        let mut rows = self.statements.between.query([first, behind])?;
-        let mut lost = Vec::new();
-        while lost.len() < most
-            && let Some(row) = rows.next()?
-        {
+        let mut rows = self.statements.between.query([first.max(from), behind])?;
+        while let Some(row) = rows.next()? {
+            let id = row.get(0)?;
+            if lost.len() >= most || *looks == 0 {
+                return Ok(Some(id));
+            }
+            *looks = looks.saturating_sub(1);
             let (queue, sequence) = (QueueRef(row.get(1)?), row.get::<_, i64>(2)?.unsigned_abs());
             let place = Row::Message { queue, sequence, name: row.get(3)? };
             if ring.open(row.get(4)?, place, row.get(5)?).is_none() {
-                lost.push((queue, sequence, row.get(0)?));
+                lost.push((queue, sequence, id));
             }
         }
-        Ok(lost)
+        Ok(None)
     }
 
     /// The row of a message that is stored, if no key opens it. Not of one that ended by itself, whose day's key goes before it: it

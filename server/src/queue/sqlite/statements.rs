@@ -78,7 +78,8 @@ statements! {
     delete_upto: "DELETE FROM message WHERE queue = ?1 AND sequence <= ?2";
     delete_message: "DELETE FROM message WHERE id = ?1";
     of_place: "SELECT id, day, envelope FROM message WHERE queue = ?1 AND sequence = ?2 AND name = ?3";
-    between: "SELECT id, queue, sequence, name, day, envelope FROM message WHERE id >= ?1 AND id < ?2";
+    between: "SELECT id, queue, sequence, name, day, envelope FROM message WHERE id >= ?1 AND id < ?2
+        ORDER BY id";
     ended_messages: "SELECT id, queue, sequence FROM message WHERE id < ?1 LIMIT ?2";
 
     next_midnight: "SELECT min(ends) FROM tombstone WHERE ends > ?1";

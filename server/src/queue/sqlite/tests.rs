@@ -50,7 +50,7 @@ impl Rig {
     }
 
     /// Has all carried out in one batch: an answer is told in the writer's thread, and there the first one waits.
-    fn ask_at_once(&self, ops: Vec<Op>) -> Vec<Answer> {
+    pub(super) fn ask_at_once(&self, ops: Vec<Op>) -> Vec<Answer> {
         let engine = self.engine.as_ref().unwrap();
         let (go, wait) = mpsc::channel::<()>();
         engine

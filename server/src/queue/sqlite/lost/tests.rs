@@ -101,6 +101,32 @@ fn what_a_start_could_not_drop_goes_with_a_sweep_though_its_day_has_a_key_again(
 }
 
 #[test]
+fn a_sweep_looks_at_so_many_messages_at_once_for_those_that_no_key_opens() {
+    let rig = with_lost(3);
+    for queue in 2..=6 {
+        assert!(matches!(rig.ask(make(queue)), Answer::Made(_)));
+        let ops = (0..=u8::MAX).map(|one| append(queue, queue, one)).collect();
+        assert!(rig.ask_at_once(ops).iter().all(is_stored));
+    }
+    heal(&rig);
+    let steps: Vec<_> = (0..3).map(|_| sweep(&rig, 9_999)).map(|(gone, _, more)| (gone, more)).collect();
+    assert_eq!(steps, [(3, true), (0, false), (0, false)]);
+    assert_eq!(stats(&rig).messages, 5 * 256);
+}
+
+#[test]
+fn what_is_found_to_be_lost_is_looked_for_again_after_a_step_that_came_to_nothing() {
+    let rig = with_lost(5);
+    // The first goes in a step of its own, and the next step fails at the second.
+    assert_eq!(sweep(&rig, 1), (1, vec![], true));
+    assert_eq!(rig.ask(Op::Expire { now: NOW, limit: 1 }), Answer::Failed);
+    assert_eq!(rig.ask(Op::Expire { now: NOW, limit: 99 }), Answer::Failed);
+    heal(&rig);
+    assert_eq!(sweep(&rig, 99), (4, vec![], false));
+    counted(&rig, 0);
+}
+
+#[test]
 fn what_no_key_opens_keeps_no_queue_full() {
     let most = QUEUE_MESSAGES as u64;
     let rig = with_lost(most);
