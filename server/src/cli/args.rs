@@ -7,13 +7,30 @@ use super::text::Text;
 /// The program's name.
 pub(crate) const PROGRAM: &str = "beresta-relay";
 
+/// What stands for a value in usage lines and options, and what it is called where the reader's language has another word.
+const VALUES: [(&str, &str); 8] = [
+    ("DIR", "value-dir"),
+    ("FILE", "value-file"),
+    ("PORT", "value-port"),
+    ("NAME", "value-name"),
+    ("ADDRESS", "value-address"),
+    ("DAYS", "value-days"),
+    ("LANG", "value-lang"),
+    ("ID", "value-id"),
+];
+
+/// The same in the reader's words.
+fn values(text: &Text, usage: &str) -> String {
+    VALUES.iter().fold(usage.to_owned(), |usage, (value, key)| usage.replace(value, &text.say(key)))
+}
+
 /// The whole command line.
 pub(crate) fn command(text: &Text) -> Command {
     let sub = |name: &'static str, about: &str, usage: &'static str| {
-        base(Command::new(name), text).about(text.say(about)).override_usage(usage).arg(
+        base(Command::new(name), text).about(text.say(about)).override_usage(values(text, usage)).arg(
             Arg::new("dir")
                 .long("dir")
-                .value_name("DIR")
+                .value_name(values(text, "DIR"))
                 .required(true)
                 .value_parser(value_parser!(std::path::PathBuf))
                 .help(text.say("help-dir"))
@@ -23,7 +40,7 @@ pub(crate) fn command(text: &Text) -> Command {
     let option = |name: &'static str, value: &'static str, help: &str| {
         Arg::new(name)
             .long(name)
-            .value_name(value)
+            .value_name(values(text, value))
             .help(text.say(help))
             .help_heading(text.say("heading-options"))
     };
@@ -68,7 +85,7 @@ pub(crate) fn command(text: &Text) -> Command {
     let drain = sub("drain", "about-drain", "beresta-relay drain --dir DIR");
     let delete = sub("delete-queue", "about-delete", "beresta-relay delete-queue --dir DIR ID").arg(
         Arg::new("id")
-            .value_name("ID")
+            .value_name(values(text, "ID"))
             .required(true)
             // One in 64 begins with it.
             .allow_hyphen_values(true)
@@ -77,7 +94,7 @@ pub(crate) fn command(text: &Text) -> Command {
     );
     let keys = base(Command::new("keys"), text)
         .about(text.say("about-keys"))
-        .override_usage("beresta-relay keys rotate --dir DIR [--identity FILE]")
+        .override_usage(values(text, "beresta-relay keys rotate --dir DIR [--identity FILE]"))
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
@@ -88,7 +105,7 @@ pub(crate) fn command(text: &Text) -> Command {
         );
     let config = base(Command::new("config"), text)
         .about(text.say("about-config"))
-        .override_usage("beresta-relay config check --dir DIR")
+        .override_usage(values(text, "beresta-relay config check --dir DIR"))
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
@@ -98,7 +115,7 @@ pub(crate) fn command(text: &Text) -> Command {
     };
     let invite = base(Command::new("invite"), text)
         .about(text.say("about-invite"))
-        .override_usage("beresta-relay invite create | list | revoke --dir DIR")
+        .override_usage(values(text, "beresta-relay invite create | list | revoke --dir DIR"))
         .subcommand_required(true)
         .disable_help_subcommand(true)
         .subcommand_help_heading(text.say("heading-commands"))
@@ -114,7 +131,7 @@ pub(crate) fn command(text: &Text) -> Command {
                 .arg(flag("json", "help-json")),
             sub("revoke", "about-invite-revoke", "beresta-relay invite revoke --dir DIR ID|-").arg(
                 Arg::new("id")
-                    .value_name("ID|-")
+                    .value_name(values(text, "ID|-"))
                     .required(true)
                     .help(text.say("help-credit"))
                     .help_heading(text.say("heading-options")),
@@ -122,7 +139,7 @@ pub(crate) fn command(text: &Text) -> Command {
         ]);
     let selftest = base(Command::new("selftest"), text)
         .about(text.say("about-selftest"))
-        .override_usage("beresta-relay selftest --via ADDRESS [--code -]")
+        .override_usage(values(text, "beresta-relay selftest --via ADDRESS [--code -]"))
         .arg(option("via", "ADDRESS", "help-via").required(true))
         .arg(option("code", "-", "help-code"));
     let version = Arg::new("version")
@@ -153,7 +170,7 @@ fn base(command: Command, text: &Text) -> Command {
         .arg(
             Arg::new("lang")
                 .long("lang")
-                .value_name("LANG")
+                .value_name(values(text, "LANG"))
                 .value_parser(["en", "ru"])
                 .hide_possible_values(true)
                 .help(text.say("help-lang"))
@@ -186,5 +203,23 @@ mod tests {
         let found = command(&Text::new(Language::English)).try_get_matches_from(words).unwrap();
         let (_, found) = found.subcommand().unwrap();
         assert_eq!(value::<String>(found, "id"), Some(id));
+    }
+
+    #[test]
+    fn help_calls_a_value_what_messages_call_it() {
+        let help = |language, words: [&str; 3]| {
+            let found = command(&Text::new(language)).try_get_matches_from(words);
+            found.unwrap_err().to_string()
+        };
+        for words in [["", "init", "--help"], ["", "export", "--help"], ["", "delete-queue", "--help"]] {
+            let (english, russian) = (help(Language::English, words), help(Language::Russian, words));
+            for (value, key) in VALUES {
+                let theirs = Text::new(Language::Russian).say(key);
+                assert_eq!(english.matches(value).count(), russian.matches(&theirs).count(), "{russian}");
+                assert!(!russian.contains(value), "{russian}");
+            }
+        }
+        let refused = Text::new(Language::Russian).say("error-not-running");
+        assert!(refused.contains(&Text::new(Language::Russian).say("value-dir")), "{refused}");
     }
 }
