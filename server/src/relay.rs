@@ -128,6 +128,8 @@ pub struct Relay<R> {
     signatures: usize,
     /// Changes that are with the engine.
     changes: usize,
+    /// Deletions of queues that are with the engine.
+    deletions: usize,
     /// The links that wait for such a place.
     turns: Turns,
     outputs: VecDeque<Output>,
@@ -182,6 +184,7 @@ impl<R: Random> Relay<R> {
             openings: 0,
             signatures: 0,
             changes: 0,
+            deletions: 0,
             turns: Turns::default(),
             outputs: VecDeque::new(),
             seen: now,
@@ -215,7 +218,7 @@ impl<R: Random> Relay<R> {
         let Some(closed) = self.links.remove(&link) else { return };
         self.held = self.held.saturating_sub(closed.held);
         self.places.closed(link);
-        if closed.opening || closed.checking || !closed.changes.is_empty() {
+        if closed.opening || closed.checking || !closed.changes.is_empty() || !closed.deletions.is_empty() {
             self.turns.forget(link);
         }
         self.end_deliveries(link, &closed);

@@ -167,11 +167,10 @@ impl<R: Random> Relay<R> {
         else {
             return self.refuse(asked, Refusal::Gone);
         };
-        if delivery.link != asked.link || !delivery.acknowledged(upto) {
-            return self.refuse(asked, Refusal::Gone);
-        }
+        let going = if delivery.link == asked.link { delivery.acknowledged(upto) } else { None };
+        let Some(going) = going else { return self.refuse(asked, Refusal::Gone) };
         let op = Op::Acknowledge { queue, upto, now };
-        self.change(asked.link, Pending::Acknowledge(asked, queue), op);
+        self.change(asked.link, Pending::Acknowledge(asked, queue, going), op);
         self.pump(queue, now);
     }
 }

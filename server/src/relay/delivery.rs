@@ -203,15 +203,16 @@ impl Delivery {
         true
     }
 
-    /// The reader acknowledged. Says whether it may.
-    pub(super) fn acknowledged(&mut self, upto: u64) -> bool {
+    /// The reader acknowledged. How many messages, if it may.
+    pub(super) fn acknowledged(&mut self, upto: u64) -> Option<usize> {
         if upto > self.pushed {
-            return false;
+            return None;
         }
+        let before = self.window.len();
         while let Some((_, bytes)) = self.window.front().copied().filter(|(sequence, _)| *sequence <= upto) {
             self.window.pop_front();
             self.window_bytes = self.window_bytes.saturating_sub(bytes);
         }
-        true
+        Some(before.saturating_sub(self.window.len()))
     }
 }

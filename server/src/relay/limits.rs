@@ -26,6 +26,9 @@ pub struct Limits {
     /// Changes that are with the engine, of all links together: three quarters of what it lets wait, so that there is room for
     /// what the relay asks by itself.
     pub changes: usize,
+    /// Deletions of queues that are with the engine beside those, of all links together: each may let 256 messages of 16 KiB go,
+    /// and four of them are what goes in one commit.
+    pub deletions: usize,
     /// Capsules in a row that did not open; then the link is closed.
     pub unopenable: u32,
     /// Commands in a row over the rate; then the link is closed.
@@ -53,6 +56,7 @@ impl Default for Limits {
             openings: 512,
             signatures: 4_096,
             changes: 3_072,
+            deletions: 4,
             unopenable: 32,
             over_rate: 64,
             subscriptions: 1_024,

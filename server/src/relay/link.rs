@@ -66,6 +66,8 @@ pub(super) struct Link {
     pub(super) checking: bool,
     /// Changes that wait for their turn.
     pub(super) changes: VecDeque<(Pending, Op)>,
+    /// Queues that wait for their turn to be deleted.
+    pub(super) deletions: VecDeque<(Asked, QueueRef)>,
     pub(super) fresh: Option<Fresh>,
     since: Timestamp,
 }
@@ -93,6 +95,7 @@ impl Link {
             checks: VecDeque::new(),
             checking: false,
             changes: VecDeque::new(),
+            deletions: VecDeque::new(),
             fresh: None,
             since: now,
         }

@@ -95,7 +95,8 @@ pub(super) enum Pending {
         reserved: usize,
         announced: u64,
     },
-    Acknowledge(Asked, QueueRef),
+    /// And how many messages it lets go.
+    Acknowledge(Asked, QueueRef, usize),
     DeleteQueue(Asked, QueueRef),
     /// A command whose answer is the reply.
     Plain(Asked),
@@ -108,22 +109,22 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    /// Whether it is a link's command that changes something.
-    pub(super) const fn is_change(&self) -> bool {
+    /// How much of what the engine may have at once of links' commands that change something it is: a message each that is stored
+    /// or goes.
+    pub(super) fn weight(&self) -> usize {
         match self {
-            Self::Make(..)
-            | Self::Append(..)
-            | Self::Acknowledge(..)
-            | Self::DeleteQueue(..)
-            | Self::Plain(..) => true,
-            Self::Find { .. }
+            Self::Make(..) | Self::Append(..) | Self::Plain(..) => 1,
+            Self::Acknowledge(_, _, messages) => 1.max(*messages),
+            // These have a limit of their own.
+            Self::DeleteQueue(..)
+            | Self::Find { .. }
             | Self::FindBlob(..)
             | Self::Verify(..)
             | Self::Opening(..)
             | Self::Fetch { .. }
             | Self::Expire(..)
             | Self::KeepEpochs(..)
-            | Self::Renew(..) => false,
+            | Self::Renew(..) => 0,
         }
     }
 }

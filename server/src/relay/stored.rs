@@ -26,8 +26,8 @@ impl<R: Random> Relay<R> {
     pub fn handle_stored(&mut self, ticket: Ticket, answer: Answer, now: Timestamp) {
         let pending = self.pending.remove(&ticket);
         let is_early = matches!(answer, Answer::Admitted { .. });
-        if pending.as_ref().is_some_and(Pending::is_change) && !is_early {
-            self.changes = self.changes.saturating_sub(1);
+        if !is_early {
+            self.changes = self.changes.saturating_sub(pending.as_ref().map_or(0, Pending::weight));
             self.next_changes();
         }
         match pending {
@@ -49,7 +49,7 @@ impl<R: Random> Relay<R> {
                 self.fetched(queue, generation, announced, answer, now);
                 self.room_again(link, now);
             }
-            Some(Pending::Acknowledge(asked, queue)) => match answer {
+            Some(Pending::Acknowledge(asked, queue, _)) => match answer {
                 Answer::Acknowledged { deleted: _, drained } => {
                     self.reply(asked, &Reply::Done);
                     if drained {
@@ -62,6 +62,8 @@ impl<R: Random> Relay<R> {
                 if matches!(answer, Answer::Done | Answer::Gone) {
                     self.forget_queue(queue);
                 }
+                self.deletions = self.deletions.saturating_sub(1);
+                self.next_deletions();
                 self.plain(asked, answer);
             }
             Some(Pending::Plain(asked)) => self.plain(asked, answer),

@@ -60,9 +60,7 @@ impl<R: Random> Relay<R> {
                 self.renew(now);
             }
             Then::DeleteQueue(queue) => match queue.filter(|_| all) {
-                Some(queue) => {
-                    self.change(asked.link, Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue });
-                }
+                Some(queue) => self.delete(asked, queue),
                 None => self.refuse(asked, Refusal::Gone),
             },
             // Who signed wrongly learns nothing: the blob was not looked for.

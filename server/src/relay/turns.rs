@@ -22,7 +22,7 @@ use super::Relay;
 use super::limits::cost;
 use super::output::{Claim, Job, LinkId};
 use super::pending::{Asked, Check, Pending, Then};
-use crate::queue::{Answer, Op};
+use crate::queue::{Answer, Op, QueueRef};
 
 /// The links that wait, each at most once in a row.
 #[derive(Debug, Default)]
@@ -30,6 +30,7 @@ pub(super) struct Turns {
     openings: VecDeque<LinkId>,
     checks: VecDeque<LinkId>,
     changes: VecDeque<LinkId>,
+    deletions: VecDeque<LinkId>,
 }
 
 impl Turns {
@@ -38,6 +39,7 @@ impl Turns {
         self.openings.retain(|one| *one != link);
         self.checks.retain(|one| *one != link);
         self.changes.retain(|one| *one != link);
+        self.deletions.retain(|one| *one != link);
     }
 }
 
@@ -45,7 +47,7 @@ impl<R: Random> Relay<R> {
     /// Has a link's command change something, in its turn: what the engine has no room for it refuses, whoever asked.
     pub(super) fn change(&mut self, link: LinkId, pending: Pending, op: Op) {
         if self.turns.changes.is_empty() && self.changes < self.limits.changes {
-            self.changes = self.changes.saturating_add(1);
+            self.changes = self.changes.saturating_add(pending.weight());
             return self.engine(pending, op);
         }
         let Some(one) = self.links.get_mut(&link) else { return };
@@ -67,8 +69,34 @@ impl<R: Random> Relay<R> {
             } else {
                 self.turns.changes.push_back(link);
             }
-            self.changes = self.changes.saturating_add(1);
+            self.changes = self.changes.saturating_add(pending.weight());
             self.engine(pending, op);
+        }
+    }
+
+    /// Has a queue deleted in its link's turn: what others change would wait behind thousands of messages that go.
+    pub(super) fn delete(&mut self, asked: Asked, queue: QueueRef) {
+        let Some(one) = self.links.get_mut(&asked.link) else { return };
+        if one.deletions.is_empty() {
+            self.turns.deletions.push_back(asked.link);
+        }
+        one.deletions.push_back((asked, queue));
+        self.next_deletions();
+    }
+
+    /// Hands deletions to the engine, as long as it takes more.
+    pub(super) fn next_deletions(&mut self) {
+        while self.deletions < self.limits.deletions {
+            let Some(link) = self.turns.deletions.pop_front() else { return };
+            let Some(one) = self.links.get_mut(&link) else { continue };
+            let Some((asked, queue)) = one.deletions.pop_front() else { continue };
+            if one.deletions.is_empty() {
+                one.deletions = VecDeque::new();
+            } else {
+                self.turns.deletions.push_back(link);
+            }
+            self.deletions = self.deletions.saturating_add(1);
+            self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue });
         }
     }
 
