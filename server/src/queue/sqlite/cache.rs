@@ -89,11 +89,13 @@ impl Cache {
 
     /// Forgets what the file knows, too. First the queues that nobody wrote to lately, and then those whose reader is not quick: what is
     /// forgotten has its next message written and not only passed on, and whoever asks for thousands of their own would bring that
-    /// about for all others.
+    /// about for all others. None of them where it was enough to count anew: what was acknowledged or deleted is counted till then, and
+    /// one queue through which many messages pass would bring it about, too.
     fn forget(&mut self) {
         let is_used = |queue: &Queue| queue.appended.is_some_and(|at| at.elapsed() < LATELY);
         let is_quick = |queue: &Queue| is_used(queue) && queue.places.iter().all(|place| !place.stored);
-        for kept in [&is_used as &dyn Fn(&Queue) -> bool, &is_quick, &|_| false] {
+        let is_there = |_: &Queue| true;
+        for kept in [&is_there as &dyn Fn(&Queue) -> bool, &is_used, &is_quick, &|_| false] {
             self.keep(|queue| queue.has_unstored() || kept(queue));
             if self.weight <= LIMIT / 4 * 3 {
                 return;
@@ -248,6 +250,17 @@ mod tests {
         assert_eq!(cache.weight, QUEUE_WEIGHT + 3);
         cache.grew();
         assert_eq!(cache.queues.len(), 1);
+    }
+
+    #[test]
+    fn who_passes_messages_through_one_queue_without_end_has_no_other_forgotten() {
+        let mut cache = Cache::default();
+        cache.queues.extend((0..3).map(|other| (QueueRef(other), queue(false, 1))));
+        cache.queues.insert(QueueRef(3), queue(true, 0));
+        // Of the last one's messages each is acknowledged before the next one comes.
+        (0..=LIMIT).for_each(|_| cache.grew());
+        assert_eq!(cache.queues.len(), 4);
+        assert_eq!(cache.weight, 4 * QUEUE_WEIGHT + 3);
     }
 
     #[test]
