@@ -86,6 +86,18 @@ struct Named {
     listed: bool,
 }
 
+/// How far a day was looked through: the first row to come.
+#[derive(Clone, Copy)]
+pub(super) struct Looked {
+    pub(super) next: i64,
+    /// As of the last commit: what was found since may be there still, and what was found before is gone.
+    committed: i64,
+}
+
+impl Looked {
+    pub(super) const NOT: Self = Self { next: i64::MIN, committed: i64::MIN };
+}
+
 /// The keys, as the writer has them.
 pub(super) struct DayKeys {
     seeds: Seeds,
@@ -93,9 +105,8 @@ pub(super) struct DayKeys {
     named: BTreeMap<i64, Named>,
     /// Seeds of days that are over, to be overwritten.
     over: BTreeSet<Slot>,
-    /// Days on which something may end that no key opens, and that was not dropped yet; and the first row of each that was not
-    /// looked at.
-    pub(super) lost: BTreeMap<i64, i64>,
+    /// Days on which something may end that no key opens, and that was not dropped yet.
+    pub(super) lost: BTreeMap<i64, Looked>,
     /// Those of which nothing was found any more, which holds once that is committed.
     pub(super) cleared: BTreeSet<i64>,
 }
@@ -211,7 +222,7 @@ impl DayKeys {
         let mut over: Vec<i64> = self.named.range(..today).map(|(day, _)| *day).collect();
         let crowd = self.named.len().saturating_sub(over.len()).saturating_sub(CROWD);
         let late: Vec<i64> = self.named.keys().rev().take(crowd).copied().collect();
-        self.lost.extend(late.iter().map(|day| (*day, i64::MIN)));
+        self.lost.extend(late.iter().map(|day| (*day, Looked::NOT)));
         over.extend(late);
         for day in over {
             statements.end_day.execute([day])?;
@@ -245,13 +256,13 @@ impl DayKeys {
         for day in core::mem::take(&mut self.cleared) {
             self.lost.remove(&day);
         }
+        self.lost.values_mut().for_each(|day| day.committed = day.next);
     }
 
     /// After a transaction that came to nothing: what the rows say, holds.
     pub(super) fn reload(&mut self, statements: &mut Statements<'_>) -> rusqlite::Result<()> {
         self.cleared.clear();
-        // What was found before may be there still.
-        self.lost.values_mut().for_each(|next| *next = i64::MIN);
+        self.lost.values_mut().for_each(|day| day.next = day.committed);
         if self.are_volatile() {
             // What was over is over: it has ended all the same.
             return Ok(());

@@ -7,7 +7,7 @@ use beresta_proto::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Statement, params};
 
 use super::cache::Place;
-use super::day::{self, DayKeys};
+use super::day::{self, DayKeys, Looked};
 use super::row;
 use super::schema::int;
 use super::seal::Row;
@@ -40,7 +40,7 @@ pub(super) fn drop_lost(conn: &Connection, keys: &mut DayKeys) -> rusqlite::Resu
         let day = day::of(row::ends(first));
         from = row::first_of(day::first_hour(day.saturating_add(1))).max(first.saturating_add(1));
         if all || !keys.has(day) {
-            keys.lost.insert(day, i64::MIN);
+            keys.lost.insert(day, Looked::NOT);
             days.push((day, first, from));
         }
     }
@@ -124,13 +124,15 @@ impl Work<'_> {
         today: i64,
         most: usize,
     ) -> rusqlite::Result<(usize, Vec<QueueRef>, bool)> {
-        let days: Vec<(i64, i64)> = self.keys.lost.iter().map(|(day, next)| (*day, *next)).collect();
+        let days: Vec<(i64, i64)> = self.keys.lost.iter().map(|(day, looked)| (*day, looked.next)).collect();
         let (mut lost, mut looks, mut more) = (Vec::new(), LOOK, false);
         for (day, next) in days {
             // What ended by itself is remembered.
             let left = if day < today { None } else { self.look_at(day, next, most, &mut looks, &mut lost)? };
             if let Some(left) = left {
-                self.keys.lost.insert(day, left);
+                if let Some(looked) = self.keys.lost.get_mut(&day) {
+                    looked.next = left;
+                }
                 more = true;
                 break;
             }
