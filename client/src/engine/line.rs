@@ -255,6 +255,11 @@ impl Up {
         self.flights.values().filter(|flight| matches!(flight, Flight::Send { .. })).count()
     }
 
+    /// Queues that are being deleted.
+    pub(super) fn deleting(&self) -> usize {
+        self.flights.values().filter(|flight| matches!(flight, Flight::DeleteQueue(_))).count()
+    }
+
     pub(super) fn any(&self, is: impl Fn(&Flight) -> bool) -> bool {
         self.flights.values().any(is)
     }

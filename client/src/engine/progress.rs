@@ -22,6 +22,10 @@ use crate::store::contact::ContactId;
 use crate::store::queue::OwnQueueState;
 use crate::store::{StoreError, Tx};
 
+/// Queues whose deletion is asked for at once: a relay carries out few at a time, and what else is said must not wait for them (rule
+/// L6).
+const DELETED_AT_ONCE: usize = 8;
+
 impl Engine {
     /// Asks for what is missing.
     pub(super) fn progress(&mut self, tx: &Tx<'_>, now: Timestamp) -> Result<(), StoreError> {
@@ -188,7 +192,8 @@ impl Engine {
                     }
                 }
                 OwnQueueState::Leaving => {
-                    if up.any(|flight| matches!(flight, Flight::DeleteQueue(one) if *one == id)) {
+                    let asked = up.any(|flight| matches!(flight, Flight::DeleteQueue(one) if *one == id));
+                    if asked || up.deleting() >= DELETED_AT_ONCE {
                         continue;
                     }
                     let text = auth::delete_queue(&exporter, &read_id);

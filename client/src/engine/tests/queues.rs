@@ -319,3 +319,36 @@ fn what_leads_to_a_contact_who_was_told_of_nothing_else_is_given_up_once_its_rel
     bench.pass(HOUR_MS);
     assert_eq!(bench.kept().0, 0);
 }
+
+#[test]
+fn of_many_queues_that_are_left_few_are_deleted_at_once_and_in_the_end_all() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    let queue = bench.reads_a_queue(&station);
+    for number in 1..=20 {
+        let (read_id, send_id) = (ReadId([number; 24]), SendId([number; 24]));
+        let left = OwnQueue { read_id, send_id, state: OwnQueueState::Leaving, ..queue.clone() };
+        bench.store.transaction(|tx| tx.insert_own_queue(&left)).unwrap();
+    }
+    bench.links(&station);
+    let mut asked: Vec<Token> = Vec::new();
+    let mut effects = bench.effects();
+    let mut answered = 0;
+    while answered < 20 {
+        for effect in effects {
+            if let Effect::Transmit { relay: _, token, command: Command::DeleteQueue { .. } } = effect {
+                asked.push(token);
+            }
+        }
+        assert!((1..=8).contains(&(asked.len() - answered)), "{} of {answered}", asked.len());
+        let token = asked[answered];
+        answered += 1;
+        bench
+            .engine
+            .handle_reply(&mut bench.store, station.id(), token, Some(Reply::Done), bench.now)
+            .unwrap();
+        effects = bench.effects();
+    }
+    assert_eq!(asked.len(), 20);
+    assert_eq!(bench.kept().0, 1);
+}
