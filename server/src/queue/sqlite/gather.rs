@@ -127,7 +127,7 @@ impl Writer<'_> {
         batch.jobs.push(job);
     }
 
-    /// How many messages an operation lets go. Where that can't be read, it fails, and lets none go.
+    /// How many messages an operation lets go. None where that can't be read: it fails then, or is the deletion of a damaged queue.
     fn going(&mut self, op: &Op) -> usize {
         let (queue, upto) = if let Op::Acknowledge { queue, upto, now: _ } = op {
             (*queue, *upto)
