@@ -89,8 +89,8 @@ impl Cache {
 
     /// Forgets what the file knows, too. First the queues that nobody wrote to lately, and then those whose reader is not quick: what is
     /// forgotten has its next message written and not only passed on, and whoever asks for thousands of their own would bring that
-    /// about for all others. None of them where to count anew makes it three quarters of the bound: what was acknowledged or deleted is counted till then, and
-    /// one queue through which many messages pass would bring it about, too.
+    /// about for all others. None of them where to count anew makes it three quarters of the bound: what was acknowledged or deleted is
+    /// counted till then, and one queue through which many messages pass would bring it about, too.
     fn forget(&mut self) {
         let is_used = |queue: &Queue| queue.appended.is_some_and(|at| at.elapsed() < LATELY);
         let is_quick = |queue: &Queue| is_used(queue) && queue.places.iter().all(|place| !place.stored);
