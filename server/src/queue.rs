@@ -176,7 +176,7 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Deletes what ended by `now`, at most `limit` rows of each kind; a queue goes whole. Queues end later by the time in
+    /// Deletes what ended by `now`, at most `limit` rows together; a queue goes whole. Queues end later by the time in
     /// which this was not asked. [`Answer::Expired`].
     Expire {
         /// The relay's clock.

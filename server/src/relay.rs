@@ -58,7 +58,7 @@ pub use tally::{Kind, Outcome, Tally};
 const SWEEP_MS: u64 = 5 * MINUTE_MS;
 /// By which the clock leaps only if it was set, or if the machine slept.
 const LEAP_MS: u64 = DAY_MS;
-/// Rows of each kind in one sweep's step, so that senders do not wait behind it.
+/// Rows in one sweep's step, so that senders do not wait behind it.
 const SWEEP_ROWS: usize = 2_000;
 /// After which a failed read is tried again.
 const RETRY_MS: u64 = 2 * SECOND_MS;

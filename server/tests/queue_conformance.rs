@@ -95,6 +95,7 @@ suite! {
     a_clock_that_was_ahead_between_two_sweeps_gives_no_queue_years;
     a_clock_that_is_back_for_a_moment_ends_no_queue;
     many_queues_end_in_small_steps;
+    all_that_ends_together_ends_in_steps_of_so_many_rows;
     a_queue_that_never_was_is_gone;
     a_credit_pays_for_as_much_as_it_says_and_for_no_repeat;
     what_an_invite_hands_on_pays_for_two_queues_and_for_nothing_more;

@@ -313,20 +313,35 @@ impl Held {
         rows
     }
 
-    fn expire(&mut self, now: Timestamp, limit: usize) -> Answer {
-        let queues = self.expire_queues(now, limit);
-        let (mut messages, mut tombstones) = (0_usize, 0_usize);
-        let mut drained = Vec::new();
-        for (queue, held) in &mut self.queues {
-            let room = limit.saturating_sub(tombstones);
+    /// Forgets ids that were remembered for long enough, at most so many. How many.
+    fn expire_tombstones(&mut self, now: Timestamp, limit: usize) -> usize {
+        let mut gone = 0_usize;
+        for held in self.queues.values_mut() {
+            let room = limit.saturating_sub(gone);
             let over = held.tombstones.iter().filter(|(_, ends)| ends.is_over(now));
             let going: Vec<MessageName> = over.map(|(name, _)| *name).take(room).collect();
-            tombstones += going.len();
+            gone += going.len();
             for name in going {
                 held.tombstones.remove(&name);
                 self.used = self.used.saturating_sub(Cost::TOMBSTONE);
             }
-            let room = limit.saturating_sub(messages);
+        }
+        gone
+    }
+
+    fn expire(&mut self, now: Timestamp, limit: usize) -> Answer {
+        // One number for all that ends, in the order of the kinds.
+        let queues = self.expire_queues(now, limit);
+        let mut left = limit.saturating_sub(queues);
+        let tombstones = self.expire_tombstones(now, left);
+        left = left.saturating_sub(tombstones);
+        let handed = self.expire_handed(now, left);
+        left = left.saturating_sub(handed);
+        let blobs = self.expire_blobs(now, left);
+        left = left.saturating_sub(blobs);
+        let (mut messages, mut drained) = (0_usize, Vec::new());
+        for (queue, held) in &mut self.queues {
+            let room = left.saturating_sub(messages);
             let over = held.messages.iter().filter(|(_, message)| message.ends.is_over(now));
             let going: Vec<u64> = over.map(|(sequence, _)| *sequence).take(room).collect();
             messages += going.len();
@@ -338,11 +353,9 @@ impl Held {
             }
         }
         drained.sort_unstable();
-        let blobs = self.expire_blobs(now, limit);
+        let more = messages >= left;
         let credits = self.expire_credits(now);
-        let kinds = [queues, messages, tombstones, blobs, self.expire_handed(now, limit)];
-        let more = kinds.into_iter().any(|kind| kind >= limit);
-        let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
+        let deleted = [queues, tombstones, handed, blobs, messages, credits].into_iter().sum();
         Answer::Expired { deleted, drained, more }
     }
 

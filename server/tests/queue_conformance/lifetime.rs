@@ -1,11 +1,11 @@
 //! How long queues live (rule Q13), by every engine.
 
 use beresta_proto::limits::QUEUE_DAYS;
-use beresta_proto::time::{DAY_MS, Timestamp};
+use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_server::queue::rules::Cost;
-use beresta_server::queue::{Answer, Op};
+use beresta_server::queue::{Answer, Op, Stats};
 
-use crate::rig::{NOW, Rig};
+use crate::rig::{NOW, Rig, sequence};
 
 /// Sweeps once a day, as a relay does, from one day after [`NOW`] to another.
 fn sweep_daily(rig: &Rig, days: core::ops::Range<u64>) {
@@ -149,4 +149,29 @@ pub(crate) fn many_queues_end_in_small_steps(rig: Rig) {
     assert_eq!(expire(), Answer::Expired { deleted: 4, drained: vec![], more: true });
     assert_eq!(expire(), Answer::Expired { deleted: 2, drained: vec![], more: false });
     assert_eq!(rig.stats().used, 0);
+}
+
+pub(crate) fn all_that_ends_together_ends_in_steps_of_so_many_rows(rig: Rig) {
+    let queue = rig.make(1);
+    let last = (1..=3).map(|one| sequence(rig.append(1, one))).max().unwrap();
+    assert!(matches!(rig.acknowledge(queue, last), Answer::Acknowledged { deleted: 3, .. }));
+    for one in 4..=6 {
+        let _ = rig.append_ttl(1, one, TtlClass::Hour);
+    }
+    for unused in 2..=4 {
+        assert!(matches!(rig.ask(rig.make_op(unused)), Answer::Made(_)));
+        assert_eq!(rig.put_blob(unused, 1, 1, NOW), Answer::Done);
+    }
+    let now = NOW.plus(4 * DAY_MS);
+    let (mut steps, mut more) = (Vec::new(), true);
+    while more {
+        let Answer::Expired { deleted, more: rest, .. } = rig.ask(Op::Expire { now, limit: 2 }) else {
+            panic!("a sweep failed")
+        };
+        steps.push(deleted);
+        more = rest;
+    }
+    assert_eq!(steps, [2, 2, 2, 2, 2, 2, 0], "queues, ids, blobs and messages: three of each");
+    let Stats { queues, messages, tombstones, blobs, .. } = rig.stats();
+    assert_eq!((queues, messages, tombstones, blobs), (1, 0, 3, 0));
 }

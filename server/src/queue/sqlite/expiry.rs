@@ -149,25 +149,30 @@ impl Work<'_> {
         let today = rules::day(now);
         self.turn_day(today);
         self.keys.turn(today, &mut self.statements)?;
-        let (hour, most) = (Hour::down(now), int(limit as u64));
-        let queues = self.end(Kind::Queues, |work| work.expire_queues(now, limit, slice))?;
-        let ids = self.end(Kind::Ids, |work| work.graves.expire(hour, limit, &mut work.statements))?;
+        let hour = Hour::down(now);
+        // One number for all that ends: others wait behind each step, whatever it is made of.
+        let mut left = limit;
+        let queues = self.end(Kind::Queues, |work| work.expire_queues(now, left, slice))?;
+        left = left.saturating_sub(queues);
+        let ids = self.end(Kind::Ids, |work| work.graves.expire(hour, left, &mut work.statements))?;
         self.used = self.used.saturating_sub(Cost::TOMBSTONE.saturating_mul(ids as u64));
+        left = left.saturating_sub(ids);
         // Few enough to need no limit.
         let credits = self.end(Kind::Credits, |work| work.statements.expire_credits.execute([hour.0]))?;
+        let most = int(left as u64);
         let handed = self.end(Kind::Handed, |work| work.statements.expire_handed.execute([hour.0, most]))?;
+        left = left.saturating_sub(handed);
+        let most = int(left as u64);
         let blobs = self.end(Kind::Blobs, |work| work.statements.expire_blobs.execute([hour.0, most]))?;
         self.used = self.used.saturating_sub(Cost::BLOB.saturating_mul(blobs as u64));
-        let (messages, mut drained) = self.end(Kind::Messages, |work| work.expire_messages(now, limit))?;
-        let kinds = [queues, ids, handed, blobs, messages];
-        let looks = self.look.next.is_some() && !self.look.damaged.contains(&Kind::Queues);
-        let deleted = kinds.into_iter().sum::<usize>().saturating_add(credits);
-        // It has waited already, and must not make a step larger.
-        let rest = limit.saturating_sub(deleted);
-        let (lost, too, unseen) = self.end(Kind::Lost, |work| work.expire_lost(today, rest))?;
+        left = left.saturating_sub(blobs);
+        let (messages, mut drained) = self.end(Kind::Messages, |work| work.expire_messages(now, left))?;
+        left = left.saturating_sub(messages);
+        let (lost, too, unseen) = self.end(Kind::Lost, |work| work.expire_lost(today, left))?;
         drained.extend(too);
-        let deleted = deleted.saturating_add(lost);
-        let more = looks || kinds.into_iter().any(|kind| kind >= limit) || unseen;
+        let looks = self.look.next.is_some() && !self.look.damaged.contains(&Kind::Queues);
+        let more = looks || left == 0 || unseen;
+        let deleted = [queues, ids, credits, handed, blobs, messages, lost].into_iter().sum();
         Ok(Answer::Expired { deleted, drained, more })
     }
 
