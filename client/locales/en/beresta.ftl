@@ -378,4 +378,4 @@ error-bad-idle = This time does not do: from 1m to 1d, or off.
 error-output = What there is to show could not be written to standard output. It stays new.
 error-input = What was typed, or read from standard input, is no text in UTF-8, and nothing of it was used. Set your terminal to UTF-8, or convert the file first.
 error-line-cut = This line is so long that your terminal may have dropped its end, though it shows all of it: nothing of it was used. Write lines of at most 3,000 bytes (1,500 Cyrillic letters), or send the text from a file: “beresta send NAME < FILE”.
-error-internal = Beresta failed inside. This is a fault of the program; please report what you did.
+error-internal = Beresta failed inside: a fault of the program, or of the system under it. Try again. If that changes nothing, tell the maintainers what you did; SECURITY.md in the source code says how.
