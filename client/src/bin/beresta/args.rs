@@ -8,6 +8,19 @@ use super::text::Text;
 /// The program's name.
 pub(crate) const PROGRAM: &str = "beresta";
 
+/// What stands for a value, and what it is called where the reader's language has another word.
+const VALUES: [(&str, &str); 9] = [
+    ("DIR", "value-dir"),
+    ("FILE", "value-file"),
+    ("NAME", "value-name"),
+    ("CONTACT", "value-contact"),
+    ("ID", "value-id"),
+    ("TEXT", "value-text"),
+    ("LINK", "value-link"),
+    ("DIGITS", "value-digits"),
+    ("SHELL", "value-shell"),
+];
+
 fn option(name: &'static str, value: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value)
 }
@@ -193,6 +206,7 @@ fn spoken(command: Command, text: &Text, path: &str) -> Command {
             text.say("heading-usage")
         ))
         .mut_args(|arg| {
+            let arg = in_words(arg, text);
             let own = format!("{key}--{}", arg.get_id());
             let help = if text.has(&own) { own } else { format!("help--{}", arg.get_id()) };
             arg.help(text.say(&help)).help_heading(text.say("heading-options"))
@@ -201,6 +215,21 @@ fn spoken(command: Command, text: &Text, path: &str) -> Command {
         command = command.mut_subcommand(sub, |sub| spoken(sub, text, &path));
     }
     command
+}
+
+/// Names an argument's value in the reader's words: a word of ours, or several of which one is to be chosen.
+fn in_words(arg: Arg, text: &Text) -> Arg {
+    let word = |value: &str| {
+        let ours = VALUES.iter().find(|(own, _)| *own == value);
+        ours.map_or_else(|| value.to_owned(), |(_, key)| text.say(key))
+    };
+    let names = arg.get_value_names().map(|names| {
+        names.iter().map(|name| name.split('|').map(word).collect::<Vec<_>>().join("|")).collect::<Vec<_>>()
+    });
+    match names {
+        Some(names) => arg.value_names(names),
+        None => arg,
+    }
 }
 
 /// The value of an option that clap has parsed as `T`.

@@ -69,6 +69,21 @@ fn every_command_and_option_has_its_help_in_both_languages() {
 }
 
 #[test]
+fn russian_help_names_values_by_russian_words() {
+    fn look(command: &clap::Command) {
+        for arg in command.get_arguments().filter(|arg| arg.get_action().takes_values()) {
+            for name in arg.get_value_names().unwrap_or_default() {
+                // Single letters stand for numbers; what is in small letters is typed so.
+                let ours = name.len() > 1 && name.bytes().all(|one| one.is_ascii_uppercase());
+                assert!(!ours, "{} calls a value {name}", command.get_name());
+            }
+        }
+        command.get_subcommands().for_each(look);
+    }
+    look(&args::command(&Text::new(Language::Russian)));
+}
+
+#[test]
 fn every_error_says_something_in_both_languages() {
     use beresta_client::api::{Error, LinkFault, LockReason};
     let errors = [
