@@ -247,7 +247,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     if let Some(key) = setup.config.differs(setup.descriptor.policy) {
         tell(&doctor::other_policy(key, dir, text));
     }
-    let mut renewal = Renewal::new(dir, setup.descriptor, setup.config.policy());
+    let mut renewal = Renewal::new(dir, setup.descriptor, setup.config);
     match renewal.due(now) {
         Some(Due::Soon) => tell(&text.say_with("run-ending-soon", &[("dir", &pasted(dir))])),
         Some(Due::Over) => tell(&text.say("error-ended")),

@@ -102,5 +102,6 @@ suite! {
     nobody_hands_on_a_credit_that_is_there;
     what_an_invite_hands_on_ends_a_day_behind_it_and_counts_for_no_operator;
     a_credit_that_is_over_taken_back_or_never_was_pays_for_nothing;
+    a_credit_that_is_granted_under_a_clock_that_is_ahead_ends_no_other;
     there_are_as_many_credits_as_one_answer_has_room_for;
 }

@@ -155,6 +155,7 @@ still-draining = It has not stopped yet. Look by: beresta-relay status --dir DIR
 drained = The relay has stopped.
 deleted = The queue is gone, with all that waited in it. Its reader learns that, and may make another one.
 invite-made = A code for one person. Queues and invites it is good for: { $makes }; days: { $days }. Give it to them by a way that nobody else reads; they type “beresta relay credit -” and paste it. Its id, to take it back: { $id }
+invite-unsure = There may be a code now that nobody has seen. Take it back once the relay answers: beresta-relay invite revoke --dir { $dir } { $id }
 invite-taken-back = The code was taken back: nobody has seen it.
 invite-open = The relay is open: it asks nobody for a code. Write open = false into relay.toml, sign that with the identity key (beresta-relay init --dir DIR --identity FILE), and start the relay again.
 invite-none = There are no codes.
@@ -219,8 +220,9 @@ error-metrics = The address in “metrics” of relay.toml can't be had: another
 error-busy = Another command is at work in this folder. Wait until it has ended, and call this one again.
 error-not-running = No relay runs in this folder. What to do about that says: beresta-relay doctor --dir DIR
 error-foreign-folder = Others may use this folder, and it holds other files than a relay's. Choose another for --dir: one that is not there yet will be made.
-error-denied = You may not use this folder: it, or the relay in it, belongs to somebody else. Call the command as that user, or choose another --dir.
-error-no-answer = The relay did not do it. See what it wrote into its log, as a service: journalctl -u beresta-relay
+error-denied = You may not use this folder: it, or the relay in it, belongs to somebody else. Call the command as that user, or choose another --dir. If the folder is yours, a file in it is not; as root: chown -R --reference=DIR DIR
+error-no-answer = The relay did not answer in time. It may have done it all the same: look before you ask again, by beresta-relay status --dir DIR; for codes by beresta-relay invite list --dir DIR, and take back one that nobody has seen. If it never answers, it hangs; as a service: systemctl restart beresta-relay
+error-refused = The relay did not do it. See what it wrote into its log, as a service: journalctl -u beresta-relay
 error-bad-address = This is no address of a relay. It begins with “beresta-relay:”; print it by: beresta-relay address --dir DIR
 error-bad-id = This is no id of a queue: 48 hex digits or 32 letters.
 error-bad-credit = This is no code and no id of one. An id has 16 hex digits; a code begins with “beresta-credit:”.
@@ -243,6 +245,7 @@ error-export-damaged = The file is damaged or ends too early. Copy it again.
 error-out-of-memory = There are not 64 MiB of memory free for the passphrase. End what the machine does not need, and try again.
 error-no-passphrase = No passphrase was given: type it in a terminal, or give it as a line of standard input.
 error-short-passphrase = The passphrase is too easily guessed: it needs at least 16 characters, and 8 different ones among them. Take five words that nobody would put together.
+error-long-passphrase = A passphrase on standard input has at most 4,095 bytes, its end of line included. Take a shorter one.
 error-passphrases-differ = The two passphrases differ. Nothing was written.
 error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full. If the file is damaged, repair takes over what can be read of it: beresta-relay repair --dir DIR
 error-beyond-repair = Nothing can be read of the queues, and nothing was changed. The relay can begin with none: move queues.sqlite and all files whose names begin so out of the folder, and start it. The address stays, and people's programs make other queues by themselves; what waited is lost. The disk may be failing.

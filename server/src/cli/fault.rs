@@ -31,6 +31,7 @@ pub(crate) enum Fault {
     Output,
     NoPassphrase,
     ShortPassphrase,
+    LongPassphrase,
     PassphrasesDiffer,
     BadId,
     /// What was typed is no address of a relay.
@@ -142,6 +143,7 @@ impl Fault {
             | Self::BadAddress
             | Self::NoPassphrase
             | Self::ShortPassphrase
+            | Self::LongPassphrase
             | Self::PassphrasesDiffer => USAGE,
             Self::NoQueue | Self::NoCredit => NOT_FOUND,
         })
@@ -158,7 +160,8 @@ impl Fault {
             Self::Server(ServerError::Metrics(_)) => text.say("error-metrics"),
             Self::Admin(AdminError::NotRunning) => text.say("error-not-running"),
             Self::Admin(AdminError::Denied) => text.say("error-denied"),
-            Self::Admin(AdminError::NoAnswer) | Self::Refused => text.say("error-no-answer"),
+            Self::Admin(AdminError::NoAnswer) => text.say("error-no-answer"),
+            Self::Refused => text.say("error-refused"),
             Self::BadId => text.say("error-bad-id"),
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
@@ -167,6 +170,7 @@ impl Fault {
             Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
             Self::ShortPassphrase => text.say("error-short-passphrase"),
+            Self::LongPassphrase => text.say("error-long-passphrase"),
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),
             Self::BadCredit => text.say("error-bad-credit"),

@@ -8,7 +8,7 @@ use beresta_proto::credit::CreditCode;
 use beresta_proto::key::Credit;
 use beresta_server::admin::{self, Reply, Request};
 use beresta_server::home::{Home, Name};
-use beresta_server::net;
+use beresta_server::net::{self, AdminError};
 use beresta_server::queue::{CreditId, CreditName, Namer};
 use beresta_server::random::SystemRandom;
 use beresta_server::setup::{self, Config, SetupError};
@@ -17,8 +17,9 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::args::value;
+use super::doctor::other_policy;
 use super::fault::Fault;
-use super::text::Text;
+use super::text::{Text, pasted};
 use super::{put, tell};
 
 /// Queues and invites that a person needs in some years.
@@ -38,7 +39,12 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     // Before there is a code: once it is out nothing may make the call look as if there were none.
     let relay = setup::address(dir)?.relay;
     let (config, signed) = (Config::read(&home)?, setup::describe(dir)?);
-    match net::ask(&home, Request::Grant { name: name.0, makes, days })? {
+    let answer = net::ask(&home, Request::Grant { name: name.0, makes, days });
+    if matches!(answer, Err(AdminError::NoAnswer)) {
+        let id = hex(CreditId::of(&name).0);
+        tell(&text.say_with("invite-unsure", &[("id", &id), ("dir", &pasted(dir))]));
+    }
+    match answer? {
         Reply::Done => {}
         Reply::Enough => return Err(Fault::ManyCredits),
         Reply::NoRoom => return Err(Fault::NoRoom),
@@ -57,6 +63,9 @@ pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     tell(&text.say_with("invite-made", &told));
     if config.open {
         tell(&text.say("invite-open"));
+    }
+    if let Some(key) = config.differs(signed.policy) {
+        tell(&other_policy(key, dir, text));
     }
     // It may be open still, or ask for codes still, whatever the settings say.
     if let Ok(Reply::Status(status)) = net::ask(&home, Request::Status)

@@ -82,7 +82,11 @@ fn line(text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {
             .map_err(|_| Fault::NoPassphrase);
     }
     let mut line = Zeroizing::new(String::with_capacity(256));
-    stdin().lock().take(LONGEST).read_line(&mut line).map_err(|_| Fault::NoPassphrase)?;
+    let bytes = stdin().lock().take(LONGEST).read_line(&mut line).map_err(|_| Fault::NoPassphrase)?;
+    // A part of it would open what the whole should.
+    if bytes as u64 == LONGEST {
+        return Err(Fault::LongPassphrase);
+    }
     while line.ends_with(['\n', '\r']) {
         line.pop();
     }

@@ -35,6 +35,8 @@ const LONGEST_ANSWER: u64 = 256 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// For a request to come, and for an answer to go: whoever hangs holds up the next one.
 const PROMPTLY: Duration = Duration::from_secs(2);
+/// To see whether who asked has hung up.
+const GLANCE: Duration = Duration::from_millis(1);
 /// After which it is listened again when that failed.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,7 @@ pub enum AdminError {
     /// The socket belongs to somebody else.
     #[error("the relay's socket may not be used")]
     Denied,
-    /// It did not answer, or not in words of this version.
+    /// It did not answer, or not in words of this version. Whether it did what it was asked for is not known.
     #[error("the relay gave no answer")]
     NoAnswer,
 }
@@ -114,12 +116,21 @@ pub(super) async fn serve(listener: UnixListener, desk: Desk) {
     }
 }
 
+/// Whether who asked is gone. A relay that stood still for longer than they wait, on a disk that hangs or with its whole machine, does
+/// not do afterwards what nobody expects any more.
+async fn has_hung_up(line: &mut (impl tokio::io::AsyncBufRead + Unpin)) -> bool {
+    matches!(timeout(GLANCE, line.fill_buf()).await, Ok(Ok([])))
+}
+
 impl Desk {
     async fn answer(&self, stream: &mut tokio::net::UnixStream) -> io::Result<()> {
         let mut line = Vec::new();
         let mut reader = BufReader::new((&mut *stream).take(LONGEST));
         timeout(PROMPTLY, reader.read_until(b'\n', &mut line)).await??;
         let request = serde_json::from_slice(&line);
+        if request.is_ok() && has_hung_up(&mut reader).await {
+            return Ok(());
+        }
         let reply = match request {
             // To its end: half of it would be worse than an answer that nobody waits for.
             Ok(request) => self.carry_out(request).await,

@@ -76,9 +76,15 @@ impl Epochs {
     ) -> Result<Self, BadEpochKey> {
         let mut epochs = Self { signer, alive: Vec::with_capacity(ALIVE), state: 0, kept: 0 };
         // A file of another length is no file of ours: fresh keys cost a sender one question.
-        if let Some(kept) = kept.filter(|kept| kept.len() == FILE || FILES_BEFORE.contains(&kept.len())) {
-            for slot in kept.chunks_exact(SLOT).take(ALIVE) {
-                epochs.take_up(slot)?;
+        if let Some(kept) = kept {
+            if kept.len() == FILE || FILES_BEFORE.contains(&kept.len()) {
+                for slot in kept.chunks_exact(SLOT).take(ALIVE) {
+                    epochs.take_up(slot)?;
+                }
+            } else if !kept.is_empty() {
+                tracing::warn!(
+                    "the epoch keys' file is damaged: fresh keys are made, and clients show them as others for the same day"
+                );
             }
         }
         epochs.turn(now, rng)?;

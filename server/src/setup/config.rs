@@ -9,7 +9,7 @@ use toml_edit::DocumentMut;
 
 use super::{SetupError, memory};
 use crate::home::{Home, HomeError, Name};
-use crate::net::{Loopback, NotLoopback};
+use crate::net::Loopback;
 use crate::queue::rules::Cap;
 use crate::queue::sqlite::Keeping;
 
@@ -136,10 +136,11 @@ impl TryFrom<SocketAddr> for Fixed {
 struct Here(Loopback);
 
 impl TryFrom<SocketAddr> for Here {
-    type Error = NotLoopback;
+    type Error = &'static str;
 
-    fn try_from(at: SocketAddr) -> Result<Self, NotLoopback> {
-        Loopback::try_from(at).map(Self)
+    fn try_from(at: SocketAddr) -> Result<Self, Self::Error> {
+        let Fixed(at) = Fixed::try_from(at)?;
+        Loopback::try_from(at).map(Self).map_err(|_| "not a loopback address")
     }
 }
 

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use beresta_proto::descriptor::{Descriptor, Policy, UnverifiedDescriptor, relay_id};
+use beresta_proto::descriptor::{Descriptor, UnverifiedDescriptor, relay_id};
 use beresta_proto::time::{DAY_MS, Timestamp};
 
+use super::config::Config;
 use crate::home::{Home, Name};
 
 /// Days before its end from which on the operator is reminded to renew a descriptor. Whoever looks once a month, as the guide
@@ -27,21 +28,21 @@ pub struct Renewal {
     home: Home,
     running: Descriptor,
     /// What holds for the relay that runs, whatever its descriptor says.
-    policy: Policy,
+    config: Config,
     /// The day of the last reminder.
     reminded: u64,
 }
 
 impl Renewal {
-    /// Looks into the folder `dir` of the relay that runs with this descriptor and by this policy.
+    /// Looks into the folder `dir` of the relay that runs with this descriptor and these settings.
     #[must_use]
-    pub fn new(dir: &Path, running: Descriptor, policy: Policy) -> Self {
-        Self { home: Home::at(dir), running, policy, reminded: 0 }
+    pub fn new(dir: &Path, running: Descriptor, config: Config) -> Self {
+        Self { home: Home::at(dir), running, config, reminded: 0 }
     }
 
     /// The signed descriptor in the folder, if it is newer than the one that runs, valid, of the same keys, and says what
     /// holds. It counts as running from then on. Anything else is left alone: half of a relay must not be taken up, and
-    /// nobody told of settings that hold only after a restart (rule D2).
+    /// nobody told of settings that hold only after a restart (rule D2), or where nobody listens yet.
     pub fn look(&mut self, now: Timestamp) -> Option<Vec<u8>> {
         let Ok(signed) = self.home.read(Name::Descriptor) else {
             tracing::warn!("the descriptor in the relay's folder cannot be read: look by doctor who owns it");
@@ -52,7 +53,11 @@ impl Renewal {
         let heard = UnverifiedDescriptor::decode(&signed).ok()?;
         let relay = relay_id(&self.running.identity);
         let renewed = heard.verify(&relay, &self.running.tls_key, next, now).ok()?;
-        if renewed.epoch_signer != self.running.epoch_signer || renewed.policy != self.policy {
+        if renewed.epoch_signer != self.running.epoch_signer || renewed.policy != self.config.policy() {
+            return None;
+        }
+        // Another place to listen may be why it was signed anew. Settings that can't be read say nothing of that.
+        if Config::read(&self.home).is_ok_and(|next| next.listen != self.config.listen) {
             return None;
         }
         self.running = renewed;
@@ -92,7 +97,7 @@ mod tests {
         };
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         let setup = load(dir.path(), NOW).unwrap();
-        let renewal = Renewal::new(dir.path(), setup.descriptor, setup.config.policy());
+        let renewal = Renewal::new(dir.path(), setup.descriptor, setup.config);
         (dir, wish, renewal)
     }
 
@@ -123,9 +128,25 @@ mod tests {
         home.replace(Name::Config, format!("{settings}\nvolatile = true\n").as_bytes()).unwrap();
         let setup = load(dir.path(), NOW).unwrap();
         assert!(setup.config.differs(setup.descriptor.policy).is_some());
-        let mut renewal = Renewal::new(dir.path(), setup.descriptor, setup.config.policy());
+        let mut renewal = Renewal::new(dir.path(), setup.descriptor, setup.config);
         init(&wish, NOW, &mut SystemRandom::new().unwrap()).unwrap();
         assert!(renewal.look(NOW).is_some(), "it says what holds");
+    }
+
+    #[test]
+    fn nobody_is_sent_to_where_the_relay_listens_only_after_a_restart() {
+        let (dir, wish, mut renewal) = relay();
+        let moved = Wish {
+            listen: Some("127.0.0.1:2".parse().unwrap()),
+            public: vec!["192.0.2.1:444".parse().unwrap()],
+            ..wish
+        };
+        init(&moved, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        assert_eq!(renewal.look(NOW), None);
+        let setup = load(dir.path(), NOW).unwrap();
+        let mut renewal = Renewal::new(dir.path(), setup.descriptor, setup.config);
+        init(&moved, NOW, &mut SystemRandom::new().unwrap()).unwrap();
+        assert!(renewal.look(NOW).is_some(), "once it listens there");
     }
 
     #[test]

@@ -197,6 +197,9 @@ fn a_relay_moves_with_its_address_and_does_not_run_in_two_places() {
         assert!(err(&refused).contains("8 different ones"), "{}", err(&refused));
         assert!(!Path::new(&file).exists());
     }
+    // Of which only a part would count.
+    let long = told(&export, &"five words that nobody guesses ".repeat(200));
+    assert_eq!((long.status.code(), Path::new(&file).exists()), (Some(2), false), "{}", err(&long));
     let exported = told(&export, "five words that nobody guesses");
     assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
     let refused = relay(&["run", "--dir", &old]);

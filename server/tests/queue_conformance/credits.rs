@@ -84,6 +84,14 @@ pub(crate) fn a_credit_that_is_over_taken_back_or_never_was_pays_for_nothing(mut
     assert_eq!(rig.stats().credits, 0);
 }
 
+pub(crate) fn a_credit_that_is_granted_under_a_clock_that_is_ahead_ends_no_other(rig: Rig) {
+    assert_eq!(grant(&rig, 1, 5), Answer::Done);
+    let ahead = NOW.plus(80 * DAY_MS);
+    let op = Op::Grant { credit: name(&rig, 2), makes: 3, days: 10, now: ahead };
+    assert_eq!(rig.ask(op), Answer::Done);
+    assert!(matches!(rig.ask(paid(rig.make_op(1), name(&rig, 1))), Answer::Made(_)));
+}
+
 pub(crate) fn what_an_invite_hands_on_pays_for_two_queues_and_for_nothing_more(mut rig: Rig) {
     assert_eq!(grant(&rig, 1, 7), Answer::Done);
     let (one, handed) = (name(&rig, 1), name(&rig, 2));

@@ -48,8 +48,7 @@ impl Held {
         if self.credits.contains_key(&id) {
             return Answer::Exists;
         }
-        self.expire_credits(now);
-        if self.credits.len() >= credit::MOST {
+        if self.credits.values().filter(|held| !held.ends.is_over(now)).count() >= credit::MOST {
             return Answer::Enough;
         }
         self.credits.insert(id, Credit { name, left: makes, ends: credit::ends(days, now) });

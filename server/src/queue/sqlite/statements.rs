@@ -105,7 +105,7 @@ statements! {
     claim_blob: "UPDATE blob SET claimant = ?2 WHERE name = ?1";
     delete_blob: "DELETE FROM blob WHERE name = ?1";
     credit: "SELECT name, makes, ends FROM credit WHERE id = ?1";
-    credits: "SELECT count(*) FROM credit";
+    credits: "SELECT count(*) FROM credit WHERE ends > ?1";
     grant: "INSERT INTO credit (id, name, makes, ends) VALUES (?1, ?2, ?3, ?4)";
     spend: "UPDATE credit SET makes = ?2 WHERE id = ?1";
     handed: "SELECT name, makes, ends FROM handed_credit WHERE id = ?1";

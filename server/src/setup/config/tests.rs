@@ -22,6 +22,7 @@ fn a_mistake_in_the_settings_is_told_by_line_and_key() {
         ("volatile = \"yes\"", Some(Key::Volatile)),
         ("open = \"no\"", Some(Key::Open)),
         ("metrics = 9464", Some(Key::Metrics)),
+        ("metrics = \"127.0.0.1:0\"", Some(Key::Metrics)),
         ("metrics = \"localhost:9464\"", Some(Key::Metrics)),
     ] {
         assert_eq!(error(&format!("# first\n{good}{bad}\n# last\n")), (Some(3), key), "{bad}");

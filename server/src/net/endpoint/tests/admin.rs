@@ -85,6 +85,20 @@ async fn who_says_nonsense_too_much_or_nothing_at_the_socket_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_done() {
+    let relay = administered();
+    let home = home(&relay);
+    // The relay stands still meanwhile: it runs on this thread.
+    let mut socket = UnixStream::connect(home.path(Name::Admin)).unwrap();
+    let mut line = serde_json::to_vec(&Request::PauseNew).unwrap();
+    line.push(b'\n');
+    socket.write_all(&line).unwrap();
+    drop(socket);
+    let admin::Reply::Status(status) = order(&relay, Request::Status).await else { panic!("no status") };
+    assert!(!status.paused && !home.has(Name::Paused));
+}
+
+#[tokio::test]
 async fn the_status_tells_nobody_from_nobody() {
     let relay = administered();
     let mut client = relay.client().await;
