@@ -181,6 +181,10 @@ impl Delivery {
             // What was announced before the fetch began and did not come is gone.
             self.known = self.known.max(begun_at);
             self.more = self.announced > self.known;
+            if !self.more {
+                // Where nobody could say how far that is, this does.
+                self.waited = self.waited.min(self.known);
+            }
         }
     }
 

@@ -35,6 +35,10 @@ pub struct Limits {
     pub over_rate: u32,
     /// Queues that one link may be subscribed to.
     pub subscriptions: usize,
+    /// Subscriptions of all links together, some 300 bytes each, before each link has to be content with its share.
+    pub subscriptions_of_all: usize,
+    /// A link's share then.
+    pub subscriptions_share: usize,
     /// Queues whose readers are still to hear that they drained.
     pub untold: usize,
     /// Capsule sessions remembered, of all queues together: some 3 KiB each.
@@ -60,6 +64,8 @@ impl Default for Limits {
             unopenable: 32,
             over_rate: 64,
             subscriptions: 1_024,
+            subscriptions_of_all: 1024 * 1024,
+            subscriptions_share: 64,
             untold: 65_536,
             sessions: 16_384,
             sessions_per_queue: 4,

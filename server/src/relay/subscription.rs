@@ -7,10 +7,10 @@ use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
-use super::Relay;
 use super::delivery::Delivery;
 use super::output::LinkId;
 use super::pending::{Asked, Pending, Then};
+use super::{Limits, Relay};
 use crate::queue::{Answer, Op, QueueRecord, QueueRef, Stored};
 
 impl<R: Random> Relay<R> {
@@ -34,7 +34,7 @@ impl<R: Random> Relay<R> {
                 }
                 // Counted where they begin, because other commands of the link may have been under way meanwhile.
                 let fresh = begun.iter().filter(|(read_id, _)| !one.knows(read_id)).count();
-                if fresh > 0 && one.known().saturating_add(fresh) > self.limits.subscriptions {
+                if fresh > 0 && one.known().saturating_add(fresh) > self.most_subscriptions(fresh) {
                     return self.refuse(asked, Refusal::RateLimited);
                 }
                 self.tell_lost_among(asked.link, &named);
@@ -78,6 +78,14 @@ impl<R: Random> Relay<R> {
                 None => self.refuse(asked, Refusal::Gone),
             },
         }
+    }
+
+    /// How many queues a link may be subscribed to, that asks for some more. Nobody pays for a subscription, and a relay with little
+    /// memory has not enough for a thousand on each link.
+    fn most_subscriptions(&self, more: usize) -> usize {
+        let Limits { subscriptions, subscriptions_of_all, subscriptions_share, .. } = self.limits;
+        let roomy = self.deliveries.len().saturating_add(more) <= subscriptions_of_all;
+        if roomy { subscriptions } else { subscriptions_share.min(subscriptions) }
     }
 
     /// Has the engine renew queues for whom somebody is there.

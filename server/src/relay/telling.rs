@@ -55,10 +55,13 @@ impl<R: Random> Relay<R> {
     }
 
     fn drained_for_nobody(&mut self, queue: QueueRef) {
-        // Bounded, because anybody may let queues drain that nobody ever reads.
-        if self.untold.len() < self.limits.untold {
-            self.untold.insert(queue);
+        // Bounded, because anybody may let queues drain that nobody ever reads, and that end: one of these makes way, whichever.
+        if self.untold.len() >= self.limits.untold
+            && let Some(other) = self.untold.iter().next().copied()
+        {
+            self.untold.remove(&other);
         }
+        self.untold.insert(queue);
     }
 
     /// A link ended: its queues are pushed to nobody.

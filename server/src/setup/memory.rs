@@ -25,7 +25,14 @@ impl Config {
     /// What it holds each of them to, and all together.
     #[must_use]
     pub fn limits(&self) -> Limits {
-        Limits { asks_credit: !self.open, held_of_all: self.crowd().held, ..Limits::default() }
+        let (crowd, default) = (self.crowd(), Limits::default());
+        Limits {
+            asks_credit: !self.open,
+            held_of_all: crowd.held,
+            // As many as all links' shares once more: what a link takes is counted without them.
+            subscriptions_of_all: default.subscriptions_share.saturating_mul(crowd.links as usize),
+            ..default
+        }
     }
 }
 

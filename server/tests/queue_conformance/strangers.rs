@@ -89,3 +89,18 @@ fn who_fills_a_relay_to_its_edge_is_not_told_of_each_message_that_others_send() 
         assert!(matches!(knock(), Answer::Made(_)), "a hundredth is free again");
     }
 }
+
+#[test]
+fn who_acknowledges_nothing_has_no_queue_read_from_the_file() {
+    let mut rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    let last = (1..=3).map(|message| sequence(rig.append(1, message))).max().unwrap();
+    // To read it would fail.
+    rig.change("UPDATE message SET bucket = 9");
+    assert_eq!(rig.acknowledge(queue, 0), Answer::Acknowledged { deleted: 0, drained: false });
+    assert_eq!(rig.acknowledge(queue, last), Answer::Failed);
+    rig.change("DELETE FROM message");
+    assert_eq!(rig.acknowledge(queue, last), Answer::Acknowledged { deleted: 0, drained: false });
+    assert_eq!(rig.ask(Op::DeleteQueue { queue }), Answer::Done);
+    assert_eq!(rig.acknowledge(queue, 0), Answer::Gone);
+}

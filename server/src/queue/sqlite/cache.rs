@@ -129,6 +129,11 @@ impl Cache {
         }
     }
 
+    /// Whether a queue need not be read from the file.
+    pub(super) fn remembers(&self, queue: QueueRef) -> bool {
+        self.queues.contains_key(&queue)
+    }
+
     /// Where a message stands, of a queue that is remembered.
     pub(super) fn place(&self, queue: QueueRef, sequence: u64) -> Option<&Place> {
         let held = self.queues.get(&queue)?;

@@ -136,7 +136,7 @@ impl Writer<'_> {
         } else {
             return 0;
         };
-        if !self.open() {
+        if !self.open() || self.work.lets_nothing_go(queue, upto).is_ok_and(|nothing| nothing) {
             return 0;
         }
         match self.work.cache.queue(queue, &mut self.work.statements) {

@@ -75,6 +75,7 @@ statements! {
     append: "INSERT INTO message (id, queue, sequence, name, bucket, envelope, day)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
         ON CONFLICT (id) DO NOTHING";
+    waits_upto: "SELECT EXISTS (SELECT 1 FROM message WHERE queue = ?1 AND sequence <= ?2)";
     delete_upto: "DELETE FROM message WHERE queue = ?1 AND sequence <= ?2";
     delete_message: "DELETE FROM message WHERE id = ?1";
     of_place: "SELECT id, day, envelope FROM message WHERE queue = ?1 AND sequence = ?2 AND name = ?3";

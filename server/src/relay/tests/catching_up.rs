@@ -158,6 +158,12 @@ fn nobody_is_told_too_early_where_it_could_not_be_read_how_far_a_queue_reaches()
     assert_eq!(first.len(), WINDOW_MESSAGES);
     world.acknowledge(boris, &queue, first[9].0);
     assert_eq!(heard(&mut world, boris), [Some(window), Some(window + 1), Some(window + 2), None]);
+    // Nor is it awaited once more what never comes.
+    for _ in 0..2 {
+        ask(&mut world, boris, &[&queue]);
+        world.settle();
+        assert_eq!(heard(&mut world, boris), [None]);
+    }
 }
 
 #[test]

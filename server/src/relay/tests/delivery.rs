@@ -246,6 +246,25 @@ fn a_link_is_subscribed_to_so_many_queues_and_may_repeat_itself_for_ever() {
 }
 
 #[test]
+fn where_all_are_subscribed_to_much_each_has_its_share() {
+    let limits = Limits { subscriptions_of_all: 4, subscriptions_share: 2, ..Limits::default() };
+    let mut world = World::with(limits);
+    let queues: Vec<_> = (0..8).map(|_| world.make_queue()).collect();
+    let (first, second) = (world.connect(), world.connect());
+    for queue in &queues[..4] {
+        assert_eq!(world.subscribe(first, queue), subscribed());
+    }
+    assert_eq!(world.subscribe(first, &queues[4]), Reply::Refused(Refusal::RateLimited));
+    for queue in &queues[4..6] {
+        assert_eq!(world.subscribe(second, queue), subscribed(), "its share, whatever others have");
+    }
+    assert_eq!(world.subscribe(second, &queues[6]), Reply::Refused(Refusal::RateLimited));
+    assert_eq!(world.subscribe(first, &queues[0]), subscribed(), "a repeat");
+    world.close(first);
+    assert_eq!(world.subscribe(second, &queues[6]), subscribed(), "there is room again");
+}
+
+#[test]
 fn who_was_away_when_its_queue_drained_hears_of_it_on_return() {
     let mut world = World::new();
     let queue = world.make_queue();
