@@ -14,6 +14,27 @@ use crate::carve::{files, holds, keys, yields};
 use crate::rig::{NOW, ROOMY, Rig, ask_all, capability, envelope, message_id, read_id, send_id, sequence};
 
 #[test]
+fn with_a_sweep_the_time_of_the_file_tells_no_more_when_somebody_wrote_or_read() {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+    let rig = Rig::sqlite(ROOMY);
+    let queue = rig.make(1);
+    let _ = sequence(rig.append(1, 1));
+    // The answer comes before what follows a sweep; that of the next operation comes behind it.
+    let sweep = || {
+        assert!(matches!((rig.expire(NOW), rig.renew(queue, NOW)), (Answer::Expired { .. }, Answer::Done)))
+    };
+    let _ = (sweep(), sweep());
+    let path = rig.folder().join("queues");
+    let long_ago = Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 };
+    let long_ago = Timestamps { last_access: long_ago, last_modification: long_ago };
+    utimensat(CWD, &path, &long_ago, AtFlags::empty()).unwrap();
+    // Nothing changes by it.
+    sweep();
+    let age = fs::metadata(&path).unwrap().modified().unwrap().elapsed().unwrap();
+    assert!(age.as_secs() < 1_000, "{age:?}");
+}
+
+#[test]
 fn the_files_hold_no_id_and_no_capability() {
     let mut rig = Rig::sqlite(ROOMY);
     rig.make(1);

@@ -7,6 +7,7 @@
 //! then only its id is kept (rule Q5). Its sender hears nothing until the one or the other is durable (rule Q10).
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::append::Admitted;
 use super::day::DayKeys;
+use super::files::hide_last_change;
 use super::passing::GRACE;
 use super::reserve::Reserve;
 use super::room::{Guard, frees, is_weighed, may_be_full};
@@ -70,6 +72,9 @@ pub(super) fn run(
             writer.destroy_keys();
             writer.lay_anew();
             writer.empty_log();
+            if let Some(path) = conn.path() {
+                hide_last_change(Path::new(path));
+            }
         } else if writer.late.is_some_and(|late| late <= clock::monotonic()) {
             writer.empty_log();
         }
