@@ -263,6 +263,17 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     Ok(known(&home)?.0)
 }
 
+/// Whether all is there and fits together that the relay in a folder needs to run, whether its descriptor has ended or not.
+pub(crate) fn complete(home: &Home) -> Result<(), SetupError> {
+    Config::read(home)?;
+    let (descriptor, _) = known(home)?;
+    let signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
+    if signer.verifying_key()? != descriptor.epoch_signer {
+        return Err(HomeError::Damaged(Name::EpochSigner).into());
+    }
+    Ok(home.read_array::<32>(Name::QueueKey).map(drop)?)
+}
+
 /// Whether there is a relay: its descriptor is written last, by whoever makes one. What an import left half done never ran.
 pub(crate) fn whole(home: &Home) -> Result<(), SetupError> {
     // Whoever may not look into the folder must not be told to make another relay.

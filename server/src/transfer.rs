@@ -118,6 +118,8 @@ pub fn export(
     let home = Home::at(dir);
     setup::describe(dir)?;
     let _alone = home.alone()?;
+    // What lacks a key is no copy of the relay: the last good one would give way to it, or the keys here be destroyed.
+    setup::complete(&home)?;
     let marked = home.has(Name::Moved);
     if what == What::Move {
         // First the mark, then the lock: a relay that starts in between finds one of the two.

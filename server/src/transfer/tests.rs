@@ -168,6 +168,30 @@ fn a_backup_keeps_no_queue_and_no_key_that_is_to_be_destroyed() {
 }
 
 #[test]
+fn a_relay_that_lacks_what_it_needs_is_neither_moved_nor_called_saved() {
+    for name in [Name::Config, Name::RelayId, Name::TlsKey, Name::EpochSigner, Name::QueueKey] {
+        for damaged in [false, true] {
+            let place = Place::new();
+            let (old, file) = (place.home("old"), place.folder.path().join("file"));
+            fs::remove_file(old.path(name)).unwrap();
+            if damaged {
+                // No UTF-8 either.
+                fs::write(old.path(name), [0xff; 9]).unwrap();
+            }
+            for what in [What::Backup, What::Move] {
+                let wrong = if damaged { HomeError::Damaged(name) } else { HomeError::Missing(Some(name)) };
+                assert_eq!(place.export(what), Err(wrong.into()), "{what:?}");
+                assert!(!old.has(Name::Moved) && !file.exists(), "nothing was written");
+            }
+        }
+    }
+    // Another relay's, say.
+    let place = Place::new();
+    place.home("old").overwrite(Name::EpochSigner, &[7; 32]).unwrap();
+    assert_eq!(place.export(What::Backup), Err(HomeError::Damaged(Name::EpochSigner).into()));
+}
+
+#[test]
 fn a_relay_that_runs_is_not_moved_and_may_run_on() {
     let place = Place::new();
     let queues = place.home("old").path(Name::Queues);
