@@ -54,6 +54,8 @@ pub(crate) fn keep_log() {
 
 /// Commands that write files of the relay.
 const WRITES: [&str; 7] = ["init", "run", "export", "take-back", "import", "repair", "rotate"];
+/// Those that are of use only where the relay runs.
+const WHERE_IT_RUNS: [&str; 3] = ["init", "rotate", "repair"];
 /// The folder of the service that the package brings.
 const SERVICE: &str = "/var/lib/beresta-relay";
 
@@ -90,6 +92,10 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     }
     if WRITES.contains(&name) && Home::at(&dir).is_of_another() {
         return Err(Fault::OfAnother(dir));
+    }
+    // The relay ends by day 90 for who believes that it was renewed.
+    if WHERE_IT_RUNS.contains(&name) && Home::at(&dir).has(Name::Moved) {
+        return Err(Fault::Moved);
     }
     let done = match name {
         "init" => init(found, dir, text),

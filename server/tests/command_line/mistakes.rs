@@ -48,6 +48,27 @@ fn who_brings_a_backup_back_is_told_to_make_new_keys() {
 }
 
 #[test]
+fn who_renews_rotates_or_repairs_where_a_relay_was_is_told_that_it_is_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, file] = ["old", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    init(Path::new(&old));
+    let exported = told(&["export", "--dir", &old, "--file", &file], PASSPHRASE);
+    assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
+    let was = std::fs::read(folder.path().join("old/descriptor")).unwrap();
+    for command in [&["init"][..], &["keys", "rotate"], &["repair"]] {
+        for (language, says) in [("en", "renew and repair it there"), ("ru", "продлевайте и чините его там")]
+        {
+            let refused = relay(&[command, &["--dir", &old, "--lang", language]].concat());
+            assert_eq!(refused.status.code(), Some(6), "{command:?}: {}", err(&refused));
+            assert!(err(&refused).contains(says) && err(&refused).contains("take-back"), "{}", err(&refused));
+        }
+    }
+    assert_eq!(std::fs::read(folder.path().join("old/descriptor")).unwrap(), was);
+    assert_eq!(relay(&["take-back", "--dir", &old]).status.code(), Some(0));
+    assert_eq!(relay(&["init", "--dir", &old]).status.code(), Some(0));
+}
+
+#[test]
 fn a_folder_in_place_of_the_identity_key_is_said_to_be_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("relay");
