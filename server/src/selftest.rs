@@ -18,7 +18,7 @@ use beresta_proto::limits::BLOB;
 use beresta_proto::reply::{Push, Refusal, Reply, Subscribed};
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
-use beresta_proto::time::{MINUTE_MS, TtlClass};
+use beresta_proto::time::{MINUTE_MS, Timestamp, TtlClass};
 
 use crate::clock;
 use crate::net::{Visit, VisitError};
@@ -30,7 +30,7 @@ const CLOCK_MS: u64 = 5 * MINUTE_MS;
 /// What is tried, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Somebody answers at one of its routes.
+    /// It answers at one of its routes, it and nobody else.
     Answers(SocketAddr),
     /// It is the relay that was asked for, with a descriptor and a key of the day that clients take.
     IsTheOne,
@@ -107,7 +107,7 @@ pub async fn run(
     for route in &relay.routes {
         let Route::Quic(at) = route else { continue };
         // Each by itself, because one that nobody answers at takes longer than a relay bears with who says nothing.
-        if step(Step::Answers(*at), &mut tell, knock(*at)).await.is_ok() {
+        if step(Step::Answers(*at), &mut tell, knock(relay, *at)).await.is_ok() {
             answers = answers.or(Some(*at));
         }
     }
@@ -124,9 +124,15 @@ pub async fn run(
     done.is_ok()
 }
 
-async fn knock(at: SocketAddr) -> Result<(), Trouble> {
-    Visit::open(at).await?.close().await;
-    Ok(())
+/// Whether it is the relay that answers there. What else is wrong with it is told once, and not of each route.
+async fn knock(relay: &RelayAddress, at: SocketAddr) -> Result<(), Trouble> {
+    let mut line = Visit::open(at).await?;
+    let heard = hear(relay, &mut line).await;
+    line.close().await;
+    match heard?.descriptor {
+        Ok(_) | Err(Trouble::Stale) => Ok(()),
+        Err(trouble) => Err(trouble),
+    }
 }
 
 /// Tells what came of a step, and gives it.
@@ -164,26 +170,41 @@ async fn visit(
     message.and(invite).and(left)
 }
 
-/// As a client checks who answers (rules D4, D9).
-async fn check(relay: &RelayAddress, line: &mut Visit, off: impl FnOnce(u64)) -> Result<Checked, Trouble> {
+/// What a relay said of itself.
+struct Said {
+    descriptor: Result<Descriptor, Trouble>,
+    epoch_keys: Vec<EpochKey>,
+    clock: Timestamp,
+}
+
+/// Asks who answers, and holds that against the address.
+async fn hear(relay: &RelayAddress, line: &mut Visit) -> Result<Said, Trouble> {
     let Reply::Descriptor { descriptor, epoch_keys, clock: theirs } = line.ask(&Command::Descriptor).await?
     else {
         return Err(WRONG);
     };
-    let now = clock::now();
-    let apart = now.since(theirs).max(theirs.since(now));
-    if apart > CLOCK_MS {
-        off(apart / MINUTE_MS);
-    }
     let tls_key = line.tls_key().ok_or(WRONG)?;
     let unverified = UnverifiedDescriptor::decode(&descriptor).map_err(|_| WRONG)?;
-    let descriptor = unverified.verify(&relay.relay, &tls_key, 0, now).map_err(|error| match error {
+    let verified = unverified.verify(&relay.relay, &tls_key, 0, clock::now());
+    let descriptor = verified.map_err(|error| match error {
         DescriptorError::Stale => Trouble::Stale,
         DescriptorError::OtherRelay
         | DescriptorError::Forged
         | DescriptorError::OtherTlsKey
         | DescriptorError::Superseded => Trouble::OtherRelay,
-    })?;
+    });
+    Ok(Said { descriptor, epoch_keys, clock: theirs })
+}
+
+/// As a client checks who answers (rules D4, D9).
+async fn check(relay: &RelayAddress, line: &mut Visit, off: impl FnOnce(u64)) -> Result<Checked, Trouble> {
+    let Said { descriptor, epoch_keys, clock: theirs } = hear(relay, line).await?;
+    let now = clock::now();
+    let apart = now.since(theirs).max(theirs.since(now));
+    if apart > CLOCK_MS {
+        off(apart / MINUTE_MS);
+    }
+    let descriptor = descriptor?;
     let keys = descriptor.epoch_keys(epoch_keys, theirs).map_err(|_| Trouble::NoKey)?;
     let epoch = keys.into_iter().find(|key| key.day == theirs.day()).ok_or(Trouble::NoKey)?;
     Ok(Checked { descriptor, epoch })

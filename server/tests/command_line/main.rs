@@ -12,6 +12,7 @@ mod drain;
 mod mistakes;
 mod remains;
 mod repair;
+mod selftest;
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
