@@ -194,7 +194,9 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     tell(&text.say("config-good"));
     put(&config.to_lines())?;
     let queues = home.path(Name::Queues);
-    if queues.exists() {
+    if SqliteEngine::has_vanished(&queues) {
+        tell(&text.say("queues-gone"));
+    } else if queues.exists() {
         let said = match SqliteEngine::check(&queues, config.keeping())? {
             Standing::Current => "check-queues",
             Standing::Older => "check-queues-older",
@@ -208,6 +210,10 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
 fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
     setup::address(dir)?;
     let queues = Home::at(dir).path(Name::Queues);
+    if SqliteEngine::has_vanished(&queues) {
+        tell(&text.say("queues-gone"));
+        return Ok(());
+    }
     if !queues.exists() {
         tell(&text.say("repair-none"));
         return Ok(());
@@ -246,10 +252,14 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let Setup { config, queues, .. } = setup::load(dir, now)?;
     log::limit(config.log);
     let cap = config.cap();
+    let gone = SqliteEngine::has_vanished(&queues);
     let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping())?);
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
     // keys meanwhile.
     let setup = setup::load(dir, now)?;
+    if gone {
+        tell(&text.say("run-queues-gone"));
+    }
     if let Some(key) = setup.config.differs(setup.descriptor.policy) {
         tell(&doctor::other_policy(key, dir, text));
     }

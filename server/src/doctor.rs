@@ -57,6 +57,8 @@ pub enum Finding {
     Broken(SetupError),
     /// The queues can't be opened, or not with the keys that are there.
     Queues(Unopened),
+    /// Their file is gone, or empty.
+    QueuesGone,
     /// Others on the machine may read this file, or the folder.
     Readable(Option<Name>),
     /// Files in the folder belong to another user than it does: made by root, they can't be read by the service.
@@ -153,6 +155,7 @@ impl Finding {
             | Self::Disk { .. }
             | Self::Descriptor { days: Some(RENEW_DAYS..), .. } => Verdict::Good,
             Self::IdentityHere
+            | Self::QueuesGone
             | Self::Stopped
             | Self::ClockNotSet
             | Self::Port(Port::Denied)
@@ -284,6 +287,9 @@ fn has_another_owner(dir: &Path) -> bool {
 /// Why the queues that are there would not be opened.
 fn queues(home: &Home, config: &Config) -> Option<Finding> {
     let queues = home.path(Name::Queues);
+    if SqliteEngine::has_vanished(&queues) {
+        return Some(Finding::QueuesGone);
+    }
     let checked = queues.exists().then(|| SqliteEngine::check(&queues, config.keeping()));
     checked?.err().map(|error| {
         Finding::Queues(match error {

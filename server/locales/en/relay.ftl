@@ -63,11 +63,13 @@ start-program = Start the relay by: beresta-relay run --dir { $dir }
 start-service = Start the relay, as root: systemctl enable --now beresta-relay
 
 run-small-buffers = The kernel gave the UDP socket smaller buffers than a busy relay needs; messages may be delayed. As root, so that it lasts: printf '%s\n' net.core.rmem_max=8388608 net.core.wmem_max=8388608 >/etc/sysctl.d/60-beresta-relay.conf && sysctl --system. Then restart the relay: one that runs keeps what it has.
+run-queues-gone = The file queues.sqlite was missing or empty, although the relay had queues. It goes on with none: the address stays, and people's programs make other queues by themselves. What waited is lost, and there is nothing to bring it back with. If nobody took the file away, the disk may be failing: look at dmesg, and think of moving the relay to another machine.
 run-ending-soon = The descriptor ends in less than five weeks. Renew it with the identity key: beresta-relay init --dir { $dir } --identity FILE
 
 config-good = The settings are understood. They hold from the next start:
 check-queues = This version can open the queues.
 check-queues-older = An earlier version wrote the queues. This one can open them; after that the earlier one can't any more.
+queues-gone = The file queues.sqlite is missing or empty, although the relay had queues. If you know where it is, stop the relay and put it back before the next start, which makes other queues and destroys the keys of what waited. If it is lost, start the relay: the address stays, and people's programs make other queues by themselves; what waited is lost. The disk may be failing: look at dmesg.
 config-listen = listen = "0.0.0.0:443" (an IP address and a port other than 0, in quotes, once)
 config-disk-mib = disk_mib = 32768 (MiB, a whole number from 64 to 16777216, once)
 config-memory-mib = memory_mib = 1024 (MiB, a whole number from 16 to 1048576, once)

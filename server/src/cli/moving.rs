@@ -5,6 +5,7 @@ use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 use std::path::{Path, PathBuf};
 
 use beresta_server::home::{Home, Name};
+use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::random::SystemRandom;
 use beresta_server::setup::Config;
 use beresta_server::transfer::{self, Cost, What};
@@ -33,6 +34,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     if stdin().is_terminal() && *passphrase != *line(text, "ask-again")? {
         return Err(Fault::PassphrasesDiffer);
     }
+    let gone = what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues));
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
     let file = pasted(&file);
@@ -40,6 +42,9 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         What::Move => text.say_with("exported", &[("file", &file), ("dir", &pasted(dir))]),
         What::Backup => text.say_with("backed-up", &[("file", &file)]),
     });
+    if gone {
+        tell(&text.say("run-queues-gone"));
+    }
     if what == What::Move && Config::read(&Home::at(dir))?.volatile {
         tell(&text.say("exported-volatile"));
     }

@@ -136,6 +136,17 @@ impl SqliteEngine {
         with_suffix(path, ".lock").exists()
     }
 
+    /// Whether an engine was opened at `path`, and its file is gone since, or has nothing in it. To open it makes another.
+    #[must_use]
+    pub fn has_vanished(path: &Path) -> bool {
+        let is_there = || match std::fs::metadata(path) {
+            Ok(file) => file.len() > 0,
+            // What can't be looked at is not known to be gone.
+            Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+        };
+        Self::was_opened(path) && !is_there() && !Self::has_salvaged(path)
+    }
+
     /// Removes what an engine leaves beside a file that is gone.
     ///
     /// # Errors

@@ -69,6 +69,21 @@ fn who_renews_rotates_or_repairs_where_a_relay_was_is_told_that_it_is_elsewhere(
 }
 
 #[test]
+fn who_moves_a_relay_whose_queues_are_gone_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let [old, file] = ["old", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    init(Path::new(&old));
+    once(&old);
+    let export = || told(&["export", "--dir", &old, "--file", &file], PASSPHRASE);
+    assert!(!err(&export()).contains("queues.sqlite"));
+    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(folder.path().join("old/queues.sqlite")).unwrap();
+    let exported = export();
+    assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
+    assert!(err(&exported).contains("queues.sqlite was missing"), "{}", err(&exported));
+}
+
+#[test]
 fn a_folder_in_place_of_the_identity_key_is_said_to_be_no_key() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("relay");

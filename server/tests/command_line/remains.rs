@@ -214,3 +214,40 @@ fn a_relay_that_lost_a_file_goes_on_as_it_is_told_with_its_address_and_queues() 
         }
     }
 }
+
+#[test]
+fn who_lost_the_file_of_the_queues_is_told_so() {
+    let kept = Kept::new();
+    let queues = kept.path("queues.sqlite");
+    for empty in [false, true] {
+        if empty {
+            fs::write(&queues, "").unwrap();
+        } else {
+            fs::remove_file(&queues).unwrap();
+        }
+        let checked = kept.call(&["config", "check"], false);
+        assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
+        assert!(!err(&checked).contains("earlier version"), "{}", err(&checked));
+        for language in ["en", "ru"] {
+            let looked = kept.call(&["doctor", "--lang", language], false);
+            let warned = |line: &str| line.starts_with("warn") && line.contains("queues.sqlite");
+            assert!(out(&looked).lines().any(warned), "{}", out(&looked));
+            assert!(
+                err(&kept.call(&["config", "check", "--lang", language], false)).contains("queues.sqlite")
+            );
+        }
+        let repaired = kept.call(&["repair"], false);
+        assert!(err(&repaired).contains("queues.sqlite is missing or empty"), "{}", err(&repaired));
+        let mut run = program();
+        let mut running =
+            run.args(["run", "--dir"]).arg(kept.path("")).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(running.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let before: Vec<String> = said.take_while(|line| line != "listening").collect();
+        stop(running);
+        assert!(before.iter().any(|line| line.contains("queues.sqlite")), "{before:?}");
+        // Said once: what is made now is its own.
+        kept.runs(0);
+        let looked = out(&kept.call(&["doctor"], false));
+        assert!(!looked.contains("queues.sqlite"), "{looked}");
+    }
+}
