@@ -86,6 +86,8 @@ pub enum Finding {
     Port(Port),
     /// It listens where only this machine reaches it, and is announced elsewhere.
     OnlyHere(SocketAddr),
+    /// It listens by IPv4 only, and is announced by IPv6 only.
+    OtherFamily(SocketAddr),
     /// It runs and can't be asked how it is.
     Silent,
     /// Whether a socket gets the buffers that a busy relay needs.
@@ -167,6 +169,7 @@ impl Finding {
             | Self::WritesElsewhere
             | Self::Paused
             | Self::OnlyHere(_)
+            | Self::OtherFamily(_)
             | Self::OtherPolicy(_)
             | Self::Outdated
             | Self::Descriptor { days: Some(_), .. } => Verdict::Warning,
@@ -227,7 +230,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
         roomy = running.as_ref().map(|one| one.roomy_buffers);
         let routes = descriptor.as_ref().map_or(&[][..], |one| &one.routes);
-        found.extend(is_only_here(config.listen, routes).then_some(Finding::OnlyHere(config.listen)));
+        found.extend(unreached(config.listen, routes));
         let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
         if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
             found.push(Finding::Outdated);
@@ -244,6 +247,15 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
     found.extend(marks.into_iter().filter(|(name, _)| home.has(*name)).map(|(_, finding)| finding));
     Ok(found)
+}
+
+/// Why nobody who comes by these routes reaches who listens there.
+fn unreached(listen: SocketAddr, routes: &[Route]) -> Option<Finding> {
+    let by_six = |route: &Route| matches!(route, Route::Quic(at) if at.ip().to_canonical().is_ipv6());
+    if listen.ip().to_canonical().is_ipv4() && !routes.is_empty() && routes.iter().all(by_six) {
+        return Some(Finding::OtherFamily(listen));
+    }
+    is_only_here(listen, routes).then_some(Finding::OnlyHere(listen))
 }
 
 /// Whether nobody outside this machine reaches who listens there, although these routes say so.

@@ -99,6 +99,7 @@ doctor-port-taken = Another program has the port. Find it by: ss -ulpn. Stop it,
 doctor-port-not-ours = The address in “listen” of relay.toml is not one of this machine. See: ip address. 0.0.0.0 stands for all.
 doctor-port-denied = Whether its port is free can't be told: you may not use one below 1024. The service of the Debian package may; by hand take a higher one.
 doctor-only-here = “listen” in relay.toml is { $at }, where only this machine reaches the relay, and people are told another address. If nothing here hands on to it what comes for that, write listen = "{ $all }" and restart the relay.
+doctor-other-family = “listen” in relay.toml is { $at }, where only IPv4 reaches the relay, and people are told IPv6 addresses only. If nothing here hands on to it what comes for those, write listen = "{ $all }", which takes both, and restart the relay.
 doctor-buffers = The kernel gives the UDP buffers that a busy relay needs.
 doctor-disk = { $free } MiB are free for the queues, and everything is taken in. Nobody new is let in once { $new } MiB are left (80 % of the disk, as far as it counts, is full), long messages are refused at { $large } MiB (85 %), all messages at { $all } MiB (95 %).
 doctor-step-no-new = The disk is 80 % full, as far as it counts; { $free } MiB are free. No new queues and invites are made; all conversations go on. Make room: from { $again } MiB on everything is taken in again.

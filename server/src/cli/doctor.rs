@@ -76,6 +76,10 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
             let (at, all) = (at.to_string(), format!("{everywhere}:{}", at.port()));
             text.say_with("doctor-only-here", &[("at", &at), ("all", &all)])
         }
+        Finding::OtherFamily(at) => {
+            let (at, all) = (at.to_string(), format!("[::]:{}", at.port()));
+            text.say_with("doctor-other-family", &[("at", &at), ("all", &all)])
+        }
         Finding::Buffers { roomy: true } => text.say("doctor-buffers"),
         Finding::Buffers { roomy: false } => text.say("run-small-buffers"),
         Finding::Disk { free_mib, steps_mib: [new, large, all] } => {

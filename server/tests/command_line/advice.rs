@@ -106,6 +106,32 @@ fn who_makes_a_code_hears_that_the_relay_runs_with_older_settings() {
 }
 
 #[test]
+fn a_relay_that_people_are_sent_to_by_ipv6_and_that_listens_by_ipv4_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let six = "[2001:db8::1]:443";
+    let advised = |name: &str, listen: &str, public: &[&str]| {
+        let dir = folder.path().join(name);
+        let dir = dir.to_str().unwrap();
+        let public = public.iter().flat_map(|at| ["--public", at]);
+        let made: Vec<&str> = ["init", "--dir", dir, "--listen", listen].into_iter().chain(public).collect();
+        assert_eq!(relay(&made).status.code(), Some(0));
+        let [english, russian] =
+            ["en", "ru"].map(|one| out(&relay(&["doctor", "--dir", dir, "--lang", one])));
+        let warns = |looked: &str| {
+            let warned = |line: &str| line.starts_with("warn") && line.contains("listen = \"[::]:4443\"");
+            looked.lines().filter(|line| warned(line)).count()
+        };
+        assert_eq!(warns(&english), warns(&russian));
+        assert!(!english.contains("where only this machine reaches"), "one piece of advice: {english}");
+        warns(&english)
+    };
+    assert_eq!(advised("all", "0.0.0.0:4443", &[six]), 1);
+    assert_eq!(advised("one", "127.0.0.1:4443", &[six]), 1);
+    assert_eq!(advised("both", "0.0.0.0:4443", &[six, "192.0.2.1:443"]), 0);
+    assert_eq!(advised("six", "[::]:4443", &[six]), 0);
+}
+
+#[test]
 fn a_command_to_be_pasted_holds_its_folder_together() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("Anna's relay");
