@@ -248,7 +248,7 @@ error-export-damaged = The file is damaged or ends too early. Copy it again.
 error-out-of-memory = There are not 64 MiB of memory free for the passphrase. End what the machine does not need, and try again.
 error-no-passphrase = No passphrase was given: type it in a terminal, or give it as a line of standard input.
 error-short-passphrase = The passphrase is too easily guessed: it needs at least 16 characters, and 8 different ones among them. Take five words that nobody would put together.
-error-long-passphrase = A passphrase on standard input has at most 4,095 bytes, its end of line included. Take a shorter one.
+error-long-passphrase = A passphrase on standard input has at most 4,095 bytes. Take a shorter one.
 error-passphrases-differ = The two passphrases differ. Nothing was written.
 error-queues = The queues can't be opened. Files in the folder may belong to another user (as root: chown -R --reference=DIR DIR), or the disk is full. If the file is damaged, repair takes over what can be read of it: beresta-relay repair --dir DIR
 error-beyond-repair = Nothing can be read of the queues, and nothing was changed. The relay can begin with none: move queues.sqlite and all files whose names begin so out of the folder, and start it. The address stays, and people's programs make other queues by themselves; what waited is lost. The disk may be failing.

@@ -32,6 +32,8 @@ pub(crate) enum Fault {
     NoPassphrase,
     ShortPassphrase,
     LongPassphrase,
+    /// Queues were there, and their file is not any more.
+    QueuesGone,
     PassphrasesDiffer,
     BadId,
     /// What was typed is no address of a relay.
@@ -123,13 +125,14 @@ impl Fault {
                 | ServerError::Admin(_)
                 | ServerError::Metrics(_),
             )
-            | Self::Admin(AdminError::Denied | AdminError::NoAnswer)
+            | Self::Admin(AdminError::Denied | AdminError::NoAnswer | AdminError::Unreached)
             | Self::Refused
             | Self::ManyCredits
             | Self::NoRoom
             | Self::StillDraining
             | Self::Queues(_)
             | Self::BeyondRepair
+            | Self::QueuesGone
             | Self::Output
             | Self::OfAnother(_)
             | Self::Internal => INTERNAL,
@@ -161,7 +164,7 @@ impl Fault {
             Self::Admin(AdminError::NotRunning) => text.say("error-not-running"),
             Self::Admin(AdminError::Denied) => text.say("error-denied"),
             Self::Admin(AdminError::NoAnswer) => text.say("error-no-answer"),
-            Self::Refused => text.say("error-refused"),
+            Self::Admin(AdminError::Unreached) | Self::Refused => text.say("error-refused"),
             Self::BadId => text.say("error-bad-id"),
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
@@ -170,6 +173,7 @@ impl Fault {
             Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
             Self::ShortPassphrase => text.say("error-short-passphrase"),
+            Self::QueuesGone => text.say("queues-gone"),
             Self::LongPassphrase => text.say("error-long-passphrase"),
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),

@@ -28,13 +28,20 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let what = if found.get_flag("backup") { What::Backup } else { What::Move };
     let passphrase = line(text, "ask-new-passphrase")?;
+    // A part of it would open what the whole should.
+    if passphrase.len() as u64 >= LONGEST {
+        return Err(Fault::LongPassphrase);
+    }
     if passphrase.chars().count() < SHORTEST || different(&passphrase) < DIFFERENT {
         return Err(Fault::ShortPassphrase);
     }
     if stdin().is_terminal() && *passphrase != *line(text, "ask-again")? {
         return Err(Fault::PassphrasesDiffer);
     }
-    let gone = what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues));
+    // A move opens them, which destroys the keys of what waited: whoever knows where the file is puts it back first.
+    if what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues)) {
+        return Err(Fault::QueuesGone);
+    }
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
     let file = pasted(&file);
@@ -42,9 +49,6 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         What::Move => text.say_with("exported", &[("file", &file), ("dir", &pasted(dir))]),
         What::Backup => text.say_with("backed-up", &[("file", &file)]),
     });
-    if gone {
-        tell(&text.say("run-queues-gone"));
-    }
     if what == What::Move && Config::read(&Home::at(dir))?.volatile {
         tell(&text.say("exported-volatile"));
     }
@@ -87,11 +91,7 @@ fn line(text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {
             .map_err(|_| Fault::NoPassphrase);
     }
     let mut line = Zeroizing::new(String::with_capacity(256));
-    let bytes = stdin().lock().take(LONGEST).read_line(&mut line).map_err(|_| Fault::NoPassphrase)?;
-    // A part of it would open what the whole should.
-    if bytes as u64 == LONGEST {
-        return Err(Fault::LongPassphrase);
-    }
+    stdin().lock().take(LONGEST).read_line(&mut line).map_err(|_| Fault::NoPassphrase)?;
     while line.ends_with(['\n', '\r']) {
         line.pop();
     }

@@ -49,6 +49,9 @@ pub enum AdminError {
     /// The socket belongs to somebody else.
     #[error("the relay's socket may not be used")]
     Denied,
+    /// Its socket can't be used, because the path of its folder is too long, say.
+    #[error("the relay's socket cannot be used")]
+    Unreached,
     /// It did not answer, or not in words of this version. Whether it did what it was asked for is not known.
     #[error("the relay gave no answer")]
     NoAnswer,
@@ -64,7 +67,7 @@ pub fn ask(home: &Home, request: Request) -> Result<Reply, AdminError> {
         ErrorKind::PermissionDenied => AdminError::Denied,
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => AdminError::NotRunning,
         // A path that is too long for a socket says nothing of whether one runs.
-        _ => AdminError::NoAnswer,
+        _ => AdminError::Unreached,
     })?;
     socket.set_read_timeout(Some(PATIENCE)).map_err(no_answer)?;
     socket.set_write_timeout(Some(PATIENCE)).map_err(no_answer)?;

@@ -77,6 +77,10 @@ impl<R: Random> Relay<R> {
                     self.descriptor(asked, now);
                 }
             }
+            // Who makes one to read it would have paid for what they are not subscribed to, and make another.
+            Command::MakeQueue { .. } if self.has_its_share(asked.link) => {
+                self.refuse(asked, Refusal::RateLimited);
+            }
             Command::MakeQueue { read_key, capability, credit } => {
                 if self.afford(asked, cost::ROOM, now) {
                     let credit = self.credit(credit.as_ref());

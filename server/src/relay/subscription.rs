@@ -34,7 +34,9 @@ impl<R: Random> Relay<R> {
                 }
                 // Counted where they begin, because other commands of the link may have been under way meanwhile.
                 let fresh = begun.iter().filter(|(read_id, _)| !one.knows(read_id)).count();
-                if fresh > 0 && one.known().saturating_add(fresh) > self.most_subscriptions(fresh) {
+                // What was another link's is counted already.
+                let more = begun.iter().filter(|(_, record)| !self.deliveries.contains_key(&record.queue));
+                if fresh > 0 && one.known().saturating_add(fresh) > self.most_subscriptions(more.count()) {
                     return self.refuse(asked, Refusal::RateLimited);
                 }
                 self.tell_lost_among(asked.link, &named);
@@ -86,6 +88,11 @@ impl<R: Random> Relay<R> {
         let Limits { subscriptions, subscriptions_of_all, subscriptions_share, .. } = self.limits;
         let roomy = self.deliveries.len().saturating_add(more) <= subscriptions_of_all;
         if roomy { subscriptions } else { subscriptions_share.min(subscriptions) }
+    }
+
+    /// Whether a link may be subscribed to nothing more.
+    pub(super) fn has_its_share(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|one| one.known() >= self.most_subscriptions(1))
     }
 
     /// Has the engine renew queues for whom somebody is there.

@@ -143,6 +143,7 @@ mod tests {
         let set = config("memory_mib = 96\nlinks_per_network = 9\nopen = false\n");
         assert_eq!(set.crowd(), Crowd::of(96 * MIB, 9));
         assert_eq!((set.limits().held_of_all as u64, set.limits().asks_credit), (16 * MIB, true));
+        assert_eq!(set.limits().subscriptions_of_all, 64 * set.crowd().links as usize);
         let default = config("");
         assert_eq!(default.crowd(), Crowd::of(for_links() / MIB * MIB, 64));
         assert!(!default.limits().asks_credit);

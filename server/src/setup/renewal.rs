@@ -29,6 +29,8 @@ pub struct Renewal {
     running: Descriptor,
     /// What holds for the relay that runs, whatever its descriptor says.
     config: Config,
+    /// The last one that was left for settings that hold only after a restart.
+    left: u64,
     /// The day of the last reminder.
     reminded: u64,
 }
@@ -37,7 +39,7 @@ impl Renewal {
     /// Looks into the folder `dir` of the relay that runs with this descriptor and these settings.
     #[must_use]
     pub fn new(dir: &Path, running: Descriptor, config: Config) -> Self {
-        Self { home: Home::at(dir), running, config, reminded: 0 }
+        Self { home: Home::at(dir), running, config, left: 0, reminded: 0 }
     }
 
     /// The signed descriptor in the folder, if it is newer than the one that runs, valid, of the same keys, and says what
@@ -53,11 +55,17 @@ impl Renewal {
         let heard = UnverifiedDescriptor::decode(&signed).ok()?;
         let relay = relay_id(&self.running.identity);
         let renewed = heard.verify(&relay, &self.running.tls_key, next, now).ok()?;
-        if renewed.epoch_signer != self.running.epoch_signer || renewed.policy != self.config.policy() {
+        if renewed.epoch_signer != self.running.epoch_signer {
             return None;
         }
         // Another place to listen may be why it was signed anew. Settings that can't be read say nothing of that.
-        if Config::read(&self.home).is_ok_and(|next| next.listen != self.config.listen) {
+        let moves = || Config::read(&self.home).is_ok_and(|next| next.listen != self.config.listen);
+        if renewed.policy != self.config.policy() || moves() {
+            if core::mem::replace(&mut self.left, renewed.sequence) != renewed.sequence {
+                tracing::warn!(
+                    "a newer descriptor is taken up with the settings beside it: restart the relay"
+                );
+            }
             return None;
         }
         self.running = renewed;

@@ -69,7 +69,7 @@ fn who_renews_rotates_or_repairs_where_a_relay_was_is_told_that_it_is_elsewhere(
 }
 
 #[test]
-fn who_moves_a_relay_whose_queues_are_gone_is_told_so() {
+fn a_relay_whose_queues_are_gone_is_not_moved_before_they_are_looked_for() {
     let folder = tempfile::tempdir().unwrap();
     let [old, file] = ["old", "file"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
     init(Path::new(&old));
@@ -78,9 +78,9 @@ fn who_moves_a_relay_whose_queues_are_gone_is_told_so() {
     assert!(!err(&export()).contains("queues.sqlite"));
     std::fs::remove_file(&file).unwrap();
     std::fs::remove_file(folder.path().join("old/queues.sqlite")).unwrap();
-    let exported = export();
-    assert_eq!(exported.status.code(), Some(0), "{}", err(&exported));
-    assert!(err(&exported).contains("queues.sqlite was missing"), "{}", err(&exported));
+    let refused = export();
+    assert_eq!((refused.status.code(), Path::new(&file).exists()), (Some(1), false), "{}", err(&refused));
+    assert!(err(&refused).contains("put it back"), "{}", err(&refused));
 }
 
 #[test]

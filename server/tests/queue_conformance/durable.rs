@@ -14,7 +14,7 @@ use crate::carve::{files, holds, keys, yields};
 use crate::rig::{NOW, ROOMY, Rig, ask_all, capability, envelope, message_id, read_id, send_id, sequence};
 
 #[test]
-fn with_a_sweep_the_time_of_the_file_tells_no_more_when_somebody_wrote_or_read() {
+fn with_a_sweep_the_times_of_files_tell_no_more_when_somebody_wrote_or_read() {
     use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
     let rig = Rig::sqlite(ROOMY);
     let queue = rig.make(1);
@@ -24,14 +24,18 @@ fn with_a_sweep_the_time_of_the_file_tells_no_more_when_somebody_wrote_or_read()
         assert!(matches!((rig.expire(NOW), rig.renew(queue, NOW)), (Answer::Expired { .. }, Answer::Done)))
     };
     let _ = (sweep(), sweep());
-    let path = rig.folder().join("queues");
     let long_ago = Timespec { tv_sec: 1_000_000_000, tv_nsec: 0 };
     let long_ago = Timestamps { last_access: long_ago, last_modification: long_ago };
-    utimensat(CWD, &path, &long_ago, AtFlags::empty()).unwrap();
+    let files = ["queues", "queues-wal", "queues-shm", "day.keys"].map(|name| rig.folder().join(name));
+    files.iter().for_each(|file| utimensat(CWD, file, &long_ago, AtFlags::empty()).unwrap());
     // Nothing changes by it.
     sweep();
-    let age = fs::metadata(&path).unwrap().modified().unwrap().elapsed().unwrap();
-    assert!(age.as_secs() < 1_000, "{age:?}");
+    for file in &files {
+        let told = fs::metadata(file).unwrap();
+        for time in [told.modified().unwrap(), told.accessed().unwrap()] {
+            assert!(time.elapsed().unwrap().as_secs() < 1_000, "{}", file.display());
+        }
+    }
 }
 
 #[test]

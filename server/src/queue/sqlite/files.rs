@@ -33,16 +33,21 @@ pub(super) fn keys_of(path: &Path) -> PathBuf {
     path.with_file_name(Name::DayKeys.as_str())
 }
 
-/// Has the file at `path` look as if it had changed now: its time would tell the second in which somebody last wrote or read. By name,
-/// because whoever opens and closes SQLite's file once more lets go of its locks.
+/// Has the file at `path`, and those beside it, look as if they had been read and changed now: their times would tell the second in which
+/// somebody last wrote or read. By name, because whoever opens and closes SQLite's file once more lets go of its locks.
 pub(super) fn hide_last_change(path: &Path) {
     use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW, utimensat};
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
     let now = Timestamps { last_access: now, last_modification: now };
-    if utimensat(CWD, path, &now, AtFlags::empty()).is_err() {
-        tracing::warn!(
-            "the time of the queues' file could not be set: it tells when somebody last wrote or read"
-        );
+    for file in [path.to_owned(), with_suffix(path, "-wal"), with_suffix(path, "-shm"), keys_of(path)] {
+        match utimensat(CWD, &file, &now, AtFlags::empty()) {
+            Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+            Err(_) => {
+                tracing::warn!(
+                    "the times of the queues' files could not be set: they tell when somebody last wrote or read"
+                );
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use beresta_proto::capsule::SendReply;
 use beresta_proto::command::Command;
+use beresta_proto::key::{SendCapability, SigningKey};
 use beresta_proto::limits::QUEUE_MESSAGES;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, SECOND_MS};
@@ -245,6 +246,11 @@ fn a_link_is_subscribed_to_so_many_queues_and_may_repeat_itself_for_ever() {
     assert_eq!(world.subscribe(second, &queues[3]), subscribed());
 }
 
+fn make() -> Command {
+    let read_key = SigningKey::take(&mut [9; 32]).verifying_key().unwrap();
+    Command::MakeQueue { read_key, capability: SendCapability::take(&mut [9; 32]).hash(), credit: None }
+}
+
 #[test]
 fn where_all_are_subscribed_to_much_each_has_its_share() {
     let limits = Limits { subscriptions_of_all: 4, subscriptions_share: 2, ..Limits::default() };
@@ -259,8 +265,17 @@ fn where_all_are_subscribed_to_much_each_has_its_share() {
         assert_eq!(world.subscribe(second, queue), subscribed(), "its share, whatever others have");
     }
     assert_eq!(world.subscribe(second, &queues[6]), Reply::Refused(Refusal::RateLimited));
+    assert_eq!(
+        world.ask(second, &make()),
+        Reply::Refused(Refusal::RateLimited),
+        "nor is one made for nothing"
+    );
     assert_eq!(world.subscribe(first, &queues[0]), subscribed(), "a repeat");
-    world.close(first);
+    let third = world.connect();
+    assert!(matches!(world.ask(third, &make()), Reply::QueueMade { .. }));
+    assert_eq!(world.subscribe(third, &queues[0]), subscribed());
+    assert_eq!(world.subscribe(third, &queues[1]), subscribed(), "what is taken over is no growth");
+    [first, third].into_iter().for_each(|link| world.close(link));
     assert_eq!(world.subscribe(second, &queues[6]), subscribed(), "there is room again");
 }
 
