@@ -83,7 +83,7 @@ impl Epochs {
                 }
             } else if !kept.is_empty() {
                 tracing::warn!(
-                    "the epoch keys' file is damaged: fresh keys are made, and clients show them as others for the same day"
+                    "the epoch keys' file is damaged: fresh keys are made, which clients show as others for the same day; if nobody changed it, look after the disk"
                 );
             }
         }

@@ -44,7 +44,7 @@ pub(super) fn hide_last_change(path: &Path) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
             Err(_) => {
                 tracing::warn!(
-                    "the times of the queues' files could not be set: they tell when somebody last wrote or read"
+                    "the times of the queues' files could not be set and tell when somebody last wrote or read: look by doctor who owns them"
                 );
             }
         }
