@@ -46,6 +46,7 @@ mod progress;
 mod receive;
 mod routes;
 mod sweep;
+mod turns;
 mod wish;
 
 pub use alert::AlertMessage;
@@ -61,6 +62,7 @@ use alert::Alert;
 use clock::Clock;
 use invite::Waiting;
 use line::{Line, Up};
+use turns::Turns;
 
 /// The engine of one store.
 #[derive(Debug)]
@@ -80,6 +82,8 @@ pub struct Engine {
     fresh: BTreeMap<ContactId, Timestamp>,
     /// Contacts for whom a relay made no queue when it was last asked, and why.
     unmade: BTreeMap<ContactId, (RelayId, Refusal)>,
+    /// Relays that have no room for all of our queues, which are read in turn there.
+    turns: BTreeMap<RelayId, Turns>,
     next_number: u64,
     /// Certificates that were checked since the start.
     vouched: Vouched,
@@ -122,6 +126,7 @@ impl Engine {
             effects: VecDeque::new(),
             fresh: BTreeMap::new(),
             unmade: BTreeMap::new(),
+            turns: BTreeMap::new(),
             next_number: 1,
             vouched: Vouched::new(),
             prompted: BTreeMap::new(),
@@ -183,23 +188,26 @@ impl Engine {
         })
     }
 
-    /// Whether every queue of ours is subscribed: what waits in them comes now. One that we are leaving at another relay
+    /// Whether every queue of ours is subscribed, as far as its relay has room: what waits in them comes now. One that we are leaving at another relay
     /// than our home may be gone with it, and does not count.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_reached(&self, store: &mut Store) -> Result<bool, StoreError> {
-        self.all_queues(store, |up, queue| up.subscribed.contains(&queue.read_id), &[])
+        self.all_queues(store, |up, queue| up.reads(&queue.read_id), &[])
     }
 
     /// Whether all has come that lay in our queues when they were subscribed to, by their relays' words (rule Q17). The same do
-    /// not count, but those whose contacts know of no other one.
+    /// not count, but those whose contacts know of no other one; nor those for which a relay has no room.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn has_caught_up(&self, store: &mut Store) -> Result<bool, StoreError> {
         let needing = store.transaction(|tx| tx.contacts_needing_queue())?;
-        self.all_queues(store, |up, queue| up.has_read(&queue.read_id), &needing)
+        let has_read = |up: &Up, queue: &OwnQueue| {
+            up.has_read(&queue.read_id) || up.crowded && !up.subscribed.contains(&queue.read_id)
+        };
+        self.all_queues(store, has_read, &needing)
     }
 
     fn all_queues(

@@ -157,6 +157,10 @@ relay-untold = { $n ->
     [one] { $n } CONTACT DOES NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.
    *[other] { $n } CONTACTS DO NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.
 }
+relay-crowded = Your relay has more people than room, and lets you read only some of your conversations and invites at a time. { $n ->
+    [one] One waits
+   *[other] { $n } wait
+} for a turn, which comes within minutes while Beresta stays open (“beresta receive --follow”). Nothing is lost: what was written waits at the relay, for up to three weeks. If this goes on, take another relay by “beresta relay set”.
 credit-set = Your relay makes queues and invites for you from now on, as far as the code goes.
 credit-set-elsewhere = The code is kept. It is of another relay than yours: it counts once that one is yours, by “beresta relay set …”.
 key-file-stays = The new key file stays where it was made. Try whether the profile opens with your passphrase of before; if not, it opens with the new one and this file. Delete the file only once you know that you do not need it.

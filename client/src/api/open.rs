@@ -148,14 +148,17 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
             let profile = tx.profile()?;
             let known = profile.home.as_ref().map(|home| tx.relay(&home.relay)).transpose()?.flatten();
             let untold = tx.contacts_needing_queue()?;
+            let home = profile.home.as_ref().map(|home| home.relay);
+            let passed_over = home.map_or(Ok(0), |home| engine.passed_over_at(tx, &home))?;
+            let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             let relay = profile.home.map(|home| RelayStatus {
+                passed_over: count(passed_over),
                 linked: engine.is_linked(&home.relay),
                 volatile: known.is_some_and(|known| known.volatile),
                 fault: engine.dial_failure(&home.relay).map(Into::into),
                 refusal: engine.queue_refusal(&home.relay, &untold).map(Into::into),
                 address: home.to_link().into(),
             });
-            let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
             Ok::<_, StoreError>(Status {
                 name: profile.name,
                 account: data_encoding::BASE32_NOPAD.encode(&profile.account.0).into(),

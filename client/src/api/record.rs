@@ -55,6 +55,8 @@ pub struct RelayStatus {
     pub volatile: bool,
     /// Why it was not reached at the last try; none if it was, or nobody has failed yet.
     pub fault: Option<LinkFault>,
+    /// How many of our queues it has no room for at the moment: they are read in turn.
+    pub passed_over: u64,
     /// Why it made no queue for a contact who is still to be told, when it was last asked.
     pub refusal: Option<QueueFault>,
 }

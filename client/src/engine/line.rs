@@ -67,6 +67,8 @@ pub(super) struct Up {
     pub(super) failures: u32,
     /// After a refusal, what we want by ourselves is not asked for until this is over.
     pub(super) rest: Option<Pause>,
+    /// The relay has no room for more subscriptions on it.
+    pub(super) crowded: bool,
     /// The relay will close it, and wants to be left alone for so many milliseconds then.
     pub(super) away: Option<u64>,
     /// Since when there is nothing to say on it.
@@ -199,6 +201,22 @@ impl Flight {
         matches!(self, Self::Subscribe(_) | Self::FirstSubscribe(_))
     }
 
+    /// What a queue is being made for by it.
+    pub(super) const fn purpose(&self) -> Option<&Purpose> {
+        match self {
+            Self::MakeQueue(queue) => Some(&queue.purpose),
+            Self::FirstSubscribe(made) => Some(&made.queue.purpose),
+            Self::Subscribe(_)
+            | Self::Acknowledge { .. }
+            | Self::Refresh
+            | Self::Send { .. }
+            | Self::PutBlob(_)
+            | Self::Claim(_)
+            | Self::DeleteQueue(_)
+            | Self::DeleteBlob(_) => None,
+        }
+    }
+
     /// The wish that it is for.
     pub(super) const fn ask(&self) -> Option<AskId> {
         match self {
@@ -220,7 +238,12 @@ impl Up {
     fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
         let rest = self.rest.map(|rest| rest.until);
-        idle.into_iter().chain(rest).filter(|at| *at > now).min()
+        idle.into_iter().chain(rest).chain(self.turn_ends()).filter(|at| *at > now).min()
+    }
+
+    /// Whether a queue is read, as far as the relay lets us.
+    pub(super) fn reads(&self, queue: &ReadId) -> bool {
+        self.crowded || self.subscribed.contains(queue)
     }
 
     /// Whether all has come that lay in a queue. What something else reads does not come here.
@@ -266,17 +289,6 @@ impl Up {
 
     /// Whether a queue is being made for what `is` says.
     pub(super) fn is_making(&self, is: impl Fn(&Purpose) -> bool) -> bool {
-        self.any(|flight| match flight {
-            Flight::MakeQueue(queue) => is(&queue.purpose),
-            Flight::FirstSubscribe(made) => is(&made.queue.purpose),
-            Flight::Subscribe(_)
-            | Flight::Acknowledge { .. }
-            | Flight::Refresh
-            | Flight::Send { .. }
-            | Flight::PutBlob(_)
-            | Flight::Claim(_)
-            | Flight::DeleteQueue(_)
-            | Flight::DeleteBlob(_) => false,
-        })
+        self.any(|flight| flight.purpose().is_some_and(&is))
     }
 }

@@ -41,6 +41,7 @@ impl Engine {
                 linked: now,
                 failures,
                 rest: None,
+                crowded: false,
                 away: None,
                 idle: None,
                 keys_asked: now,
@@ -276,10 +277,11 @@ impl Engine {
             self.answer(ask, Err(refusal.into()));
             return;
         }
-        if let Flight::MakeQueue(QueueFor { purpose: Purpose::Contact(contact), .. }) = flight {
+        if let Some(Purpose::Contact(contact)) = flight.purpose() {
             // Nobody waits for it, and nobody may notice that this contact is never told where to write.
             self.unmade.insert(*contact, (relay, refusal));
         }
+        self.passed_over(relay, flight, refusal, now);
         let Self { lines, rng, .. } = self;
         if let Some(Line::Up(up)) = lines.get_mut(&relay) {
             if let Flight::Acknowledge { queue, upto } = flight {

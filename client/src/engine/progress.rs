@@ -9,7 +9,6 @@ use beresta_proto::address::RelayAddress;
 use beresta_proto::auth;
 use beresta_proto::command::{Command, Subscription};
 use beresta_proto::id::RelayId;
-use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::time::Timestamp;
 
 use super::Engine;
@@ -106,6 +105,7 @@ impl Engine {
         needing: &[ContactId],
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.take_turn(relay, now);
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
         if up.away.is_some() {
             // What was asked for is answered still; the rest is for the next link.
@@ -175,7 +175,7 @@ impl Engine {
     }
 
     fn progress_queues(&mut self, tx: &Tx<'_>, relay: RelayId) -> Result<(), StoreError> {
-        let mut missing = Vec::new();
+        let (mut missing, mut all) = (Vec::new(), true);
         for (id, read_id, state) in tx.own_queues_at(&relay)? {
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
             let exporter = up.exporter;
@@ -183,7 +183,8 @@ impl Engine {
                 OwnQueueState::Read => {
                     let asked =
                         up.any(|flight| matches!(flight, Flight::Subscribe(list) if list.contains(&read_id)));
-                    if up.subscribed.contains(&read_id) || asked {
+                    all &= up.subscribed.contains(&read_id);
+                    if up.subscribed.contains(&read_id) || asked || up.crowded {
                         continue;
                     }
                     let text = auth::subscribe(&exporter, &read_id);
@@ -204,9 +205,12 @@ impl Engine {
                 }
             }
         }
-        for batch in missing.chunks(SUBSCRIPTIONS) {
-            let queues = batch.iter().map(|one| one.queue).collect();
-            self.transmit(relay, Command::Subscribe(batch.to_vec()), Flight::Subscribe(queues));
+        if all {
+            self.turns.remove(&relay);
+        }
+        for subscriptions in self.in_turn(relay, missing) {
+            let queues = subscriptions.iter().map(|one| one.queue).collect();
+            self.transmit(relay, Command::Subscribe(subscriptions), Flight::Subscribe(queues));
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use beresta_proto::key::{BlobKey, EnvelopeKey, EpochSecret, SendCapability, Sign
 use beresta_proto::reply::Push;
 use beresta_proto::rng::Random as _;
 use beresta_proto::route::Route;
-use beresta_proto::time::{DAY_MS, MINUTE_MS, TtlClass};
+use beresta_proto::time::{DAY_MS, MINUTE_MS, SECOND_MS, TtlClass};
 use beresta_proto::words::Words;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
@@ -33,6 +33,7 @@ mod overdue;
 mod pushes;
 mod queues;
 mod routes;
+mod turns;
 mod wishes;
 
 const BEGIN: Timestamp = Timestamp(1_800_000_000_000);

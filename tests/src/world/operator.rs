@@ -4,6 +4,7 @@ use beresta_proto::credit::CreditCode;
 use beresta_proto::key::Credit;
 use beresta_proto::rng::Random as _;
 use beresta_server::queue::{Answer, Namer, Op, QueueEngine as _, Stats};
+use beresta_server::relay::Limits;
 
 use super::World;
 
@@ -17,6 +18,18 @@ impl World {
     /// From now on it asks for none.
     pub fn serve_everybody(&mut self) {
         self.limits.asks_credit = false;
+        self.restart_relay();
+    }
+
+    /// From now on it has room for so many subscriptions on each link, and for no more.
+    pub fn crowd(&mut self, share: usize) {
+        (self.limits.subscriptions_of_all, self.limits.subscriptions_share) = (0, share);
+        self.restart_relay();
+    }
+
+    /// From now on it has room for everybody.
+    pub fn uncrowd(&mut self) {
+        self.limits = Limits { asks_credit: self.limits.asks_credit, ..Limits::default() };
         self.restart_relay();
     }
 

@@ -137,6 +137,7 @@ fn rows_and_records_show_no_word_and_no_name() {
             linked: true,
             volatile: false,
             fault: None,
+            passed_over: 0,
             refusal: None,
         }),
         contacts: 1,
@@ -159,7 +160,7 @@ fn rows_and_records_show_no_word_and_no_name() {
     ]), @r#"
     MessageInfo { id: "m1", contact: "c2", outgoing: true, text: Words(..), sent_ms: 5, arrived_ms: 5, state: Queued, expires_ms: None }
     ContactInfo { id: "c2", name: Words(..), account: Words(..), tag: Words(..), trust: Verified, met: true, blocked: false, seized: false, timer_secs: None, volatile: false }
-    Status { name: Words(..), account: Words(..), language: "en", relay: Some(RelayStatus { address: Words(..), linked: true, volatile: false, fault: None, refusal: None }), contacts: 1, untold: 0, new_messages: 0, waiting: 0, clock_skew_ms: None, trouble: StoreTrouble { unwritable: false, unwiped: false }, dropped: [] }
+    Status { name: Words(..), account: Words(..), language: "en", relay: Some(RelayStatus { address: Words(..), linked: true, volatile: false, fault: None, passed_over: 0, refusal: None }), contacts: 1, untold: 0, new_messages: 0, waiting: 0, clock_skew_ms: None, trouble: StoreTrouble { unwritable: false, unwiped: false }, dropped: [] }
     NewInvite { id: "i3", link: Words(..), expires_ms: 9 }
     InviteInfo { id: "i3", name: Some(Words(..)), status: Open, created_ms: 5, expires_ms: 9, link: Some(Words(..)) }
     InvitePreview { relay: Words(..), expires_ms: 5 }

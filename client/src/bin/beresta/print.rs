@@ -242,6 +242,15 @@ impl Printer {
         true
     }
 
+    /// Tells that the home relay has no room for all of our queues, so that what comes may come late: whether that is so.
+    pub(crate) fn crowded(&self, status: &Status) -> bool {
+        let passed_over = status.relay.as_ref().map_or(0, |relay| relay.passed_over);
+        if passed_over > 0 {
+            self.warn("relay-crowded", [("n", passed_over.into())]);
+        }
+        passed_over > 0
+    }
+
     /// Tells that the home relay forgets with a restart, if it says so.
     pub(crate) fn volatile_home(&self, status: &Status) {
         if status.relay.as_ref().is_some_and(|relay| relay.volatile) {

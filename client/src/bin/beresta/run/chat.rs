@@ -164,7 +164,7 @@ async fn talk(
 ) -> Result<(), Fault> {
     let marks = Marks::ask();
     let mut after = 0;
-    let mut told_skew = false;
+    let (mut told_skew, mut told_crowd) = (false, false);
     loop {
         tokio::select! {
             line = typed.recv() => match line {
@@ -188,11 +188,12 @@ async fn talk(
                 if !known_volatile {
                     shell.print.volatile(&contact);
                 }
+                let status = client.status().await?;
                 if !told_skew {
-                    let skew = client.status().await?.clock_skew_ms;
-                    shell.print.skew(skew);
-                    told_skew = skew.is_some();
+                    shell.print.skew(status.clock_skew_ms);
+                    told_skew = status.clock_skew_ms.is_some();
                 }
+                told_crowd = told_crowd || shell.print.crowded(&status);
             }
         }
     }

@@ -83,9 +83,9 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     if shell.print.json {
         shell.print.object(&status);
         shell.print.volatile_home(&status);
-        let untold = shell.print.untold(&status);
+        let partly = shell.print.untold(&status) | shell.print.crowded(&status);
         shell.print.surroundings(Surroundings::of(&shell.dir()?));
-        return Ok(if untold { Done::Partly } else { Done::Fully });
+        return Ok(if partly { Done::Partly } else { Done::Fully });
     }
     let say = |key: &str, value: String| {
         shell.print.line(&shell.print.text.say_with(key, [("value", value.into())]));
@@ -99,7 +99,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
         }
     }
     shell.print.fault(&status);
-    let untold = shell.print.untold(&status);
+    let partly = shell.print.untold(&status) | shell.print.crowded(&status);
     shell.print.volatile_home(&status);
     let count = |key: &str, n: u64| {
         shell.print.line(&shell.print.text.say_with(key, [("n", n.into())]));
@@ -114,7 +114,7 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
     shell.print.skew(status.clock_skew_ms);
     shell.print.trouble(status.trouble, StoreTrouble::default());
     shell.print.surroundings(Surroundings::of(&shell.dir()?));
-    Ok(if untold { Done::Partly } else { Done::Fully })
+    Ok(if partly { Done::Partly } else { Done::Fully })
 }
 
 pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {

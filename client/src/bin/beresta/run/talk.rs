@@ -184,7 +184,9 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
             shell.print.talk("following", []);
         }
     }
-    shell.print.skew(client.status().await?.clock_skew_ms);
+    let status = client.status().await?;
+    shell.print.skew(status.clock_skew_ms);
+    let crowded = shell.print.crowded(&status);
     // Who follows without a terminal (a service, a script) can't show that they are there.
     let after = if wanted.follow && stdin().is_terminal() { client.idle_lock().await? } else { None };
     super::chat::tell_idle(shell, after);
@@ -207,7 +209,7 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     }
     let untold = status.as_ref().is_some_and(|status| shell.print.untold(status));
     if reached {
-        return Ok(if untold { Done::Partly } else { Done::Fully });
+        return Ok(if untold || crowded { Done::Partly } else { Done::Fully });
     }
     let fault = status.and_then(|status| status.relay?.fault);
     Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into())

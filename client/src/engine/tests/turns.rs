@@ -1,0 +1,169 @@
+//! Reading queues in turn at a crowded relay.
+
+use std::collections::BTreeSet;
+
+use beresta_proto::command::Command;
+use beresta_proto::reply::{Refusal, Reply, Subscribed};
+
+use super::*;
+
+/// As many queues as a link gets in a crowd.
+const SHARE: usize = 60;
+
+impl Bench {
+    fn reads_queues(&mut self, station: &Station, many: u8) {
+        let queue = self.reads_a_queue(station);
+        for number in 1..many {
+            let (read_id, send_id) = (ReadId([number; 24]), SendId([number; 24]));
+            let another = OwnQueue { read_id, send_id, ..queue.clone() };
+            self.store.transaction(|tx| tx.insert_own_queue(&another)).unwrap();
+        }
+    }
+
+    /// The relay answers what is among `effects`, with room for `room` subscriptions more: of which it granted, and how much
+    /// room is left.
+    fn subscribes(
+        &mut self,
+        station: &Station,
+        effects: Vec<Effect>,
+        mut room: usize,
+    ) -> (BTreeSet<ReadId>, usize) {
+        let mut granted = BTreeSet::new();
+        for effect in effects {
+            let Effect::Transmit { token, command: Command::Subscribe(queues), .. } = effect else {
+                continue;
+            };
+            let reply = if queues.len() <= room {
+                room -= queues.len();
+                granted.extend(queues.iter().map(|one| one.queue));
+                Reply::Subscribed(vec![Subscribed::Ok; queues.len()])
+            } else {
+                Reply::Refused(Refusal::RateLimited)
+            };
+            self.engine.handle_reply(&mut self.store, station.id(), token, Some(reply), self.now).unwrap();
+        }
+        (granted, room)
+    }
+
+    /// A link to a crowded relay, until the relay has refused as often as it takes: what is read on it.
+    fn crowded(&mut self, station: &Station) -> BTreeSet<ReadId> {
+        self.links(station);
+        let asked = self.effects();
+        let (granted, room) = self.subscribes(station, asked, SHARE);
+        let again = self.pass(10 * SECOND_MS);
+        let (more, _) = self.subscribes(station, again, room);
+        assert!(more.is_empty());
+        granted
+    }
+
+    fn passed_over(&mut self, station: &Station) -> usize {
+        let Self { engine, store, .. } = self;
+        store.transaction(|tx| engine.passed_over_at(tx, &station.id())).unwrap()
+    }
+}
+
+#[test]
+fn a_crowded_relay_is_left_after_a_minute_once_all_has_come_for_those_that_were_not_read() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    let first = bench.crowded(&station);
+    // Of whole commands, and a little less than there is room for: queues can be made meanwhile.
+    assert_eq!((first.len(), bench.passed_over(&station)), (56, 94));
+    // What is refused is not asked for without end.
+    assert_eq!(tokens(&bench.pass(2 * MINUTE_MS)).len(), 0);
+    let left = bench.catches_up(&station, 2);
+    assert_eq!((hang_ups(&left), dials(&left)), (1, 0));
+    assert_eq!(dials(&bench.pass(2 * SECOND_MS)), 1, "at once, because the link was no failure");
+
+    let second = bench.crowded(&station);
+    bench.catches_up(&station, 2);
+    bench.pass(MINUTE_MS);
+    let third = bench.crowded(&station);
+    let read: BTreeSet<ReadId> = [&first, &second, &third].into_iter().flatten().copied().collect();
+    assert_eq!((second.intersection(&first).count(), read.len()), (0, 150));
+}
+
+#[test]
+fn a_queue_that_is_never_read_out_keeps_the_others_waiting_for_minutes_only() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    bench.crowded(&station);
+    assert_eq!(hang_ups(&bench.pass(4 * MINUTE_MS)), 0);
+    assert_eq!(hang_ups(&bench.pass(MINUTE_MS)), 1);
+}
+
+#[test]
+fn a_relay_that_refuses_once_or_lets_nothing_be_read_is_asked_again_on_the_same_link() {
+    // Too much at a time.
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    bench.links(&station);
+    let asked = bench.effects();
+    let (first, _) = bench.subscribes(&station, asked, SHARE);
+    let again = bench.pass(10 * SECOND_MS);
+    let (second, _) = bench.subscribes(&station, again, 150);
+    assert_eq!(first.len() + second.len(), 150);
+    assert_eq!(bench.passed_over(&station), 0);
+    assert_eq!(hang_ups(&bench.catches_up(&station, 6)), 0);
+    assert_eq!(hang_ups(&bench.pass(DAY_MS)), 0);
+
+    // Nothing at all: another link would be no better.
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    bench.links(&station);
+    let asked = bench.effects();
+    bench.subscribes(&station, asked, 0);
+    for _ in 0..5 {
+        let again = bench.pass(10 * MINUTE_MS);
+        assert_eq!((tokens(&again).len() >= 5, hang_ups(&again)), (true, 0));
+        bench.subscribes(&station, again, 0);
+    }
+    assert_eq!(bench.passed_over(&station), 0);
+}
+
+#[test]
+fn what_was_asked_for_is_answered_before_a_crowded_relay_is_left() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    bench.crowded(&station);
+    bench.catches_up(&station, 2);
+    bench.invites();
+    let making = bench.effects();
+    assert_eq!(hang_ups(&bench.pass(2 * MINUTE_MS)), 0);
+    let (relay, token) = (station.id(), tokens(&making)[0]);
+    let full = Some(Reply::Refused(Refusal::Full));
+    bench.engine.handle_reply(&mut bench.store, relay, token, full, bench.now).unwrap();
+    let effects = bench.effects();
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Answer { .. })));
+    assert_eq!(hang_ups(&effects), 1);
+}
+
+#[test]
+fn a_crowd_that_has_gone_is_forgotten() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    bench.crowded(&station);
+    bench.catches_up(&station, 2);
+    bench.pass(MINUTE_MS);
+    bench.links(&station);
+    assert_eq!(bench.passed_over(&station), 150, "none is read yet");
+    let mut read = 0;
+    for _ in 0..2 {
+        let asked = bench.effects();
+        read += bench.subscribes(&station, asked, 150).0.len();
+    }
+    assert_eq!((read, bench.passed_over(&station)), (150, 0));
+
+    // Refused once, as anybody may be.
+    bench.breaks(&station);
+    bench.pass(MINUTE_MS);
+    bench.links(&station);
+    let asked = bench.effects();
+    bench.subscribes(&station, asked, SHARE);
+    assert_eq!(bench.passed_over(&station), 0);
+}

@@ -1,0 +1,82 @@
+//! Somebody with more queues than a crowded relay has room for, the real cores in a false world.
+
+#![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
+
+use beresta_proto::time::{MINUTE_MS, SECOND_MS};
+use beresta_tests::world::{Person, Who, World};
+
+/// As many queues as a link gets in a crowd: one command's.
+const SHARE: usize = 32;
+/// Two of three are read at a time.
+const PEOPLE: usize = 44;
+
+/// A lawyer, and many who know where to write to her.
+fn known(world: &mut World) -> (Who, Vec<Who>) {
+    let lawyer = world.person("Anna");
+    let mut clients = Vec::new();
+    for _ in 0..PEOPLE {
+        let client = world.person("Boris");
+        world.meet(lawyer, client);
+        clients.push(client);
+    }
+    (lawyer, clients)
+}
+
+fn write(world: &mut World, clients: &[Who], text: &str) {
+    for client in clients {
+        let lawyer = world.contacts(*client).first().unwrap().id;
+        world.say(*client, lawyer, text).unwrap();
+    }
+}
+
+fn passed_over(world: &mut World, who: Who) -> usize {
+    let relay = world.relay_address().relay;
+    let Person { engine, store, .. } = world.get(who);
+    store.transaction(|tx| engine.passed_over_at(tx, &relay)).unwrap()
+}
+
+/// From how many contacts somebody has heard.
+fn heard(world: &mut World, who: Who) -> usize {
+    let contacts = world.contacts(who);
+    contacts.iter().filter(|one| !world.heard_texts(who, one.id).is_empty()).count()
+}
+
+#[test]
+fn in_a_crowd_all_queues_are_read_in_turn_and_new_ones_can_be_made() {
+    let mut world = World::new(1);
+    let (lawyer, clients) = known(&mut world);
+    assert_eq!(passed_over(&mut world, lawyer), 0);
+    world.crowd(SHARE);
+    write(&mut world, &clients, "is anybody there?");
+    world.run(30 * SECOND_MS);
+    assert!(heard(&mut world, lawyer) < PEOPLE);
+    assert!(passed_over(&mut world, lawyer) >= PEOPLE - SHARE, "she is told");
+    let Person { engine, store, .. } = world.get(lawyer);
+    assert!(engine.is_reached(store).unwrap(), "and not that no relay is reached");
+    assert!(engine.has_caught_up(store).unwrap());
+    world.run(4 * MINUTE_MS);
+    assert_eq!(heard(&mut world, lawyer), PEOPLE);
+
+    let last = world.person("Vera");
+    world.meet(lawyer, last);
+    assert_eq!(world.contacts(lawyer).len(), PEOPLE + 1);
+
+    // The crowd goes.
+    world.uncrowd();
+    world.run(4 * MINUTE_MS);
+    assert_eq!(passed_over(&mut world, lawyer), 0);
+}
+
+#[test]
+fn a_program_that_is_started_again_and_again_for_a_moment_reads_all_in_the_end() {
+    let mut world = World::new(2);
+    let (lawyer, clients) = known(&mut world);
+    world.crowd(SHARE);
+    write(&mut world, &clients, "is anybody there?");
+    world.run(20 * SECOND_MS);
+    for _ in 0..30 {
+        world.crash(lawyer);
+        world.run(20 * SECOND_MS);
+    }
+    assert_eq!(heard(&mut world, lawyer), PEOPLE);
+}
