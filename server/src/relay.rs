@@ -130,6 +130,8 @@ pub struct Relay<R> {
     changes: usize,
     /// Deletions of queues that are with the engine.
     deletions: usize,
+    /// Reads of queues that are with the engine.
+    fetches: usize,
     /// The links that wait for such a place.
     turns: Turns,
     outputs: VecDeque<Output>,
@@ -185,6 +187,7 @@ impl<R: Random> Relay<R> {
             signatures: 0,
             changes: 0,
             deletions: 0,
+            fetches: 0,
             turns: Turns::default(),
             outputs: VecDeque::new(),
             seen: now,
@@ -218,7 +221,7 @@ impl<R: Random> Relay<R> {
         let Some(closed) = self.links.remove(&link) else { return };
         self.held = self.held.saturating_sub(closed.held);
         self.places.closed(link);
-        if closed.opening || closed.checking || !closed.changes.is_empty() || !closed.deletions.is_empty() {
+        if closed.waits_for_a_turn() {
             self.turns.forget(link);
         }
         self.end_deliveries(link, &closed);

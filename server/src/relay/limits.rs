@@ -29,6 +29,9 @@ pub struct Limits {
     /// Deletions of queues that are with the engine beside those, of all links together: each may let 256 messages of 16 KiB go,
     /// and four of them are what goes in one commit.
     pub deletions: usize,
+    /// Reads of queues that are with the engine, of all links together: an eighth of what it lets wait to be read, so that look-ups find
+    /// room. How much is read is bounded by the bytes that are held.
+    pub fetches: usize,
     /// Capsules in a row that did not open; then the link is closed.
     pub unopenable: u32,
     /// Commands in a row over the rate; then the link is closed.
@@ -61,6 +64,7 @@ impl Default for Limits {
             signatures: 4_096,
             changes: 3_072,
             deletions: 4,
+            fetches: 1_024,
             unopenable: 32,
             over_rate: 64,
             subscriptions: 1_024,

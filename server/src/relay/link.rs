@@ -68,6 +68,8 @@ pub(super) struct Link {
     pub(super) changes: VecDeque<(Pending, Op)>,
     /// Queues that wait for their turn to be deleted.
     pub(super) deletions: VecDeque<(Asked, QueueRef)>,
+    /// Whether it waits for its turn to have a queue read.
+    pub(super) fetching: bool,
     pub(super) fresh: Option<Fresh>,
     since: Timestamp,
 }
@@ -96,6 +98,7 @@ impl Link {
             checking: false,
             changes: VecDeque::new(),
             deletions: VecDeque::new(),
+            fetching: false,
             fresh: None,
             since: now,
         }
@@ -165,13 +168,22 @@ impl Link {
         self.unwritten() < room && self.stalled.is_empty()
     }
 
-    /// Whether a queue may be read now. Else it waits.
-    pub(super) fn takes(&mut self, queue: QueueRef, room: usize) -> bool {
-        let takes = self.is_roomy(room);
-        if !takes && !self.stalled.contains(&queue) {
+    /// A queue waits until it may be read.
+    pub(super) fn stalls(&mut self, queue: QueueRef) {
+        if !self.stalled.contains(&queue) {
             self.stalled.push_back(queue);
         }
-        takes
+    }
+
+    /// Whether a queue waits for which there is room.
+    pub(super) fn wants_to_read(&self, room: usize) -> bool {
+        self.unwritten() < room && !self.stalled.is_empty()
+    }
+
+    /// Whether it stands in one of the rows of [`super::turns`].
+    pub(super) fn waits_for_a_turn(&self) -> bool {
+        let Self { opening, checking, fetching, changes, deletions, .. } = self;
+        *opening || *checking || *fetching || !changes.is_empty() || !deletions.is_empty()
     }
 
     /// The queue that waits the longest, where there is room.

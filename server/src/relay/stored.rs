@@ -48,6 +48,7 @@ impl<R: Random> Relay<R> {
                 self.release(link, reserved);
                 self.fetched(queue, generation, announced, answer, now);
                 self.room_again(link, now);
+                self.next_fetches(now);
             }
             Some(Pending::Acknowledge(asked, queue, _)) => match answer {
                 Answer::Acknowledged { deleted: _, drained } => {

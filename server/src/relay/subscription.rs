@@ -165,13 +165,19 @@ impl<R: Random> Relay<R> {
         let room = self.room();
         let Some(delivery) = self.deliveries.get(&queue) else { return };
         let Some(link) = self.links.get_mut(&delivery.link) else { return };
-        if (delivery.wanted().is_some() || delivery.is_drained()) && link.takes(queue, room) {
+        if delivery.wanted().is_none() && !delivery.is_drained() {
+            return;
+        }
+        let (at, roomy) = (delivery.link, link.is_roomy(room));
+        if roomy && self.may_fetch(at) {
             self.go_on(queue, now);
+        } else if let Some(link) = self.links.get_mut(&at) {
+            link.stalls(queue);
         }
     }
 
     /// It is a queue's turn: its subscriber hears that it drained, or what is in it is fetched.
-    fn go_on(&mut self, queue: QueueRef, now: Timestamp) {
+    pub(super) fn go_on(&mut self, queue: QueueRef, now: Timestamp) {
         let Some(delivery) = self.deliveries.get_mut(&queue) else { return };
         if !delivery.take_drained() {
             return self.fetch(queue, now);
@@ -204,6 +210,7 @@ impl<R: Random> Relay<R> {
         };
         // What was asked for is on its way into memory: count it, or many queues would be read at once.
         self.hold(link, wanted.bytes);
+        self.fetches = self.fetches.saturating_add(1);
         let fetch = self.ask_engine(pending, op);
         if let Some(delivery) = self.deliveries.get_mut(&queue) {
             delivery.fetch_begins(fetch);
@@ -229,7 +236,8 @@ impl<R: Random> Relay<R> {
 
     fn next_stalled(&mut self, link: LinkId) -> Option<QueueRef> {
         let room = self.room();
-        self.links.get_mut(&link)?.next_stalled(room)
+        let may = self.links.get(&link)?.wants_to_read(room) && self.may_fetch(link);
+        if may { self.links.get_mut(&link)?.next_stalled(room) } else { None }
     }
 
     pub(super) fn fetched(

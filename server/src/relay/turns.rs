@@ -31,6 +31,7 @@ pub(super) struct Turns {
     checks: VecDeque<LinkId>,
     changes: VecDeque<LinkId>,
     deletions: VecDeque<LinkId>,
+    fetches: VecDeque<LinkId>,
 }
 
 impl Turns {
@@ -40,6 +41,7 @@ impl Turns {
         self.checks.retain(|one| *one != link);
         self.changes.retain(|one| *one != link);
         self.deletions.retain(|one| *one != link);
+        self.fetches.retain(|one| *one != link);
     }
 }
 
@@ -97,6 +99,42 @@ impl<R: Random> Relay<R> {
             }
             self.deletions = self.deletions.saturating_add(1);
             self.engine(Pending::DeleteQueue(asked, queue), Op::DeleteQueue { queue });
+        }
+    }
+
+    /// Whether a link may have a queue read now. Else it waits for its turn: what is read for links that have thousands of queues
+    /// read would have others' keys not looked up.
+    pub(super) fn may_fetch(&mut self, link: LinkId) -> bool {
+        // Whoever waits had the places that became free.
+        let may = self.fetches < self.limits.fetches;
+        if !may {
+            self.wait_to_fetch(link);
+        }
+        may
+    }
+
+    fn wait_to_fetch(&mut self, link: LinkId) {
+        if let Some(one) = self.links.get_mut(&link)
+            && !core::mem::replace(&mut one.fetching, true)
+        {
+            self.turns.fetches.push_back(link);
+        }
+    }
+
+    /// A read has ended: has queues read for those who wait, a queue for each in turn.
+    pub(super) fn next_fetches(&mut self, now: Timestamp) {
+        self.fetches = self.fetches.saturating_sub(1);
+        let room = self.room();
+        while self.fetches < self.limits.fetches {
+            let Some(link) = self.turns.fetches.pop_front() else { return };
+            let Some(one) = self.links.get_mut(&link) else { continue };
+            one.fetching = false;
+            if let Some(queue) = one.next_stalled(room) {
+                self.go_on(queue, now);
+            }
+            if self.links.get(&link).is_some_and(|one| one.wants_to_read(room)) {
+                self.wait_to_fetch(link);
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
 
 use super::super::{Limits, LinkId};
-use super::world::{World, subscription};
+use super::world::{Queue, World, subscription};
 use crate::queue::{Answer, Op};
 
 /// A subscription to as many queues as fit, none of which is there.
@@ -89,4 +89,78 @@ fn a_key_that_could_not_be_looked_up_refuses_its_command_and_holds_nobody_up() {
     }
     assert_eq!(world.relay.signatures, 0);
     assert!(!world.relay.is_busy());
+}
+
+/// Reads of queues that the engine was asked for and has not done.
+fn reads(world: &World) -> usize {
+    world.asked.iter().filter(|(_, op)| matches!(op, Op::Fetch { .. })).count()
+}
+
+/// Queues with a message each.
+fn filled(world: &mut World, queues: u32) -> Vec<Queue> {
+    let anna = world.connect();
+    let mut fill = |number| {
+        let queue = world.make_queue();
+        let capsule = world.sender(&queue).capsule(number);
+        world.send(anna, &capsule);
+        queue
+    };
+    (0..queues).map(&mut fill).collect()
+}
+
+#[test]
+fn no_more_queues_are_read_at_once_than_leave_room_for_look_ups_and_links_take_turns() {
+    let mut world = World::with(Limits { fetches: 4, ..Limits::default() });
+    let (theirs, ours) = (filled(&mut world, 60), filled(&mut world, 1));
+    let boris = world.connect();
+    let mut flood = Vec::new();
+    for queues in theirs.chunks(4) {
+        let link = world.connect();
+        world.say(link, &Command::Subscribe(queues.iter().map(|one| subscription(link, one)).collect()));
+        flood.push(link);
+    }
+    // Their queues are looked up, and as many read as may be.
+    while let Some(at) = world.asked.iter().position(|(_, op)| !matches!(op, Op::Fetch { .. })) {
+        let (ticket, op) = world.asked.remove(at).unwrap();
+        let answer = world.answer_to(op);
+        world.answer(ticket, answer);
+        while world.work() {}
+    }
+    assert_eq!(reads(&world), 4);
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &ours[0])]));
+    let mut others = 0;
+    while world.delivered(boris).is_empty() {
+        let (ticket, answer) = world.carry_out().unwrap();
+        world.answer(ticket, answer);
+        while world.work() {}
+        assert!(reads(&world) <= 4);
+        others += 1;
+    }
+    assert!(others <= 2 * flood.len() + 4, "{others} came first");
+    world.settle();
+    let delivered: usize = flood.into_iter().map(|link| world.delivered(link).len()).sum();
+    assert_eq!(delivered, theirs.len());
+    assert_eq!(world.relay.fetches, 0);
+    assert!(!world.relay.is_busy());
+}
+
+#[test]
+fn a_link_that_ends_while_it_waits_to_be_read_for_leaves_its_turn_to_others() {
+    let mut world = World::with(Limits { fetches: 1, ..Limits::default() });
+    let (theirs, ours) = (filled(&mut world, 8), filled(&mut world, 1));
+    for round in 0..3 {
+        let (gone, boris) = (world.connect(), world.connect());
+        world.say(gone, &Command::Subscribe(theirs.iter().map(|one| subscription(gone, one)).collect()));
+        world.say(boris, &Command::Subscribe(vec![subscription(boris, &ours[0])]));
+        for _ in 0..round {
+            let (ticket, answer) = world.carry_out().unwrap();
+            world.answer(ticket, answer);
+            while world.work() {}
+        }
+        world.close(gone);
+        world.settle();
+        assert_eq!(world.delivered(boris).len(), 1);
+        assert_eq!((world.relay.fetches, world.relay.is_busy()), (0, false));
+        world.close(boris);
+    }
 }
