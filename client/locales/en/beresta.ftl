@@ -87,7 +87,7 @@ help--brief = Leaves as soon as nothing more comes. Others learn the next time t
 help--timeout = Seconds to wait for the relay, and for more messages than wait there.
 help--max = Ends after so many messages.
 help--shell = The shell.
-help-exit-codes = Exit codes: 0 done, 1 failed inside, 2 not understood, 3 no line to the relay, 4 keys changed or were refused, 5 busy or too much, 6 locked (passphrase, or in use), 7 not found, 8 kept but not yet sent.
+help-exit-codes = Exit codes: 0 done, 1 failed inside, 2 not understood, 3 no line to the relay, 4 keys changed or were refused, 5 busy or too much, 6 locked (passphrase, or in use), 7 not found, 8 kept but not yet sent, or not all could be looked at.
 value-dir = DIR
 value-file = FILE
 value-name = NAME
@@ -160,7 +160,7 @@ relay-untold = { $n ->
 relay-crowded = Your relay has more people than room, and lets you read only some of your conversations and invites at a time. { $n ->
     [one] One waits
    *[other] { $n } wait
-} for a turn, which comes within minutes while Beresta stays open (“beresta receive --follow”). Nothing is lost: what was written waits at the relay, for up to three weeks. If this goes on, take another relay by “beresta relay set”.
+} for a turn, which comes within minutes while Beresta stays open (“beresta receive --follow”); with very many conversations, within an hour or two. What was written waits at the relay, for up to three weeks. If this goes on, take another relay by “beresta relay set”.
 credit-set = Your relay makes queues and invites for you from now on, as far as the code goes.
 credit-set-elsewhere = The code is kept. It is of another relay than yours: it counts once that one is yours, by “beresta relay set …”.
 key-file-stays = The new key file stays where it was made. Try whether the profile opens with your passphrase of before; if not, it opens with the new one and this file. Delete the file only once you know that you do not need it.

@@ -43,6 +43,14 @@ pub struct Status {
     pub dropped: Vec<Dropped>,
 }
 
+impl Status {
+    /// Whether the home relay has no room for all of our queues at the moment.
+    #[must_use]
+    pub fn is_crowded(&self) -> bool {
+        self.relay.as_ref().is_some_and(|relay| relay.passed_over > 0)
+    }
+}
+
 /// The home relay.
 #[derive(Debug, Clone, Serialize)]
 pub struct RelayStatus {

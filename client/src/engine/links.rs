@@ -114,6 +114,7 @@ impl Engine {
     }
 
     pub(super) fn line_down(&mut self, relay: RelayId, now: Timestamp) {
+        self.turn_over(relay);
         if let Some(line) = self.lines.get_mut(&relay) {
             *line = line.broken(now, &mut self.rng);
         }

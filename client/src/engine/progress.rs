@@ -109,7 +109,7 @@ impl Engine {
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
         if up.away.is_some() {
             // What was asked for is answered still; the rest is for the next link.
-            if up.flights.is_empty() {
+            if !up.any(|flight| up.is_waited_for(flight)) {
                 self.effect(Effect::HangUp { relay });
                 self.line_down(relay, now);
             }
@@ -230,6 +230,11 @@ impl Engine {
                 continue;
             }
             let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
+            // One after the other, once it shows how many are read: what a crowded relay makes and has no room for is paid for, and lost.
+            if self.turns.contains_key(&relay) && (up.any(Flight::is_subscription) || up.is_making(|_| true))
+            {
+                return Ok(());
+            }
             if !up.is_making(|purpose| matches!(purpose, Purpose::Contact(id) if *id == contact)) {
                 self.make_queue(tx, relay, Purpose::Contact(contact))?;
             }

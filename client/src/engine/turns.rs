@@ -24,21 +24,30 @@ use crate::store::{StoreError, Tx};
 const TURN_MS: u64 = MINUTE_MS;
 /// How long at most, if not all has come: a queue that a slow line does not empty must not keep the others from being read.
 const LONGEST_TURN_MS: u64 = 5 * MINUTE_MS;
-
+/// A turn is twice as long for each time that its link was dialled in vain, but so often at most: who hardly gets a place at a relay
+/// stays for longer.
+const DOUBLED: u32 = 5;
 /// So many of many queues are asked for first, and then as many as one command may name. What a link may read is granted by whole
-/// commands, so a little room is left for queues that are made on it; unless the last command is a short one, which is not said
-/// where a relay is known to be crowded.
+/// commands, so a little room is left for queues that are made on it.
 const FIRST: usize = SUBSCRIPTIONS / 4 * 3;
 
-/// When queues at a crowded relay were read last.
+/// The links on which queues at a crowded relay were read last, by number: a clock may be set.
 #[derive(Debug, Default)]
-pub(super) struct Turns(BTreeMap<ReadId, Timestamp>);
+pub(super) struct Turns(BTreeMap<ReadId, u64>);
 
 impl Up {
     /// When others of our queues are to be read; none if there are no others, or the link is being left already.
     pub(super) fn turn_ends(&self) -> Option<Timestamp> {
-        let turn = if self.caught_up == self.answered { TURN_MS } else { LONGEST_TURN_MS };
+        // One of the failures is that the link before was left.
+        let turn = TURN_MS << self.failures.saturating_sub(1).min(DOUBLED);
+        let turn = if self.caught_up == self.answered { turn } else { turn.max(LONGEST_TURN_MS) };
         (self.crowded && self.away.is_none()).then(|| self.linked.plus(turn))
+    }
+
+    /// Whether a link that is being left stays for the answer to this. Of a turn that is over it does not for that to an
+    /// acknowledgement: where somebody writes on and on there always is one. What it was about is pushed again, and known.
+    pub(super) fn is_waited_for(&self, flight: &Flight) -> bool {
+        !(self.crowded && matches!(flight, Flight::Acknowledge { .. } | Flight::Refresh))
     }
 }
 
@@ -58,12 +67,19 @@ impl Engine {
 
     /// Leaves a link for the next one where it is the turn of other queues. What was asked for is answered still.
     pub(super) fn take_turn(&mut self, relay: RelayId, now: Timestamp) {
-        let Self { lines, turns, .. } = self;
-        let Some(Line::Up(up)) = lines.get_mut(&relay) else { return };
+        let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return };
         // A clock that was set back ends the waiting too.
         if up.turn_ends().is_some_and(|ends| ends <= now || up.linked > now) {
             up.away = Some(0);
-            turns.entry(relay).or_default().0.extend(up.subscribed.iter().map(|queue| (*queue, now)));
+        }
+    }
+
+    /// A link ends, for whatever reason: what was read on it comes last from now on.
+    pub(super) fn turn_over(&mut self, relay: RelayId) {
+        let number = self.number();
+        if let (Some(Line::Up(up)), Some(Turns(read))) = (self.lines.get(&relay), self.turns.get_mut(&relay))
+        {
+            read.extend(up.subscribed.iter().map(|queue| (*queue, number)));
         }
     }
 
@@ -77,12 +93,12 @@ impl Engine {
         let Self { turns, rng, .. } = self;
         let read = |queue: &ReadId| turns.get(&relay).and_then(|Turns(read)| read.get(queue)).copied();
         subscriptions.sort_by_cached_key(|one| (read(&one.queue), rng.next_u64()));
-        let first = if subscriptions.len() > SUBSCRIPTIONS { FIRST } else { subscriptions.len() };
-        let rest = subscriptions.split_off(first);
-        let crowded = turns.contains_key(&relay);
-        let whole = rest.chunks(SUBSCRIPTIONS).filter(|one| !crowded || one.len() == SUBSCRIPTIONS);
-        let commands = std::iter::once(subscriptions.as_slice()).chain(whole);
-        commands.filter(|command| !command.is_empty()).map(<[_]>::to_vec).collect()
+        let mut commands = Vec::new();
+        for many in commands_of(subscriptions.len()) {
+            let rest = subscriptions.split_off(many.min(subscriptions.len()));
+            commands.push(std::mem::replace(&mut subscriptions, rest));
+        }
+        commands
     }
 
     /// How many of our queues a relay has no room for on our link: they wait for their turn.
@@ -90,12 +106,54 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn passed_over_at(&self, tx: &Tx<'_>, relay: &RelayId) -> Result<usize, StoreError> {
-        let Some(Line::Up(up)) = self.lines.get(relay).filter(|_| self.turns.contains_key(relay)) else {
+        let Some(Line::Up(up)) = self.lines.get(relay) else { return Ok(0) };
+        if !up.crowded {
             return Ok(0);
-        };
+        }
         let waits = |(_, read_id, state): &(_, ReadId, _)| {
             *state == OwnQueueState::Read && !up.subscribed.contains(read_id)
         };
         Ok(tx.own_queues_at(relay)?.iter().filter(|queue| waits(queue)).count())
+    }
+}
+
+/// How many subscriptions to say by each command. A short last one would just take the room that is to be left: it shares with the
+/// one before.
+fn commands_of(many: usize) -> Vec<usize> {
+    if many <= SUBSCRIPTIONS {
+        return if many == 0 { Vec::new() } else { vec![many] };
+    }
+    let rest = many.saturating_sub(FIRST);
+    let (whole, short) = (rest / SUBSCRIPTIONS, rest % SUBSCRIPTIONS);
+    let mut commands = vec![FIRST];
+    commands.extend(std::iter::repeat_n(SUBSCRIPTIONS, whole));
+    match commands.last_mut() {
+        Some(last) if whole > 0 && (1..=SUBSCRIPTIONS - FIRST).contains(&short) => {
+            let both = last.saturating_add(short);
+            *last = both / 2;
+            commands.push(both.div_ceil(2));
+        }
+        _ if short > 0 => commands.push(short),
+        _ => {}
+    }
+    commands
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_name_all_and_of_more_than_a_share_leave_room_for_some_more() {
+        const SHARE: usize = 2 * SUBSCRIPTIONS;
+        for many in 0..=1_024 {
+            let commands = commands_of(many);
+            assert_eq!(commands.iter().sum::<usize>(), many);
+            assert!(commands.iter().all(|one| (1..=SUBSCRIPTIONS).contains(one)), "{many}");
+            let grant = |room: usize, one: &usize| room.checked_sub(*one).unwrap_or(room);
+            let room = commands.iter().fold(SHARE, grant);
+            let left = if many > SHARE { SUBSCRIPTIONS - FIRST } else { SHARE - many };
+            assert!(room >= left, "{room} of {many}");
+        }
     }
 }

@@ -244,11 +244,10 @@ impl Printer {
 
     /// Tells that the home relay has no room for all of our queues, so that what comes may come late: whether that is so.
     pub(crate) fn crowded(&self, status: &Status) -> bool {
-        let passed_over = status.relay.as_ref().map_or(0, |relay| relay.passed_over);
-        if passed_over > 0 {
-            self.warn("relay-crowded", [("n", passed_over.into())]);
+        if let Some(relay) = status.relay.as_ref().filter(|_| status.is_crowded()) {
+            self.warn("relay-crowded", [("n", relay.passed_over.into())]);
         }
-        passed_over > 0
+        status.is_crowded()
     }
 
     /// Tells that the home relay forgets with a restart, if it says so.

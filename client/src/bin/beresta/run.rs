@@ -1,6 +1,7 @@
 //! What each command does.
 
 mod alert;
+mod beside;
 mod chat;
 mod contact;
 mod duress;

@@ -1,6 +1,6 @@
 //! Reading queues in turn at a crowded relay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_proto::command::Command;
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
@@ -151,7 +151,7 @@ fn a_crowd_that_has_gone_is_forgotten() {
     bench.catches_up(&station, 2);
     bench.pass(MINUTE_MS);
     bench.links(&station);
-    assert_eq!(bench.passed_over(&station), 150, "none is read yet");
+    assert_eq!(bench.passed_over(&station), 0, "nobody can say yet");
     let mut read = 0;
     for _ in 0..2 {
         let asked = bench.effects();
@@ -166,4 +166,98 @@ fn a_crowd_that_has_gone_is_forgotten() {
     let asked = bench.effects();
     bench.subscribes(&station, asked, SHARE);
     assert_eq!(bench.passed_over(&station), 0);
+}
+
+#[test]
+fn who_writes_on_and_on_does_not_keep_a_link_to_a_crowded_relay() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    let read = bench.crowded(&station);
+    let queue = *read.first().unwrap();
+    let mut hung_up = 0;
+    for sequence in 1..300 {
+        let envelope = Envelope::seal(&EnvelopeKey::random(&mut rng(7)), b"nothing", &mut rng(8)).unwrap();
+        let push = Push::Deliver { queue, sequence, envelope };
+        bench.engine.handle_pushes(&mut bench.store, station.id(), [push], bench.now).unwrap();
+        let said = bench.pass(SECOND_MS);
+        // The answer comes behind the next message.
+        hung_up += hang_ups(&said);
+        if hung_up > 0 {
+            break;
+        }
+        assert_eq!(tokens(&said).len(), 1, "it is acknowledged");
+    }
+    assert_eq!(hung_up, 1);
+}
+
+#[test]
+fn links_to_a_crowded_relay_that_break_take_turns_too() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    let mut read = BTreeMap::<ReadId, u32>::new();
+    // By a clock that is a year ahead, until it is set right.
+    bench.now = BEGIN.plus(365 * DAY_MS);
+    for _ in 0..6 {
+        for queue in bench.crowded(&station) {
+            *read.entry(queue).or_default() += 1;
+        }
+        bench.breaks(&station);
+        bench.now = BEGIN;
+        bench.pass(10 * MINUTE_MS);
+    }
+    assert_eq!(read.len(), 150);
+    assert!(read.values().all(|times| *times >= 2), "{read:?}");
+}
+
+#[test]
+fn who_hardly_gets_a_place_at_a_crowded_relay_stays_for_longer() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    let mut turns = Vec::new();
+    for failures in [0, 1, 3, 20] {
+        for _ in 0..failures {
+            let failure = DialFailure::Unreachable;
+            bench.engine.handle_dial_failed(&mut bench.store, station.id(), failure, bench.now).unwrap();
+            bench.pass(20 * MINUTE_MS);
+        }
+        let linked = bench.now;
+        bench.crowded(&station);
+        bench.catches_up(&station, 2);
+        while hang_ups(&bench.pass(10 * SECOND_MS)) == 0 {}
+        turns.push(bench.now.since(linked) / MINUTE_MS);
+        bench.pass(2 * SECOND_MS);
+    }
+    assert_eq!(turns, [1, 2, 8, 32]);
+}
+
+#[test]
+fn a_crowded_relay_makes_queues_one_by_one_and_not_before_it_shows_what_is_read() {
+    let station = Station::new(1);
+    let mut bench = Bench::new(Some(station.address()));
+    bench.reads_queues(&station, 150);
+    bench.crowded(&station);
+    bench.catches_up(&station, 2);
+    bench.pass(MINUTE_MS);
+    for number in 1..4 {
+        let contact = bench.writes_to(number, Station::new(9).address());
+        let needs = |tx: &Tx<'_>| {
+            let mut contact = tx.contact(contact)?;
+            contact.needs_queue = true;
+            tx.update_contact(&contact)
+        };
+        bench.store.transaction(needs).unwrap();
+    }
+    let making = |effects: &[Effect]| {
+        let is_making =
+            |effect: &&Effect| matches!(effect, Effect::Transmit { command: Command::MakeQueue { .. }, .. });
+        effects.iter().filter(is_making).count()
+    };
+    bench.links(&station);
+    let asked = bench.effects();
+    assert_eq!(making(&asked), 0);
+    bench.subscribes(&station, asked, SHARE);
+    assert_eq!(making(&bench.pass(10 * SECOND_MS)), 1);
 }

@@ -13,9 +13,10 @@ use tokio::sync::mpsc::Receiver;
 use super::super::fault::Fault;
 use super::super::print::tell as tell_line;
 use super::super::sanitize::harmless_line;
+use super::beside::{tell_crowd, tell_trouble};
 use super::lines::{Broken, Line, Marks, lines};
 use super::said::{self, Command, Said};
-use super::talk::{show, span, tell, tell_trouble};
+use super::talk::{show, span, tell};
 use super::{Done, Shell, contact_of};
 
 /// Messages of before that are shown at the start.
@@ -92,6 +93,7 @@ async fn converse(
     tokio::select! {
         talked = talk(shell, client, contact, typed, &idle) => talked,
         trouble = tell_trouble(shell, client) => trouble,
+        fault = tell_crowd(shell, client, false) => fault,
         () = idle.over(after) => Err(Fault::Locked(LockReason::Idle)),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
@@ -164,7 +166,7 @@ async fn talk(
 ) -> Result<(), Fault> {
     let marks = Marks::ask();
     let mut after = 0;
-    let (mut told_skew, mut told_crowd) = (false, false);
+    let mut told_skew = false;
     loop {
         tokio::select! {
             line = typed.recv() => match line {
@@ -188,12 +190,11 @@ async fn talk(
                 if !known_volatile {
                     shell.print.volatile(&contact);
                 }
-                let status = client.status().await?;
                 if !told_skew {
-                    shell.print.skew(status.clock_skew_ms);
-                    told_skew = status.clock_skew_ms.is_some();
+                    let skew = client.status().await?.clock_skew_ms;
+                    shell.print.skew(skew);
+                    told_skew = skew.is_some();
                 }
-                told_crowd = told_crowd || shell.print.crowded(&status);
             }
         }
     }

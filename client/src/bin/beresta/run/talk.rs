@@ -5,8 +5,7 @@ use std::io::{IsTerminal as _, Read as _, stdin};
 use std::time::Duration;
 
 use beresta_client::api::{
-    Client, DeliveryState, Error, Event, EventKind, Idle, LinkFault, LockReason, MessageInfo, Network,
-    StoreTrouble,
+    Client, DeliveryState, Error, Event, EventKind, LinkFault, LockReason, MessageInfo, Network, Status,
 };
 use clap::ArgMatches;
 use zeroize::Zeroizing;
@@ -15,6 +14,7 @@ use super::super::args;
 use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
 use super::super::span::{seconds, utc};
+use super::beside::{tell_crowd, tell_trouble, unwatched};
 use super::contact::sure;
 use super::lines::is_cut;
 use super::{Done, Shell, contact_of};
@@ -194,6 +194,7 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         ended = follow_events(shell, &client, &mut wanted) => ended,
         () = unwatched(after) => return Err(Fault::Locked(LockReason::Idle)),
         trouble = tell_trouble(shell, &client) => trouble,
+        fault = tell_crowd(shell, &client, crowded) => fault,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     let status = client.status().await.ok();
@@ -209,39 +210,11 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     }
     let untold = status.as_ref().is_some_and(|status| shell.print.untold(status));
     if reached {
+        let crowded = status.as_ref().is_some_and(Status::is_crowded);
         return Ok(if untold || crowded { Done::Partly } else { Done::Fully });
     }
     let fault = status.and_then(|status| status.relay?.fault);
     Err(Error::Link(fault.unwrap_or(LinkFault::Unreachable)).into())
-}
-
-/// Waits until nobody pressed Enter for so long.
-async fn unwatched(after: Option<Duration>) {
-    let idle = Idle::default();
-    let keys = async {
-        let mut lines = super::lines::lines(drop);
-        while lines.recv().await.is_some() {
-            idle.touch();
-        }
-        std::future::pending::<()>().await;
-    };
-    if after.is_none() {
-        return std::future::pending().await;
-    }
-    tokio::select! {
-        () = idle.over(after) => {}
-        () = keys => {}
-    }
-}
-
-/// Tells what is wrong with the store, for as long as the client is open.
-pub(super) async fn tell_trouble(shell: &Shell, client: &Client) -> Result<(), Fault> {
-    let mut known = StoreTrouble::default();
-    loop {
-        let now = client.next_trouble(known).await?;
-        shell.print.trouble(now, known);
-        known = now;
-    }
 }
 
 /// What is to be received, and what was.
