@@ -1,6 +1,7 @@
 //! What the commands do, seen from a terminal: data on standard output, talk on standard error.
 
 mod args;
+mod ask;
 mod control;
 mod doctor;
 mod fault;
@@ -111,11 +112,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         "pause-new" => control::order(&dir, Request::PauseNew, "paused", text),
         "resume" => control::order(&dir, Request::Resume, "resumed", text),
         "drain" => control::drain(&dir, text),
-        "delete-queue" => {
-            let typed: String = value(found, "id").ok_or(Fault::Internal)?;
-            let id = control::queue_id(&typed).ok_or(Fault::BadId)?;
-            control::order(&dir, Request::DeleteQueue(id), "deleted", text)
-        }
+        "delete-queue" => control::delete(found, &dir, text),
         "create" => invite::create(found, &dir, text),
         "list" => invite::list(&dir, found.get_flag("json"), text),
         "revoke" => invite::revoke(found, &dir, text),

@@ -83,11 +83,11 @@ pub(crate) fn command(text: &Text) -> Command {
     let pause = sub("pause-new", "about-pause", "beresta-relay pause-new --dir DIR");
     let resume = sub("resume", "about-resume", "beresta-relay resume --dir DIR");
     let drain = sub("drain", "about-drain", "beresta-relay drain --dir DIR");
-    let delete = sub("delete-queue", "about-delete", "beresta-relay delete-queue --dir DIR ID").arg(
+    let delete = sub("delete-queue", "about-delete", "beresta-relay delete-queue --dir DIR -").arg(
         Arg::new("id")
-            .value_name(values(text, "ID"))
+            .value_name("-")
             .required(true)
-            // One in 64 begins with it.
+            // To be told that an id does not belong here: one in 64 begins with it.
             .allow_hyphen_values(true)
             .help(text.say("help-id"))
             .help_heading(text.say("heading-options")),

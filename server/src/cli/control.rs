@@ -12,8 +12,11 @@ use beresta_server::net;
 use beresta_server::queue::guard::Intake;
 use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::setup::{self, RENEW_DAYS};
+use clap::ArgMatches;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
+use super::args::value;
+use super::ask::line;
 use super::fault::{Fault, harmless};
 use super::text::{Text, pasted};
 use super::{put, tell};
@@ -38,6 +41,18 @@ pub(crate) fn order(dir: &Path, request: Request, done: &str, text: &Text) -> Re
         | Reply::Status(_)
         | Reply::Credits(_) => Err(Fault::Refused),
     }
+}
+
+/// Deletes the queue whose id comes as a line of standard input.
+pub(crate) fn delete(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
+    // The relay keeps its ids hashed. On the command line one would tell everybody here, and later whoever has the shell's
+    // history, which queue it was.
+    if value::<String>(found, "id").ok_or(Fault::Internal)? != "-" {
+        return Err(Fault::IdInSight);
+    }
+    let typed = line().map_err(|_| Fault::BadId)?;
+    let id = queue_id(typed.trim()).ok_or(Fault::BadId)?;
+    order(dir, Request::DeleteQueue(id), "deleted", text)
 }
 
 /// Has the relay send everybody away and stop, and waits until it has: what is done next may need its queues.
@@ -135,7 +150,7 @@ fn sentences(status: &Status, newest: Newest, dir: &Path, text: &Text) -> String
 }
 
 /// An id of a queue, as hex or as base64url.
-pub(crate) fn queue_id(typed: &str) -> Option<[u8; QUEUE_ID]> {
+fn queue_id(typed: &str) -> Option<[u8; QUEUE_ID]> {
     let hex = HEXLOWER_PERMISSIVE.decode(typed.as_bytes());
     let bytes = hex.or_else(|_| BASE64URL_NOPAD.decode(typed.as_bytes())).ok()?;
     bytes.try_into().ok()

@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     QueuesGone,
     PassphrasesDiffer,
     BadId,
+    /// An id of a queue stands on the command line.
+    IdInSight,
     /// What was typed is no address of a relay.
     BadAddress,
     NoQueue,
@@ -140,6 +142,7 @@ impl Fault {
             Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
             Self::Transfer(_) => INTERNAL,
             Self::BadId
+            | Self::IdInSight
             | Self::BadCredit
             | Self::CreditInSight
             | Self::OtherCredit
@@ -166,6 +169,7 @@ impl Fault {
             Self::Admin(AdminError::NoAnswer) => text.say("error-no-answer"),
             Self::Admin(AdminError::Unreached) | Self::Refused => text.say("error-refused"),
             Self::BadId => text.say("error-bad-id"),
+            Self::IdInSight => text.say("error-id-in-sight"),
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
             Self::Moved => text.say("error-moved"),

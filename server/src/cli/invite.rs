@@ -1,7 +1,6 @@
 //! `invite`: codes for a relay that serves only people whom its operator knows. A code is seen by its operator and by whom they
 //! give it to: the relay gets its name only, which is made here.
 
-use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
 use beresta_proto::credit::CreditCode;
@@ -14,9 +13,9 @@ use beresta_server::random::SystemRandom;
 use beresta_server::setup::{self, Config, SetupError};
 use clap::ArgMatches;
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::args::value;
+use super::ask::line;
 use super::doctor::other_policy;
 use super::fault::Fault;
 use super::text::{Text, pasted};
@@ -25,8 +24,6 @@ use super::{put, tell};
 /// Queues and invites that a person needs in some years.
 const MAKES: u32 = 500;
 const DAYS: u32 = 365;
-/// Bytes of a line with a code: more is none.
-const LINE: u64 = 4_096;
 
 /// Makes a code and prints it.
 pub(crate) fn create(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
@@ -138,9 +135,7 @@ fn take_back(dir: &Path, id: u64) -> Result<(), Fault> {
 
 /// A code, from a line of standard input.
 pub(super) fn read_code() -> Result<CreditCode, Fault> {
-    let mut line = Zeroizing::new(String::with_capacity(256));
-    std::io::stdin().lock().take(LINE).read_line(&mut line).map_err(|_| Fault::BadCredit)?;
-    CreditCode::from_code(&line).map_err(|_| Fault::BadCredit)
+    CreditCode::from_code(&line().map_err(|_| Fault::BadCredit)?).map_err(|_| Fault::BadCredit)
 }
 
 /// The name under which the relay in this folder keeps a credit.

@@ -1,7 +1,7 @@
 //! `export` and `import`: asks for the passphrase, and says what to do next. It is typed, or comes as a line of standard
 //! input; never as an argument, which others on the machine can read.
 
-use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
+use std::io::{IsTerminal as _, stdin};
 use std::path::{Path, PathBuf};
 
 use beresta_server::home::{Home, Name};
@@ -13,6 +13,7 @@ use clap::ArgMatches;
 use zeroize::Zeroizing;
 
 use super::args::value;
+use super::ask::{self, LINE};
 use super::fault::Fault;
 use super::text::{Text, pasted};
 use super::{put, tell, tell_how_to_start};
@@ -21,15 +22,13 @@ use super::{put, tell, tell_how_to_start};
 const SHORTEST: usize = 16;
 /// Different ones among them: one that is held down is the first that is tried.
 const DIFFERENT: usize = 8;
-/// Bytes of a line of standard input.
-const LONGEST: u64 = 4_096;
 
 pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let what = if found.get_flag("backup") { What::Backup } else { What::Move };
     let passphrase = line(text, "ask-new-passphrase")?;
     // A part of it would open what the whole should.
-    if passphrase.len() as u64 >= LONGEST {
+    if passphrase.len() as u64 >= LINE {
         return Err(Fault::LongPassphrase);
     }
     if passphrase.chars().count() < SHORTEST || different(&passphrase) < DIFFERENT {
@@ -90,8 +89,7 @@ fn line(text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {
             .map(Zeroizing::new)
             .map_err(|_| Fault::NoPassphrase);
     }
-    let mut line = Zeroizing::new(String::with_capacity(256));
-    stdin().lock().take(LONGEST).read_line(&mut line).map_err(|_| Fault::NoPassphrase)?;
+    let mut line = ask::line().map_err(|_| Fault::NoPassphrase)?;
     while line.ends_with(['\n', '\r']) {
         line.pop();
     }

@@ -138,9 +138,10 @@ fn an_operator_asks_pauses_and_drains_a_relay_that_runs() {
         status(&["--json"]).contains(r#""paused":true,"#)
             && status(&["--json"]).contains(r#""descriptor_days":89,"#)
     );
-    let unknown = relay(&["delete-queue", "--dir", at, &id]);
+    let delete = ["delete-queue", "--dir", at, "-"];
+    let unknown = told(&delete, &id);
     assert_eq!(unknown.status.code(), Some(7), "{}", err(&unknown));
-    assert_eq!(relay(&["delete-queue", "--dir", at, "0"]).status.code(), Some(2));
+    assert_eq!(told(&delete, "0").status.code(), Some(2));
 
     let drained = relay(&["drain", "--dir", at]);
     assert_eq!(drained.status.code(), Some(0), "{}", err(&drained));

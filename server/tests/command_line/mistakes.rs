@@ -134,6 +134,22 @@ fn a_code_that_was_typed_into_the_command_line_is_taken_back_all_the_same() {
 }
 
 #[test]
+fn an_id_of_a_queue_is_not_taken_from_the_command_line_where_others_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    init(dir.path());
+    let at = dir.path().to_str().unwrap();
+    let running = start(at);
+    for id in ["00".repeat(24), format!("-{}", "A".repeat(31))] {
+        let typed = relay(&["delete-queue", "--dir", at, &id]);
+        assert_eq!(typed.status.code(), Some(2), "{}", err(&typed));
+        assert!(err(&typed).contains("delete-queue --dir DIR -"), "{}", err(&typed));
+        assert!(!err(&typed).contains(&id), "{}", err(&typed));
+        assert_eq!(told(&["delete-queue", "--dir", at, "-"], &id).status.code(), Some(7));
+    }
+    stop(running);
+}
+
+#[test]
 fn what_was_typed_cannot_steer_the_terminal() {
     let output = relay(&["run", "--dir", "x", "\u{1b}[31m"]);
     assert_eq!(output.status.code(), Some(2));
