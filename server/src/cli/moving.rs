@@ -10,7 +10,6 @@ use beresta_server::random::SystemRandom;
 use beresta_server::setup::Config;
 use beresta_server::transfer::{self, Cost, What};
 use clap::ArgMatches;
-use zeroize::Zeroizing;
 
 use super::args::value;
 use super::ask::{self, LINE};
@@ -26,7 +25,7 @@ const DIFFERENT: usize = 8;
 pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let what = if found.get_flag("backup") { What::Backup } else { What::Move };
-    let passphrase = line(text, "ask-new-passphrase")?;
+    let passphrase = ask::passphrase(&text.say("ask-new-passphrase"))?;
     // A part of it would open what the whole should.
     if passphrase.len() as u64 >= LINE {
         return Err(Fault::LongPassphrase);
@@ -34,7 +33,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     if passphrase.chars().count() < SHORTEST || different(&passphrase) < DIFFERENT {
         return Err(Fault::ShortPassphrase);
     }
-    if stdin().is_terminal() && *passphrase != *line(text, "ask-again")? {
+    if stdin().is_terminal() && *passphrase != *ask::passphrase(&text.say("ask-again"))? {
         return Err(Fault::PassphrasesDiffer);
     }
     // A move opens them, which destroys the keys of what waited: whoever knows where the file is puts it back first.
@@ -64,7 +63,7 @@ pub(crate) fn take_back(dir: &Path, text: &Text) -> Result<(), Fault> {
 
 pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
-    let passphrase = line(text, "ask-passphrase")?;
+    let passphrase = ask::passphrase(&text.say("ask-passphrase"))?;
     transfer::import(dir, &file, &passphrase)?;
     let shown = pasted(dir);
     tell(&text.say_with("imported", &[("dir", &shown)]));
@@ -81,17 +80,4 @@ pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
 fn different(passphrase: &str) -> usize {
     let first = |(at, one): &(usize, char)| passphrase.find(*one) == Some(*at);
     passphrase.char_indices().filter(first).count()
-}
-
-fn line(text: &Text, question: &str) -> Result<Zeroizing<String>, Fault> {
-    if stdin().is_terminal() {
-        return rpassword::prompt_password(text.say(question))
-            .map(Zeroizing::new)
-            .map_err(|_| Fault::NoPassphrase);
-    }
-    let mut line = ask::line().map_err(|_| Fault::NoPassphrase)?;
-    while line.ends_with(['\n', '\r']) {
-        line.pop();
-    }
-    if line.is_empty() { Err(Fault::NoPassphrase) } else { Ok(line) }
 }

@@ -13,6 +13,7 @@ mod mistakes;
 mod remains;
 mod repair;
 mod selftest;
+mod terminal;
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));

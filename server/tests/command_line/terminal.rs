@@ -1,0 +1,90 @@
+//! A person at a terminal, who is asked for a passphrase.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+
+use rustix::fs::OFlags;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+use super::*;
+
+/// A terminal, and what is at the other end of it: a person.
+struct Terminal {
+    person: File,
+    line: File,
+}
+
+impl Terminal {
+    fn new() -> Self {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&person).unwrap();
+        unlockpt(&person).unwrap();
+        let name = ptsname(&person, Vec::new()).unwrap();
+        let mut options = File::options();
+        options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
+        let line = options.open(name.to_str().unwrap()).unwrap();
+        Self { person: person.into(), line }
+    }
+
+    /// Whether it shows what is typed, takes lines, and makes a signal of Ctrl-C.
+    fn is_usual(&self) -> bool {
+        let usual = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        tcgetattr(&self.line).unwrap().local_modes.contains(usual)
+    }
+
+    /// Calls the program in a session of its own, whose terminal this is.
+    fn call(&self, args: &[&str]) -> Child {
+        let mut program = Command::new("setsid");
+        program.args(["--ctty", env!("CARGO_BIN_EXE_beresta-relay"), "--lang", "en"]).args(args);
+        program.stdin(self.line.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Types once it is asked.
+    fn answer(&mut self, question: &str, keys: &str) {
+        let mut shown = Vec::new();
+        while !String::from_utf8_lossy(&shown).contains(question) || self.is_usual() {
+            let mut some = [0; 64];
+            // What is shown ends with the question, and reading would wait behind it.
+            if !String::from_utf8_lossy(&shown).contains(question) {
+                let read = self.person.read(&mut some).unwrap();
+                shown.extend(some.iter().take(read));
+            }
+        }
+        self.person.write_all(keys.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn who_breaks_off_at_a_passphrase_has_a_terminal_that_shows_what_they_type() {
+    let folder = tempfile::tempdir().unwrap();
+    let [dir, file, new] =
+        ["relay", "file", "new"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    init(Path::new(&dir));
+    let backup = ["export", "--dir", &dir, "--file", &file, "--backup"];
+    let (passphrase, first) = ("five words that nobody guesses", "New passphrase");
+    let mut terminal = Terminal::new();
+    assert!(terminal.is_usual());
+    for (command, typed) in [
+        (&backup[..], "\u{3}"),
+        (&backup, "five words\u{3}"),
+        (&["import", "--dir", &new, "--file", &file], "\u{3}"),
+    ] {
+        let mut called = terminal.call(command);
+        terminal.answer("assphrase", typed);
+        assert_eq!(called.wait().unwrap().signal(), Some(2), "{command:?}");
+        assert!(terminal.is_usual(), "{command:?}");
+    }
+    assert!(!Path::new(&file).exists());
+
+    // Who does not, is understood.
+    let called = terminal.call(&backup);
+    terminal.answer(first, "five worse\u{7f}\u{7f}ds that nobody guesses\n");
+    terminal.answer("Once more", &format!("{passphrase}\n"));
+    let ended = called.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
+    assert!(terminal.is_usual());
+    assert_eq!(told(&["import", "--dir", &new, "--file", &file], passphrase).status.code(), Some(0));
+}
