@@ -208,7 +208,8 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
 /// Reads a relay that is to run.
 ///
 /// # Errors
-/// [`SetupError::NoRelay`] if none was made here, [`SetupError::Ended`] if its descriptor is no longer valid.
+/// [`SetupError::NoRelay`] if none was made here, [`SetupError::Ended`] if its descriptor is no longer valid,
+/// [`SetupError::Home`] if a file is missing, damaged or does not fit the others.
 pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     let home = Home::at(dir);
     whole(&home)?;
@@ -225,6 +226,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
         | DescriptorError::OtherTlsKey
         | DescriptorError::Superseded => damaged,
     })?;
+    let epoch_signer = signer_of(&home, &descriptor)?;
     let epochs = match home.read(Name::EpochKeys) {
         Ok(epochs) => Some(epochs),
         Err(HomeError::Missing(_)) => None,
@@ -236,7 +238,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
         descriptor,
         signed,
         tls,
-        epoch_signer: read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?,
+        epoch_signer,
         epochs,
         queue_key: home.read_array(Name::QueueKey)?,
         queues: home.path(Name::Queues),
@@ -267,10 +269,7 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
 pub(crate) fn complete(home: &Home) -> Result<(), SetupError> {
     Config::read(home)?;
     let (descriptor, _) = known(home)?;
-    let signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
-    if signer.verifying_key()? != descriptor.epoch_signer {
-        return Err(HomeError::Damaged(Name::EpochSigner).into());
-    }
+    signer_of(home, &descriptor)?;
     Ok(home.read_array::<32>(Name::QueueKey).map(drop)?)
 }
 
@@ -319,6 +318,13 @@ fn next_sequence(old: Option<&Descriptor>, now: Timestamp, is_right: bool) -> Re
         return Err(SetupError::ClockBehind);
     }
     Ok(old.sequence.saturating_add(1).max(least))
+}
+
+/// The key that signs epoch keys. Clients take none that another signed than the descriptor names (rule D7).
+fn signer_of(home: &Home, descriptor: &Descriptor) -> Result<SigningKey, SetupError> {
+    let signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
+    let fits = signer.verifying_key()? == descriptor.epoch_signer;
+    if fits { Ok(signer) } else { Err(HomeError::Damaged(Name::EpochSigner).into()) }
 }
 
 fn read_key(path: &Path, name: Name) -> Result<SigningKey, SetupError> {

@@ -251,3 +251,28 @@ fn who_lost_the_file_of_the_queues_is_told_so() {
         assert!(!looked.contains("queues.sqlite"), "{looked}");
     }
 }
+
+#[test]
+fn a_relay_does_not_run_with_a_key_whose_epoch_keys_nobody_takes() {
+    let kept = Kept::new();
+    // As out of a copy that was made before the keys were rotated.
+    let signer = fs::read(kept.path("epoch-signer.key")).unwrap();
+    assert_eq!(kept.call(&["keys", "rotate"], true).status.code(), Some(0));
+    fs::write(kept.path("epoch-signer.key"), signer).unwrap();
+    for (language, says) in [("en", "address and queues stay"), ("ru", "адрес и очереди останутся")]
+    {
+        let looked = out(&kept.call(&["doctor", "--lang", language], false));
+        let failed = |line: &str| line.starts_with("FAIL") && line.contains("epoch-signer.key");
+        assert!(looked.lines().any(failed), "{looked}");
+        let refused = kept.call(&["run", "--lang", language], false);
+        assert_eq!(refused.status.code(), Some(1), "{}", err(&refused));
+        for says in ["epoch-signer.key", "init --dir", says] {
+            assert!(err(&refused).contains(says), "{}", err(&refused));
+        }
+    }
+    kept.away("epoch-signer.key");
+    kept.away("descriptor");
+    let made = kept.call(&["init", "--listen", &free(), "--public", "192.0.2.1:443"], true);
+    assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
+    kept.runs(1);
+}
