@@ -25,7 +25,7 @@ use beresta_server::admin::Request;
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::net::{Server, tell_ready};
-use beresta_server::queue::sqlite::{OpenError, Salvaged, SqliteEngine, Standing};
+use beresta_server::queue::sqlite::{Keeping, OpenError, Salvaged, SqliteEngine, Standing};
 use beresta_server::queue::{Namer, QueueEngine};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Relay};
@@ -192,7 +192,7 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     put(&config.to_lines())?;
     let queues = home.path(Name::Queues);
     if SqliteEngine::has_vanished(&queues) {
-        tell(&text.say("queues-gone"));
+        tell(&text.say_with("queues-gone", &[("dir", &pasted(dir))]));
     } else if queues.exists() {
         let said = match SqliteEngine::check(&queues, config.keeping())? {
             Standing::Current => "check-queues",
@@ -208,7 +208,7 @@ fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
     setup::address(dir)?;
     let queues = Home::at(dir).path(Name::Queues);
     if SqliteEngine::has_vanished(&queues) {
-        tell(&text.say("queues-gone"));
+        tell(&text.say_with("queues-gone", &[("dir", &pasted(dir))]));
         return Ok(());
     }
     if !queues.exists() {
@@ -250,6 +250,10 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     log::limit(config.log);
     let cap = config.cap();
     let gone = SqliteEngine::has_vanished(&queues);
+    // Other queues would begin with other keys in their place, and what waited could not be read if its file came back.
+    if gone && config.keeping() == Keeping::Durable && Home::at(dir).has(Name::DayKeys) {
+        return Err(Fault::QueuesGone(dir.to_owned()));
+    }
     let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping())?);
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
     // keys meanwhile.

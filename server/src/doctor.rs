@@ -157,7 +157,6 @@ impl Finding {
             | Self::Disk { .. }
             | Self::Descriptor { days: Some(RENEW_DAYS..), .. } => Verdict::Good,
             Self::IdentityHere
-            | Self::QueuesGone
             | Self::Stopped
             | Self::ClockNotSet
             | Self::Port(Port::Denied)
@@ -176,6 +175,7 @@ impl Finding {
             Self::Broken(_)
             | Self::Readable(_)
             | Self::Queues(_)
+            | Self::QueuesGone
             | Self::OtherOwner
             | Self::ClockBehind
             | Self::Port(Port::Taken | Port::NotOurs)

@@ -53,7 +53,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Queues(Unopened::Newer) => text.say("error-queues-newer"),
         Finding::Queues(Unopened::Keys) => text.say("error-day-keys"),
         Finding::Queues(Unopened::Damaged) => text.say("error-queues"),
-        Finding::QueuesGone => text.say("queues-gone"),
+        Finding::QueuesGone => here("queues-gone"),
         Finding::OtherOwner => here("doctor-other-owner"),
         Finding::IdentityHere => here("doctor-identity-here"),
         Finding::Descriptor { days: Some(days), ends } if finding.verdict() == Verdict::Good => {

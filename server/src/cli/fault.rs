@@ -33,7 +33,7 @@ pub(crate) enum Fault {
     ShortPassphrase,
     LongPassphrase,
     /// Queues were there, and their file is not any more.
-    QueuesGone,
+    QueuesGone(PathBuf),
     PassphrasesDiffer,
     BadId,
     /// An id of a queue stands on the command line.
@@ -134,7 +134,7 @@ impl Fault {
             | Self::StillDraining
             | Self::Queues(_)
             | Self::BeyondRepair
-            | Self::QueuesGone
+            | Self::QueuesGone(_)
             | Self::Output
             | Self::OfAnother(_)
             | Self::Internal => INTERNAL,
@@ -177,7 +177,7 @@ impl Fault {
             Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
             Self::ShortPassphrase => text.say("error-short-passphrase"),
-            Self::QueuesGone => text.say("queues-gone"),
+            Self::QueuesGone(dir) => text.say_with("queues-gone", &[("dir", &pasted(dir))]),
             Self::LongPassphrase => text.say("error-long-passphrase"),
             Self::PassphrasesDiffer => text.say("error-passphrases-differ"),
             Self::NoQueue => text.say("error-no-queue"),

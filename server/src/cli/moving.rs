@@ -38,7 +38,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     }
     // A move opens them, which destroys the keys of what waited: whoever knows where the file is puts it back first.
     if what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues)) {
-        return Err(Fault::QueuesGone);
+        return Err(Fault::QueuesGone(dir.to_owned()));
     }
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;

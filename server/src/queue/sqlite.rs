@@ -144,7 +144,9 @@ impl SqliteEngine {
             // What can't be looked at is not known to be gone.
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         };
-        Self::was_opened(path) && !is_there() && !Self::has_salvaged(path)
+        // Only an engine makes keys.
+        let was_opened = Self::was_opened(path) || keys_of(path).exists();
+        was_opened && !is_there() && !Self::has_salvaged(path)
     }
 
     /// Removes what an engine leaves beside a file that is gone.

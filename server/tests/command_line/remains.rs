@@ -61,6 +61,17 @@ impl Kept {
         relay(&args)
     }
 
+    /// What it says at a start before it listens, and the code with which it ends if it does not.
+    fn starts(&self) -> (Option<i32>, String) {
+        let mut run = program();
+        let mut running =
+            run.args(["run", "--dir"]).arg(self.path("")).stderr(Stdio::piped()).spawn().unwrap();
+        let said = BufReader::new(running.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let before: Vec<String> = said.take_while(|line| line != "listening").collect();
+        running.kill().unwrap();
+        (running.wait().unwrap().code(), before.concat())
+    }
+
     /// It runs, under the address that people have, and has so many queues.
     fn runs(&self, queues: u8) {
         once(self.folder.path().join("relay").to_str().unwrap());
@@ -117,7 +128,7 @@ fn a_key_of_queues_that_was_lost_is_never_made_anew_beside_them() {
     assert!(err(&refused).contains("queues.sqlite with all files"), "{}", err(&refused));
     for file in fs::read_dir(kept.path("")).unwrap().flatten() {
         let name = file.file_name().into_string().unwrap();
-        if name == "queue.key" || name.starts_with("queues.sqlite") {
+        if matches!(&*name, "queue.key" | "day.keys") || name.starts_with("queues.sqlite") {
             kept.away(&name);
         }
     }
@@ -220,31 +231,43 @@ fn who_lost_the_file_of_the_queues_is_told_so() {
     let kept = Kept::new();
     let queues = kept.path("queues.sqlite");
     for empty in [false, true] {
-        if empty {
-            fs::write(&queues, "").unwrap();
-        } else {
-            fs::remove_file(&queues).unwrap();
-        }
+        let lose = || {
+            fs::copy(&queues, kept.folder.path().join("queues.sqlite")).unwrap();
+            if empty { fs::write(&queues, "") } else { fs::remove_file(&queues) }.unwrap();
+        };
+        lose();
         let checked = kept.call(&["config", "check"], false);
         assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
         assert!(!err(&checked).contains("earlier version"), "{}", err(&checked));
         for language in ["en", "ru"] {
             let looked = kept.call(&["doctor", "--lang", language], false);
-            let warned = |line: &str| line.starts_with("warn") && line.contains("queues.sqlite");
-            assert!(out(&looked).lines().any(warned), "{}", out(&looked));
+            let failed = |line: &str| line.starts_with("FAIL") && line.contains("queues.sqlite");
+            assert!(out(&looked).lines().any(failed), "{}", out(&looked));
             assert!(
                 err(&kept.call(&["config", "check", "--lang", language], false)).contains("queues.sqlite")
             );
         }
         let repaired = kept.call(&["repair"], false);
         assert!(err(&repaired).contains("queues.sqlite is missing or empty"), "{}", err(&repaired));
-        let mut run = program();
-        let mut running =
-            run.args(["run", "--dir"]).arg(kept.path("")).stderr(Stdio::piped()).spawn().unwrap();
-        let said = BufReader::new(running.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let before: Vec<String> = said.take_while(|line| line != "listening").collect();
-        stop(running);
-        assert!(before.iter().any(|line| line.contains("queues.sqlite")), "{before:?}");
+        // No others are made as long as what waited could be opened if they came back, also out of a copy.
+        let keys = fs::read(kept.path("day.keys")).unwrap();
+        for lock in [true, false] {
+            if !lock {
+                fs::remove_file(kept.path("queues.sqlite.lock")).unwrap();
+            }
+            let (code, said) = kept.starts();
+            assert_eq!(code, Some(1), "{said}");
+            assert!(said.contains("put it back"), "{said}");
+            assert_eq!(fs::read(kept.path("day.keys")).unwrap(), keys);
+        }
+        fs::rename(kept.folder.path().join("queues.sqlite"), &queues).unwrap();
+        kept.runs(if empty { 0 } else { 1 });
+
+        // As it says where they are lost.
+        lose();
+        fs::remove_file(kept.path("day.keys")).unwrap();
+        let (code, said) = kept.starts();
+        assert!(code.is_none() && said.contains("queues.sqlite"), "{said}");
         // Said once: what is made now is its own.
         kept.runs(0);
         let looked = out(&kept.call(&["doctor"], false));

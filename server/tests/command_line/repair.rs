@@ -54,10 +54,11 @@ fn a_relay_whose_queues_are_damaged_says_how_to_go_on_with_the_rest() {
     let before = fs::read(&queues).unwrap();
     let beyond = repair();
     assert_eq!((beyond.status.code(), fs::read(&queues).unwrap()), (Some(1), before));
-    assert!(err(&beyond).contains("move queues.sqlite and all files"), "{}", err(&beyond));
+    assert!(err(&beyond).contains("move day.keys, and queues.sqlite with all"), "{}", err(&beyond));
     for file in fs::read_dir(&dir).unwrap().flatten() {
-        if file.file_name().to_str().unwrap().starts_with("queues.sqlite") {
-            fs::rename(file.path(), folder.path().join(file.file_name())).unwrap();
+        let name = file.file_name().into_string().unwrap();
+        if name == "day.keys" || name.starts_with("queues.sqlite") {
+            fs::rename(file.path(), folder.path().join(name)).unwrap();
         }
     }
     once(at);
