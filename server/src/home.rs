@@ -197,6 +197,12 @@ impl Home {
         self.path(name).exists()
     }
 
+    /// Whether the folder has a link of that name, wherever it leads.
+    #[must_use]
+    pub fn is_link(&self, name: Name) -> bool {
+        fs::symlink_metadata(self.path(name)).is_ok_and(|file| file.is_symlink())
+    }
+
     /// Reads a file.
     ///
     /// # Errors

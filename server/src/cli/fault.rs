@@ -108,6 +108,7 @@ impl Fault {
                 | SetupError::WasRelay(_)
                 | SetupError::NotAnIdentity
                 | SetupError::Config(_)
+                | SetupError::LinkedConfig(_)
                 // No start mends them either (`RestartPreventExitStatus` of the service).
                 | SetupError::Home(HomeError::Missing(Some(Name::Config)) | HomeError::Damaged(Name::Config)),
             ) => USAGE,
@@ -216,6 +217,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Ended => text.say("error-ended"),
         SetupError::Key => text.say("error-internal"),
         SetupError::Config(error) => config(error, text),
+        SetupError::LinkedConfig(at) => text.say_with("error-linked-config", &[("at", &at.to_string())]),
         SetupError::Home(HomeError::Missing(Some(Name::Config))) => text.say("error-missing-config"),
         SetupError::Home(HomeError::Damaged(Name::Config)) => text.say("error-damaged-config"),
         SetupError::Home(HomeError::Missing(Some(name))) => lost(name, "error-missing-file", text),

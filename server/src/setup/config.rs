@@ -217,9 +217,12 @@ impl Config {
     /// defaults and this policy is made.
     ///
     /// # Errors
-    /// As [`Config::read`].
+    /// As [`Config::read`]; [`SetupError::LinkedConfig`] if the file is a link, and there is something to change in it.
     pub fn keep_listen(home: &Home, listen: SocketAddr, policy: Policy) -> Result<(), SetupError> {
         let text = if home.has(Name::Config) { text(home)? } else { template(policy) };
+        if home.has(Name::Config) && Self::parse(&text).is_ok_and(|written| written.listen == listen) {
+            return Ok(());
+        }
         let unreadable = SetupError::Home(HomeError::Damaged(Name::Config));
         let mut document: DocumentMut = text.parse().map_err(|_| unreadable)?;
         // Only the value: the comment above hangs on the key.
@@ -227,6 +230,11 @@ impl Config {
         *slot = toml_edit::value(listen.to_string());
         let text = document.to_string();
         Self::parse(&text)?;
+        // A copy in its place would part from what its operator goes on to write. Nor is that file ours to write: another
+        // program may make it, or another user own it.
+        if home.is_link(Name::Config) {
+            return Err(SetupError::LinkedConfig(listen));
+        }
         Ok(home.replace(Name::Config, text.as_bytes())?)
     }
 

@@ -63,6 +63,9 @@ pub enum SetupError {
     /// A key could not be made or used.
     #[error("a key was refused")]
     Key,
+    /// `relay.toml` is a link, and is to say that the relay listens here. The operator's to write.
+    #[error("the settings are a link")]
+    LinkedConfig(SocketAddr),
     /// The settings are not understood: the operator's to mend.
     #[error(transparent)]
     Config(ConfigError),

@@ -132,6 +132,38 @@ fn a_relay_that_people_are_sent_to_by_ipv6_and_that_listens_by_ipv4_is_told_so()
 }
 
 #[test]
+fn settings_that_are_a_link_to_another_file_stay_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [dir, theirs] = ["relay", "theirs.toml"].map(|name| folder.path().join(name));
+    init(&dir);
+    let (at, ours) = (dir.to_str().unwrap(), dir.join("relay.toml"));
+    std::fs::rename(&ours, &theirs).unwrap();
+    std::os::unix::fs::symlink(&theirs, &ours).unwrap();
+    let settings = || std::fs::read_to_string(&theirs).unwrap();
+    let before = settings();
+    let is_link = || std::fs::symlink_metadata(&ours).unwrap().is_symlink();
+    let line = "listen = \"127.0.0.1:4443\"";
+    let moves = ["init", "--dir", at, "--listen", "127.0.0.1:4443"];
+    for language in ["en", "ru"] {
+        let refused = relay(&[&moves[..], &["--lang", language]].concat());
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        assert!(err(&refused).contains(line), "{}", err(&refused));
+    }
+    assert!(is_link() && settings() == before);
+    // A renewal changes nothing in it, nor does what it says already.
+    assert_eq!(relay(&["init", "--dir", at]).status.code(), Some(0));
+    let other = before.lines().find(|line| line.starts_with("listen")).unwrap();
+    std::fs::write(&theirs, before.replace(other, line)).unwrap();
+    let moved = relay(&moves);
+    assert_eq!(moved.status.code(), Some(0), "{}", err(&moved));
+    assert!(is_link() && settings().contains(line));
+    // Nor is one replaced whose file is not there.
+    std::fs::remove_file(&theirs).unwrap();
+    assert_eq!(relay(&moves).status.code(), Some(2));
+    assert!(is_link());
+}
+
+#[test]
 fn a_command_to_be_pasted_holds_its_folder_together() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("Anna's relay");
