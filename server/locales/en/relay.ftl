@@ -216,6 +216,7 @@ error-damaged-file = The file { $file } is damaged. Put a copy of it in its plac
 error-remake-descriptor = The file descriptor is damaged. The relay is not lost: address and queues stay. Move descriptor out of the folder, and make it anew with the identity key from your stick, and the addresses and the name as before: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT --operator NAME --identity FILE
 error-remake-file = The file { $file } is missing or damaged. The relay is not lost: address and queues stay. Move { $file } and descriptor out of the folder, and make them anew with the identity key from your stick, and the addresses and the name as before: beresta-relay init --dir DIR --listen IP:PORT --public IP:PORT --operator NAME --identity FILE
 error-damaged-config = relay.toml is not text in UTF-8. Save it so in your editor: a comment may be in another encoding.
+error-long-config = relay.toml is longer than 64 KiB, which no settings are. If another file came into its place, put the right one back; else shorten it.
 error-linked-config = relay.toml is a link to another file. Write this line there yourself, in place of its “listen”, and call the command again: listen = "{ $at }"
 error-file = A file in the relay's folder could not be read or written. Check who owns the folder, and whether the disk is full.
 error-bind = The relay can't listen there: the address is taken, not this machine's, or not allowed. Check “listen” in relay.toml. Which of these it is says: beresta-relay doctor --dir DIR

@@ -109,6 +109,7 @@ impl Fault {
                 | SetupError::NotAnIdentity
                 | SetupError::Config(_)
                 | SetupError::LinkedConfig(_)
+                | SetupError::LongConfig
                 // No start mends them either (`RestartPreventExitStatus` of the service).
                 | SetupError::Home(HomeError::Missing(Some(Name::Config)) | HomeError::Damaged(Name::Config)),
             ) => USAGE,
@@ -217,6 +218,7 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::Ended => text.say("error-ended"),
         SetupError::Key => text.say("error-internal"),
         SetupError::Config(error) => config(error, text),
+        SetupError::LongConfig => text.say("error-long-config"),
         SetupError::LinkedConfig(at) => text.say_with("error-linked-config", &[("at", &at.to_string())]),
         SetupError::Home(HomeError::Missing(Some(Name::Config))) => text.say("error-missing-config"),
         SetupError::Home(HomeError::Damaged(Name::Config)) => text.say("error-damaged-config"),

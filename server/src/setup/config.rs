@@ -307,7 +307,11 @@ fn template(policy: Policy) -> String {
 }
 
 fn text(home: &Home) -> Result<String, SetupError> {
-    let bytes = home.read(Name::Config)?;
+    // What is read is not looked into, so that only its length can be wrong.
+    let long = |error: HomeError| {
+        if error == HomeError::Damaged(Name::Config) { SetupError::LongConfig } else { error.into() }
+    };
+    let bytes = home.read(Name::Config).map_err(long)?;
     let text = core::str::from_utf8(&bytes).map_err(|_| HomeError::Damaged(Name::Config))?;
     Ok(text.to_owned())
 }

@@ -66,6 +66,9 @@ pub enum SetupError {
     /// `relay.toml` is a link, and is to say that the relay listens here. The operator's to write.
     #[error("the settings are a link")]
     LinkedConfig(SocketAddr),
+    /// `relay.toml` is longer than any settings are.
+    #[error("the settings are too long")]
+    LongConfig,
     /// The settings are not understood: the operator's to mend.
     #[error(transparent)]
     Config(ConfigError),

@@ -81,10 +81,18 @@ fn a_place_where_no_key_can_be_written_is_not_taken_for_the_relays_disk() {
 }
 
 #[test]
-fn settings_that_are_missing_or_no_text_need_their_operator_and_no_restart() {
+fn settings_that_are_missing_too_long_or_no_text_need_their_operator_and_no_restart() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());
     let run = || relay(&["run", "--dir", dir.path().to_str().unwrap()]).status.code();
+    let before = std::fs::read_to_string(dir.path().join("relay.toml")).unwrap();
+    std::fs::write(dir.path().join("relay.toml"), before + &"# more\n".repeat(10_000)).unwrap();
+    for (language, says) in [("en", "longer than 64 KiB"), ("ru", "больше 64 КиБ")] {
+        let refused = relay(&["config", "check", "--dir", dir.path().to_str().unwrap(), "--lang", language]);
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        assert!(err(&refused).contains(says) && !err(&refused).contains("UTF-8"), "{}", err(&refused));
+    }
+    assert_eq!(run(), Some(2), "too long");
     std::fs::write(dir.path().join("relay.toml"), b"# \xcd\xe0\nlisten = \"127.0.0.1:1\"\n").unwrap();
     assert_eq!(run(), Some(2), "not UTF-8");
     std::fs::remove_file(dir.path().join("relay.toml")).unwrap();
