@@ -234,6 +234,7 @@ error-id-in-sight = The id of a queue does not belong on the command line, where
 error-bad-credit = This is no code and no id of one. An id has 16 hex digits; a code begins with “beresta-credit:”.
 error-credit-in-sight = A code does not belong on the command line, where other users of this machine see it and the shell keeps it. Write --code - and paste it. If others may have seen it, take it back on the relay's machine: beresta-relay invite revoke --dir DIR ID
 error-other-credit = This is a code of another relay. It was not shown to this one. Take a code of the relay that --via names.
+error-credit-of-another = This is a code of another relay, and good there as before. Take it back on that relay's machine: beresta-relay invite revoke --dir DIR -
 error-no-credit = There is no such code: it was taken back, or is over.
 error-no-room = The disk has no room for that. Make some and try again: df -h shows what fills it, beresta-relay doctor --dir DIR what is taken in.
 error-many-credits = There are 1024 codes, as many as there can be. Take back some that nobody uses; the first command lists them, the second takes one back: beresta-relay invite list --dir DIR; beresta-relay invite revoke --dir DIR ID

@@ -45,8 +45,10 @@ pub(crate) enum Fault {
     BadCredit,
     /// A code stands on the command line.
     CreditInSight,
-    /// It is a code of another relay.
+    /// It is a code of another relay than the one that is tried.
     OtherCredit,
+    /// It is a code of another relay than the one that is to take it back.
+    CreditOfAnother,
     NoCredit,
     ManyCredits,
     NoRoom,
@@ -148,6 +150,7 @@ impl Fault {
             | Self::BadCredit
             | Self::CreditInSight
             | Self::OtherCredit
+            | Self::CreditOfAnother
             | Self::BadAddress
             | Self::NoPassphrase
             | Self::ShortPassphrase
@@ -186,6 +189,7 @@ impl Fault {
             Self::BadCredit => text.say("error-bad-credit"),
             Self::CreditInSight => text.say("error-credit-in-sight"),
             Self::OtherCredit => text.say("error-other-credit"),
+            Self::CreditOfAnother => text.say("error-credit-of-another"),
             Self::NoCredit => text.say("error-no-credit"),
             Self::ManyCredits => text.say("error-many-credits"),
             Self::NoRoom => text.say("error-no-room"),

@@ -107,10 +107,17 @@ struct Shown {
 /// Takes a code back, by its id or by itself: one that stands on the command line is out, and all the more to be taken back.
 pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let typed: String = value(found, "id").ok_or(Fault::Internal)?;
+    let of = |code: CreditCode| {
+        // A name is made of any, and nothing would be found under it: it would seem to be over, and is good elsewhere.
+        if setup::address(dir)?.relay != code.relay {
+            return Err(Fault::CreditOfAnother);
+        }
+        Ok(CreditId::of(&name(dir, &code.credit)?).0)
+    };
     let id = if typed == "-" {
-        CreditId::of(&name(dir, &read_code()?.credit)?).0
+        of(read_code()?)?
     } else if let Ok(code) = CreditCode::from_code(&typed) {
-        CreditId::of(&name(dir, &code.credit)?).0
+        of(code)?
     } else {
         setup::describe(dir)?;
         u64::from_str_radix(&typed, 16).map_err(|_| Fault::BadCredit)?

@@ -134,6 +134,28 @@ fn a_code_that_was_typed_into_the_command_line_is_taken_back_all_the_same() {
 }
 
 #[test]
+fn who_takes_back_a_code_of_another_relay_is_told_that_it_is_good_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let [ours, theirs] = ["ours", "theirs"].map(|name| {
+        let dir = folder.path().join(name);
+        init(&dir);
+        (start(dir.to_str().unwrap()), dir.to_str().unwrap().to_owned())
+    });
+    let code = out(&relay(&["invite", "create", "--dir", &theirs.1]));
+    let revoke = |dir: &str, code: &str| told(&["invite", "revoke", "--dir", dir, "-"], code);
+    for refused in [revoke(&ours.1, &code), relay(&["invite", "revoke", "--dir", &ours.1, code.trim()])] {
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        assert!(err(&refused).contains("a code of another relay"), "{}", err(&refused));
+    }
+    assert_eq!(revoke(&theirs.1, &code).status.code(), Some(0));
+    let again = revoke(&theirs.1, &code);
+    assert_eq!(again.status.code(), Some(7), "{}", err(&again));
+    assert!(err(&again).contains("no such code"), "{}", err(&again));
+    stop(ours.0);
+    stop(theirs.0);
+}
+
+#[test]
 fn an_id_of_a_queue_is_not_taken_from_the_command_line_where_others_read_it() {
     let dir = tempfile::tempdir().unwrap();
     init(dir.path());
