@@ -159,13 +159,20 @@ async fn visit(
     let checked = step(Step::IsTheOne, tell, check(relay, reader, off)).await?;
     let exporter = reader.exporter().ok_or(INTERNAL)?;
     let mut queue = Queue::draw(&mut rng);
-    step(Step::Queue, tell, queue.make(reader, &exporter, credit)).await?;
-    let message = step(Step::Message, tell, queue.carry(reader, at, &checked, relay, &mut rng)).await;
+    let made = step(Step::Queue, tell, queue.make(reader, &exporter, credit)).await;
+    if queue.ids.is_none() {
+        return made;
+    }
+    let message = match made {
+        Ok(()) => step(Step::Message, tell, queue.carry(reader, at, &checked, relay, &mut rng)).await,
+        // It is there, though nobody could subscribe to it.
+        Err(trouble) => Err(trouble),
+    };
     let invite = match message {
         Ok(()) => step(Step::Invite, tell, invite(reader, &exporter, credit, &mut rng)).await,
         Err(trouble) => Err(trouble),
     };
-    // Whatever came before, nothing is left.
+    // Whatever came before, nothing is left. Only the queue of which no answer told lies there until it ends.
     let left = step(Step::Leaves, tell, queue.delete(reader, &exporter)).await;
     message.and(invite).and(left)
 }

@@ -7,6 +7,7 @@ mod hostile;
 mod metrics;
 mod networks;
 mod places;
+mod selftest;
 mod stop;
 mod waste;
 
