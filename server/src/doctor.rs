@@ -6,7 +6,7 @@ mod file_system;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -85,7 +85,12 @@ pub enum Finding {
     /// Of a relay that does not run: its port is free, or why it can't be had.
     Port(Port),
     /// It listens where only this machine reaches it, and is announced elsewhere.
-    OnlyHere(SocketAddr),
+    OnlyHere {
+        /// Where it listens.
+        at: SocketAddr,
+        /// Where it could, to be reached by the addresses that people are told.
+        all: SocketAddr,
+    },
     /// It listens by IPv4 only, and is announced by IPv6 only.
     OtherFamily(SocketAddr),
     /// It runs and can't be asked how it is.
@@ -167,7 +172,7 @@ impl Finding {
             | Self::CapStep { reached: false }
             | Self::WritesElsewhere
             | Self::Paused
-            | Self::OnlyHere(_)
+            | Self::OnlyHere { .. }
             | Self::OtherFamily(_)
             | Self::OtherPolicy(_)
             | Self::Outdated
@@ -252,10 +257,16 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
 /// Why nobody who comes by these routes reaches who listens there.
 fn unreached(listen: SocketAddr, routes: &[Route]) -> Option<Finding> {
     let by_six = |route: &Route| matches!(route, Route::Quic(at) if at.ip().to_canonical().is_ipv6());
-    if listen.ip().to_canonical().is_ipv4() && !routes.is_empty() && routes.iter().all(by_six) {
-        return Some(Finding::OtherFamily(listen));
+    if is_only_here(listen, routes) {
+        let any = if listen.is_ipv6() || routes.iter().any(by_six) {
+            IpAddr::from(Ipv6Addr::UNSPECIFIED)
+        } else {
+            Ipv4Addr::UNSPECIFIED.into()
+        };
+        return Some(Finding::OnlyHere { at: listen, all: (any, listen.port()).into() });
     }
-    is_only_here(listen, routes).then_some(Finding::OnlyHere(listen))
+    let misses = listen.ip().to_canonical().is_ipv4() && !routes.is_empty() && routes.iter().all(by_six);
+    misses.then_some(Finding::OtherFamily(listen))
 }
 
 /// Whether nobody outside this machine reaches who listens there, although these routes say so.

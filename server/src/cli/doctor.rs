@@ -71,9 +71,8 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Port(Port::Taken) => text.say("doctor-port-taken"),
         Finding::Port(Port::NotOurs) => text.say("doctor-port-not-ours"),
         Finding::Port(Port::Denied) => text.say("doctor-port-denied"),
-        Finding::OnlyHere(at) => {
-            let everywhere = if at.is_ipv4() { "0.0.0.0" } else { "[::]" };
-            let (at, all) = (at.to_string(), format!("{everywhere}:{}", at.port()));
+        Finding::OnlyHere { at, all } => {
+            let (at, all) = (at.to_string(), all.to_string());
             text.say_with("doctor-only-here", &[("at", &at), ("all", &all)])
         }
         Finding::OtherFamily(at) => {

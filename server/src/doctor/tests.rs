@@ -169,7 +169,7 @@ fn a_relay_that_only_its_own_machine_reaches_is_told_so_if_others_are_sent_to_it
     let dir = relay("192.0.2.7:443", now());
     write(dir.path(), "listen = \"127.0.0.1:1\"\n");
     let found = examine(dir.path(), now()).unwrap();
-    let warned = Finding::OnlyHere("127.0.0.1:1".parse().unwrap());
+    let warned = Finding::OnlyHere { at: at("127.0.0.1:1"), all: at("0.0.0.0:1") };
     assert!(found.contains(&warned), "{found:?}");
     assert_eq!(warned.verdict(), Verdict::Warning);
 }
