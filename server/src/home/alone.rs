@@ -16,7 +16,7 @@ pub struct Alone(#[expect(dead_code, reason = "held for its lock")] File);
 
 impl Home {
     /// Waits for nobody: another command that is at work here goes on for as long as an export takes. Secrets that a crash
-    /// left half made are gone afterwards.
+    /// left half made are gone afterwards, but on a disk that only reads.
     ///
     /// # Errors
     /// [`HomeError::Busy`] while another command is at work, [`HomeError::Missing`] if there is no folder.
@@ -26,8 +26,12 @@ impl Home {
             TryLockError::WouldBlock => HomeError::Busy,
             TryLockError::Error(error) => HomeError::Io(error.kind()),
         })?;
-        self.tidy()?;
-        Ok(Alone(folder))
+        match self.tidy() {
+            // A disk goes on so where a write failed, and what that left half made is in nobody's way: whoever wants to write
+            // will be refused, and a backup to another disk can still be made.
+            Ok(()) | Err(HomeError::Io(io::ErrorKind::ReadOnlyFilesystem)) => Ok(Alone(folder)),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes what a crash left of secrets that were being made, and the mark of an import that is whole.

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 mod advice;
 mod drain;
+mod failing;
 mod mistakes;
 mod remains;
 mod repair;
