@@ -61,6 +61,9 @@ pub enum TransferError {
     /// The file can't be read or written, or the disk is full.
     #[error("input or output failed")]
     Io(ErrorKind),
+    /// The file could not be written to its end, and what was written could not be removed.
+    #[error("half of the file is left")]
+    Left,
     /// The file is no export, or one of a later version.
     #[error("not an export")]
     NotAnExport,
@@ -106,7 +109,7 @@ impl From<io::Error> for TransferError {
 /// Writes a relay into `file`, which must not be there.
 ///
 /// # Errors
-/// [`TransferError`]; the file is not there then, and a relay that could run still can.
+/// [`TransferError`]; the file is not there then, but for [`TransferError::Left`], and a relay that could run still can.
 pub fn export(
     dir: &Path,
     file: &Path,
@@ -129,10 +132,14 @@ pub fn export(
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let done = made.map_err(TransferError::from).and_then(|out| {
         let written = settled(&home, what).and_then(|()| write(&home, out, what, passphrase, cost, rng));
-        if written.is_err() {
-            let _ = fs::remove_file(file);
+        if written.is_ok() {
+            return Ok(());
         }
-        written
+        match fs::remove_file(file) {
+            // Where the disk only reads since a write failed. It lies there under the name of an export.
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(TransferError::Left),
+            Ok(()) | Err(_) => written,
+        }
     });
     if done.is_err() && what == What::Move && !marked {
         home.remove(Name::Moved)?;

@@ -287,6 +287,7 @@ fn transfer(error: TransferError) -> &'static str {
         TransferError::Exists => "error-exists",
         TransferError::Occupied => "error-occupied",
         TransferError::Io(_) => "error-export-file",
+        TransferError::Left => "error-export-left",
         TransferError::NotAnExport => "error-not-an-export",
         TransferError::WrongPassphrase => "error-wrong-passphrase",
         TransferError::Damaged => "error-export-damaged",

@@ -1,3 +1,5 @@
+mod left;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
