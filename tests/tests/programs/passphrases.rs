@@ -168,3 +168,24 @@ fn whatever_the_memory_a_guess_costs_three_passes_and_a_cheap_one_is_warned_of()
         assert_eq!(costs, [mib.parse::<u32>().unwrap() * 1_024, 3, 4]);
     }
 }
+
+#[test]
+fn who_breaks_off_at_a_passphrase_has_a_terminal_that_shows_what_they_type() {
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let line = "trap : INT; \"$BERESTA\" --lang en --dir \"$PROFILE\" init --name Anna; echo ended; read shown; echo \"<$shown>\"";
+    for typed in ["\u{3}", "half of it\u{3}"] {
+        let mut terminal = Terminal::run(Path::new(env!("CARGO_BIN_EXE_on-a-terminal")), line, |command| {
+            command.env("BERESTA", &programs.client).env("PROFILE", folder.path().join("anna"));
+        })
+        .unwrap();
+        terminal.expect("New passphrase: ").unwrap();
+        terminal.type_unseen(typed).unwrap();
+        terminal.expect("ended").unwrap();
+        terminal.type_in("seen\n").unwrap();
+        // As it is typed, and only then what came of it.
+        terminal.expect("seen").unwrap();
+        terminal.expect("<seen>").unwrap();
+    }
+    assert!(!folder.path().join("anna").exists());
+}

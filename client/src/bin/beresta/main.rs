@@ -8,6 +8,8 @@ mod passphrase;
 mod print;
 mod run;
 mod sanitize;
+#[cfg(unix)]
+mod silent;
 mod span;
 mod text;
 

@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::print::{Printer, tell};
+#[cfg(unix)]
+use super::silent::ask;
 
 /// Bytes of a line from a descriptor: a longer one is no passphrase.
 const LONGEST: usize = 4_096;
@@ -37,9 +39,9 @@ impl Source {
     fn line(&mut self, print: &Printer, question: &str) -> Result<Zeroizing<String>, Fault> {
         match self {
             Self::Lines(file) => line_of(file),
-            Self::Prompt if stdin().is_terminal() => rpassword::prompt_password(print.text.say(question))
-                .map(Zeroizing::new)
-                .map_err(|_| Fault::NoTerminal),
+            Self::Prompt if stdin().is_terminal() => {
+                ask(&print.text.say(question)).map_err(|_| Fault::NoTerminal)
+            }
             Self::Prompt => Err(Fault::NoTerminal),
         }
     }
@@ -113,6 +115,11 @@ impl Source {
         put(&[FIRST_SCREEN]).map_err(|_| Fault::NoTerminal)?;
         seen.map(drop)
     }
+}
+
+#[cfg(not(unix))]
+fn ask(question: &str) -> std::io::Result<Zeroizing<String>> {
+    rpassword::prompt_password(question).map(Zeroizing::new)
 }
 
 /// The next line, byte by byte: a reader's own buffer would keep what it read, and is not wiped. Nor does the line grow,
