@@ -1,58 +1,13 @@
 //! Clocks that jump by a day and by ten years under programs that run, and under such as are started then.
 
-use std::path::{Path, PathBuf};
-
-use beresta_tests::process::apart::not_tested;
 use beresta_tests::process::{Broken, Person, Who};
 
+use super::clock::{Clock, library, no_library};
 use super::command_line::in_english;
 use super::killed::{assert_in_order, texts};
 use super::{ANNA, BORIS, World};
 
 const JUMPS: [&str; 4] = ["+1d", "-1d", "+10y", "-10y"];
-
-/// The library that stands between a program and its clock, as Debian's package `faketime` brings it.
-fn library() -> Option<PathBuf> {
-    let folders = std::fs::read_dir("/usr/lib").ok()?;
-    let paths = folders.filter_map(|folder| Some(folder.ok()?.path().join("faketime/libfaketimeMT.so.1")));
-    paths.into_iter().find(|path| path.exists())
-}
-
-fn no_library() {
-    not_tested("clock_jumps", "there is no libfaketime: install the package faketime");
-}
-
-/// A clock of real programs, that stands as far off as a file says.
-struct Clock {
-    file: PathBuf,
-}
-
-impl Clock {
-    /// Right, so far.
-    fn new(file: PathBuf) -> Self {
-        let clock = Self { file };
-        clock.jump("+0");
-        clock
-    }
-
-    fn jump(&self, off: &str) {
-        // In one piece: the programs look at every reading of the clock.
-        let next = self.file.with_extension("next");
-        std::fs::write(&next, off).unwrap();
-        std::fs::rename(&next, &self.file).unwrap();
-    }
-
-    /// What makes a program follow it: the clock of the day, and neither the one that pauses are measured by nor files' times.
-    fn environment(&self, library: &Path) -> [(&'static str, std::ffi::OsString); 5] {
-        [
-            ("LD_PRELOAD", library.into()),
-            ("FAKETIME_TIMESTAMP_FILE", self.file.clone().into()),
-            ("FAKETIME_NO_CACHE", "1".into()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
-            ("NO_FAKE_STAT", "1".into()),
-        ]
-    }
-}
 
 /// Whether clients and relays may still believe each other under it.
 fn is_small(jump: &str) -> bool {
@@ -67,7 +22,7 @@ fn assert_all(person: &Person, with: Who, said: &[String]) {
 
 #[test]
 fn a_client_s_clock_that_jumps_loses_nothing_and_is_told() {
-    let Some(library) = library() else { return no_library() };
+    let Some(library) = library() else { return no_library("clock_jumps") };
     let mut world = World::new();
     // A timer ends texts by this very clock: docs/known-issues.md.
     world.anna.run(&["chat", "timer", BORIS.name, "off"], "").unwrap();
@@ -114,7 +69,7 @@ fn a_client_s_clock_that_jumps_loses_nothing_and_is_told() {
 
 #[test]
 fn a_relay_s_clock_that_jumps_and_is_set_right_within_minutes_loses_nothing() {
-    let Some(library) = library() else { return no_library() };
+    let Some(library) = library() else { return no_library("clock_jumps") };
     let mut world = World::new();
     let clock = Clock::new(world.relay.dir.with_file_name("clock"));
     world.relay.stop().unwrap();

@@ -9,6 +9,7 @@
 mod addresses;
 mod alert;
 mod bad_line;
+mod clock;
 mod clock_jumps;
 mod codes;
 mod command_line;
