@@ -107,7 +107,7 @@ impl Process {
         &self.seen
     }
 
-    /// Everything in its memory that it may write to: as it stands, and with what was given back.
+    /// Everything in its memory that it may write to, but for pages of zeros: as it stands, and with what was given back.
     ///
     /// # Errors
     /// [`Broken`] if it is not ours to read: a program that hardens itself is read by root only.

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 
 use super::Broken;
 
-/// Everything in a process's memory that it may write to.
+/// A page, and one of zeros, as most of a thread's stack: a search would spend its time there.
+const PAGE: usize = 4_096;
+const NOTHING: [u8; PAGE] = [0; PAGE];
+
+/// Everything in a process's memory that it may write to, but for pages of zeros.
 ///
 /// # Errors
 /// [`Broken`] if it is not ours to read, or has none.
@@ -20,7 +24,7 @@ pub(super) fn memory(process: u32) -> Result<Vec<u8>, Broken> {
         let mut part = vec![0; usize::try_from(to.saturating_sub(from)).unwrap_or(0)];
         // What the kernel keeps for itself is in the list and can't be read.
         if memory.seek(SeekFrom::Start(from)).is_ok() && memory.read_exact(&mut part).is_ok() {
-            all.append(&mut part);
+            part.chunks(PAGE).filter(|page| *page != NOTHING).for_each(|page| all.extend_from_slice(page));
         }
     }
     if all.is_empty() {
