@@ -8,6 +8,7 @@ use ::hpke::aead::ChaCha20Poly1305;
 use ::hpke::kdf::HkdfSha256;
 use ::hpke::kem::XWing;
 use ::hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
+use zeroize::zeroize_stack;
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::KeyId;
@@ -21,6 +22,8 @@ pub const PUBLIC_LEN: usize = 1_216;
 pub const ENC_LEN: usize = 1_120;
 /// Bytes that the AEAD adds.
 pub const TAG_LEN: usize = 16;
+/// Bytes of stack that are wiped: the libraries need 53 KiB for a private key, optimised or not, to make it and to open.
+const STACK: usize = 96 * 1_024;
 
 /// The public half of a relay's epoch key.
 #[derive(Clone, PartialEq, Eq)]
@@ -63,7 +66,6 @@ impl EpochPublic {
 
 /// A relay's epoch key: the seed, and the private key that comes from it, made once. To make it anew for each capsule
 /// would take a quarter of the time that opening one takes.
-#[derive(Clone)]
 pub struct EpochSecret {
     seed: EpochSeed,
     /// Wipes itself. None if the library refuses the seed; it takes every 32 bytes.
@@ -77,23 +79,36 @@ impl core::fmt::Debug for EpochSecret {
     }
 }
 
-impl From<EpochSeed> for EpochSecret {
-    fn from(seed: EpochSeed) -> Self {
-        let private = <XWing as Kem>::PrivateKey::from_bytes(seed.expose()).ok().map(Box::new);
-        Self { seed, private }
-    }
+/// Works with a private key, and wipes what that left on the stack. The libraries wipe what they hold and not what they
+/// moved, and they make all of the key anew for each capsule: it would lie on the stack of a thread that then sleeps, for
+/// days after the key was destroyed (rule D8).
+fn leave_nothing<T>(work: impl FnOnce() -> T) -> T {
+    let done = apart(work);
+    zeroize_stack::<STACK>();
+    done
+}
+
+/// In a frame of its own, below the caller's, where the wiping begins.
+#[inline(never)]
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    work()
 }
 
 impl EpochSecret {
+    fn made(seed: EpochSeed) -> Self {
+        let private = <XWing as Kem>::PrivateKey::from_bytes(seed.expose()).ok().map(Box::new);
+        Self { seed, private }
+    }
+
     /// Takes the seed's 32 bytes and wipes where they came from.
     #[must_use]
     pub fn take(bytes: &mut [u8; 32]) -> Self {
-        EpochSeed::take(bytes).into()
+        leave_nothing(|| Self::made(EpochSeed::take(bytes)))
     }
 
     /// Draws a fresh key.
     pub fn random(rng: &mut impl Random) -> Self {
-        EpochSeed::random(rng).into()
+        leave_nothing(|| Self::made(EpochSeed::random(rng)))
     }
 
     /// The seed's bytes, for the relay's own file.
@@ -126,14 +141,17 @@ impl EpochSecret {
     /// [`HpkeError`] if it was not sealed to this key with this `info` and `aad`.
     pub fn open(&self, enc: &[u8], info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, HpkeError> {
         let enc = <XWing as Kem>::EncappedKey::from_bytes(enc).map_err(|_| HpkeError)?;
-        let mut context = ::hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
-            &OpModeR::Base,
-            self.private()?,
-            &enc,
-            info,
-        )
-        .map_err(|_| HpkeError)?;
-        context.open(sealed, aad).map_err(|_| HpkeError)
+        let private = self.private()?;
+        leave_nothing(|| {
+            let mut context = ::hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
+                &OpModeR::Base,
+                private,
+                &enc,
+                info,
+            )
+            .map_err(|_| HpkeError)?;
+            context.open(sealed, aad).map_err(|_| HpkeError)
+        })
     }
 }
 

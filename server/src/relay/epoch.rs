@@ -92,14 +92,16 @@ impl Epochs {
     }
 
     fn take_up(&mut self, slot: &[u8]) -> Result<(), BadEpochKey> {
-        let (Some(day), Some(seed)) = (slot.first_chunk::<8>(), slot.last_chunk::<32>()) else {
+        let (Some(day), Some(kept)) = (slot.first_chunk::<8>(), slot.last_chunk::<32>()) else {
             return Ok(());
         };
         let day = u64::from_be_bytes(*day);
         if day == 0 {
             return Ok(());
         }
-        let mut seed = Zeroizing::new(*seed);
+        // Copied where it is wiped, and not moved there.
+        let mut seed = Zeroizing::new([0; 32]);
+        seed.copy_from_slice(kept);
         self.add(day, EpochSecret::take(&mut seed))
     }
 

@@ -15,6 +15,7 @@ mod codes;
 mod command_line;
 mod desktop;
 mod duress;
+mod epochs;
 mod full_disk;
 mod killed;
 mod locked;
