@@ -13,8 +13,7 @@
 use alloc::vec::Vec;
 
 use bytes::Bytes;
-use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use ring::aead::Aad;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::codec::{DecodeError, Reader, Writer};
@@ -26,8 +25,11 @@ use crate::label;
 use crate::rng::Random;
 use crate::time::TtlClass;
 
+mod keys;
 mod reply;
 
+pub use keys::SessionKeys;
+use keys::{order_cipher, order_nonce};
 pub use reply::{ReplyKey, SealedReply, SendReply};
 
 const SUITE: u8 = 1;
@@ -92,78 +94,6 @@ impl From<HpkeError> for CapsuleError {
     fn from(_: HpkeError) -> Self {
         Self::Header
     }
-}
-
-/// From what the keys of one session's capsules come.
-#[derive(Clone)]
-pub struct SessionKeys {
-    prk: Prk,
-    key_id: KeyId,
-}
-
-impl core::fmt::Debug for SessionKeys {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self { prk: _, key_id: _ } = self;
-        f.write_str("SessionKeys(..)")
-    }
-}
-
-struct Okm(usize);
-
-impl KeyType for Okm {
-    fn len(&self) -> usize {
-        self.0
-    }
-}
-
-/// `K_n` and the key of the answer to capsule n.
-struct CapsuleKeys {
-    order: Zeroizing<[u8; 32]>,
-    reply: ReplyKey,
-}
-
-impl SessionKeys {
-    /// The keys that come from a session key under one epoch key.
-    #[must_use]
-    pub fn new(session: &SessionKey, key_id: KeyId) -> Self {
-        Self { prk: Salt::new(HKDF_SHA256, label::CAPSULE_SESSION).extract(session.expose()), key_id }
-    }
-
-    fn expand(&self, purpose: &[u8], n: u64, out: &mut [u8]) -> Result<(), CapsuleError> {
-        let info: [&[u8]; 3] = [purpose, &self.key_id.0, &n.to_be_bytes()];
-        let okm = self.prk.expand(&info, Okm(out.len())).map_err(|_| CapsuleError::Cipher)?;
-        okm.fill(out).map_err(|_| CapsuleError::Cipher)
-    }
-
-    /// The tag of capsule `n`. Costs about 1 µs of a core.
-    ///
-    /// # Errors
-    /// [`CapsuleError::Cipher`], which does not happen.
-    pub fn tag(&self, n: u64) -> Result<Tag, CapsuleError> {
-        let mut tag = [0; Tag::LEN];
-        self.expand(b"tag", n, &mut tag)?;
-        Ok(Tag(tag))
-    }
-
-    fn capsule(&self, n: u64) -> Result<CapsuleKeys, CapsuleError> {
-        let mut okm = Zeroizing::new([0; 64]);
-        self.expand(b"keys", n, okm.as_mut_slice())?;
-        let (order, reply) = okm.split_at(32);
-        let mut keys = CapsuleKeys { order: Zeroizing::new([0; 32]), reply: ReplyKey::new(reply)? };
-        keys.order.copy_from_slice(order);
-        Ok(keys)
-    }
-}
-
-fn order_cipher(keys: &CapsuleKeys) -> Result<LessSafeKey, CapsuleError> {
-    UnboundKey::new(&CHACHA20_POLY1305, keys.order.as_slice())
-        .map(LessSafeKey::new)
-        .map_err(|_| CapsuleError::Cipher)
-}
-
-/// Each `K_n` seals one order, so its nonce is fixed.
-fn order_nonce() -> Nonce {
-    Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
 
 fn header_aad(bucket: Bucket, relay: &RelayId) -> Vec<u8> {
