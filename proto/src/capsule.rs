@@ -23,13 +23,14 @@ use crate::id::{KeyId, MessageId, RelayId, SendId};
 use crate::key::{EpochSecret, SendCapability, SessionKey};
 use crate::label;
 use crate::rng::Random;
+use crate::stack::leave_nothing;
 use crate::time::TtlClass;
 
 mod keys;
 mod reply;
 
 pub use keys::SessionKeys;
-use keys::{order_cipher, order_nonce};
+use keys::{STACK, order_cipher, order_nonce};
 pub use reply::{ReplyKey, SealedReply, SendReply};
 
 const SUITE: u8 = 1;
@@ -285,7 +286,9 @@ impl Capsule {
         let (enc, header) = (sealed.take(ENC_LEN)?, sealed.take(HEADER_LEN)?);
         let plain = Zeroizing::new(epoch.open(enc, label::CAPSULE, &aad, header)?);
         let mut r = Reader::new(&plain);
-        let session = SessionKeys::new(&SessionKey::decode(&mut r)?, self.key_id);
+        let session = leave_nothing::<STACK, _>(|| {
+            SessionKey::decode(&mut r).map(|secret| SessionKeys::new(&secret, self.key_id))
+        })?;
         let n = r.u64()?;
         r.finish()?;
         // A tag that is not its own would let a sender plant tags of others' choosing in the relay's memory.
@@ -304,13 +307,13 @@ impl Capsule {
         session: &SessionKeys,
         n: u64,
     ) -> Result<(SendOrder, ReplyKey), CapsuleError> {
-        let keys = session.capsule(n)?;
         let aad = Aad::from(order_aad(self.bucket, &self.key_id, &self.tag));
         let sealed = self.bytes.get_mut(ORDER_AT..).unwrap_or_default();
-        let inside = order_cipher(&keys)?
-            .open_in_place(order_nonce(), aad, sealed)
-            .map_err(|_| CapsuleError::Order)?
-            .len();
-        Ok((SendOrder::decode(self.bucket, self.bytes, inside)?, keys.reply))
+        let (inside, reply) = leave_nothing::<STACK, _>(|| {
+            let keys = session.capsule(n)?;
+            let inside = order_cipher(&keys)?.open_in_place(order_nonce(), aad, sealed);
+            Ok::<_, CapsuleError>((inside.map_err(|_| CapsuleError::Order)?.len(), keys.reply))
+        })?;
+        Ok((SendOrder::decode(self.bucket, self.bytes, inside)?, reply))
     }
 }

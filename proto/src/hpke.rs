@@ -8,13 +8,13 @@ use ::hpke::aead::ChaCha20Poly1305;
 use ::hpke::kdf::HkdfSha256;
 use ::hpke::kem::XWing;
 use ::hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
-use zeroize::zeroize_stack;
 
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::id::KeyId;
 use crate::key::{EpochSeed, hash};
 use crate::label;
 use crate::rng::{HpkeRng, Random};
+use crate::stack::leave_nothing;
 
 /// Bytes of an X-Wing public key (draft-connolly-cfrg-xwing-kem-10 §5.1).
 pub const PUBLIC_LEN: usize = 1_216;
@@ -22,7 +22,8 @@ pub const PUBLIC_LEN: usize = 1_216;
 pub const ENC_LEN: usize = 1_120;
 /// Bytes that the AEAD adds.
 pub const TAG_LEN: usize = 16;
-/// Bytes of stack that are wiped: the libraries need 53 KiB for a private key, optimised or not, to make it and to open.
+/// Bytes of stack that are wiped after each use of a private key, because all of it is made anew for each capsule. The
+/// libraries need 53 KiB, optimised or not, to make one and to open.
 const STACK: usize = 96 * 1_024;
 
 /// The public half of a relay's epoch key.
@@ -79,21 +80,6 @@ impl core::fmt::Debug for EpochSecret {
     }
 }
 
-/// Works with a private key, and wipes what that left on the stack. The libraries wipe what they hold and not what they
-/// moved, and they make all of the key anew for each capsule: it would lie on the stack of a thread that then sleeps, for
-/// days after the key was destroyed (rule D8).
-fn leave_nothing<T>(work: impl FnOnce() -> T) -> T {
-    let done = apart(work);
-    zeroize_stack::<STACK>();
-    done
-}
-
-/// In a frame of its own, below the caller's, where the wiping begins.
-#[inline(never)]
-fn apart<T>(work: impl FnOnce() -> T) -> T {
-    work()
-}
-
 impl EpochSecret {
     fn made(seed: EpochSeed) -> Self {
         let private = <XWing as Kem>::PrivateKey::from_bytes(seed.expose()).ok().map(Box::new);
@@ -103,12 +89,12 @@ impl EpochSecret {
     /// Takes the seed's 32 bytes and wipes where they came from.
     #[must_use]
     pub fn take(bytes: &mut [u8; 32]) -> Self {
-        leave_nothing(|| Self::made(EpochSeed::take(bytes)))
+        leave_nothing::<STACK, _>(|| Self::made(EpochSeed::take(bytes)))
     }
 
     /// Draws a fresh key.
     pub fn random(rng: &mut impl Random) -> Self {
-        leave_nothing(|| Self::made(EpochSeed::random(rng)))
+        leave_nothing::<STACK, _>(|| Self::made(EpochSeed::random(rng)))
     }
 
     /// The seed's bytes, for the relay's own file.
@@ -142,7 +128,7 @@ impl EpochSecret {
     pub fn open(&self, enc: &[u8], info: &[u8], aad: &[u8], sealed: &[u8]) -> Result<Vec<u8>, HpkeError> {
         let enc = <XWing as Kem>::EncappedKey::from_bytes(enc).map_err(|_| HpkeError)?;
         let private = self.private()?;
-        leave_nothing(|| {
+        leave_nothing::<STACK, _>(|| {
             let mut context = ::hpke::setup_receiver::<ChaCha20Poly1305, HkdfSha256, XWing>(
                 &OpModeR::Base,
                 private,

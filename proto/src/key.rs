@@ -95,6 +95,10 @@ secret!(
     SessionKey
 );
 secret!(
+    /// What comes of a [`SessionKey`]: the keys of its capsules are expanded from it.
+    SessionPrk
+);
+secret!(
     /// The seed of an Ed25519 signing key (RFC 8032 §5.1.5).
     SigningKey
 );

@@ -38,5 +38,6 @@ pub mod pad;
 pub mod reply;
 pub mod rng;
 pub mod route;
+mod stack;
 pub mod time;
 pub mod words;

@@ -1,18 +1,23 @@
 //! The keys of a session's capsules (rule C3): all come from the session key, each for one capsule.
 
 use ring::aead::{CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
+use ring::hkdf::{HKDF_SHA256, KeyType, Prk};
+use ring::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
 use super::{CapsuleError, ReplyKey, Tag};
 use crate::id::KeyId;
-use crate::key::SessionKey;
+use crate::key::{SessionKey, SessionPrk};
 use crate::label;
+use crate::stack::leave_nothing;
+
+/// Bytes of stack that are wiped after each use of a session's keys.
+pub(super) const STACK: usize = 8 * 1_024;
 
 /// From what the keys of one session's capsules come.
 #[derive(Clone)]
 pub struct SessionKeys {
-    prk: Prk,
+    prk: SessionPrk,
     pub(super) key_id: KeyId,
 }
 
@@ -41,13 +46,23 @@ impl SessionKeys {
     /// The keys that come from a session key under one epoch key.
     #[must_use]
     pub fn new(session: &SessionKey, key_id: KeyId) -> Self {
-        Self { prk: Salt::new(HKDF_SHA256, label::CAPSULE_SESSION).extract(session.expose()), key_id }
+        // HKDF's first half (RFC 5869 §2.2), so that we have the bytes and can wipe them: the library's type for them it
+        // neither wipes nor shows.
+        let prk = leave_nothing::<STACK, _>(|| {
+            let salt = hmac::Key::new(HMAC_SHA256, label::CAPSULE_SESSION);
+            let mut prk = [0; 32];
+            prk.copy_from_slice(hmac::sign(&salt, session.expose()).as_ref());
+            SessionPrk::take(&mut prk)
+        });
+        Self { prk, key_id }
     }
 
     fn expand(&self, purpose: &[u8], n: u64, out: &mut [u8]) -> Result<(), CapsuleError> {
         let info: [&[u8]; 3] = [purpose, &self.key_id.0, &n.to_be_bytes()];
-        let okm = self.prk.expand(&info, Okm(out.len())).map_err(|_| CapsuleError::Cipher)?;
-        okm.fill(out).map_err(|_| CapsuleError::Cipher)
+        leave_nothing::<STACK, _>(|| {
+            let prk = Prk::new_less_safe(HKDF_SHA256, self.prk.expose());
+            prk.expand(&info, Okm(out.len())).and_then(|okm| okm.fill(out)).map_err(|_| CapsuleError::Cipher)
+        })
     }
 
     /// The tag of capsule `n`. Costs about 1 µs of a core.

@@ -18,7 +18,7 @@ use beresta_proto::id::{
 use beresta_proto::invite::{InviteLink, Offer};
 use beresta_proto::key::{
     BlobKey, CapabilityHash, Credit, EnvelopeKey, EpochSecret, EpochSeed, SendCapability, SessionKey,
-    Signature, SigningKey, VerifyingKey,
+    SessionPrk, Signature, SigningKey, VerifyingKey,
 };
 use beresta_proto::reply::{Heard, Push, Reply};
 use beresta_proto::route::Route;
@@ -83,6 +83,7 @@ fn secrets_show_no_byte() {
         &EnvelopeKey::take(&mut [P; 32]),
         &BlobKey::take(&mut [P; 32]),
         &SessionKey::take(&mut [P; 32]),
+        &SessionPrk::take(&mut [P; 32]),
         &SigningKey::take(&mut [P; 32]),
         &EpochSeed::take(&mut [P; 32]),
         &EpochSecret::take(&mut [P; 32]),
@@ -96,6 +97,7 @@ fn secrets_show_no_byte() {
     EnvelopeKey(..)
     BlobKey(..)
     SessionKey(..)
+    SessionPrk(..)
     SigningKey(..)
     EpochSeed(..)
     EpochSecret(..)

@@ -1,16 +1,17 @@
-//! What a relay that runs has in its memory of epoch keys that were destroyed: nothing (rule D8). Nobody uses it between
+//! What a relay that runs has in its memory of epoch keys that were destroyed, and of the sessions under them: nothing
+//! (rule D8). Nobody uses it between
 //! the last capsule and the search, because what lies on the stack of a thread that sleeps stays there.
 
 mod pieces;
+mod sender;
 
-use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use beresta_proto::limits::EPOCH_AHEAD_HOURS;
 use beresta_tests::process::apart::not_tested;
 use beresta_tests::process::scan::{Needle, found};
-use beresta_tests::process::{PATIENCE, Programs, Relay, free_port, output};
+use beresta_tests::process::{PATIENCE, Programs, Relay, free_port};
 
 use super::clock::{Clock, library, no_library};
 use super::memory::can_look;
@@ -66,7 +67,7 @@ fn assert_all_found(memory: &[u8], keys: &[Key]) {
 }
 
 #[test]
-fn no_epoch_key_that_was_destroyed_is_in_a_relay_s_memory() {
+fn no_epoch_key_or_session_that_was_destroyed_is_in_a_relay_s_memory() {
     const NAME: &str = "the look at the relay's memory for epoch keys";
     if !can_look() {
         return not_tested(NAME, "it takes root");
@@ -77,15 +78,7 @@ fn no_epoch_key_that_was_destroyed_is_in_a_relay_s_memory() {
     let listen = free_port().unwrap();
     let mut relay = Relay::make_at(&programs, &folder.path().join("relay"), &listen, &listen).unwrap();
     let clock = Clock::new(folder.path().join("clock"));
-    let environment = clock.environment(&library);
-    environment.clone().into_iter().for_each(|(name, value)| relay.set(name, value));
-    // A message goes through it, whose capsule it opens.
-    let used = |relay: &Relay| {
-        let mut test = Command::new(relay.program());
-        test.args(["selftest", "--lang", "en", "--via", &relay.address]).envs(environment.clone());
-        let done = output(test, "").unwrap();
-        assert_eq!(done.code, 0, "{done:?}");
-    };
+    clock.environment(&library).into_iter().for_each(|(name, value)| relay.set(name, value));
 
     let until = until_then();
     clock.jump(&format!("+{until}"));
@@ -93,9 +86,12 @@ fn no_epoch_key_that_was_destroyed_is_in_a_relay_s_memory() {
     relay.start().unwrap();
     relay.stop().unwrap();
     relay.start().unwrap();
-    (0..4).for_each(|_| used(&relay));
+    let sessions = [(); 3].map(|()| sender::send(&relay.address));
     let first = wait_for(&relay, "no key was made ahead", |keys| keys.len() == 2);
-    assert_all_found(&relay.memory().unwrap(), &first);
+    let memory = relay.memory().unwrap();
+    assert_all_found(&memory, &first);
+    let sessions = sessions.map(|(key, epoch)| pieces::session("a session", &key, epoch, sender::CAPSULES));
+    assert!(sessions.iter().all(|one| !found(&memory, one).is_empty()), "a session is not found");
 
     // Over three midnights at once: what is over is destroyed when the relay next looks at its clock.
     clock.jump(&format!("+{}", until + 3 * DAY));
@@ -108,6 +104,8 @@ fn no_epoch_key_that_was_destroyed_is_in_a_relay_s_memory() {
     for (day, seed) in &first {
         destroyed.extend(pieces::made_of(&format!("day {day}"), seed));
     }
+    destroyed.extend(sessions.into_iter().flatten());
     assert_eq!(found(&memory, &destroyed), Vec::<String>::new());
-    used(&relay);
+    // It goes on.
+    sender::send(&relay.address);
 }

@@ -1,10 +1,14 @@
-//! What an epoch key is in a memory: its seed, and each secret that the libraries make of it on the way to opening a
-//! capsule (draft-connolly-cfrg-xwing-kem-10 §5.2, FIPS 203 §5.1). Whoever has one of the latter has half of the key.
+//! What an epoch key and the sessions under it are in a memory. Of the former the seed, and each secret that the libraries
+//! make of it on the way to opening a capsule (draft-connolly-cfrg-xwing-kem-10 §5.2, FIPS 203 §5.1): whoever has one of
+//! those has half of the key. Of the latter the key, what HKDF makes of it, and how a library keeps that (rule C3).
 
+use beresta_proto::id::KeyId;
 use beresta_proto::key::EpochSecret;
+use beresta_proto::label;
 use beresta_tests::process::scan::{Needle, secret};
 use ml_kem::{FromSeed as _, KeyExport as _, MlKem768, Seed};
-use sha3::{Digest as _, Sha3_512};
+use sha2::{Digest as _, Sha256, block_api::compress256};
+use sha3::Sha3_512;
 use shake::{ExtendableOutput as _, Shake256, Update as _, XofReader as _};
 
 /// ML-KEM's prime, and the vectors' length of ML-KEM-768.
@@ -80,5 +84,39 @@ pub(super) fn made_of(what: &str, seed: &[u8; 32]) -> Vec<Needle> {
     #[expect(deprecated, reason = "the one form in which the library shows it")]
     let private = ml_kem::ExpandedKeyEncoding::to_expanded_bytes(&private);
     add("ML-KEM's private key", &twelve_bits(&private[..usize::from(K) * 384]), PIECE);
+    needles
+}
+
+/// SHA-256 before its first block (FIPS 180-4 §5.3.3).
+const BEGIN: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// A key as HMAC begins its two hashes with it (RFC 2104 §2).
+fn padded(key: &[u8], pad: u8) -> [u8; 64] {
+    std::array::from_fn(|at| key.get(at).copied().unwrap_or_default() ^ pad)
+}
+
+fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+    let inner = Sha256::digest([&padded(key, 0x36), text].concat());
+    Sha256::digest([padded(key, 0x5c).as_slice(), &inner].concat()).into()
+}
+
+/// All that is a session's key, and the keys of its first capsules.
+pub(super) fn session(what: &str, secret: &[u8; 32], epoch: KeyId, capsules: u64) -> Vec<Needle> {
+    let expanded_from = hmac(label::CAPSULE_SESSION, secret);
+    let keys = (0..capsules)
+        .map(|n| hmac(&expanded_from, &[b"keys".as_slice(), &epoch.0, &n.to_be_bytes(), &[1]].concat()));
+    let keys: Vec<[u8; 32]> = keys.collect();
+    let mut needles = vec![Needle { what: format!("{what}: drawn"), bytes: secret.to_vec() }];
+    needles.extend(
+        keys.iter().map(|key| Needle { what: format!("{what}: a capsule's key"), bytes: key.to_vec() }),
+    );
+    for pad in [0x36, 0x5c] {
+        let mut state = BEGIN;
+        compress256(&mut state, &[padded(&expanded_from, pad)]);
+        let bytes = state.into_iter().flat_map(u32::to_ne_bytes).collect();
+        needles.push(Needle { what: format!("{what}: in a hash"), bytes });
+    }
+    needles.push(Needle { what: format!("{what}: what its keys come from"), bytes: expanded_from.to_vec() });
     needles
 }
