@@ -80,3 +80,28 @@ fn a_program_that_is_started_again_and_again_for_a_moment_reads_all_in_the_end()
     }
     assert_eq!(heard(&mut world, lawyer), PEOPLE);
 }
+
+#[test]
+fn who_has_just_as_many_queues_as_are_read_in_a_crowd_meets_others_all_the_same() {
+    let mut world = World::new(3);
+    let lawyer = world.person("Anna");
+    for _ in 0..SHARE {
+        world.invite(lawyer).unwrap();
+    }
+    world.crowd(SHARE);
+    world.run(MINUTE_MS);
+    let mut met = 0;
+    for _ in 0..12 {
+        let guest = world.person("Vera");
+        // What fails does for a minute or two, and the person is told.
+        let mut again = 0;
+        while world.invite(lawyer).is_err() {
+            world.run(MINUTE_MS);
+            again += 1;
+            assert!(again < 4);
+        }
+        world.meet(lawyer, guest);
+        met += 1;
+    }
+    assert_eq!(world.contacts(lawyer).len(), met);
+}

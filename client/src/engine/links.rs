@@ -274,6 +274,7 @@ impl Engine {
     /// A relay refused: a wish is told why. What we want by ourselves waits, or `progress` would ask for it again in the
     /// same breath.
     fn refused(&mut self, relay: RelayId, flight: &Flight, refusal: Refusal, now: Timestamp) {
+        self.passed_over(relay, flight, refusal, now);
         if let Some(ask) = flight.ask() {
             self.answer(ask, Err(refusal.into()));
             return;
@@ -282,7 +283,6 @@ impl Engine {
             // Nobody waits for it, and nobody may notice that this contact is never told where to write.
             self.unmade.insert(*contact, (relay, refusal));
         }
-        self.passed_over(relay, flight, refusal, now);
         let Self { lines, rng, .. } = self;
         if let Some(Line::Up(up)) = lines.get_mut(&relay) {
             if let Flight::Acknowledge { queue, upto } = flight {

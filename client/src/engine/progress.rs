@@ -9,6 +9,7 @@ use beresta_proto::address::RelayAddress;
 use beresta_proto::auth;
 use beresta_proto::command::{Command, Subscription};
 use beresta_proto::id::RelayId;
+use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::time::Timestamp;
 
 use super::Engine;
@@ -208,9 +209,10 @@ impl Engine {
         if all {
             self.turns.remove(&relay);
         }
-        for subscriptions in self.in_turn(relay, missing) {
-            let queues = subscriptions.iter().map(|one| one.queue).collect();
-            self.transmit(relay, Command::Subscribe(subscriptions), Flight::Subscribe(queues));
+        self.in_turn(relay, &mut missing);
+        for batch in missing.chunks(SUBSCRIPTIONS) {
+            let queues = batch.iter().map(|one| one.queue).collect();
+            self.transmit(relay, Command::Subscribe(batch.to_vec()), Flight::Subscribe(queues));
         }
         Ok(())
     }

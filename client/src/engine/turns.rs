@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 
 use beresta_proto::command::Subscription;
 use beresta_proto::id::{ReadId, RelayId};
-use beresta_proto::limits::SUBSCRIPTIONS;
 use beresta_proto::reply::Refusal;
 use beresta_proto::time::{MINUTE_MS, Timestamp};
 use rand::RngCore as _;
@@ -27,10 +26,6 @@ const LONGEST_TURN_MS: u64 = 5 * MINUTE_MS;
 /// A turn is twice as long for each time that its link was dialled in vain, but so often at most: who hardly gets a place at a relay
 /// stays for longer.
 const DOUBLED: u32 = 5;
-/// So many of many queues are asked for first, and then as many as one command may name. What a link may read is granted by whole
-/// commands, so a little room is left for queues that are made on it.
-const FIRST: usize = SUBSCRIPTIONS / 4 * 3;
-
 /// The links on which queues at a crowded relay were read last, by number: a clock may be set.
 #[derive(Debug, Default)]
 pub(super) struct Turns(BTreeMap<ReadId, u64>);
@@ -52,14 +47,15 @@ impl Up {
 }
 
 impl Engine {
-    /// A relay refused. That it has no room for more subscriptions shows in that it refuses one again, after a pause and having
-    /// granted nothing meanwhile: once may have been too much, too fast. One that lets nothing be read at all is asked on and on.
+    /// A relay refused. That it has no room for more subscriptions shows in that it makes no queue, or in that it refuses
+    /// a subscription again, after a pause and having granted nothing meanwhile: once may have been too much, too fast. One that lets
+    /// nothing be read at all is asked on and on.
     pub(super) fn passed_over(&mut self, relay: RelayId, flight: &Flight, refusal: Refusal, now: Timestamp) {
         let Self { lines, turns, .. } = self;
         let Some(Line::Up(up)) = lines.get_mut(&relay) else { return };
         let again = turns.contains_key(&relay) || up.rest.is_some() && !up.rests(now);
-        let asked = matches!(flight, Flight::Subscribe(_)) && refusal == Refusal::RateLimited;
-        if again && asked && !up.subscribed.is_empty() {
+        let asked = flight.purpose().is_some() || again && matches!(flight, Flight::Subscribe(_));
+        if asked && refusal == Refusal::RateLimited && !up.subscribed.is_empty() {
             up.crowded = true;
             turns.entry(relay).or_default();
         }
@@ -83,22 +79,12 @@ impl Engine {
         }
     }
 
-    /// Subscriptions by the commands in which they are asked for: those that were read longest ago first. Of those that were never
+    /// Puts subscriptions in the order in which they are asked for: those that were read longest ago first. Of those that were never
     /// read any may be the first, because a program that is started for a moment remembers no turn.
-    pub(super) fn in_turn(
-        &mut self,
-        relay: RelayId,
-        mut subscriptions: Vec<Subscription>,
-    ) -> Vec<Vec<Subscription>> {
+    pub(super) fn in_turn(&mut self, relay: RelayId, subscriptions: &mut [Subscription]) {
         let Self { turns, rng, .. } = self;
         let read = |queue: &ReadId| turns.get(&relay).and_then(|Turns(read)| read.get(queue)).copied();
         subscriptions.sort_by_cached_key(|one| (read(&one.queue), rng.next_u64()));
-        let mut commands = Vec::new();
-        for many in commands_of(subscriptions.len()) {
-            let rest = subscriptions.split_off(many.min(subscriptions.len()));
-            commands.push(std::mem::replace(&mut subscriptions, rest));
-        }
-        commands
     }
 
     /// How many of our queues a relay has no room for on our link: they wait for their turn.
@@ -114,46 +100,5 @@ impl Engine {
             *state == OwnQueueState::Read && !up.subscribed.contains(read_id)
         };
         Ok(tx.own_queues_at(relay)?.iter().filter(|queue| waits(queue)).count())
-    }
-}
-
-/// How many subscriptions to say by each command. A short last one would just take the room that is to be left: it shares with the
-/// one before.
-fn commands_of(many: usize) -> Vec<usize> {
-    if many <= SUBSCRIPTIONS {
-        return if many == 0 { Vec::new() } else { vec![many] };
-    }
-    let rest = many.saturating_sub(FIRST);
-    let (whole, short) = (rest / SUBSCRIPTIONS, rest % SUBSCRIPTIONS);
-    let mut commands = vec![FIRST];
-    commands.extend(std::iter::repeat_n(SUBSCRIPTIONS, whole));
-    match commands.last_mut() {
-        Some(last) if whole > 0 && (1..=SUBSCRIPTIONS - FIRST).contains(&short) => {
-            let both = last.saturating_add(short);
-            *last = both / 2;
-            commands.push(both.div_ceil(2));
-        }
-        _ if short > 0 => commands.push(short),
-        _ => {}
-    }
-    commands
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commands_name_all_and_of_more_than_a_share_leave_room_for_some_more() {
-        const SHARE: usize = 2 * SUBSCRIPTIONS;
-        for many in 0..=1_024 {
-            let commands = commands_of(many);
-            assert_eq!(commands.iter().sum::<usize>(), many);
-            assert!(commands.iter().all(|one| (1..=SUBSCRIPTIONS).contains(one)), "{many}");
-            let grant = |room: usize, one: &usize| room.checked_sub(*one).unwrap_or(room);
-            let room = commands.iter().fold(SHARE, grant);
-            let left = if many > SHARE { SUBSCRIPTIONS - FIRST } else { SHARE - many };
-            assert!(room >= left, "{room} of {many}");
-        }
     }
 }

@@ -42,6 +42,8 @@ pub struct Limits {
     pub subscriptions_of_all: usize,
     /// A link's share then.
     pub subscriptions_share: usize,
+    /// So many more of its share, each by a command of its own: who has many queues could make none else.
+    pub subscriptions_single: usize,
     /// Queues whose readers are still to hear that they drained.
     pub untold: usize,
     /// Capsule sessions remembered, of all queues together: some 3 KiB each.
@@ -70,6 +72,7 @@ impl Default for Limits {
             subscriptions: 1_024,
             subscriptions_of_all: 1024 * 1024,
             subscriptions_share: 64,
+            subscriptions_single: 8,
             untold: 65_536,
             sessions: 16_384,
             sessions_per_queue: 4,

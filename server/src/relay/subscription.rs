@@ -36,7 +36,8 @@ impl<R: Random> Relay<R> {
                 let fresh = begun.iter().filter(|(read_id, _)| !one.knows(read_id)).count();
                 // What was another link's is counted already.
                 let more = begun.iter().filter(|(_, record)| !self.deliveries.contains_key(&record.queue));
-                if fresh > 0 && one.known().saturating_add(fresh) > self.most_subscriptions(more.count()) {
+                let most = self.most_subscriptions(more.count(), named.len() == 1);
+                if fresh > 0 && one.known().saturating_add(fresh) > most {
                     return self.refuse(asked, Refusal::RateLimited);
                 }
                 self.tell_lost_among(asked.link, &named);
@@ -84,15 +85,17 @@ impl<R: Random> Relay<R> {
 
     /// How many queues a link may be subscribed to, that asks for some more. Nobody pays for a subscription, and a relay with little
     /// memory has not enough for a thousand on each link.
-    fn most_subscriptions(&self, more: usize) -> usize {
-        let Limits { subscriptions, subscriptions_of_all, subscriptions_share, .. } = self.limits;
+    fn most_subscriptions(&self, more: usize, single: bool) -> usize {
+        let Limits { subscriptions, subscriptions_of_all, subscriptions_share, subscriptions_single, .. } =
+            self.limits;
         let roomy = self.deliveries.len().saturating_add(more) <= subscriptions_of_all;
-        if roomy { subscriptions } else { subscriptions_share.min(subscriptions) }
+        let share = subscriptions_share.saturating_add(if single { subscriptions_single } else { 0 });
+        if roomy { subscriptions } else { share.min(subscriptions) }
     }
 
     /// Whether a link may be subscribed to nothing more.
     pub(super) fn has_its_share(&self, link: LinkId) -> bool {
-        self.links.get(&link).is_some_and(|one| one.known() >= self.most_subscriptions(1))
+        self.links.get(&link).is_some_and(|one| one.known() >= self.most_subscriptions(1, true))
     }
 
     /// Has the engine renew queues for whom somebody is there.

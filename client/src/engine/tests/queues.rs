@@ -167,7 +167,7 @@ fn what_a_relay_says_of_one_subscription_says_nothing_of_the_next_in_whatever_or
     let subscribing = bench.effects();
     let asked: Vec<(Token, usize)> = subscribing.iter().filter_map(subscription).collect();
     let [(first, many), (second, one)] = asked[..] else { panic!("{asked:?}") };
-    assert_eq!(many + one, SUBSCRIPTIONS + 1);
+    assert_eq!((many, one), (SUBSCRIPTIONS, 1));
     let answer = |bench: &mut Bench, token, queues| {
         let reply = Some(Reply::Subscribed(vec![Subscribed::Ok; queues]));
         bench.engine.handle_reply(&mut bench.store, home.id(), token, reply, bench.now).unwrap();

@@ -5,7 +5,7 @@ use beresta_proto::limits::QUEUE_MESSAGES;
 use beresta_proto::reply::{Heard, Push, Refusal, Reply, Subscribed};
 use beresta_proto::time::{DAY_MS, SECOND_MS};
 
-use super::super::Limits;
+use super::super::{Limits, LinkId};
 use super::world::{Queue, World, subscription};
 use crate::queue::Answer;
 
@@ -229,9 +229,6 @@ fn a_link_is_subscribed_to_so_many_queues_and_may_repeat_itself_for_ever() {
     let mut world = World::with(Limits { subscriptions: 3, ..Limits::default() });
     let queues: Vec<_> = (0..4).map(|_| world.make_queue()).collect();
     let (boris, second) = (world.connect(), world.connect());
-    let all = |link, some: &[Queue]| {
-        Command::Subscribe(some.iter().map(|queue| subscription(link, queue)).collect())
-    };
     // Two that are under way at once count together.
     world.say(boris, &all(boris, &queues[..2]));
     world.say(boris, &all(boris, &queues[2..]));
@@ -246,6 +243,10 @@ fn a_link_is_subscribed_to_so_many_queues_and_may_repeat_itself_for_ever() {
     assert_eq!(world.subscribe(second, &queues[3]), subscribed());
 }
 
+fn all(link: LinkId, queues: &[Queue]) -> Command {
+    Command::Subscribe(queues.iter().map(|queue| subscription(link, queue)).collect())
+}
+
 fn make() -> Command {
     let read_key = SigningKey::take(&mut [9; 32]).verifying_key().unwrap();
     Command::MakeQueue { read_key, capability: SendCapability::take(&mut [9; 32]).hash(), credit: None }
@@ -253,18 +254,25 @@ fn make() -> Command {
 
 #[test]
 fn where_all_are_subscribed_to_much_each_has_its_share() {
-    let limits = Limits { subscriptions_of_all: 4, subscriptions_share: 2, ..Limits::default() };
+    let limits = Limits {
+        subscriptions_of_all: 4,
+        subscriptions_share: 2,
+        subscriptions_single: 1,
+        ..Limits::default()
+    };
     let mut world = World::with(limits);
-    let queues: Vec<_> = (0..8).map(|_| world.make_queue()).collect();
+    let queues: Vec<_> = (0..9).map(|_| world.make_queue()).collect();
     let (first, second) = (world.connect(), world.connect());
     for queue in &queues[..4] {
         assert_eq!(world.subscribe(first, queue), subscribed());
     }
     assert_eq!(world.subscribe(first, &queues[4]), Reply::Refused(Refusal::RateLimited));
-    for queue in &queues[4..6] {
-        assert_eq!(world.subscribe(second, queue), subscribed(), "its share, whatever others have");
-    }
-    assert_eq!(world.subscribe(second, &queues[6]), Reply::Refused(Refusal::RateLimited));
+    let share = Reply::Subscribed(vec![Subscribed::Ok; 2]);
+    assert_eq!(world.ask(second, &all(second, &queues[4..6])), share, "whatever others have");
+    assert_eq!(world.ask(second, &all(second, &queues[6..8])), Reply::Refused(Refusal::RateLimited));
+    assert!(matches!(world.ask(second, &make()), Reply::QueueMade { .. }));
+    assert_eq!(world.subscribe(second, &queues[6]), subscribed(), "as one that was made");
+    assert_eq!(world.subscribe(second, &queues[7]), Reply::Refused(Refusal::RateLimited));
     assert_eq!(
         world.ask(second, &make()),
         Reply::Refused(Refusal::RateLimited),
@@ -276,7 +284,7 @@ fn where_all_are_subscribed_to_much_each_has_its_share() {
     assert_eq!(world.subscribe(third, &queues[0]), subscribed());
     assert_eq!(world.subscribe(third, &queues[1]), subscribed(), "what is taken over is no growth");
     [first, third].into_iter().for_each(|link| world.close(link));
-    assert_eq!(world.subscribe(second, &queues[6]), subscribed(), "there is room again");
+    assert_eq!(world.subscribe(second, &queues[7]), subscribed(), "there is room again");
 }
 
 #[test]
