@@ -188,8 +188,8 @@ impl Engine {
         })
     }
 
-    /// Whether every queue of ours is subscribed, as far as its relay has room: what waits in them comes now. One that we are leaving at another relay
-    /// than our home may be gone with it, and does not count.
+    /// Whether every queue of ours is subscribed, as far as its relay has room: what waits in them comes now. One that we are
+    /// leaving at another relay than our home may be gone with it, and does not count.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -2,7 +2,9 @@
 //! queues only, and what comes to the others must not be missed because they are asked for last.
 //!
 //! ```text
-//! refused ─ again ─► crowded: no more is asked for ─ a minute, and all has come ─► hung up ─► those that were read longest ago first
+//! refused ─ again ─► crowded: no more is asked for ─ a minute, and all has come ─► hung up
+//!                                                                                    │
+//!                        another link: those that were read longest ago come first ◄─┘
 //! ```
 //! Only a new link reads others: a subscription ends with its link.
 
@@ -26,6 +28,7 @@ const LONGEST_TURN_MS: u64 = 5 * MINUTE_MS;
 /// A turn is twice as long for each time that its link was dialled in vain, but so often at most: who hardly gets a place at a relay
 /// stays for longer.
 const DOUBLED: u32 = 5;
+
 /// The links on which queues at a crowded relay were read last, by number: a clock may be set.
 #[derive(Debug, Default)]
 pub(super) struct Turns(BTreeMap<ReadId, u64>);
