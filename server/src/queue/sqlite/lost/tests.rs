@@ -125,6 +125,9 @@ fn what_is_found_to_be_lost_is_looked_for_again_after_a_step_that_came_to_nothin
     assert_eq!(sweep(&rig, 1), (1, vec![], true));
     assert_eq!(rig.ask(Op::Expire { now: NOW, limit: 1 }), Answer::Failed);
     assert_eq!(rig.ask(Op::Expire { now: NOW, limit: 99 }), Answer::Failed);
+    // Nor does what others change meanwhile make it hold.
+    assert!(matches!(rig.ask(make(2)), Answer::Made(_)));
+    assert_eq!(rig.ask(Op::DeleteQueue { queue: rules::queue_ref(&ReadName([2; 32])) }), Answer::Done);
     heal(&rig);
     assert_eq!(sweep(&rig, 99), (4, vec![], false));
     counted(&rig, 0);
