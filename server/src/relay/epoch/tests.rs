@@ -157,3 +157,13 @@ fn no_key_is_handed_out_before_it_is_on_the_disk() {
     assert!(write(&mut epochs));
     assert_eq!(days(&epochs.offered(at(DAY + 1, 19))), [DAY + 1, DAY + 2]);
 }
+
+#[test]
+fn the_keys_in_a_file_of_an_earlier_version_go_on() {
+    let (epochs, _) = begin(None, at(DAY, 12));
+    let (id, file) = (epochs.offered(at(DAY, 12))[0].id(), epochs.to_bytes());
+    for (length, goes_on) in [(4_096, true), (160, true), (120, true), (80, false), (4_095, false)] {
+        let (again, _) = begin(Some(&file[..length]), at(DAY, 13));
+        assert_eq!(again.offered(at(DAY, 13))[0].id() == id, goes_on, "{length}");
+    }
+}
