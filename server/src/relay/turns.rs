@@ -124,14 +124,16 @@ impl<R: Random> Relay<R> {
     /// A read has ended: has queues read for those who wait, a queue for each in turn.
     pub(super) fn next_fetches(&mut self, now: Timestamp) {
         self.fetches = self.fetches.saturating_sub(1);
-        let room = self.room();
         while self.fetches < self.limits.fetches {
             let Some(link) = self.turns.fetches.pop_front() else { return };
+            // Each time anew: what is told in one's turn may take the room that the next one had.
+            let room = self.room();
             let Some(one) = self.links.get_mut(&link) else { continue };
             one.fetching = false;
             if let Some(queue) = one.next_stalled(room) {
                 self.go_on(queue, now);
             }
+            let room = self.room();
             if self.links.get(&link).is_some_and(|one| one.wants_to_read(room)) {
                 self.wait_to_fetch(link);
             }

@@ -3,7 +3,7 @@
 use beresta_proto::command::{Command, Subscription};
 use beresta_proto::id::{BlobId, ReadId};
 use beresta_proto::key::Signature;
-use beresta_proto::limits::SUBSCRIPTIONS;
+use beresta_proto::limits::{FRAME_CONTROL, SUBSCRIPTIONS, WINDOW_BYTES};
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
 
 use super::super::{Limits, LinkId};
@@ -96,6 +96,16 @@ fn reads(world: &World) -> usize {
     world.asked.iter().filter(|(_, op)| matches!(op, Op::Fetch { .. })).count()
 }
 
+/// The engine does all but read.
+fn all_but_reads(world: &mut World) {
+    while let Some(at) = world.asked.iter().position(|(_, op)| !matches!(op, Op::Fetch { .. })) {
+        let (ticket, op) = world.asked.remove(at).unwrap();
+        let answer = world.answer_to(op);
+        world.answer(ticket, answer);
+        while world.work() {}
+    }
+}
+
 /// Queues with a message each.
 fn filled(world: &mut World, queues: u32) -> Vec<Queue> {
     let anna = world.connect();
@@ -120,12 +130,7 @@ fn no_more_queues_are_read_at_once_than_leave_room_for_look_ups_and_links_take_t
         flood.push(link);
     }
     // Their queues are looked up, and as many read as may be.
-    while let Some(at) = world.asked.iter().position(|(_, op)| !matches!(op, Op::Fetch { .. })) {
-        let (ticket, op) = world.asked.remove(at).unwrap();
-        let answer = world.answer_to(op);
-        world.answer(ticket, answer);
-        while world.work() {}
-    }
+    all_but_reads(&mut world);
     assert_eq!(reads(&world), 4);
     world.say(boris, &Command::Subscribe(vec![subscription(boris, &ours[0])]));
     let mut others = 0;
@@ -163,4 +168,35 @@ fn a_link_that_ends_while_it_waits_to_be_read_for_leaves_its_turn_to_others() {
         assert_eq!((world.relay.fetches, world.relay.is_busy()), (0, false));
         world.close(boris);
     }
+}
+
+#[test]
+fn a_queue_whose_turn_comes_as_the_room_of_all_ends_is_not_forgotten() {
+    let mut world = World::with(Limits { fetches: 1, ..Limits::default() });
+    let (ours, [drains, many, others]) = (filled(&mut world, 1), [(); 3].map(|()| world.make_queue()));
+    let [anna, boris, vera, sender] = [(); 4].map(|()| world.connect());
+    world.subscribe(anna, &drains);
+    world.subscribe(boris, &many);
+    let mut to_boris = world.sender(&many);
+    to_boris.size = 12_000;
+    for text in 0..3 {
+        let capsule = to_boris.capsule(text);
+        world.send(sender, &capsule);
+    }
+    // Boris holds more than his share, and less than he may where there is room. All wait behind Vera's queue.
+    world.say(vera, &Command::Subscribe(vec![subscription(vera, &others)]));
+    all_but_reads(&mut world);
+    let queue = *world.relay.deliveries.iter().find(|(_, one)| one.link == anna).unwrap().0;
+    world.relay.drained(queue, world.now);
+    world.say(boris, &Command::Subscribe(vec![subscription(boris, &ours[0])]));
+    all_but_reads(&mut world);
+    // What Anna is told in her turn, before his, is what the room ends with.
+    let read = WINDOW_BYTES;
+    let [caught_up, told] = [FRAME_CONTROL; 2];
+    world.relay.limits.held_of_all = world.relay.held - read + caught_up + told;
+    world.settle();
+    assert_eq!(world.relay.room(), world.relay.limits.share);
+    assert_eq!(world.delivered(boris).len(), 3);
+    world.settle();
+    assert_eq!(world.delivered(boris).len(), 1);
 }
