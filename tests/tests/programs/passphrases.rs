@@ -174,13 +174,22 @@ fn who_breaks_off_at_a_passphrase_has_a_terminal_that_shows_what_they_type() {
     let programs = Programs::for_tests().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let line = "trap : INT; \"$BERESTA\" --lang en --dir \"$PROFILE\" init --name Anna; echo ended; read shown; echo \"<$shown>\"";
-    for typed in ["\u{3}", "half of it\u{3}"] {
+    for typed in ["\u{3}", "half of it\u{3}", ""] {
         let mut terminal = Terminal::run(Path::new(env!("CARGO_BIN_EXE_on-a-terminal")), line, |command| {
             command.env("BERESTA", &programs.client).env("PROFILE", folder.path().join("anna"));
         })
         .unwrap();
         terminal.expect("New passphrase: ").unwrap();
-        terminal.type_unseen(typed).unwrap();
+        if typed.is_empty() {
+            // While words are shown on the second screen.
+            terminal.type_unseen("\n").unwrap();
+            terminal.expect("\u{1b}[?1049h").unwrap();
+            terminal.expect("Press Enter when").unwrap();
+            terminal.type_unseen("\u{3}").unwrap();
+            terminal.expect("\u{1b}[?1049l").unwrap();
+        } else {
+            terminal.type_unseen(typed).unwrap();
+        }
         terminal.expect("ended").unwrap();
         terminal.type_in("seen\n").unwrap();
         // As it is typed, and only then what came of it.

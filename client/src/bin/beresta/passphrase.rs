@@ -37,10 +37,20 @@ impl Source {
     }
 
     fn line(&mut self, print: &Printer, question: &str) -> Result<Zeroizing<String>, Fault> {
+        self.line_or(print, question, || {})
+    }
+
+    /// The same, where the terminal is not as it was: `leave` puts it right if the person breaks off.
+    fn line_or(
+        &mut self,
+        print: &Printer,
+        question: &str,
+        leave: impl FnOnce(),
+    ) -> Result<Zeroizing<String>, Fault> {
         match self {
             Self::Lines(file) => line_of(file),
             Self::Prompt if stdin().is_terminal() => {
-                ask(&print.text.say(question)).map_err(|_| Fault::NoTerminal)
+                ask(&print.text.say(question), leave).map_err(|_| Fault::NoTerminal)
             }
             Self::Prompt => Err(Fault::NoTerminal),
         }
@@ -111,14 +121,18 @@ impl Source {
         let (front, end) = (print.text.say("made-front"), print.text.say("made-end"));
         put(&[SECOND_SCREEN, &front, "\r\n\r\n    ", made.words(), "\r\n\r\n", &end, "\r\n"])
             .map_err(|_| Fault::NoTerminal)?;
-        let seen = self.line(print, "ask-made-seen");
-        put(&[FIRST_SCREEN]).map_err(|_| Fault::NoTerminal)?;
+        let mut left = false;
+        let seen = self.line_or(print, "ask-made-seen", || left = put(&[FIRST_SCREEN]).is_ok());
+        // Not twice, where Ctrl-C is ignored: that would clear the first one.
+        if !left {
+            put(&[FIRST_SCREEN]).map_err(|_| Fault::NoTerminal)?;
+        }
         seen.map(drop)
     }
 }
 
 #[cfg(not(unix))]
-fn ask(question: &str) -> std::io::Result<Zeroizing<String>> {
+fn ask(question: &str, _leave: impl FnOnce()) -> std::io::Result<Zeroizing<String>> {
     rpassword::prompt_password(question).map(Zeroizing::new)
 }
 

@@ -12,13 +12,14 @@ use zeroize::Zeroizing;
 /// What a terminal sends for Ctrl-C where it makes no signal of it.
 const CTRL_C: u8 = 3;
 
-/// Asks at the terminal, which does not show what is typed.
+/// Asks at the terminal, which does not show what is typed. `leave` puts right what else was done to it, before Ctrl-C ends us.
 ///
 /// # Errors
 /// Where there is no terminal. At Ctrl-C the process ends by the signal, as any other program, unless it is ignored.
-pub(crate) fn ask(question: &str) -> io::Result<Zeroizing<String>> {
+pub(crate) fn ask(question: &str, leave: impl FnOnce()) -> io::Result<Zeroizing<String>> {
     let typed = typed(question);
     if typed.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+        leave();
         let _ = kill_process(getpid(), Signal::INT);
     }
     typed
