@@ -138,7 +138,6 @@ impl Fault {
             | Self::StillDraining
             | Self::Queues(_)
             | Self::BeyondRepair
-            | Self::QueuesGone(_)
             | Self::Output
             | Self::OfAnother(_)
             | Self::Internal => INTERNAL,
@@ -156,7 +155,8 @@ impl Fault {
             | Self::ShortPassphrase
             | Self::LongPassphrase
             | Self::PassphrasesDiffer => USAGE,
-            Self::NoQueue | Self::NoCredit => NOT_FOUND,
+            // No start brings them back (`RestartPreventExitStatus` of the service), and nobody copies a file under one.
+            Self::NoQueue | Self::NoCredit | Self::QueuesGone(_) => NOT_FOUND,
         })
     }
 

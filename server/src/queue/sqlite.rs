@@ -140,7 +140,8 @@ impl SqliteEngine {
     #[must_use]
     pub fn has_vanished(path: &Path) -> bool {
         let is_there = || match std::fs::metadata(path) {
-            Ok(file) => file.len() > 0,
+            // Of a single byte SQLite says, too, that there is nothing in it.
+            Ok(file) => file.len() > 1,
             // What can't be looked at is not known to be gone.
             Err(error) => error.kind() != std::io::ErrorKind::NotFound,
         };

@@ -79,7 +79,7 @@ fn a_relay_whose_queues_are_gone_is_not_moved_before_they_are_looked_for() {
     std::fs::remove_file(&file).unwrap();
     std::fs::remove_file(folder.path().join("old/queues.sqlite")).unwrap();
     let refused = export();
-    assert_eq!((refused.status.code(), Path::new(&file).exists()), (Some(1), false), "{}", err(&refused));
+    assert_eq!((refused.status.code(), Path::new(&file).exists()), (Some(7), false), "{}", err(&refused));
     assert!(err(&refused).contains("put it back"), "{}", err(&refused));
 }
 
