@@ -97,7 +97,11 @@ impl<'a> Bench<'a> {
             openings: 4,
             signatures: 64,
             sessions: 8,
+            fetches: 2,
             subscriptions: 8,
+            subscriptions_of_all: 12,
+            subscriptions_share: 4,
+            subscriptions_single: 1,
             untold: 4,
             ..Limits::default()
         };

@@ -156,7 +156,9 @@ fn core(
         epochs: epochs.map(Into::into),
         namer: Namer::new(namer_secret),
     };
-    Relay::new(identity, Limits::default(), now, Seeded::new(seed ^ 0x5eed)).unwrap()
+    // Few people have few queues: so they wait for their turn to be read for, too.
+    let limits = Limits { fetches: 1, ..Limits::default() };
+    Relay::new(identity, limits, now, Seeded::new(seed ^ 0x5eed)).unwrap()
 }
 
 impl Sim {
