@@ -38,7 +38,9 @@ impl Terminal {
     /// Calls the program in a session of its own, whose terminal this is.
     fn call(&self, args: &[&str]) -> Child {
         let mut program = Command::new("setsid");
-        program.args(["--ctty", env!("CARGO_BIN_EXE_beresta-relay"), "--lang", "en"]).args(args);
+        // Ctrl-C is ignored where the tests run behind a shell that does not wait for them.
+        program.args(["--ctty", "env", "--default-signal=INT"]);
+        program.args([env!("CARGO_BIN_EXE_beresta-relay"), "--lang", "en"]).args(args);
         program.stdin(self.line.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
