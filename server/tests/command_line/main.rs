@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -13,8 +12,11 @@ mod failing;
 mod mistakes;
 mod remains;
 mod repair;
+mod running;
 mod selftest;
 mod terminal;
+
+use running::{free, start, stop};
 
 fn program() -> Command {
     let mut program = Command::new(env!("CARGO_BIN_EXE_beresta-relay"));
@@ -34,31 +36,9 @@ fn err(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-/// An address of loopback where nobody listens, just now.
-fn free() -> String {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
-
 fn init(dir: &Path) -> Output {
     let dir = dir.to_str().unwrap();
     relay(&["init", "--dir", dir, "--listen", &free(), "--public", "192.0.2.1:443"])
-}
-
-/// A relay that listens.
-fn start(at: &str) -> Child {
-    listens(program().args(["run", "--dir", at]).stderr(Stdio::piped()))
-}
-
-fn listens(command: &mut Command) -> Child {
-    let mut running = command.spawn().unwrap();
-    let said = BufReader::new(running.stderr.take().unwrap());
-    assert!(said.lines().any(|line| line.unwrap() == "listening"));
-    running
-}
-
-fn stop(mut running: Child) {
-    running.kill().unwrap();
-    running.wait().unwrap();
 }
 
 #[test]
