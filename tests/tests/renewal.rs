@@ -146,6 +146,11 @@ fn the_way_to_a_seized_device_is_forgotten_at_both_ends() {
         .transaction(|tx| Ok::<_, StoreError>((tx.unshown(None)?.len(), tx.unshown(Some(to_boris))?.len())))
         .unwrap();
     assert_eq!((new, aside), (0, 1));
+    let counted = world
+        .get(anna)
+        .store
+        .transaction(|tx| Ok::<_, StoreError>((tx.count_unshown(None)?, tx.count_unshown(Some(to_boris))?)));
+    assert_eq!(counted, Ok((0, 1)));
     // Nothing left that leads to either.
     assert_eq!(world.state(anna, waits), Some(MessageState::Failed));
     let contact = world.contacts(anna).remove(0);

@@ -222,7 +222,7 @@ pub(super) async fn chats(client: &Client) -> Result<Vec<Chat>, Error> {
     client
         .rows(|tx| {
             let chats = tx.contacts()?.into_iter().map(|contact| {
-                let new_messages = u64::try_from(tx.unshown(Some(contact.id))?.len()).unwrap_or(u64::MAX);
+                let new_messages = tx.count_unshown(Some(contact.id))?;
                 let last = tx.history(contact.id, None, 1)?.pop().map(MessageInfo::from);
                 Ok(Chat { contact: ContactInfo::of(tx, &contact)?, new_messages, last })
             });

@@ -83,6 +83,8 @@ pub struct Message {
     pub fails: Option<Timestamp>,
 }
 
+/// What arrived and was not shown: of a contact, or of all but those whose device was seized.
+const UNSHOWN: &str = "state = 5 AND (contact = ?1 OR (?1 IS NULL AND contact NOT IN (SELECT id FROM contact WHERE state = 4)))";
 const COLUMNS: &str =
     "id, contact, content, outgoing, body, seed, sent, arrived, state, timer, expires, fails";
 
@@ -177,11 +179,17 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn unshown(&self, contact: Option<ContactId>) -> Result<Vec<Message>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM message WHERE state = 5 AND (contact = ?1
-                 OR (?1 IS NULL AND contact NOT IN (SELECT id FROM contact WHERE state = 4))) ORDER BY id"
-        );
+        let sql = format!("SELECT {COLUMNS} FROM message WHERE {UNSHOWN} ORDER BY id");
         self.query_all(&sql, params![contact.map(|id| id.0)], |row| read(self, row))
+    }
+
+    /// How many these are. Opens none of them: a program that stays open asks again and again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_unshown(&self, contact: Option<ContactId>) -> Result<u64, StoreError> {
+        let sql = format!("SELECT count(*) FROM message WHERE {UNSHOWN}");
+        Ok(self.conn().query_row(&sql, params![contact.map(|id| id.0)], |row| row.get(0))?)
     }
 
     /// Writes state and times of a message back.
