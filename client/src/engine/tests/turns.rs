@@ -62,11 +62,17 @@ impl Bench {
     }
 }
 
-#[test]
-fn a_crowded_relay_is_left_after_a_minute_once_all_has_come_for_those_that_were_not_read() {
+/// Somebody with more queues than two links may read.
+fn scene() -> (Station, Bench) {
     let station = Station::new(1);
     let mut bench = Bench::new(Some(station.address()));
     bench.reads_queues(&station, 150);
+    (station, bench)
+}
+
+#[test]
+fn a_crowded_relay_is_left_after_a_minute_once_all_has_come_for_those_that_were_not_read() {
+    let (station, mut bench) = scene();
     let first = bench.crowded(&station);
     assert_eq!((first.len(), bench.passed_over(&station)), (64, 86));
     // What is refused is not asked for without end.
@@ -85,9 +91,7 @@ fn a_crowded_relay_is_left_after_a_minute_once_all_has_come_for_those_that_were_
 
 #[test]
 fn a_queue_that_is_never_read_out_keeps_the_others_waiting_for_minutes_only() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     bench.crowded(&station);
     assert_eq!(hang_ups(&bench.pass(4 * MINUTE_MS)), 0);
     assert_eq!(hang_ups(&bench.pass(MINUTE_MS)), 1);
@@ -96,9 +100,7 @@ fn a_queue_that_is_never_read_out_keeps_the_others_waiting_for_minutes_only() {
 #[test]
 fn a_relay_that_refuses_once_or_lets_nothing_be_read_is_asked_again_on_the_same_link() {
     // Too much at a time.
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     bench.links(&station);
     let asked = bench.effects();
     let (first, _) = bench.subscribes(&station, asked, SHARE);
@@ -110,8 +112,7 @@ fn a_relay_that_refuses_once_or_lets_nothing_be_read_is_asked_again_on_the_same_
     assert_eq!(hang_ups(&bench.pass(DAY_MS)), 0);
 
     // Nothing at all: another link would be no better.
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     bench.links(&station);
     let asked = bench.effects();
     bench.subscribes(&station, asked, 0);
@@ -125,9 +126,7 @@ fn a_relay_that_refuses_once_or_lets_nothing_be_read_is_asked_again_on_the_same_
 
 #[test]
 fn what_was_asked_for_is_answered_before_a_crowded_relay_is_left() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     bench.crowded(&station);
     bench.catches_up(&station, 2);
     bench.invites();
@@ -143,9 +142,7 @@ fn what_was_asked_for_is_answered_before_a_crowded_relay_is_left() {
 
 #[test]
 fn a_crowd_that_has_gone_is_forgotten() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     bench.crowded(&station);
     bench.catches_up(&station, 2);
     bench.pass(MINUTE_MS);
@@ -169,9 +166,7 @@ fn a_crowd_that_has_gone_is_forgotten() {
 
 #[test]
 fn who_writes_on_and_on_does_not_keep_a_link_to_a_crowded_relay() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     let read = bench.crowded(&station);
     let queue = *read.first().unwrap();
     let mut hung_up = 0;
@@ -192,9 +187,7 @@ fn who_writes_on_and_on_does_not_keep_a_link_to_a_crowded_relay() {
 
 #[test]
 fn links_to_a_crowded_relay_that_break_take_turns_too() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     let mut read = BTreeMap::<ReadId, u32>::new();
     // By a clock that is a year ahead, until it is set right.
     bench.now = BEGIN.plus(365 * DAY_MS);
@@ -212,9 +205,7 @@ fn links_to_a_crowded_relay_that_break_take_turns_too() {
 
 #[test]
 fn who_hardly_gets_a_place_at_a_crowded_relay_stays_for_longer() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     let mut turns = Vec::new();
     for failures in [0, 1, 3, 20] {
         for _ in 0..failures {
@@ -234,9 +225,7 @@ fn who_hardly_gets_a_place_at_a_crowded_relay_stays_for_longer() {
 
 #[test]
 fn a_crowded_relay_makes_queues_one_by_one_and_not_before_it_shows_what_is_read() {
-    let station = Station::new(1);
-    let mut bench = Bench::new(Some(station.address()));
-    bench.reads_queues(&station, 150);
+    let (station, mut bench) = scene();
     bench.crowded(&station);
     bench.catches_up(&station, 2);
     bench.pass(MINUTE_MS);
