@@ -1,5 +1,6 @@
 //! A terminal that shows nothing of what is typed, and that is as it was before when it is left: also by Ctrl-C, at which the
-//! library that asks for passphrases would end the process with the terminal as it stands.
+//! library that asks for passphrases would end the process with the terminal as it stands. The relay's program does alike in
+//! `cli::ask`: the two have no room in common that may know a terminal.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write as _};
