@@ -26,9 +26,18 @@ fn texts_that_were_said_and_shown_are_in_the_memory_of_neither_program() {
         return not_tested("the look at the clients' memory", "it takes root");
     }
     let world = World::new();
-    let mut hers = world.anna.chat(&world.boris).unwrap();
+    // One that was shown before the conversation is opened, and stands at its beginning, and one that comes with it.
+    let before = ["Nobody is to know of the boat house", "The key hangs behind the third icon"];
+    world.anna.run(&["send", world.boris.who.name, "-"], before[0]).unwrap();
+    world.boris.run(&["receive"], "").unwrap();
+    world.anna.run(&["send", world.boris.who.name, "-"], before[1]).unwrap();
     let mut his = world.boris.chat(&world.anna).unwrap();
-    let said = ["The ledger is under the seventh stair", "Burn the list before Thursday comes"];
+    for line in before {
+        his.expect(line).unwrap();
+    }
+    let mut hers = world.anna.chat(&world.boris).unwrap();
+    let long = format!("{}and ends at the old mill", "This goes on for some time ".repeat(30));
+    let said = ["The ledger is under the seventh stair", "Burn the list before Thursday comes", &long];
     for line in said {
         hers.type_line(line).unwrap();
         his.expect(line).unwrap();
@@ -46,8 +55,10 @@ fn texts_that_were_said_and_shown_are_in_the_memory_of_neither_program() {
     for (whose, program) in [("hers", &hers), ("his", &his)] {
         let memory = program.memory().unwrap();
         assert!(is_in(&memory, LAST), "the look finds nothing in {whose}");
-        for line in said {
-            assert!(!is_in(&memory, line), "“{line}” is in {whose}");
+        for line in said.into_iter().chain(before) {
+            // What was given back begins with an allocator's own 16 bytes.
+            let rest = line.get(16..).unwrap();
+            assert!(!is_in(&memory, rest), "“{line}” is in {whose}");
         }
     }
 }

@@ -84,10 +84,7 @@ async fn converse(
     }
     shell.print.talk("chat-timer", [("timer", timer.into())]);
     shell.print.volatile(&contact);
-    let new = client.new_messages(Some(&contact.id)).await?;
-    let page = async |before: Option<MessageId>| client.history(&contact.id, before.as_ref(), RECENT).await;
-    let recent = recent(new.first(), page).await?;
-    show(shell, client, &recent, |_| contact.name.to_string()).await?;
+    show_recent(shell, client, &contact).await?;
     let (idle, after) = (Idle::default(), client.idle_lock().await?);
     tell_idle(shell, after);
     tokio::select! {
@@ -97,6 +94,14 @@ async fn converse(
         () = idle.over(after) => Err(Fault::Locked(LockReason::Idle)),
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
+}
+
+/// Shows what was said last. Its texts are dropped here: a conversation may stay open for longer than they may be kept.
+async fn show_recent(shell: &Shell, client: &Client, contact: &ContactInfo) -> Result<(), Fault> {
+    let new = client.new_messages(Some(&contact.id)).await?;
+    let page = async |before: Option<MessageId>| client.history(&contact.id, before.as_ref(), RECENT).await;
+    let recent = recent(new.first(), page).await?;
+    show(shell, client, &recent, |_| contact.name.to_string()).await
 }
 
 /// What is shown at the start, in order: the last page, and as far back as the oldest that is new. Those before it would
