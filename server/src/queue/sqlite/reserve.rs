@@ -2,7 +2,7 @@
 //! disk that nothing can be deleted from would stay full. Without it nothing new is stored.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Bytes: what the write-ahead log holds before it is moved into the file.
@@ -36,7 +36,8 @@ impl Reserve {
     /// Gives it up.
     pub(super) fn release(&mut self) {
         self.held = false;
-        if fs::remove_file(&self.path).is_err() {
+        // It may have been given up before, and something else took the place.
+        if fs::remove_file(&self.path).is_err_and(|error| error.kind() != ErrorKind::NotFound) {
             tracing::warn!("the reserve of the queues cannot be given up");
         }
     }
