@@ -191,10 +191,12 @@ impl Home {
         self.dir.join(name.as_str())
     }
 
-    /// Whether a file is there.
+    /// Whether something of that name is there, be it a link that leads nowhere. What the folder does not let one see counts:
+    /// a relay that was moved away or paused must not run or take in on a disk that fails.
     #[must_use]
     pub fn has(&self, name: Name) -> bool {
-        self.path(name).exists()
+        let missing = |error: io::Error| error.kind() == ErrorKind::NotFound;
+        !fs::symlink_metadata(self.path(name)).is_err_and(missing)
     }
 
     /// Whether the folder has a link of that name, wherever it leads.

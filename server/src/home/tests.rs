@@ -97,6 +97,18 @@ fn a_secret_that_is_removed_is_written_over_first() {
 }
 
 #[test]
+fn a_mark_that_cannot_be_looked_at_counts_as_there() {
+    let (dir, home) = home();
+    assert!(!home.has(Name::Moved));
+    std::os::unix::fs::symlink(dir.path().join("nowhere"), home.path(Name::Moved)).unwrap();
+    assert!(home.has(Name::Moved));
+    // As a disk that fails: there is no looking below it.
+    let file = dir.path().join("file");
+    fs::write(&file, b"").unwrap();
+    assert!(Home::at(&file).has(Name::Moved));
+}
+
+#[test]
 fn a_folder_that_others_use_is_not_closed_to_them() {
     let dir = tempfile::tempdir().unwrap();
     let (shared, ours) = (dir.path().join("shared"), dir.path().join("ours"));
