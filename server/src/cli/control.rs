@@ -75,6 +75,7 @@ pub(crate) fn drain(dir: &Path, text: &Text) -> Result<(), Fault> {
 /// Says how the relay is.
 pub(crate) fn status(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
     let Reply::Status(status) = ask(dir, Request::Status)? else { return Err(Fault::Refused) };
+    let status = tamed(status);
     if json {
         put(&serde_json::to_string(&status).map_err(|_| Fault::Internal)?)
     } else {
@@ -82,6 +83,15 @@ pub(crate) fn status(dir: &Path, json: bool, text: &Text) -> Result<(), Fault> {
         let newest = Newest { sequence: signed.sequence, left: signed.not_after.since(clock::now()) };
         put(&sentences(&status, newest, dir, text))
     }
+}
+
+/// Whoever has taken the relay over would have the operator's terminal obey them, by what JSON lets through, too.
+fn tamed(mut status: Status) -> Status {
+    let Status { version, links, queues, messages, blobs, .. } = &mut status;
+    for said in [version, links, queues, messages, blobs] {
+        *said = harmless(said);
+    }
+    status
 }
 
 fn ask(dir: &Path, request: Request) -> Result<Reply, Fault> {
@@ -112,16 +122,13 @@ fn sentences(status: &Status, newest: Newest, dir: &Path, text: &Text) -> String
         descriptor_days,
         descriptor_sequence,
     } = status;
-    // Whoever has taken the relay over would have the operator's terminal obey them.
-    let [version, links, queues, messages, blobs] =
-        [version, links, queues, messages, blobs].map(|said| harmless(said));
     let running = [("version", version.as_str()), ("hours", &running_hours.to_string())];
     let mut lines = vec![
         text.say_with("status-running", &running),
-        text.say_with("status-links", &[("count", &links)]),
-        text.say_with("hold-queues", &[("count", &queues)]),
-        text.say_with("hold-messages", &[("count", &messages)]),
-        text.say_with("hold-blobs", &[("count", &blobs)]),
+        text.say_with("status-links", &[("count", links)]),
+        text.say_with("hold-queues", &[("count", queues)]),
+        text.say_with("hold-messages", &[("count", messages)]),
+        text.say_with("hold-blobs", &[("count", blobs)]),
         text.say_with("status-disk", &[("percent", &disk_percent.to_string())]),
     ];
     if let Some(days) = descriptor_days {
@@ -192,9 +199,12 @@ mod tests {
         let answer = r#"{"version":"1.0.0\u001b]0;mine\u0007","running_hours":1,"paused":false,"intake":"all","roomy_buffers":true,
             "links":"\u001b[2J","queues":"\u009b2J","messages":"\u001b[2J","blobs":"\u001b[2J","disk_percent":5,
             "descriptor_days":5,"descriptor_sequence":7}"#;
-        let told = words(&serde_json::from_str(answer).unwrap(), Newest { sequence: 7, left: 90 * DAY_MS });
-        assert!(told.contains("1.0.0"), "{told}");
-        assert!(!told.chars().any(|one| one.is_control() && one != '\n'), "{told:?}");
+        let status = tamed(serde_json::from_str(answer).unwrap());
+        let told = words(&status, Newest { sequence: 7, left: 90 * DAY_MS });
+        for told in [told, serde_json::to_string(&status).unwrap()] {
+            assert!(told.contains("1.0.0"), "{told}");
+            assert!(!told.chars().any(|one| one.is_control() && one != '\n'), "{told:?}");
+        }
     }
 
     #[test]
