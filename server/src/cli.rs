@@ -192,6 +192,8 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     put(&config.to_lines())?;
     let queues = home.path(Name::Queues);
     if SqliteEngine::has_vanished(&queues) {
+        // An update asks here first: the relay that runs has them open still, and the next one would not start.
+        refuse_gone(dir, &config)?;
         tell(&text.say_with("queues-gone", &[("dir", &pasted(dir))]));
     } else if queues.exists() {
         let said = match SqliteEngine::check(&queues, config.keeping())? {
@@ -203,13 +205,19 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses to go on without the queues' file where its keys are there: other queues would begin with other keys in their place,
+/// and what waited could not be read if the file came back.
+fn refuse_gone(dir: &Path, config: &Config) -> Result<(), Fault> {
+    let lost = config.keeping() == Keeping::Durable && Home::at(dir).has(Name::DayKeys);
+    if lost { Err(Fault::QueuesGone(dir.to_owned())) } else { Ok(()) }
+}
+
 /// Goes on with what can be read of damaged queues.
 fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
     setup::address(dir)?;
     let queues = Home::at(dir).path(Name::Queues);
     if SqliteEngine::has_vanished(&queues) {
-        tell(&text.say_with("queues-gone", &[("dir", &pasted(dir))]));
-        return Ok(());
+        return Err(Fault::QueuesGone(dir.to_owned()));
     }
     if !queues.exists() {
         tell(&text.say("repair-none"));
@@ -250,9 +258,8 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     log::limit(config.log);
     let cap = config.cap();
     let gone = SqliteEngine::has_vanished(&queues);
-    // Other queues would begin with other keys in their place, and what waited could not be read if its file came back.
-    if gone && config.keeping() == Keeping::Durable && Home::at(dir).has(Name::DayKeys) {
-        return Err(Fault::QueuesGone(dir.to_owned()));
+    if gone {
+        refuse_gone(dir, &config)?;
     }
     let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping())?);
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written

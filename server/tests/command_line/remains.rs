@@ -237,8 +237,9 @@ fn who_lost_the_file_of_the_queues_is_told_so() {
             left.map_or_else(|| fs::remove_file(&queues), |left| fs::write(&queues, left)).unwrap();
         };
         lose();
+        // What an update asks before it installs anything, as the next start would.
         let checked = kept.call(&["config", "check"], false);
-        assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
+        assert_eq!(checked.status.code(), Some(7), "{}", err(&checked));
         assert!(!err(&checked).contains("earlier version"), "{}", err(&checked));
         for language in ["en", "ru"] {
             let looked = kept.call(&["doctor", "--lang", language], false);
@@ -249,6 +250,7 @@ fn who_lost_the_file_of_the_queues_is_told_so() {
             );
         }
         let repaired = kept.call(&["repair"], false);
+        assert_eq!(repaired.status.code(), Some(7), "nothing was repaired");
         assert!(err(&repaired).contains("queues.sqlite is missing or empty"), "{}", err(&repaired));
         // No others are made as long as what waited could be opened if they came back, also out of a copy.
         let keys = fs::read(kept.path("day.keys")).unwrap();
@@ -267,6 +269,9 @@ fn who_lost_the_file_of_the_queues_is_told_so() {
         // As it says where they are lost.
         lose();
         fs::remove_file(kept.path("day.keys")).unwrap();
+        let checked = kept.call(&["config", "check"], false);
+        assert_eq!(checked.status.code(), Some(0), "{}", err(&checked));
+        assert!(err(&checked).contains("queues.sqlite"), "{}", err(&checked));
         let (code, said) = kept.starts();
         assert!(code.is_none() && said.contains("queues.sqlite"), "{said}");
         // Said once: what is made now is its own.
