@@ -25,8 +25,8 @@ use beresta_server::admin::Request;
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::net::{Server, tell_ready};
+use beresta_server::queue::QueueEngine;
 use beresta_server::queue::sqlite::{Keeping, OpenError, Salvaged, SqliteEngine, Standing};
-use beresta_server::queue::{Namer, QueueEngine};
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Relay};
 use beresta_server::setup::{self, Config, Due, Renewal, Setup, SetupError, Wish};
@@ -196,7 +196,8 @@ fn check(dir: &Path, text: &Text) -> Result<(), Fault> {
         refuse_gone(dir, &config)?;
         tell(&text.say_with("queues-gone", &[("dir", &pasted(dir))]));
     } else if queues.exists() {
-        let said = match SqliteEngine::check(&queues, config.keeping())? {
+        let proof = setup::namer(&home)?.proof();
+        let said = match SqliteEngine::check(&queues, config.keeping(), proof)? {
             Standing::Current => "check-queues",
             Standing::Older => "check-queues-older",
         };
@@ -215,7 +216,8 @@ fn refuse_gone(dir: &Path, config: &Config) -> Result<(), Fault> {
 /// Goes on with what can be read of damaged queues.
 fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
     setup::address(dir)?;
-    let queues = Home::at(dir).path(Name::Queues);
+    let home = Home::at(dir);
+    let queues = home.path(Name::Queues);
     if SqliteEngine::has_vanished(&queues) {
         return Err(Fault::QueuesGone(dir.to_owned()));
     }
@@ -223,16 +225,18 @@ fn repair(dir: &Path, text: &Text) -> Result<(), Fault> {
         tell(&text.say("repair-none"));
         return Ok(());
     }
+    let (keeping, proof) = (Config::read(&home)?.keeping(), setup::namer(&home)?.proof());
     tell(&text.say("repair-begins"));
-    let Salvaged { queues, messages, whole } =
-        SqliteEngine::salvage(&queues, clock::now()).map_err(|error| match error {
-            OpenError::Damaged => Fault::BeyondRepair,
-            error @ (OpenError::InUse
-            | OpenError::Newer
-            | OpenError::Keys
-            | OpenError::Io(_)
-            | OpenError::Sqlite) => Fault::Queues(error),
-        })?;
+    let Salvaged { queues, messages, whole } = SqliteEngine::salvage(&queues, keeping, proof, clock::now())
+        .map_err(|error| match error {
+        OpenError::Damaged => Fault::BeyondRepair,
+        error @ (OpenError::InUse
+        | OpenError::Newer
+        | OpenError::Keys
+        | OpenError::QueueKey
+        | OpenError::Io(_)
+        | OpenError::Sqlite) => Fault::Queues(error),
+    })?;
     let counts = [("queues", &*queues.to_string()), ("messages", &*messages.to_string())];
     tell(&text.say_with(if whole { "repair-whole" } else { "repair-lost" }, &counts));
     tell_how_to_start(dir, text);
@@ -243,6 +247,9 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
     let home = Home::at(dir);
     setup::address(dir)?;
     let queues = home.path(Name::Queues);
+    if SqliteEngine::has_vanished(&queues) {
+        return Err(Fault::QueuesGone(dir.to_owned()));
+    }
     let stats = if queues.exists() { SqliteEngine::peek(&queues)? } else { Default::default() };
     put(&if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) })
 }
@@ -254,14 +261,14 @@ fn tell(line: &str) {
 
 fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     let now = clock::now();
-    let Setup { config, queues, .. } = setup::load(dir, now)?;
+    let Setup { config, queues, namer, .. } = setup::load(dir, now)?;
     log::limit(config.log);
     let cap = config.cap();
     let gone = SqliteEngine::has_vanished(&queues);
     if gone {
         refuse_gone(dir, &config)?;
     }
-    let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping())?);
+    let engine = Arc::new(SqliteEngine::open(&queues, cap, config.keeping(), namer.proof())?);
     // Once more now that the queues, and with them the folder, are ours: another relay or a rotation may have written
     // keys meanwhile.
     let setup = setup::load(dir, now)?;
@@ -289,7 +296,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         descriptor: setup.signed,
         epoch_signer: setup.epoch_signer,
         epochs: setup.epochs,
-        namer: Namer::new(&setup.queue_key),
+        namer: setup.namer,
     };
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let Config { listen, .. } = setup.config;

@@ -44,6 +44,8 @@ pub enum Unopened {
     Newer,
     /// `day.keys` is missing, damaged or another relay's.
     Keys,
+    /// `queue.key` is another relay's.
+    QueueKey,
     /// They are damaged, or can't be read.
     Damaged,
 }
@@ -313,11 +315,14 @@ fn queues(home: &Home, config: &Config) -> Option<Finding> {
     if SqliteEngine::has_vanished(&queues) {
         return Some(Finding::QueuesGone);
     }
-    let checked = queues.exists().then(|| SqliteEngine::check(&queues, config.keeping()));
+    // Without that key the files are not whole, and it is said of them.
+    let proof = setup::namer(home).ok()?.proof();
+    let checked = queues.exists().then(|| SqliteEngine::check(&queues, config.keeping(), proof));
     checked?.err().map(|error| {
         Finding::Queues(match error {
             OpenError::Newer => Unopened::Newer,
             OpenError::Keys => Unopened::Keys,
+            OpenError::QueueKey => Unopened::QueueKey,
             OpenError::InUse | OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => Unopened::Damaged,
         })
     })

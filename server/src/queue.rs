@@ -19,7 +19,7 @@ use beresta_proto::time::{Timestamp, TtlClass};
 
 pub use credit::{CreditId, CreditRecord, Payment};
 pub use health::{COMMIT_BINS_MS, Health};
-pub use name::{BlobName, ClaimantName, CreditName, MessageName, Namer, ReadName, SendName};
+pub use name::{BlobName, ClaimantName, CreditName, KeyProof, MessageName, Namer, ReadName, SendName};
 
 /// A queue inside an engine: found by [`Op::Find`] or told by [`Op::MakeQueue`]. Stays the same across restarts, never
 /// leaves the relay, and says nothing about when the queue was made.

@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::home::{self, Home, HomeError, Name};
 use crate::net::TlsKey;
+use crate::queue::Namer;
 use crate::queue::sqlite::SqliteEngine;
 
 pub(crate) use config::LEAST_DISK_MIB;
@@ -87,7 +88,7 @@ pub struct Setup {
     /// The private epoch keys of an earlier run.
     pub epochs: Option<Zeroizing<Vec<u8>>>,
     /// Hides ids and keys in the queues' files.
-    pub queue_key: Zeroizing<[u8; 32]>,
+    pub namer: Namer,
     /// Where the queues are.
     pub queues: PathBuf,
 }
@@ -102,7 +103,7 @@ impl core::fmt::Debug for Setup {
             tls: _,
             epoch_signer: _,
             epochs: _,
-            queue_key: _,
+            namer: _,
             queues: _,
         } = self;
         f.write_str("Setup(..)")
@@ -240,7 +241,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
         tls,
         epoch_signer,
         epochs,
-        queue_key: home.read_array(Name::QueueKey)?,
+        namer: namer(&home)?,
         queues: home.path(Name::Queues),
     })
 }
@@ -270,7 +271,15 @@ pub(crate) fn complete(home: &Home) -> Result<(), SetupError> {
     Config::read(home)?;
     let (descriptor, _) = known(home)?;
     signer_of(home, &descriptor)?;
-    Ok(home.read_array::<32>(Name::QueueKey).map(drop)?)
+    namer(home).map(drop)
+}
+
+/// What makes the names under which the relay in a folder keeps things.
+///
+/// # Errors
+/// [`SetupError::Home`] if its key is missing, can't be read or has another length.
+pub fn namer(home: &Home) -> Result<Namer, SetupError> {
+    Ok(Namer::new(&*home.read_array(Name::QueueKey)?))
 }
 
 /// Whether there is a relay: its descriptor is written last, by whoever makes one. What an import left half done never ran.

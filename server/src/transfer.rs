@@ -52,6 +52,9 @@ pub enum TransferError {
     /// The keys of what waits are missing or damaged.
     #[error("the keys of what waits are missing or damaged")]
     Keys,
+    /// The key of the queues' names is another relay's: a copy with it would find none of them.
+    #[error("the key of the queues is another")]
+    QueueKey,
     /// The file is there already.
     #[error("the file exists")]
     Exists,
@@ -165,7 +168,8 @@ fn settled(home: &Home, what: What) -> Result<(), TransferError> {
         return Ok(());
     }
     let keeping = Config::read(home)?.keeping();
-    match SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: u64::MAX }, keeping) {
+    let proof = setup::namer(home)?.proof();
+    match SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: u64::MAX }, keeping, proof) {
         Ok(engine) => {
             drop(engine);
             // On a full disk the log can't be moved into the file: a copy of the file alone would lack what is in it.
@@ -178,6 +182,7 @@ fn settled(home: &Home, what: What) -> Result<(), TransferError> {
         }
         Err(OpenError::InUse) => Err(TransferError::Running),
         Err(OpenError::Keys) => Err(TransferError::Keys),
+        Err(OpenError::QueueKey) => Err(TransferError::QueueKey),
         Err(_) => Err(TransferError::Queues),
     }
 }

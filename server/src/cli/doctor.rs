@@ -52,6 +52,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         }
         Finding::Queues(Unopened::Newer) => text.say("error-queues-newer"),
         Finding::Queues(Unopened::Keys) => text.say("error-day-keys"),
+        Finding::Queues(Unopened::QueueKey) => text.say("error-queue-key"),
         Finding::Queues(Unopened::Damaged) => text.say("error-queues"),
         Finding::QueuesGone => here("queues-gone"),
         Finding::OtherOwner => here("doctor-other-owner"),

@@ -272,6 +272,7 @@ fn queues(error: &OpenError) -> &'static str {
     match error {
         OpenError::Newer => "error-queues-newer",
         OpenError::Keys => "error-day-keys",
+        OpenError::QueueKey => "error-queue-key",
         OpenError::InUse => "error-running",
         OpenError::Io(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => "doctor-read-only",
         OpenError::Damaged | OpenError::Io(_) | OpenError::Sqlite => "error-queues",
@@ -284,6 +285,7 @@ fn transfer(error: TransferError) -> &'static str {
         TransferError::Running => "error-running",
         TransferError::Queues => "error-queues",
         TransferError::Keys => "error-day-keys",
+        TransferError::QueueKey => "error-queue-key",
         TransferError::Exists => "error-exists",
         TransferError::Occupied => "error-occupied",
         TransferError::Io(_) => "error-export-file",

@@ -6,6 +6,12 @@ use crate::queue::sqlite::Keeping;
 use crate::random::SystemRandom;
 use crate::setup::{Wish, init};
 
+fn opened(dir: &Path) -> SqliteEngine {
+    let home = Home::at(dir);
+    let proof = setup::namer(&home).unwrap().proof();
+    SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: 1 << 20 }, Keeping::Durable, proof).unwrap()
+}
+
 fn relay(listen: &str, now: Timestamp) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let wish = Wish {
@@ -127,7 +133,13 @@ fn queues_that_would_not_be_opened_are_found() {
     let told =
         || examine(dir.path(), now()).unwrap().into_iter().find(|one| matches!(one, Finding::Queues(_)));
     let queues = dir.path().join("queues.sqlite");
-    drop(SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap());
+    drop(opened(dir.path()));
+    assert_eq!(told(), None);
+    let key = dir.path().join("queue.key");
+    let right = fs::read(&key).unwrap();
+    fs::write(&key, [8; 32]).unwrap();
+    assert_eq!(told(), Some(Finding::Queues(Unopened::QueueKey)), "none of them would be found");
+    fs::write(&key, right).unwrap();
     assert_eq!(told(), None);
     fs::write(&queues, [1; 4_096]).unwrap();
     assert_eq!(told(), Some(Finding::Queues(Unopened::Damaged)));
@@ -178,8 +190,7 @@ fn a_relay_that_only_its_own_machine_reaches_is_told_so_if_others_are_sent_to_it
 fn a_relay_that_does_not_answer_is_not_taken_for_another_program() {
     let dir = relay(&free(), now());
     assert!(examine(dir.path(), now()).unwrap().contains(&Finding::Stopped));
-    let queues = dir.path().join("queues.sqlite");
-    let engine = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap();
+    let engine = opened(dir.path());
     let found = examine(dir.path(), now()).unwrap();
     assert!(found.contains(&Finding::Silent), "{found:?}");
     assert!(!found.iter().any(|one| matches!(one, Finding::Stopped | Finding::Port(_))), "{found:?}");

@@ -48,6 +48,11 @@ name!(
     CreditName, 32
 );
 
+name!(
+    /// What a [`Namer`]'s secret answers, and no other: kept beside names, it shows whether they are its own.
+    KeyProof, 32
+);
+
 /// Makes names. Holds the relay's secret.
 #[derive(Clone)]
 pub struct Namer(hmac::Key);
@@ -75,6 +80,12 @@ impl Namer {
         let mut out = [0; N];
         out.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
         out
+    }
+
+    /// HMAC-SHA256 of nothing but a label: shows whose names are in a file, to who has the secret.
+    #[must_use]
+    pub fn proof(&self) -> KeyProof {
+        KeyProof(self.hash(b"proof\0", &[]))
     }
 
     /// HMAC-SHA256 of a read id.
@@ -125,6 +136,8 @@ mod tests {
         assert_eq!(one.read(&read), one.read(&read));
         assert_ne!(one.read(&read), other.read(&read), "without the secret nobody can guess");
         assert_ne!(one.read(&read).0, one.send(&send).0);
+        assert_eq!(one.proof(), Namer::new(&[1; 32]).proof());
+        assert_ne!(one.proof(), other.proof());
         let id = MessageId([6; 16]);
         assert_ne!(one.message(&send, &id), one.message(&SendId([7; 24]), &id));
         let key = VerifyingKey([8; 32]);

@@ -18,6 +18,7 @@ mod gather;
 mod graves;
 mod lost;
 mod passing;
+mod proof;
 mod reader;
 mod reserve;
 mod room;
@@ -46,7 +47,7 @@ use self::room::{FileSystem, Guard};
 pub use self::salvage::Salvaged;
 use super::guard::{Disk, Room};
 use super::rules::Cap;
-use super::{Answer, Completion, Health, Op, QueueEngine, Stats};
+use super::{Answer, Completion, Health, KeyProof, Op, QueueEngine, Stats};
 
 /// Threads that look things up. One more counts, which takes seconds in a large file, and must hold nobody up.
 const READERS: usize = 2;
@@ -89,6 +90,9 @@ pub enum OpenError {
     /// `day.keys` is not there, is damaged, or does not belong to these queues: what waits could not be opened.
     #[error("the keys of what waits are missing or are others")]
     Keys,
+    /// The names in it are another secret's: none of the queues would be found.
+    #[error("the names of the queues are another secret's")]
+    QueueKey,
     /// Not a file of this engine, or damaged.
     #[error("the file of the queues is damaged or is not one")]
     Damaged,
@@ -171,26 +175,32 @@ impl SqliteEngine {
     }
 
     /// Opens the file at `path`, or makes it, for its owner's eyes only. Beside it lie `-wal`, `-shm`,
-    /// `.lock`, `.reserve` and [`crate::home::Name::DayKeys`].
+    /// `.lock`, `.reserve` and [`crate::home::Name::DayKeys`]. `proof` is of the secret that makes the names in it.
     ///
     /// # Errors
-    /// [`OpenError`]: in use, of a newer version, damaged, without its keys, or not accessible.
-    pub fn open(path: &Path, cap: Cap, keeping: Keeping) -> Result<Self, OpenError> {
-        Self::open_on(path, cap, keeping, Box::new(FileSystem::of(path)))
+    /// [`OpenError`]: in use, of a newer version, damaged, without its keys, another secret's, or not accessible.
+    pub fn open(path: &Path, cap: Cap, keeping: Keeping, proof: KeyProof) -> Result<Self, OpenError> {
+        Self::open_on(path, cap, keeping, proof, Box::new(FileSystem::of(path)))
     }
 
     /// The same, where another says how full the disk is.
     ///
     /// # Errors
     /// As [`SqliteEngine::open`].
-    pub fn open_on(path: &Path, cap: Cap, keeping: Keeping, disk: Box<dyn Disk>) -> Result<Self, OpenError> {
+    pub fn open_on(
+        path: &Path,
+        cap: Cap,
+        keeping: Keeping,
+        proof: KeyProof,
+        disk: Box<dyn Disk>,
+    ) -> Result<Self, OpenError> {
         let lock = lock(path)?;
         salvage::finish(path).map_err(OpenError::Io)?;
         let reserve = with_suffix(path, ".reserve");
-        let (conn, mut keys) = match open_file(path, keeping) {
+        let (conn, mut keys) = match open_file(path, keeping, proof) {
             // On a full disk, where SQLite finds no place for its log: what waits has to be fetched there, too.
             Err(OpenError::Io(_) | OpenError::Sqlite) if Reserve::release_on_full_disk(&reserve) => {
-                open_file(path, keeping)?
+                open_file(path, keeping, proof)?
             }
             opened => opened?,
         };
@@ -246,9 +256,10 @@ impl SqliteEngine {
     ///
     /// # Errors
     /// [`OpenError`], as it would say, but for what only writing finds out.
-    pub fn check(path: &Path, keeping: Keeping) -> Result<Standing, OpenError> {
+    pub fn check(path: &Path, keeping: Keeping, proof: KeyProof) -> Result<Standing, OpenError> {
         let conn = schema::open_look(path)?;
         let standing = schema::standing(&conn)?;
+        proof::check(&conn, proof)?;
         // An earlier version's may have none yet.
         if keeping == Keeping::Durable && conn.table_exists(None, "day_key")? {
             day::check(&conn, &keys_of(path))?;
@@ -259,10 +270,16 @@ impl SqliteEngine {
     /// Takes out of a damaged file at `path` what can be read of it, and puts a file with that in its place. No relay may run on it.
     ///
     /// # Errors
-    /// [`OpenError`], and nothing is changed: in use, of a newer version, or nothing can be read at all ([`OpenError::Damaged`]);
-    /// no room for a second file ([`OpenError::Io`]).
-    pub fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
-        salvage::salvage(path, now)
+    /// [`OpenError`], and nothing is changed: in use, of a newer version, another secret's, or nothing can be read at all
+    /// ([`OpenError::Damaged`]); no room for a second file ([`OpenError::Io`]); of what is to survive a restart, `day.keys` is not
+    /// there ([`OpenError::Keys`]).
+    pub fn salvage(
+        path: &Path,
+        keeping: Keeping,
+        proof: KeyProof,
+        now: Timestamp,
+    ) -> Result<Salvaged, OpenError> {
+        salvage::salvage(path, keeping, proof, now)
     }
 
     /// How it is.
@@ -366,11 +383,13 @@ fn guarded(tell: impl FnOnce()) {
 }
 
 /// Opens the file at `path` to write, as one of this version, with the keys of what waits in it.
-fn open_file(path: &Path, keeping: Keeping) -> Result<(Connection, DayKeys), OpenError> {
+fn open_file(path: &Path, keeping: Keeping, proof: KeyProof) -> Result<(Connection, DayKeys), OpenError> {
     // SQLite gives its other files the permissions of this one.
     drop(private_file(path)?);
     let mut conn = schema::open_writer(path)?;
     schema::migrate(&mut conn)?;
+    // First of all: at a volatile relay the keys of what waits would be forgotten.
+    proof::prove(&conn, proof)?;
     let keys = DayKeys::open(&conn, &keys_of(path), keeping)?;
     Ok((conn, keys))
 }

@@ -120,7 +120,7 @@ mod tests {
         );
         assert_ne!(after.descriptor.tls_key, before.descriptor.tls_key);
         assert_ne!(after.descriptor.epoch_signer, before.descriptor.epoch_signer);
-        assert_eq!(*after.queue_key, *before.queue_key, "queues are found under the same names");
+        assert_eq!(after.namer.proof(), before.namer.proof(), "queues are found under the same names");
         assert!(!home.has(Name::Rotation));
 
         let (other, theirs) = relay();

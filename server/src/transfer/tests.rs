@@ -42,8 +42,9 @@ impl Place {
     /// What the queues of a relay that was started here answer.
     fn ask<const N: usize>(&self, name: &str, ops: [Op; N]) -> [Answer; N] {
         let home = self.home(name);
-        let keeping = Config::read(&home).unwrap().keeping();
-        let engine = SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: 1 << 20 }, keeping).unwrap();
+        let (keeping, proof) = (Config::read(&home).unwrap().keeping(), setup::namer(&home).unwrap().proof());
+        let engine =
+            SqliteEngine::open(&home.path(Name::Queues), Cap { bytes: 1 << 20 }, keeping, proof).unwrap();
         ops.map(|op| {
             let (tell, told) = mpsc::channel();
             engine.submit(op, Box::new(move |answer| tell.send(answer).unwrap()));
@@ -194,10 +195,20 @@ fn a_relay_that_lacks_what_it_needs_is_neither_moved_nor_called_saved() {
 }
 
 #[test]
+fn a_relay_with_the_queue_key_of_another_is_not_moved() {
+    let place = Place::new();
+    place.store("old");
+    place.home("old").overwrite(Name::QueueKey, &[7; 32]).unwrap();
+    assert_eq!(place.export(What::Move), Err(TransferError::QueueKey), "no queue would be found there");
+    assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
+}
+
+#[test]
 fn a_relay_that_runs_is_not_moved_and_may_run_on() {
     let place = Place::new();
-    let queues = place.home("old").path(Name::Queues);
-    let runs = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap();
+    let (queues, proof) =
+        (place.home("old").path(Name::Queues), setup::namer(&place.home("old")).unwrap().proof());
+    let runs = SqliteEngine::open(&queues, Cap { bytes: 1 << 20 }, Keeping::Durable, proof).unwrap();
     assert_eq!(place.export(What::Move), Err(TransferError::Running));
     assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
     drop(runs);

@@ -6,9 +6,11 @@ use std::sync::mpsc;
 
 use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_server::clock;
+use beresta_server::home::Home;
 use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op, QueueEngine as _, ReadName, SendName};
+use beresta_server::setup;
 
 use super::*;
 
@@ -23,8 +25,10 @@ impl Kept {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("relay");
         let address = out(&init(&dir));
+        let proof = setup::namer(&Home::at(&dir)).unwrap().proof();
         let engine =
-            SqliteEngine::open(&dir.join("queues.sqlite"), Cap { bytes: 1 << 20 }, Keeping::Durable).unwrap();
+            SqliteEngine::open(&dir.join("queues.sqlite"), Cap { bytes: 1 << 20 }, Keeping::Durable, proof)
+                .unwrap();
         let op = Op::MakeQueue {
             read: ReadName([1; 32]),
             send: SendName([2; 32]),
@@ -116,7 +120,11 @@ fn a_key_of_queues_that_was_lost_is_never_made_anew_beside_them() {
     for (command, stick) in [(&["init"][..], true), (&["run"], false)] {
         let refused = kept.call(command, stick);
         assert_eq!(refused.status.code(), Some(1), "{}", err(&refused));
-        assert!(err(&refused).contains("queue.key is missing"), "{}", err(&refused));
+        assert!(
+            err(&refused).contains("queue.key is missing, damaged or another relay's"),
+            "{}",
+            err(&refused)
+        );
         assert!(!kept.path("queue.key").exists());
     }
     fs::rename(kept.folder.path().join("queue.key"), kept.path("queue.key")).unwrap();
@@ -135,6 +143,22 @@ fn a_key_of_queues_that_was_lost_is_never_made_anew_beside_them() {
     let made = kept.call(&["init"], true);
     assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
     kept.runs(0);
+}
+
+#[test]
+fn a_key_of_other_queues_is_noticed_before_people_make_new_ones() {
+    let kept = Kept::new();
+    let right = fs::read(kept.path("queue.key")).unwrap();
+    fs::write(kept.path("queue.key"), [8; 32]).unwrap();
+    for command in [&["run"][..], &["config", "check"], &["repair"], &["doctor"]] {
+        let refused = kept.call(command, false);
+        assert!(!refused.status.success(), "{command:?}");
+        let said = out(&refused) + &err(&refused);
+        assert!(said.contains("queue.key is missing, damaged or another relay's"), "{said}");
+        assert!(!said.contains("could be read"), "{said}");
+    }
+    fs::write(kept.path("queue.key"), right).unwrap();
+    kept.runs(1);
 }
 
 #[test]
@@ -251,6 +275,8 @@ fn who_lost_the_file_of_the_queues_is_told_so() {
         }
         let repaired = kept.call(&["repair"], false);
         assert_eq!(repaired.status.code(), Some(7), "nothing was repaired");
+        let held = kept.call(&["what-i-hold"], false);
+        assert_eq!((held.status.code(), &*out(&held)), (Some(7), ""), "what is gone is not nothing");
         assert!(err(&repaired).contains("queues.sqlite is missing or empty"), "{}", err(&repaired));
         // No others are made as long as what waited could be opened if they came back, also out of a copy.
         let keys = fs::read(kept.path("day.keys")).unwrap();

@@ -16,7 +16,7 @@ use beresta_server::queue::{Answer, Op, QueueEngine as _, QueueRecord};
 
 use rusqlite::Connection;
 
-use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id, reopen};
+use crate::rig::{NOW, PROOF, ROOMY, Rig, ask_all, envelope, read_id, reopen};
 
 /// Where a child finds the file.
 const CHILD: &str = "BERESTA_TEST_QUEUE_CHILD";
@@ -79,8 +79,9 @@ fn queue_in(life: u8, message: u64) -> u8 {
 fn child_that_appends_until_it_is_killed() {
     let Some(path) = std::env::var_os(CHILD) else { return };
     let rig = Rig::memory(ROOMY);
-    let engine =
-        Arc::new(SqliteEngine::open(Path::new(&path), Cap { bytes: 1 << 32 }, Keeping::Durable).unwrap());
+    let engine = Arc::new(
+        SqliteEngine::open(Path::new(&path), Cap { bytes: 1 << 32 }, Keeping::Durable, PROOF).unwrap(),
+    );
     let life = (0..LIVES).find(|life| find(&engine, &rig, life * QUEUES).is_none()).unwrap();
     for queue in life * QUEUES..(life + 1) * QUEUES {
         assert!(matches!(ask(&engine, rig.make_op(queue)), Answer::Made(_)));

@@ -10,7 +10,7 @@ use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine, Standing};
 use beresta_server::queue::{Answer, Op};
 
 use crate::carve::{files, holds, keys, yields};
-use crate::rig::{NOW, ROOMY, Rig, envelope, reopen, sequence};
+use crate::rig::{NOW, PROOF, ROOMY, Rig, envelope, reopen, sequence};
 
 /// Queue 1 with message 1, which ends on the midnight after a week, and message 2, after three.
 fn two_weeks_apart() -> Rig {
@@ -179,7 +179,7 @@ fn damaged_or_missing_keys_are_refused_and_nothing_is_changed() {
     let before = files(rig.folder());
     for bytes in [None, Some(&[][..]), Some(&whole[..4_000]), Some(&[0; 4_096]), Some(&other)] {
         assert!(matches!(damage(&mut rig, bytes), Err(OpenError::Keys)));
-        let found = SqliteEngine::check(&rig.folder().join("queues"), Keeping::Durable);
+        let found = SqliteEngine::check(&rig.folder().join("queues"), Keeping::Durable, PROOF);
         assert!(matches!(found, Err(OpenError::Keys)));
     }
     assert_eq!(damage(&mut rig, Some(&whole)).ok(), Some(()));
@@ -214,7 +214,7 @@ fn all(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 fn a_check_says_what_opening_would_and_changes_nothing() {
     let mut rig = two_weeks_apart();
     let path = rig.folder().join("queues");
-    let check = || SqliteEngine::check(&path, Keeping::Durable);
+    let check = || SqliteEngine::check(&path, Keeping::Durable, PROOF);
     assert!(matches!(check(), Ok(Standing::Current)), "while it is open");
     rig.close();
     let before = all(rig.folder());

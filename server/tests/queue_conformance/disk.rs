@@ -228,7 +228,13 @@ fn child_that_starts_on_a_full_disk() {
     drop(engine);
     let queue = queue_ref(&rig.namer.read(&read_id(1)));
     // A restart, and an update that has a step to take.
-    for (upto, behind) in [(1, ""), (2, "ALTER TABLE held DROP COLUMN skipped; PRAGMA user_version = 5")] {
+    for (upto, behind) in [
+        (1, ""),
+        (
+            2,
+            "ALTER TABLE held DROP COLUMN key_proof; ALTER TABLE held DROP COLUMN skipped; PRAGMA user_version = 5",
+        ),
+    ] {
         Connection::open(&path).unwrap().execute_batch(behind).unwrap();
         let mut taken = 0;
         while fs::write(disk.join(format!("taken.{taken}")), vec![1; 1 << 16]).is_ok() {

@@ -8,10 +8,12 @@ use beresta_proto::limits::{BUCKET_L, BUCKET_M, BUCKET_S};
 use beresta_proto::time::{DAY_MS, Timestamp};
 use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine};
-use beresta_server::queue::{Answer, Op, QueueEngine as _};
+use beresta_server::queue::{Answer, KeyProof, Op, QueueEngine as _};
 
 use crate::carve::{files, holds, keys, yields};
-use crate::rig::{NOW, ROOMY, Rig, ask_all, capability, envelope, message_id, read_id, send_id, sequence};
+use crate::rig::{
+    NOW, PROOF, ROOMY, Rig, ask_all, capability, envelope, message_id, read_id, send_id, sequence,
+};
 
 #[test]
 fn with_a_sweep_the_times_of_files_tell_no_more_when_somebody_wrote_or_read() {
@@ -75,7 +77,7 @@ fn acknowledged_ciphertext_is_gone_from_the_files() {
 fn a_second_process_is_refused() {
     let rig = Rig::sqlite(ROOMY);
     let path = rig.dir.as_ref().unwrap().path().join("queues");
-    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable), Err(OpenError::InUse)));
+    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable, PROOF), Err(OpenError::InUse)));
 }
 
 #[test]
@@ -87,9 +89,38 @@ fn a_newer_file_and_a_damaged_one_are_refused() {
     let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.seek(SeekFrom::Start(60)).unwrap();
     file.write_all(&99_u32.to_be_bytes()).unwrap();
-    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable), Err(OpenError::Newer)));
+    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable, PROOF), Err(OpenError::Newer)));
     fs::write(&path, [0x55; 70_000]).unwrap();
-    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable), Err(OpenError::Damaged)));
+    assert!(matches!(SqliteEngine::open(&path, ROOMY, Keeping::Durable, PROOF), Err(OpenError::Damaged)));
+}
+
+#[test]
+fn queues_under_the_names_of_another_secret_are_refused_and_nothing_is_changed() {
+    for keeping in [Keeping::Durable, Keeping::Volatile] {
+        let mut rig = Rig::sqlite(ROOMY);
+        let queue = rig.make(1);
+        rig.append(1, 1);
+        rig.close();
+        let (path, other) = (rig.folder().join("queues"), KeyProof([8; 32]));
+        let before = (files(rig.folder()), keys(rig.folder()));
+        let now = NOW.plus(DAY_MS);
+        for refused in [
+            SqliteEngine::open(&path, ROOMY, keeping, other).map(drop),
+            SqliteEngine::check(&path, keeping, other).map(drop),
+            SqliteEngine::salvage(&path, keeping, other, now).map(drop),
+        ] {
+            assert!(matches!(refused, Err(OpenError::QueueKey)), "{refused:?}");
+        }
+        assert!((files(rig.folder()), keys(rig.folder())) == before, "a volatile relay's day keys, too");
+        SqliteEngine::check(&path, keeping, PROOF).unwrap();
+        rig.restart();
+        assert_eq!(rig.fetch(queue, 0, NOW).len(), 1);
+        // What is made of it is under the same names.
+        rig.close();
+        SqliteEngine::salvage(&path, keeping, PROOF, now).unwrap();
+        let refused = SqliteEngine::open(&path, ROOMY, keeping, other);
+        assert!(matches!(refused, Err(OpenError::QueueKey)), "{refused:?}");
+    }
 }
 
 #[test]
@@ -108,7 +139,7 @@ fn a_completion_that_panics_stops_nobody() {
     let rig = Rig::sqlite(ROOMY);
     let queue = rig.make(1);
     let dir = tempfile::tempdir().unwrap();
-    let engine = SqliteEngine::open(&dir.path().join("queues"), ROOMY, Keeping::Durable).unwrap();
+    let engine = SqliteEngine::open(&dir.path().join("queues"), ROOMY, Keeping::Durable, PROOF).unwrap();
     engine.submit(Op::DeleteQueue { queue }, Box::new(|_| panic!("on purpose")));
     engine.submit(Op::Stats, Box::new(|_| panic!("on purpose")));
     engine.submit(Op::Stats, Box::new(|_| panic!("on purpose")));

@@ -11,7 +11,7 @@ use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op};
 
 use crate::disk::{disk_of_this_child, done, on_a_small_disk};
-use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, read_id};
+use crate::rig::{NOW, PROOF, ROOMY, Rig, ask_all, envelope, read_id};
 
 /// A disk of which a test says how many of 1,000 parts are in use.
 #[derive(Clone)]
@@ -74,6 +74,7 @@ fn a_disk_that_fills_refuses_step_by_step_and_never_what_makes_room() {
         &dir.path().join("queues"),
         ROOMY,
         Keeping::Durable,
+        PROOF,
         Box::new(Said(Arc::clone(&used))),
     )
     .unwrap();
@@ -122,7 +123,8 @@ fn a_disk_that_does_not_tell_refuses_nothing() {
     }
     let dir = tempfile::tempdir().unwrap();
     let engine =
-        SqliteEngine::open_on(&dir.path().join("queues"), ROOMY, Keeping::Durable, Box::new(Silent)).unwrap();
+        SqliteEngine::open_on(&dir.path().join("queues"), ROOMY, Keeping::Durable, PROOF, Box::new(Silent))
+            .unwrap();
     let mut asker = Asker { engine: &engine, rig: Rig::memory(ROOMY), next: 1 };
     assert!(Asker::taken(&asker.ask(asker.rig.make_op(1))));
     assert_eq!(asker.taken_in(), ALL);
@@ -138,7 +140,7 @@ fn a_real_disk_that_others_fill_is_noticed_before_it_is_full() {
 #[ignore = "the child of another test"]
 fn child_on_a_disk_that_fills() {
     let disk = disk_of_this_child();
-    let engine = SqliteEngine::open(&disk.join("queues"), ROOMY, Keeping::Durable).unwrap();
+    let engine = SqliteEngine::open(&disk.join("queues"), ROOMY, Keeping::Durable, PROOF).unwrap();
     let mut asker = Asker { engine: &engine, rig: Rig::memory(ROOMY), next: 1 };
     assert!(Asker::taken(&asker.ask(asker.rig.make_op(1))));
     assert_eq!(asker.taken_in(), ALL, "the reserve takes two thirds of it");

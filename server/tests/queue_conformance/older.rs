@@ -5,12 +5,12 @@ use std::fs;
 use beresta_proto::limits::{BLOB, BUCKET_S};
 use beresta_proto::time::DAY_MS;
 use beresta_server::queue::rules::queue_ref;
-use beresta_server::queue::sqlite::{Keeping, SqliteEngine, Standing};
-use beresta_server::queue::{Answer, QueueRef};
+use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine, Standing};
+use beresta_server::queue::{Answer, KeyProof, QueueRef};
 use rusqlite::{Connection, params};
 
 use crate::carve::{files, holds};
-use crate::rig::{NOW, ROOMY, Rig, envelope, message_id, read_id, send_id, sequence};
+use crate::rig::{NOW, PROOF, ROOMY, Rig, envelope, message_id, read_id, send_id, sequence};
 
 const STEPS: [&str; 2] = [
     include_str!("../../src/queue/sqlite/schema/0001_queues.sql"),
@@ -52,7 +52,7 @@ fn older(keeping: Keeping) -> (Rig, QueueRef) {
 fn what_an_earlier_version_stored_goes_on_and_what_comes_is_sealed() {
     let (mut rig, queue) = older(Keeping::Durable);
     let path = rig.folder().join("queues");
-    assert!(matches!(SqliteEngine::check(&path, rig.keeping), Ok(Standing::Older)));
+    assert!(matches!(SqliteEngine::check(&path, rig.keeping, PROOF), Ok(Standing::Older)));
     assert_eq!(SqliteEngine::peek(&path).unwrap().messages, 1, "to look at it changes nothing");
     for _ in 0..3 {
         rig.restart();
@@ -60,7 +60,9 @@ fn what_an_earlier_version_stored_goes_on_and_what_comes_is_sealed() {
         assert_eq!(rig.put_blob(1, 1, 0xb1, NOW), Answer::Done);
         assert_eq!(rig.claim_blob(1, 1, NOW), Answer::Blob(vec![0xb1; BLOB]));
     }
-    assert!(matches!(SqliteEngine::check(&path, rig.keeping), Ok(Standing::Current)));
+    assert!(matches!(SqliteEngine::check(&path, rig.keeping, PROOF), Ok(Standing::Current)));
+    let other = SqliteEngine::check(&path, rig.keeping, KeyProof([8; 32]));
+    assert!(matches!(other, Err(OpenError::QueueKey)), "from now on it says whose names it has");
     assert_eq!(sequence(rig.append(1, 2)), 2);
     let all = files(rig.folder());
     assert!(holds(&all, &envelope(1, BUCKET_S).as_bytes()[..32]), "it stays as it came until it ends");

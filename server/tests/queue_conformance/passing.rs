@@ -10,7 +10,7 @@ use beresta_server::queue::{Answer, Op, QueueRef};
 use tempfile::TempDir;
 
 use crate::carve::{files, keys, yields};
-use crate::rig::{NOW, ROOMY, Rig, ask_all, envelope, last, sequence};
+use crate::rig::{NOW, PROOF, ROOMY, Rig, ask_all, envelope, last, sequence};
 
 /// A queue whose reader is there, and whose first message made places for the next.
 pub(crate) fn scene() -> (Rig, QueueRef) {
@@ -85,7 +85,7 @@ fn cut(rig: &Rig) -> (TempDir, SqliteEngine) {
     for name in ["queues", "queues-wal", "day.keys"] {
         fs::copy(from.join(name), to.path().join(name)).unwrap();
     }
-    let engine = SqliteEngine::open(&to.path().join("queues"), ROOMY, Keeping::Durable).unwrap();
+    let engine = SqliteEngine::open(&to.path().join("queues"), ROOMY, Keeping::Durable, PROOF).unwrap();
     (to, engine)
 }
 
@@ -217,7 +217,7 @@ fn a_place_that_an_older_relay_gave_is_not_given_again() {
     // As the first version left it: what waits shows its places.
     rig.change(
         "DELETE FROM counter; DROP TABLE fresh_tombstones; DROP TABLE day_key; DROP TABLE credit; DROP TABLE handed_credit; ALTER TABLE message DROP COLUMN day;
-        ALTER TABLE blob DROP COLUMN day; ALTER TABLE held DROP COLUMN skipped; PRAGMA user_version = 1",
+        ALTER TABLE blob DROP COLUMN day; ALTER TABLE held DROP COLUMN skipped; ALTER TABLE held DROP COLUMN key_proof; PRAGMA user_version = 1",
     );
     assert_eq!(rig.acknowledge(queue, 3), Answer::Acknowledged { deleted: 3, drained: false });
     rig.restart();

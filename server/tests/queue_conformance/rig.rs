@@ -12,12 +12,16 @@ use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 use beresta_server::queue::memory::MemoryEngine;
 use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine};
-use beresta_server::queue::{Answer, Completion, Namer, Op, QueueEngine, QueueRecord, QueueRef, Stats};
+use beresta_server::queue::{
+    Answer, Completion, KeyProof, Namer, Op, QueueEngine, QueueRecord, QueueRef, Stats,
+};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 /// A moment in the middle of an hour.
 pub(crate) const NOW: Timestamp = Timestamp(20_000 * DAY_MS + 1_800_000);
+/// Of who makes the names.
+pub(crate) const PROOF: KeyProof = KeyProof([7; 32]);
 /// More than any test holds.
 pub(crate) const ROOMY: Cap = Cap { bytes: 1 << 30 };
 
@@ -220,12 +224,12 @@ pub(crate) fn ask_all(engine: &dyn QueueEngine, ops: Vec<Op>) -> Vec<Answer> {
 /// Opens what was closed a moment ago. A program that another test starts holds a copy of our locks until it runs.
 pub(crate) fn reopen(path: &Path, cap: Cap, keeping: Keeping) -> Result<SqliteEngine, OpenError> {
     for _ in 0..1_000 {
-        match SqliteEngine::open(path, cap, keeping) {
+        match SqliteEngine::open(path, cap, keeping, PROOF) {
             Err(OpenError::InUse) => std::thread::sleep(std::time::Duration::from_millis(1)),
             done => return done,
         }
     }
-    SqliteEngine::open(path, cap, keeping)
+    SqliteEngine::open(path, cap, keeping, PROOF)
 }
 
 /// What an operation is answered in the end.

@@ -24,7 +24,7 @@ use beresta_proto::time::TtlClass;
 
 use super::*;
 use crate::queue::memory::MemoryEngine;
-use crate::queue::{Namer, rules::Cap};
+use crate::queue::rules::Cap;
 use crate::relay::{Identity, Limits};
 use crate::setup::{self, Wish};
 use client::Client;
@@ -70,7 +70,7 @@ fn start_on(listen: &str, crowd: Crowd, engine: Arc<dyn QueueEngine>) -> Running
         descriptor: setup.signed.clone(),
         epoch_signer: setup.epoch_signer.clone(),
         epochs: None,
-        namer: Namer::new(&setup.queue_key),
+        namer: setup.namer.clone(),
     };
     let relay = Relay::new(identity, Limits::default(), now, rng).unwrap();
     let (listen, home) = (listen.parse().unwrap(), Home::at(dir.path()));

@@ -20,7 +20,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 use super::expiry::is_unreadable;
 use super::files::{keys_of, lock, private_file, with_suffix};
 use super::schema::{self, int};
-use super::{OpenError, day};
+use super::{Keeping, OpenError, day, proof};
+use crate::queue::KeyProof;
 use crate::queue::rules::{self, Cost};
 
 /// The tables, by what their rows are read: first those that others need.
@@ -73,9 +74,15 @@ pub struct Salvaged {
 /// beyond: so many milliseconds since 1970 are more than there were messages.
 ///
 /// # Errors
-/// [`OpenError::InUse`], [`OpenError::Newer`], [`OpenError::Damaged`] if nothing at all can be read, [`OpenError::Keys`] if the keys
-/// are others', [`OpenError::Io`] if the disk has no room for a second file. Nothing is changed then.
-pub(super) fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+/// [`OpenError::InUse`], [`OpenError::Newer`], [`OpenError::QueueKey`], [`OpenError::Damaged`] if nothing at all can be read,
+/// [`OpenError::Keys`] if the keys are others' or, where something waits that is to survive a restart, are not there,
+/// [`OpenError::Io`] if the disk has no room for a second file. Nothing is changed then.
+pub(super) fn salvage(
+    path: &Path,
+    keeping: Keeping,
+    proof: KeyProof,
+    now: Timestamp,
+) -> Result<Salvaged, OpenError> {
     let _lock = lock(path)?;
     finish(path).map_err(OpenError::Io)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -86,11 +93,17 @@ pub(super) fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError
         error @ (OpenError::InUse
         | OpenError::Newer
         | OpenError::Keys
+        | OpenError::QueueKey
         | OpenError::Damaged
         | OpenError::Io(_)) => error,
     })?;
+    // What can't be read there is taken for a new file's.
+    if let Err(error @ OpenError::QueueKey) = proof::check(&old, proof) {
+        return Err(error);
+    }
     let unfinished = unfinished_at(path);
-    let made = fill(&old, &unfinished, &keys_of(path), now);
+    let keys = (keeping == Keeping::Durable).then(|| keys_of(path));
+    let made = fill(&old, &unfinished, keys.as_deref(), now);
     if made.is_err() {
         let _ = forget(&unfinished);
     }
@@ -150,8 +163,9 @@ fn flush_folder(path: &Path) -> std::io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-/// Makes the new file. It is on the disk, with nothing beside it, when this is done.
-fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+/// Makes the new file. It is on the disk, with nothing beside it, when this is done. `keys`: the file in which those of days are, if
+/// they are to be kept.
+fn fill(old: &Connection, path: &Path, keys: Option<&Path>, now: Timestamp) -> Result<Salvaged, OpenError> {
     drop(private_file(path)?);
     let mut new = schema::open_writer(path)?;
     schema::migrate(&mut new)?;
@@ -182,7 +196,9 @@ fn fill(old: &Connection, path: &Path, keys: &Path, now: Timestamp) -> Result<Sa
         // By how much they end later than their rows say is not known either.
         new.execute("UPDATE queue SET ends = max(ends, ?1)", [rules::queue_ends(now, 0).0])?;
     }
-    if keys.exists() && !day::find_again(&new, keys, broken.contains(&"day_key"))? {
+    if let Some(keys) = keys
+        && !day::find_again(&new, keys, broken.contains(&"day_key"))?
+    {
         broken.push("day_key");
     }
     count(&new)?;

@@ -16,13 +16,14 @@ pub(super) const PAGE: u64 = 32 * 1_024;
 const CHECKPOINT: i32 = 500;
 
 /// The steps from an empty file; a file's version is how many it has taken.
-static STEPS: [&str; 6] = [
+static STEPS: [&str; 7] = [
     include_str!("schema/0001_queues.sql"),
     include_str!("schema/0002_fresh_tombstones.sql"),
     include_str!("schema/0003_day_keys.sql"),
     include_str!("schema/0004_credits.sql"),
     include_str!("schema/0005_handed_credits.sql"),
     include_str!("schema/0006_skipped_days.sql"),
+    include_str!("schema/0007_key_proof.sql"),
 ];
 
 /// For how long a connection waits for others at the file.

@@ -13,6 +13,8 @@ use super::*;
 use crate::queue::{MessageName, QueueRef, ReadName, SendName, rules};
 
 pub(super) const NOW: Timestamp = Timestamp(20_000 * DAY_MS);
+/// Whoever makes the names.
+pub(super) const PROOF: KeyProof = KeyProof([7; 32]);
 const CAP: Cap = Cap { bytes: 1 << 20 };
 
 pub(super) struct Rig {
@@ -28,7 +30,7 @@ impl Rig {
 
     pub(super) fn with(cap: Cap) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let engine = SqliteEngine::open(&dir.path().join("queues"), cap, Keeping::Durable).unwrap();
+        let engine = SqliteEngine::open(&dir.path().join("queues"), cap, Keeping::Durable, PROOF).unwrap();
         Self { dir, cap, engine: Some(engine) }
     }
 
@@ -42,7 +44,7 @@ impl Rig {
         self.engine = None;
         let path = self.dir.path().join("queues");
         with(&path);
-        self.engine = Some(SqliteEngine::open(&path, self.cap, Keeping::Durable).unwrap());
+        self.engine = Some(SqliteEngine::open(&path, self.cap, Keeping::Durable, PROOF).unwrap());
     }
 
     pub(super) fn ask(&self, op: Op) -> Answer {

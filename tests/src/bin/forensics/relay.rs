@@ -191,9 +191,9 @@ pub(crate) fn live(program: &Path, folder: &Path, image: &Path, work: &Path) {
     let mut forwarder = visit::Forwarder::new();
     let mut relay = forwarder.relay(program, folder);
     let secret: [u8; 32] = std::fs::read(folder.join("queue.key")).unwrap().try_into().unwrap();
-    let engine = SqliteEngine::open(&folder.join("queues.sqlite"), Cap { bytes: 64 << 20 }, Keeping::Durable);
-    let mut desk =
-        Desk { engine: engine.unwrap(), namer: Namer::new(&secret), rng: SystemRandom::new().unwrap() };
+    let (queues, cap, namer) = (folder.join("queues.sqlite"), Cap { bytes: 64 << 20 }, Namer::new(&secret));
+    let engine = SqliteEngine::open(&queues, cap, Keeping::Durable, namer.proof()).unwrap();
+    let mut desk = Desk { engine, namer, rng: SystemRandom::new().unwrap() };
     let end = clock::now();
     let mut all = Vec::new();
     let mut keys = Vec::new();

@@ -22,15 +22,19 @@ const WAITS: &str = "SELECT EXISTS (SELECT 1 FROM message WHERE day IS NOT NULL)
 /// was missing. `lost`: rows were, before that.
 ///
 /// # Errors
-/// [`OpenError::Keys`] if the file is not there, can't be read, is not one of keys, or has the keys of others.
+/// [`OpenError::Keys`] if the file is not there although something waits, can't be read, is not one of keys, or has the keys of
+/// others.
 pub(in crate::queue::sqlite) fn find_again(
     conn: &Connection,
     path: &Path,
     lost: bool,
 ) -> Result<bool, OpenError> {
     let is = |what: &str| conn.query_row(what, [], |row| row.get::<_, bool>(0));
-    let seeds = Seeds::look(path)?;
     let expected = is(LISTS_ONE)? || lost && is(WAITS)?;
+    if !expected && matches!(path.try_exists(), Ok(false)) {
+        return Ok(!lost);
+    }
+    let seeds = Seeds::look(path)?;
     let borne_out = forget_unproven(conn, &seeds)?;
     if borne_out && !lost {
         return Ok(true);

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::*;
 use crate::queue::rules::{self, Cap};
 use crate::queue::sqlite::schema::PAGE;
-use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make};
+use crate::queue::sqlite::tests::{NOW, PROOF, Rig, append, is_stored, make};
 use crate::queue::sqlite::{Keeping, SqliteEngine};
 use crate::queue::{Answer, Op, ReadName, Stats};
 
@@ -37,7 +37,7 @@ fn filled() -> Rig {
 
 fn salvaged(rig: &mut Rig) -> Salvaged {
     let mut done = None;
-    rig.meddle(|queues| done = Some(SqliteEngine::salvage(queues, NOW).unwrap()));
+    rig.meddle(|queues| done = Some(SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap()));
     done.unwrap()
 }
 
@@ -97,8 +97,11 @@ fn crowded() -> Rig {
 fn what_lies_around_pages_that_cannot_be_read_is_taken_over() {
     let mut rig = crowded();
     let whole = rig.dir.path().join("whole");
-    rig.meddle(|queues| assert!(fs::copy(queues, &whole).unwrap() > 0));
     let dir = tempfile::tempdir().unwrap();
+    rig.meddle(|queues| {
+        assert!(fs::copy(queues, &whole).unwrap() > 0);
+        fs::copy(queues.with_file_name("day.keys"), dir.path().join("day.keys")).unwrap();
+    });
     let path = dir.path().join("queues");
     // How many rows of a kind go with so many pages, at the most: 32 KiB are some 200 queues, 32 messages or 1,500 of the others.
     for (damaged, pages, [queues, messages, ids]) in [
@@ -112,7 +115,7 @@ fn what_lies_around_pages_that_cannot_be_read_is_taken_over() {
     ] {
         fs::copy(&whole, &path).unwrap();
         damage(&path, damaged, pages);
-        let done = SqliteEngine::salvage(&path, NOW).unwrap();
+        let done = SqliteEngine::salvage(&path, Keeping::Durable, PROOF, NOW).unwrap();
         let file = Connection::open(&path).unwrap();
         let left = |table: &str| {
             file.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap()
@@ -153,7 +156,7 @@ fn no_place_is_given_again_where_it_is_not_known_up_to_where_they_were_given() {
     // Nor by a clock that is behind then.
     rig.meddle(|queues| {
         damage(queues, "counter", 1);
-        SqliteEngine::salvage(queues, Timestamp(5_000)).unwrap();
+        SqliteEngine::salvage(queues, Keeping::Durable, PROOF, Timestamp(5_000)).unwrap();
     });
     assert_eq!(places(&rig), [MANY, 64, int(NOW.0)]);
 }
@@ -176,7 +179,7 @@ fn what_waits_is_read_where_the_list_of_keys_was_lost_and_the_keys_were_not() {
     let mut done = None;
     rig.meddle(|queues| {
         damage_root(queues, "day_key");
-        done = Some(SqliteEngine::salvage(queues, NOW).unwrap());
+        done = Some(SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap());
     });
     assert_eq!(done.map(|done| (done.messages, done.whole)), Some((2 * u64::from(QUEUES), false)));
     let queue = rules::queue_ref(&ReadName([7; 32]));
@@ -192,7 +195,7 @@ fn no_queue_ends_where_it_is_not_known_by_how_much_they_end_later() {
     rig.change("UPDATE queue SET ends = ends - 3600; UPDATE held SET skipped = 3600");
     rig.meddle(|queues| {
         damage_root(queues, "held");
-        SqliteEngine::salvage(queues, NOW).unwrap();
+        SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap();
     });
     let now = NOW.plus(60 * DAY_MS);
     while let Answer::Expired { more: true, .. } = rig.ask(Op::Expire { now, limit: usize::MAX }) {}
@@ -206,12 +209,12 @@ fn a_relay_starts_again_that_could_not_read_its_remembered_ids() {
     let mut done = None;
     rig.meddle(|queues| {
         damage_root(queues, "tombstone");
-        let engine = SqliteEngine::open(queues, Cap { bytes: 1 << 28 }, Keeping::Durable).unwrap();
+        let engine = SqliteEngine::open(queues, Cap { bytes: 1 << 28 }, Keeping::Durable, PROOF).unwrap();
         while engine.is_alive() {
             std::thread::yield_now();
         }
         drop(engine);
-        done = Some(SqliteEngine::salvage(queues, NOW).unwrap());
+        done = Some(SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap());
     });
     let queues = u64::from(QUEUES);
     assert_eq!(done, Some(Salvaged { queues, messages: 2 * queues, whole: false }));
@@ -255,12 +258,15 @@ fn a_new_file_whose_log_could_not_be_moved_into_it_takes_nobodys_place() {
 fn nothing_is_taken_from_a_relay_that_runs_or_out_of_what_is_no_file_of_ours() {
     let rig = filled();
     let path = rig.dir.path().join("queues");
-    assert!(matches!(SqliteEngine::salvage(&path, NOW), Err(OpenError::InUse)));
+    assert!(matches!(SqliteEngine::salvage(&path, Keeping::Durable, PROOF, NOW), Err(OpenError::InUse)));
     let dir = rig.dir.path().join("others");
     fs::create_dir(&dir).unwrap();
     let path = dir.join("queues");
     fs::write(&path, [0xa5; 100_000]).unwrap();
-    assert!(matches!(SqliteEngine::salvage(&path, NOW), Err(OpenError::Damaged)));
+    assert!(matches!(SqliteEngine::salvage(&path, Keeping::Durable, PROOF, NOW), Err(OpenError::Damaged)));
     assert_eq!(fs::read(&path).unwrap(), [0xa5; 100_000]);
-    assert!(matches!(SqliteEngine::salvage(&dir.join("none"), NOW), Err(OpenError::Sqlite)));
+    assert!(matches!(
+        SqliteEngine::salvage(&dir.join("none"), Keeping::Durable, PROOF, NOW),
+        Err(OpenError::Sqlite)
+    ));
 }

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::queue::rules::{self, Cap};
 use crate::queue::sqlite::salvage::tests::damage_root;
-use crate::queue::sqlite::tests::{NOW, Rig, append, is_stored, make};
+use crate::queue::sqlite::tests::{NOW, PROOF, Rig, append, is_stored, make};
 use crate::queue::sqlite::{Keeping, OpenError, Salvaged, SqliteEngine};
 use crate::queue::{Answer, Op, QueueRef, ReadName};
 
@@ -49,7 +49,7 @@ fn fetched(rig: &Rig, number: u8) -> Vec<u64> {
 }
 
 fn opens(queues: &Path) -> Result<(), OpenError> {
-    SqliteEngine::open(queues, CAP, Keeping::Durable).map(drop)
+    SqliteEngine::open(queues, CAP, Keeping::Durable, PROOF).map(drop)
 }
 
 /// Has the file say this, and repairs it.
@@ -57,7 +57,7 @@ fn repaired(rig: &mut Rig, sql: &str) -> Salvaged {
     let mut done = None;
     rig.meddle(|queues| {
         Connection::open(queues).unwrap().execute_batch(sql).unwrap();
-        done = Some(SqliteEngine::salvage(queues, NOW).unwrap());
+        done = Some(SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap());
     });
     done.unwrap()
 }
@@ -94,11 +94,47 @@ fn a_key_that_is_damaged_takes_its_day_and_no_other() {
         bytes[..32].fill(0);
         fs::write(keys, bytes).unwrap();
         assert!(matches!(opens(queues), Err(OpenError::Keys)));
-        done = Some(SqliteEngine::salvage(queues, NOW).unwrap());
+        done = Some(SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap());
     });
     assert!(!done.unwrap().whole);
     assert_eq!((fetched(&rig, 1), fetched(&rig, 2)), (vec![3], vec![3]));
     assert!(is_stored(&rig.ask(append(1, 1, 2))), "who sends again delivers");
+}
+
+#[test]
+fn a_repair_without_the_keys_of_what_waits_changes_nothing_but_where_they_are_to_be_forgotten() {
+    for (sql, messages) in [("", 4), ("DELETE FROM message", 0)] {
+        let mut rig = filled();
+        rig.change(sql);
+        rig.meddle(|queues| {
+            let (keys, aside) = (queues.with_file_name("day.keys"), queues.with_file_name("aside"));
+            fs::rename(&keys, &aside).unwrap();
+            let before = fs::read(queues).unwrap();
+            let salvage = |keeping| SqliteEngine::salvage(queues, keeping, PROOF, NOW);
+            assert!(matches!(salvage(Keeping::Durable), Err(OpenError::Keys)), "the start would refuse it");
+            assert!(fs::read(queues).unwrap() == before && !keys.exists());
+            assert!(matches!(opens(queues), Err(OpenError::Keys)));
+            fs::rename(&aside, &keys).unwrap();
+            assert_eq!(salvage(Keeping::Durable).unwrap(), Salvaged { queues: 2, messages, whole: true });
+            fs::rename(&keys, &aside).unwrap();
+            assert!(salvage(Keeping::Volatile).unwrap().whole);
+            let volatile = SqliteEngine::open(queues, CAP, Keeping::Volatile, PROOF);
+            drop(volatile.unwrap());
+            assert!(opens(queues).is_ok());
+        });
+    }
+}
+
+#[test]
+fn a_repair_of_queues_in_which_nothing_ever_waited_needs_no_keys() {
+    let mut rig = Rig::with(CAP);
+    assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
+    rig.meddle(|queues| {
+        fs::remove_file(queues.with_file_name("day.keys")).unwrap();
+        let done = SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap();
+        assert_eq!(done, Salvaged { queues: 1, messages: 0, whole: true });
+        assert!(opens(queues).is_ok());
+    });
 }
 
 #[test]
@@ -110,7 +146,10 @@ fn a_repair_beside_the_keys_of_others_changes_nothing() {
         let (right, before) = (fs::read(&keys).unwrap(), fs::read(queues).unwrap());
         for wrong in [&other[..], &right[..4_000]] {
             fs::write(&keys, wrong).unwrap();
-            assert!(matches!(SqliteEngine::salvage(queues, NOW), Err(OpenError::Keys)));
+            assert!(matches!(
+                SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW),
+                Err(OpenError::Keys)
+            ));
             assert!(fs::read(queues).unwrap() == before && fs::read(&keys).unwrap() == wrong);
         }
         fs::write(&keys, right).unwrap();
@@ -208,10 +247,13 @@ fn a_repair_beside_the_keys_of_others_changes_nothing_either_where_nothing_waits
             let keys = queues.with_file_name("day.keys");
             let right = fs::read(&keys).unwrap();
             fs::write(&keys, &other).unwrap();
-            assert!(matches!(SqliteEngine::salvage(queues, NOW), Err(OpenError::Keys)), "{sql}");
+            assert!(
+                matches!(SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW), Err(OpenError::Keys)),
+                "{sql}"
+            );
             assert!(fs::read(&keys).unwrap() == other, "{sql}");
             fs::write(&keys, right).unwrap();
-            SqliteEngine::salvage(queues, NOW).unwrap();
+            SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap();
         });
         assert_eq!(fetched(&rig, 1).len(), if sql.contains("message") { 0 } else { 2 }, "{sql}");
     }
