@@ -1,5 +1,6 @@
 //! Queues that live on because somebody is there for them (rule Q13). The engine is asked for some at a time, and for the next
-//! when those are done: who subscribes without end fills nothing but a set, and other things are stored between.
+//! when those are done: who subscribes without end fills nothing but a set, other things are stored between, and what could not be
+//! renewed has its turn.
 
 use std::collections::VecDeque;
 
@@ -19,6 +20,8 @@ pub(super) struct Renewals {
     failed: Again,
     /// The part of them that is tried now: one at a time, because one that can't be renewed fails all that are with it.
     singly: VecDeque<QueueRef>,
+    /// Whether one of these is next, if there is one.
+    single_is_next: bool,
     /// Whether the engine was asked and has not answered.
     asked: bool,
 }
@@ -26,7 +29,7 @@ pub(super) struct Renewals {
 impl Default for Renewals {
     fn default() -> Self {
         let (wanted, failed) = (Again::new(0), Again::new(MINUTE_MS));
-        Self { wanted, failed, singly: VecDeque::new(), asked: false }
+        Self { wanted, failed, singly: VecDeque::new(), single_is_next: false, asked: false }
     }
 }
 
@@ -41,12 +44,22 @@ impl Renewals {
         if self.asked {
             return None;
         }
-        let mut some = self.wanted.due(now, TOGETHER);
-        if some.is_empty() {
-            some.extend(self.singly.pop_front());
-        }
-        self.asked = !some.is_empty();
-        self.asked.then_some(some)
+        // In turn: there is always somebody who subscribes, and a queue that nobody subscribes to again would end.
+        let turns =
+            if self.single_is_next { [Self::single, Self::several] } else { [Self::several, Self::single] };
+        let some = turns.into_iter().map(|turn| turn(self, now)).find(|some| !some.is_empty());
+        self.asked = some.is_some();
+        some
+    }
+
+    fn several(&mut self, now: Timestamp) -> Vec<QueueRef> {
+        self.single_is_next = true;
+        self.wanted.due(now, TOGETHER)
+    }
+
+    fn single(&mut self, _: Timestamp) -> Vec<QueueRef> {
+        self.single_is_next = false;
+        self.singly.pop_front().into_iter().collect()
     }
 
     /// The engine answered.

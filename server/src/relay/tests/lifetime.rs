@@ -126,6 +126,46 @@ fn one_queue_that_cannot_be_renewed_keeps_no_other_from_living_on() {
 }
 
 #[test]
+fn who_subscribes_without_end_keeps_no_queue_from_living_on_that_could_not_be_renewed_before() {
+    let mut world = World::new();
+    let (queues, other) = ([(); 2].map(|()| world.make_queue()), world.make_queue());
+    let (anna, boris) = (world.connect(), world.connect());
+    let mut failed = BTreeSet::new();
+    world.say(anna, &Command::Subscribe(queues.iter().map(|queue| subscription(anna, queue)).collect()));
+    settle_but(&mut world, |queues| {
+        failed.extend(queues.iter().copied());
+        Answer::Failed
+    });
+    world.close(anna);
+    let mut tried = Vec::new();
+    for _ in 0..6 {
+        // One is renewed for the first of them, and by the time that this is done the second is there.
+        for _ in 0..2 {
+            world.say(boris, &Command::Subscribe(vec![subscription(boris, &other)]));
+        }
+        let mut renewals = Vec::new();
+        while let Some((ticket, op)) = world.asked.pop_front() {
+            if let Op::Renew { queues, now: _ } = op {
+                renewals.push((ticket, queues));
+            } else {
+                let answer = world.answer_to(op);
+                world.answer(ticket, answer);
+            }
+            while world.work() {}
+        }
+        world.pass(MINUTE_MS);
+        for (ticket, queues) in renewals {
+            tried.push(queues);
+            world.answer(ticket, Answer::Done);
+        }
+    }
+    let single: Vec<bool> =
+        tried.iter().map(|queues| queues.len() == 1 && failed.contains(&queues[0])).collect();
+    assert_eq!(single.iter().filter(|single| **single).count(), 2, "each had its turn, by itself: {tried:?}");
+    assert!(single.windows(2).all(|two| two != [true, true]), "and those who come had theirs: {tried:?}");
+}
+
+#[test]
 fn who_subscribes_without_end_fills_no_row_of_the_engine() {
     let mut world = World::new();
     let (queue, other) = (world.make_queue(), world.make_queue());
