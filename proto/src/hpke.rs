@@ -65,8 +65,9 @@ impl EpochPublic {
     }
 }
 
-/// A relay's epoch key: the seed, and the private key that comes from it, made once. To make it anew for each capsule
-/// would take a quarter of the time that opening one takes.
+/// A relay's epoch key: the seed, and what the library takes for the private key, made once: that is the seed again, and the
+/// public half, which to make anew for each capsule would take a quarter of the time that opening one takes. The private key
+/// itself the library makes from the seed each time, which is why the stack is wiped.
 pub struct EpochSecret {
     seed: EpochSeed,
     /// Wipes itself. None if the library refuses the seed; it takes every 32 bytes.

@@ -84,7 +84,8 @@ pub enum Reply {
         descriptor: Vec<u8>,
         /// At most [`EPOCH_KEYS`], newest last.
         epoch_keys: Vec<EpochKey>,
-        /// The relay's clock, rounded down to the minute. Only ever shown, never obeyed.
+        /// The relay's clock, rounded down to the minute. By it epoch keys are judged and chosen (rules D7, D8), and a client
+        /// holds its own clock against its home relay's; none is set by it.
         clock: Timestamp,
     },
     /// The queue's two names.
@@ -144,7 +145,8 @@ pub enum Push {
         /// As of so many SUBSCRIBED on the link, counted from its beginning.
         subscribed: u32,
     },
-    /// The relay stops; come back after so many seconds.
+    /// The relay stops, or a queue of this link was deleted, which is Gone when it is subscribed again; come back after so many
+    /// seconds.
     GoAway {
         /// Seconds.
         reconnect_after: u16,

@@ -154,8 +154,8 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Grants a credit, for its operator. [`Answer::Done`], [`Answer::Exists`], [`Answer::Full`] at
-    /// [`credit::MOST`] of them.
+    /// Grants a credit, for its operator. [`Answer::Done`], [`Answer::Exists`], [`Answer::Enough`] at
+    /// [`credit::MOST`] of them, [`Answer::Full`].
     Grant {
         /// Its name.
         credit: CreditName,

@@ -1,7 +1,9 @@
 //! Tries a relay as its people use it, from this machine: reaches it at each of its routes, checks it as a client does,
 //! sends a message through a queue made for it, keeps an invite there, and takes both away again.
 //!
-//! What it leaves is what any visitor leaves: the memory of a message id for three days.
+//! What is remembered of the message goes with the queue. Only where the relay or the line fails meanwhile something stays, and
+//! ends by itself: the queue in days, or in months once it was subscribed to, the invite in an hour or two. Where a code paid for
+//! them, it did so for good.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! Whose slow work is done next. The workers take a bounded number of openings and of signatures from all links together, and
-//! the engine of changes; links wait for their turn in a row, each with one command at a time. So who asks without end waits
-//! behind everybody else who asks, and a place that becomes free is not theirs again.
+//! the engine of changes, of deletions of queues and of reads of queues. For each of these links wait for their turn in a row, and
+//! have one command, or one queue read, when it comes. So who asks without end waits behind everybody else who asks, and a place
+//! that becomes free is not theirs again.
 
 #![expect(
     clippy::wildcard_enum_match_arm,
