@@ -30,7 +30,7 @@ mod tally;
 mod telling;
 mod turns;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use beresta_proto::auth::Exporter;
 use beresta_proto::id::RelayId;
@@ -142,7 +142,7 @@ pub struct Relay<R> {
     sweeping: bool,
     turn_at: Timestamp,
     /// Queues that drained while nobody was subscribed.
-    untold: HashSet<QueueRef>,
+    untold: BTreeSet<QueueRef>,
     /// Queues that could not be read.
     unfetched: Again,
     renewals: Renewals,
@@ -193,7 +193,7 @@ impl<R: Random> Relay<R> {
             seen: now,
             sweep_at: now.plus(SWEEP_MS),
             sweeping: false,
-            untold: HashSet::new(),
+            untold: BTreeSet::new(),
             unfetched: Again::new(RETRY_MS),
             renewals: Renewals::default(),
             places: Places::default(),

@@ -55,11 +55,10 @@ impl<R: Random> Relay<R> {
     }
 
     fn drained_for_nobody(&mut self, queue: QueueRef) {
-        // Bounded, because anybody may let queues drain that nobody ever reads, and that end: one of these makes way, whichever.
-        if self.untold.len() >= self.limits.untold
-            && let Some(other) = self.untold.iter().next().copied()
-        {
-            self.untold.remove(&other);
+        // Bounded, because anybody may let queues drain that nobody ever reads, and that end: one of these makes way, whichever,
+        // but not by chance, or a history could not be repeated.
+        if self.untold.len() >= self.limits.untold && !self.untold.contains(&queue) {
+            self.untold.pop_first();
         }
         self.untold.insert(queue);
     }

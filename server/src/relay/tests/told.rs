@@ -215,6 +215,25 @@ fn that_a_queue_drained_is_told_to_the_next_one_where_its_reader_had_no_room_to_
 }
 
 #[test]
+fn which_queues_are_remembered_to_have_drained_hangs_on_what_happened_and_not_on_chance() {
+    let histories = [(); 3].map(|()| {
+        let mut world = World::with(Limits { untold: 6, ..Limits::default() });
+        let queues: Vec<Queue> = (0..60).map(|_| world.make_queue()).collect();
+        drain(&mut world, &queues);
+        let told = |world: &World| world.relay.untold.iter().copied().collect::<BTreeSet<_>>();
+        let remembered = told(&world);
+        let namer = world.relay.namer();
+        let of = |queue: &Queue| queue_ref(&namer.read(&queue.read_id));
+        assert_eq!((remembered.len(), remembered.contains(&of(&queues[59]))), (6, true));
+        let again = queues.into_iter().filter(|queue| remembered.contains(&of(queue))).collect::<Vec<_>>();
+        drain(&mut world, &again);
+        assert_eq!(told(&world), remembered, "what is remembered already takes nobody's place");
+        remembered
+    });
+    assert!(histories.iter().all(|one| *one == histories[0]));
+}
+
+#[test]
 fn a_queue_that_drained_with_the_last_of_the_room_is_read_when_there_is_some_again() {
     let (mut world, share) = crowded();
     let queue = world.make_queue();
