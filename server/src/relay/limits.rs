@@ -38,7 +38,8 @@ pub struct Limits {
     pub over_rate: u32,
     /// Queues that one link may be subscribed to.
     pub subscriptions: usize,
-    /// Subscriptions of all links together, some 300 bytes each, before each link has to be content with its share.
+    /// Subscriptions of all links together, some 300 bytes each, and 16 to 64 for each message that is not acknowledged, before each
+    /// link has to be content with its share.
     pub subscriptions_of_all: usize,
     /// A link's share then.
     pub subscriptions_share: usize,
