@@ -12,6 +12,7 @@
 mod admin;
 mod again;
 mod bucket;
+mod checks;
 mod command;
 mod delivery;
 mod epoch;

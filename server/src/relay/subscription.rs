@@ -9,78 +9,61 @@ use beresta_proto::time::Timestamp;
 
 use super::delivery::Delivery;
 use super::output::LinkId;
-use super::pending::{Asked, Pending, Then};
+use super::pending::{Asked, Pending};
 use super::{Limits, Relay};
 use crate::queue::{Answer, Op, QueueRecord, QueueRef, Stored};
 
 impl<R: Random> Relay<R> {
-    /// Signatures were checked.
-    pub(super) fn verified(&mut self, asked: Asked, then: Then, good: &[bool], now: Timestamp) {
-        let all = good.iter().all(|good| *good);
-        match then {
-            Then::Subscribe(queues) => {
-                let Some(one) = self.links.get(&asked.link) else { return };
-                let named: Vec<ReadId> = queues.iter().map(|(read_id, _)| *read_id).collect();
-                let mut results = Vec::with_capacity(queues.len());
-                let mut begun = Vec::new();
-                for ((read_id, record), good) in queues.into_iter().zip(good) {
-                    match record.filter(|_| *good) {
-                        Some(record) => {
-                            results.push(Subscribed::Ok);
-                            begun.push((read_id, record));
-                        }
-                        None => results.push(Subscribed::Gone),
-                    }
+    /// It is known which of these queues a link may read: it is subscribed to them.
+    pub(super) fn subscribed(
+        &mut self,
+        asked: Asked,
+        queues: Vec<(ReadId, Option<QueueRecord>)>,
+        good: &[bool],
+        now: Timestamp,
+    ) {
+        let Some(one) = self.links.get(&asked.link) else { return };
+        let named: Vec<ReadId> = queues.iter().map(|(read_id, _)| *read_id).collect();
+        let mut results = Vec::with_capacity(queues.len());
+        let mut begun = Vec::new();
+        for ((read_id, record), good) in queues.into_iter().zip(good) {
+            match record.filter(|_| *good) {
+                Some(record) => {
+                    results.push(Subscribed::Ok);
+                    begun.push((read_id, record));
                 }
-                // Counted where they begin, because other commands of the link may have been under way meanwhile.
-                let fresh = begun.iter().filter(|(read_id, _)| !one.knows(read_id)).count();
-                // What was another link's is counted already.
-                let more = begun.iter().filter(|(_, record)| !self.deliveries.contains_key(&record.queue));
-                let most = self.most_subscriptions(more.count(), named.len() == 1);
-                if fresh > 0 && one.known().saturating_add(fresh) > most {
-                    return self.refuse(asked, Refusal::RateLimited);
-                }
-                self.tell_lost_among(asked.link, &named);
-                self.reply(asked, &Reply::Subscribed(results));
-                if let Some(one) = self.links.get_mut(&asked.link) {
-                    one.subscribes();
-                }
-                let mut taken = BTreeMap::<LinkId, Vec<ReadId>>::new();
-                for (read_id, record) in &begun {
-                    if let Some(loser) = self.begin(asked.link, *read_id, record, now) {
-                        taken.entry(loser).or_default().push(*read_id);
-                    }
-                }
-                for (loser, queues) in taken {
-                    if let Some(old) = self.links.get_mut(&loser) {
-                        old.loses(queues);
-                    }
-                    self.tell_lost(loser);
-                    self.tell_caught_up(loser);
-                }
-                self.tell_caught_up(asked.link);
-                begun.iter().for_each(|(_, record)| self.renewals.add(record.queue, now));
-                self.renew(now);
+                None => results.push(Subscribed::Gone),
             }
-            Then::DeleteQueue(queue) => match queue.filter(|_| all) {
-                Some(queue) => self.delete(asked, queue),
-                None => self.refuse(asked, Refusal::Gone),
-            },
-            // Who signed wrongly learns nothing: the blob was not looked for.
-            Then::ClaimBlob { blob, claimant } if all => {
-                let (blob, claimant) = (self.namer.blob(&blob), self.namer.claimant(&blob, &claimant));
-                let op = Op::ClaimBlob { blob, claimant, now };
-                self.change(asked.link, Pending::Plain(asked), op);
-            }
-            Then::ClaimBlob { .. } => self.refuse(asked, Refusal::Gone),
-            Then::DeleteBlob { blob, owner } => match owner.filter(|_| all) {
-                Some(owner) => {
-                    let op = Op::DeleteBlob { blob: self.namer.blob(&blob), owner, now };
-                    self.change(asked.link, Pending::Plain(asked), op);
-                }
-                None => self.refuse(asked, Refusal::Gone),
-            },
         }
+        // Counted where they begin, because other commands of the link may have been under way meanwhile.
+        let fresh = begun.iter().filter(|(read_id, _)| !one.knows(read_id)).count();
+        // What was another link's is counted already.
+        let more = begun.iter().filter(|(_, record)| !self.deliveries.contains_key(&record.queue));
+        let most = self.most_subscriptions(more.count(), named.len() == 1);
+        if fresh > 0 && one.known().saturating_add(fresh) > most {
+            return self.refuse(asked, Refusal::RateLimited);
+        }
+        self.tell_lost_among(asked.link, &named);
+        self.reply(asked, &Reply::Subscribed(results));
+        if let Some(one) = self.links.get_mut(&asked.link) {
+            one.subscribes();
+        }
+        let mut taken = BTreeMap::<LinkId, Vec<ReadId>>::new();
+        for (read_id, record) in &begun {
+            if let Some(loser) = self.begin(asked.link, *read_id, record, now) {
+                taken.entry(loser).or_default().push(*read_id);
+            }
+        }
+        for (loser, queues) in taken {
+            if let Some(old) = self.links.get_mut(&loser) {
+                old.loses(queues);
+            }
+            self.tell_lost(loser);
+            self.tell_caught_up(loser);
+        }
+        self.tell_caught_up(asked.link);
+        begun.iter().for_each(|(_, record)| self.renewals.add(record.queue, now));
+        self.renew(now);
     }
 
     /// How many queues a link may be subscribed to, that asks for some more. Nobody pays for a subscription, and a relay with little

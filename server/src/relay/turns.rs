@@ -3,27 +3,18 @@
 //! have one command, or one queue read, when it comes. So who asks without end waits behind everybody else who asks, and a place
 //! that becomes free is not theirs again.
 
-#![expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "an answer that does not belong to the question is a failure of the engine, whichever it is"
-)]
-
 use std::collections::VecDeque;
 
-use beresta_proto::auth;
 use beresta_proto::capsule::Capsule;
-use beresta_proto::command::Subscription;
-use beresta_proto::id::BlobId;
-use beresta_proto::key::Signature;
 use beresta_proto::reply::Refusal;
 use beresta_proto::rng::Random;
 use beresta_proto::time::Timestamp;
 
 use super::Relay;
 use super::limits::cost;
-use super::output::{Claim, Job, LinkId};
-use super::pending::{Asked, Check, Pending, Then};
-use crate::queue::{Answer, Op, QueueRef};
+use super::output::{Job, LinkId};
+use super::pending::{Asked, Check, Pending};
+use crate::queue::{Op, QueueRef};
 
 /// The links that wait, each at most once in a row.
 #[derive(Debug, Default)]
@@ -186,66 +177,6 @@ impl<R: Random> Relay<R> {
                 self.begin_check(asked, check);
             }
         }
-    }
-
-    fn begin_check(&mut self, asked: Asked, check: Check) {
-        match check {
-            Check::Readers { wanted, deletes } => {
-                let reads = wanted.iter().map(|one| self.namer.read(&one.queue)).collect();
-                self.engine(Pending::Find { asked, wanted, deletes }, Op::Find { reads });
-            }
-            Check::Owner { blob, signature, asked_at } => {
-                let op = Op::FindBlob { blob: self.namer.blob(&blob), now: asked_at };
-                self.engine(Pending::FindBlob(asked, blob, signature), op);
-            }
-            Check::Known(claims, then) => self.work_on(asked, claims, then),
-        }
-    }
-
-    /// Hands signatures to a worker.
-    fn work_on(&mut self, asked: Asked, claims: Vec<Claim>, then: Then) {
-        self.work(Pending::Verify(asked, then, claims.len()), Job::Verify(claims));
-    }
-
-    /// Queues were looked up, whose readers' signatures are to be checked.
-    pub(super) fn found(&mut self, asked: Asked, wanted: Vec<Subscription>, deletes: bool, answer: Answer) {
-        let (count, link) = (wanted.len(), self.links.get(&asked.link));
-        let found = if let Answer::Found(found) = answer { Some(found) } else { None };
-        // A reader that hears "gone" gives the queue up, so an engine that failed must not look like that.
-        let (Some(link), Some(found)) = (link, found.filter(|found| found.len() == count)) else {
-            self.refuse(asked, Refusal::Failed);
-            return self.checked(asked.link, count);
-        };
-        let claims = wanted.iter().zip(&found).map(|(Subscription { queue, signature }, record)| {
-            let text = if deletes { auth::delete_queue } else { auth::subscribe };
-            Claim {
-                key: record.map_or(self.nobody, |record| record.read_key),
-                text: text(&link.exporter, queue),
-                signature: *signature,
-            }
-        });
-        let claims = claims.collect();
-        let then = if deletes {
-            Then::DeleteQueue(found.first().copied().flatten().map(|record| record.queue))
-        } else {
-            Then::Subscribe(wanted.iter().map(|one| one.queue).zip(found).collect())
-        };
-        self.work_on(asked, claims, then);
-    }
-
-    /// A blob's owner was looked up.
-    pub(super) fn found_owner(&mut self, asked: Asked, blob: BlobId, signature: Signature, answer: &Answer) {
-        let owner = match answer {
-            Answer::Owner(owner) => Some(*owner),
-            Answer::Gone => None,
-            _ => {
-                self.refuse(asked, Refusal::Failed);
-                return self.checked(asked.link, 1);
-            }
-        };
-        let Some(link) = self.links.get(&asked.link) else { return self.checked(asked.link, 1) };
-        let (key, text) = (owner.unwrap_or(self.nobody), auth::delete_blob(&link.exporter, &blob));
-        self.work_on(asked, vec![Claim { key, text, signature }], Then::DeleteBlob { blob, owner });
     }
 
     /// Lets a link wait for the opening of a capsule, which is its next one.
