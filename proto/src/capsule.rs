@@ -29,9 +29,10 @@ use crate::time::TtlClass;
 mod keys;
 mod reply;
 
+pub use crate::key::ReplyKey;
 pub use keys::SessionKeys;
 use keys::{STACK, order_cipher, order_nonce};
-pub use reply::{ReplyKey, SealedReply, SendReply};
+pub use reply::{SealedReply, SendReply};
 
 const SUITE: u8 = 1;
 const OP_SEND: u8 = 1;
@@ -141,7 +142,6 @@ impl Session {
     ) -> Result<(Vec<u8>, ReplyKey), CapsuleError> {
         let n = self.next;
         self.next = n.checked_add(1).ok_or(CapsuleError::Cipher)?;
-        let keys = self.keys.capsule(n)?;
         let tag = self.keys.tag(n)?;
         let bucket = order.envelope.bucket();
 
@@ -153,9 +153,11 @@ impl Session {
 
         let mut inside = Zeroizing::new(order.encode());
         let aad = Aad::from(order_aad(bucket, &self.keys.key_id, &tag));
-        let seal_tag = order_cipher(&keys)?
-            .seal_in_place_separate_tag(order_nonce(), aad, &mut inside)
-            .map_err(|_| CapsuleError::Cipher)?;
+        let (seal_tag, reply) = leave_nothing::<STACK, _>(|| {
+            let keys = self.keys.capsule(n)?;
+            let sealed = order_cipher(&keys)?.seal_in_place_separate_tag(order_nonce(), aad, &mut inside);
+            Ok::<_, CapsuleError>((sealed.map_err(|_| CapsuleError::Cipher)?, keys.reply))
+        })?;
 
         let mut capsule = Vec::with_capacity(OVERHEAD + bucket.size());
         capsule.extend_from_slice(&[SUITE, bucket.code()]);
@@ -165,7 +167,7 @@ impl Session {
         capsule.extend_from_slice(&tag.0);
         capsule.extend_from_slice(&inside);
         capsule.extend_from_slice(seal_tag.as_ref());
-        Ok((capsule, keys.reply))
+        Ok((capsule, reply))
     }
 }
 

@@ -99,6 +99,10 @@ secret!(
     SessionPrk
 );
 secret!(
+    /// Seals and opens the answers to one capsule (rule C8): [`crate::capsule`] says how.
+    ReplyKey
+);
+secret!(
     /// The seed of an Ed25519 signing key (RFC 8032 §5.1.5).
     SigningKey
 );

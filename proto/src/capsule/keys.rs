@@ -5,9 +5,9 @@ use ring::hkdf::{HKDF_SHA256, KeyType, Prk};
 use ring::hmac::{self, HMAC_SHA256};
 use zeroize::Zeroizing;
 
-use super::{CapsuleError, ReplyKey, Tag};
+use super::{CapsuleError, Tag};
 use crate::id::KeyId;
-use crate::key::{SessionKey, SessionPrk};
+use crate::key::{ReplyKey, SessionKey, SessionPrk};
 use crate::label;
 use crate::stack::leave_nothing;
 
@@ -75,13 +75,12 @@ impl SessionKeys {
         Ok(Tag(tag))
     }
 
+    /// The keys of capsule `n`. To be called where the stack is wiped: one of them lies on it.
     pub(super) fn capsule(&self, n: u64) -> Result<CapsuleKeys, CapsuleError> {
-        let mut okm = Zeroizing::new([0; 64]);
-        self.expand(b"keys", n, okm.as_mut_slice())?;
-        let (order, reply) = okm.split_at(32);
-        let mut keys = CapsuleKeys { order: Zeroizing::new([0; 32]), reply: ReplyKey::new(reply)? };
-        keys.order.copy_from_slice(order);
-        Ok(keys)
+        let mut okm = Zeroizing::new([[0; 32]; 2]);
+        self.expand(b"keys", n, okm.as_flattened_mut())?;
+        let [order, reply] = &mut *okm;
+        Ok(CapsuleKeys { order: Zeroizing::new(*order), reply: ReplyKey::take(reply) })
     }
 }
 

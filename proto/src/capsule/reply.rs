@@ -7,12 +7,14 @@
 //! The nonce is random: a replayed capsule is answered again under the same key.
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use zeroize::{Zeroize as _, ZeroizeOnDrop};
 
 use super::CapsuleError;
+use super::keys::STACK;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::hpke::TAG_LEN;
+use crate::key::ReplyKey;
 use crate::rng::Random;
+use crate::stack::leave_nothing;
 
 const PLAIN_LEN: usize = 32;
 const SEALED_LEN: usize = NONCE_LEN + PLAIN_LEN + TAG_LEN;
@@ -33,25 +35,6 @@ pub enum SendReply {
     },
 }
 
-/// Seals and opens the answers to one capsule.
-#[derive(Clone)]
-pub struct ReplyKey([u8; 32]);
-
-impl Drop for ReplyKey {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-impl ZeroizeOnDrop for ReplyKey {}
-
-impl core::fmt::Debug for ReplyKey {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let Self(_) = self;
-        f.write_str("ReplyKey(..)")
-    }
-}
-
 /// A sealed answer.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SealedReply(pub [u8; SEALED_LEN]);
@@ -64,12 +47,10 @@ impl core::fmt::Debug for SealedReply {
 }
 
 impl ReplyKey {
-    pub(super) fn new(bytes: &[u8]) -> Result<Self, CapsuleError> {
-        bytes.try_into().map(Self).map_err(|_| CapsuleError::Cipher)
-    }
-
     fn cipher(&self) -> Result<LessSafeKey, CapsuleError> {
-        UnboundKey::new(&CHACHA20_POLY1305, &self.0).map(LessSafeKey::new).map_err(|_| CapsuleError::Cipher)
+        UnboundKey::new(&CHACHA20_POLY1305, self.expose())
+            .map(LessSafeKey::new)
+            .map_err(|_| CapsuleError::Cipher)
     }
 
     /// Seals an answer.
@@ -89,10 +70,11 @@ impl ReplyKey {
         w.zeros_to(PLAIN_LEN);
         let mut plain = w.into_vec();
         let nonce: [u8; NONCE_LEN] = rng.array();
-        let tag = self
-            .cipher()?
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut plain)
-            .map_err(|_| CapsuleError::Cipher)?;
+        let tag = leave_nothing::<STACK, _>(|| {
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            let tag = self.cipher()?.seal_in_place_separate_tag(nonce, Aad::empty(), &mut plain);
+            tag.map_err(|_| CapsuleError::Cipher)
+        })?;
         let sealed = [nonce.as_slice(), &plain, tag.as_ref()].concat();
         sealed.try_into().map(SealedReply).map_err(|_| CapsuleError::Cipher)
     }
@@ -105,10 +87,11 @@ impl ReplyKey {
         let mut r = Reader::new(&sealed.0);
         let nonce: [u8; NONCE_LEN] = r.array()?;
         let mut inside = r.take(r.left())?.to_vec();
-        let plain = self
-            .cipher()?
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut inside)
-            .map_err(|_| CapsuleError::Order)?;
+        let plain = leave_nothing::<STACK, _>(|| {
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            let plain = self.cipher()?.open_in_place(nonce, Aad::empty(), &mut inside);
+            plain.map_err(|_| CapsuleError::Order)
+        })?;
         let mut r = Reader::new(plain);
         let status = r.u8()?;
         let seconds = r.u32()?;

@@ -1,6 +1,6 @@
 //! What a relay that runs has in its memory of epoch keys that were destroyed, and of the sessions under them: nothing
-//! (rule D8). Nobody uses it between
-//! the last capsule and the search, because what lies on the stack of a thread that sleeps stays there.
+//! (rule D8). Nor has it the keys of a single capsule once that is answered. Nobody uses it between the last capsule and the
+//! search, because what lies on the stack of a thread that sleeps stays there.
 
 mod pieces;
 mod sender;
@@ -87,10 +87,14 @@ fn no_epoch_key_or_session_that_was_destroyed_is_in_a_relay_s_memory() {
     relay.stop().unwrap();
     relay.start().unwrap();
     let sessions = [(); 3].map(|()| sender::send(&relay.address));
+    let capsules =
+        sessions.map(|(key, epoch)| pieces::capsules("a session", &key, epoch, sender::CAPSULES)).concat();
+    // What one capsule needs goes with its answer.
+    assert_eq!(found(&relay.memory().unwrap(), &capsules), Vec::<String>::new());
     let first = wait_for(&relay, "no key was made ahead", |keys| keys.len() == 2);
     let memory = relay.memory().unwrap();
     assert_all_found(&memory, &first);
-    let sessions = sessions.map(|(key, epoch)| pieces::session("a session", &key, epoch, sender::CAPSULES));
+    let sessions = sessions.map(|(key, _)| pieces::session("a session", &key));
     assert!(sessions.iter().all(|one| !found(&memory, one).is_empty()), "a session is not found");
 
     // Over three midnights at once: what is over is destroyed when the relay next looks at its clock.
@@ -104,7 +108,7 @@ fn no_epoch_key_or_session_that_was_destroyed_is_in_a_relay_s_memory() {
     for (day, seed) in &first {
         destroyed.extend(pieces::made_of(&format!("day {day}"), seed));
     }
-    destroyed.extend(sessions.into_iter().flatten());
+    destroyed.extend(sessions.into_iter().flatten().chain(capsules));
     assert_eq!(found(&memory, &destroyed), Vec::<String>::new());
     // It goes on.
     sender::send(&relay.address);

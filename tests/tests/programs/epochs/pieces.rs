@@ -101,16 +101,25 @@ fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     Sha256::digest([padded(key, 0x5c).as_slice(), &inner].concat()).into()
 }
 
-/// All that is a session's key, and the keys of its first capsules.
-pub(super) fn session(what: &str, secret: &[u8; 32], epoch: KeyId, capsules: u64) -> Vec<Needle> {
+/// The keys of a session's first capsules, and of the answers to them.
+pub(super) fn capsules(what: &str, secret: &[u8; 32], epoch: KeyId, capsules: u64) -> Vec<Needle> {
     let expanded_from = hmac(label::CAPSULE_SESSION, secret);
-    let keys = (0..capsules)
-        .map(|n| hmac(&expanded_from, &[b"keys".as_slice(), &epoch.0, &n.to_be_bytes(), &[1]].concat()));
-    let keys: Vec<[u8; 32]> = keys.collect();
+    let mut needles = Vec::new();
+    for n in 0..capsules {
+        // Two steps of HKDF (RFC 5869 §2.3).
+        let info = [b"keys".as_slice(), &epoch.0, &n.to_be_bytes()].concat();
+        let order = hmac(&expanded_from, &[info.as_slice(), &[1]].concat());
+        let reply = hmac(&expanded_from, &[order.as_slice(), &info, &[2]].concat());
+        needles.push(Needle { what: format!("{what}: a capsule's key"), bytes: order.to_vec() });
+        needles.push(Needle { what: format!("{what}: the key of an answer"), bytes: reply.to_vec() });
+    }
+    needles
+}
+
+/// All that is a session's key.
+pub(super) fn session(what: &str, secret: &[u8; 32]) -> Vec<Needle> {
+    let expanded_from = hmac(label::CAPSULE_SESSION, secret);
     let mut needles = vec![Needle { what: format!("{what}: drawn"), bytes: secret.to_vec() }];
-    needles.extend(
-        keys.iter().map(|key| Needle { what: format!("{what}: a capsule's key"), bytes: key.to_vec() }),
-    );
     for pad in [0x36, 0x5c] {
         let mut state = BEGIN;
         compress256(&mut state, &[padded(&expanded_from, pad)]);
