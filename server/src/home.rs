@@ -349,7 +349,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 }
 
 /// Makes the names in a file's folder durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }

@@ -21,6 +21,7 @@ use super::expiry::is_unreadable;
 use super::files::{keys_of, lock, private_file, with_suffix};
 use super::schema::{self, int};
 use super::{Keeping, OpenError, day, proof};
+use crate::home::sync_folder;
 use crate::queue::KeyProof;
 use crate::queue::rules::{self, Cost};
 
@@ -110,7 +111,7 @@ pub(super) fn salvage(
     let salvaged = made?;
     // What it closes would else be written where the new file is.
     drop(old);
-    let ready = fs::rename(&unfinished, salvaged_at(path)).and_then(|()| flush_folder(path));
+    let ready = fs::rename(&unfinished, salvaged_at(path)).and_then(|()| sync_folder(path));
     ready.and_then(|()| finish(path)).map_err(OpenError::Io)?;
     Ok(salvaged)
 }
@@ -126,9 +127,9 @@ pub(super) fn finish(path: &Path) -> std::io::Result<()> {
     for suffix in ["-wal", "-shm"] {
         remove(&with_suffix(path, suffix))?;
     }
-    flush_folder(path)?;
+    sync_folder(path)?;
     fs::rename(salvaged, path)?;
-    flush_folder(path)
+    sync_folder(path)
 }
 
 /// Forgets what a repair left, of queues that are gone: the next opening would put it in the place of those that came since.
@@ -157,10 +158,6 @@ fn forget(path: &Path) -> std::io::Result<()> {
 fn remove(path: &Path) -> std::io::Result<()> {
     fs::remove_file(path)
         .or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
-}
-
-fn flush_folder(path: &Path) -> std::io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 /// Makes the new file. It is on the disk, with nothing beside it, when this is done. `keys`: the file in which those of days are, if

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::home::in_place;
+use crate::home::{in_place, sync_folder};
 use crate::queue::sqlite::OpenError;
 use crate::queue::sqlite::seal::{DayKey, KEY};
 use crate::random;
@@ -126,10 +126,4 @@ fn at(slot: Slot) -> u64 {
 
 fn fill(out: &mut [u8]) -> io::Result<()> {
     random::fill(out).map_err(io::Error::other)
-}
-
-/// Makes the names in a file's folder durable.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all())
 }
