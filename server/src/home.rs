@@ -251,25 +251,22 @@ impl Home {
         }
     }
 
-    /// Writes a secret over what was there, in place.
+    /// Writes a secret over what was there, in place, through to the disk with its name: it may be new, or left by somebody who
+    /// was killed before they came to the latter.
     ///
     /// # Errors
     /// [`HomeError`] if the operating system refuses.
     pub fn overwrite(&self, name: Name, bytes: &[u8]) -> Result<(), HomeError> {
-        let wrong = failed(Some(name));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(self.path(name))
-            .map_err(&wrong)?;
+        let (path, wrong) = (self.path(name), failed(Some(name)));
+        let mut options = OpenOptions::new();
+        let mut file =
+            options.write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(&wrong)?;
         in_place(&file);
         file.rewind().map_err(&wrong)?;
         file.write_all(bytes).map_err(&wrong)?;
         let len = u64::try_from(bytes.len()).map_err(|_| HomeError::Damaged(name))?;
         file.set_len(len).map_err(&wrong)?;
-        file.sync_all().map_err(&wrong)
+        file.sync_all().and_then(|()| sync_folder(&path)).map_err(&wrong)
     }
 }
 

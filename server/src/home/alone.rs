@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::{Home, HomeError, Name, beside, failed};
+use super::{Home, HomeError, Name, beside, failed, sync_folder};
 
 /// Nobody else changes the folder while this is held. The system lets go of it when a process ends, however it ends.
 #[derive(Debug)]
@@ -81,11 +81,13 @@ fn if_there(done: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Writes over a file, through to the disk, and removes it. Nobody who laid a link in its place has another file written.
+/// Writes over a file, and removes it, both through to the disk: the zeros would come back under a key's name. Nobody who laid a
+/// link in its place has another file written.
 fn destroy(path: &Path) -> io::Result<()> {
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
     let mut file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
     io::copy(&mut io::repeat(0).take(file.metadata()?.len()), &mut file)?;
     file.sync_all()?;
-    fs::remove_file(path)
+    fs::remove_file(path)?;
+    sync_folder(path)
 }

@@ -43,6 +43,34 @@ fn an_overwritten_secret_stays_in_the_same_file_and_leaves_no_rest() {
     assert_eq!(home.read(Name::EpochKeys).unwrap().as_slice(), b"short");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_was_given_or_taken_is_flushed_with_its_folder() {
+    use rustix::fs::inotify::{CreateFlags, Reader, WatchFlags, add_watch, init};
+    let (_dir, home) = home();
+    let watch = init(CreateFlags::NONBLOCK).unwrap();
+    let changes = WatchFlags::CREATE | WatchFlags::MODIFY | WatchFlags::MOVE | WatchFlags::DELETE;
+    add_watch(&watch, &home.dir, changes | WatchFlags::OPEN).unwrap();
+    // Nothing tells of a flush, but whoever flushes a folder opens it, and it has no name in itself.
+    let assert_last = |what: &str| {
+        let mut space = [std::mem::MaybeUninit::uninit(); 4_096];
+        let mut events = Reader::new(&watch, &mut space);
+        let names =
+            std::iter::from_fn(|| events.next().ok().map(|event| event.file_name().map(ToOwned::to_owned)));
+        assert_eq!(names.last(), Some(None), "{what}");
+    };
+    home.create_file(Name::QueueKey, &[1; 32]).unwrap();
+    assert_last("a file that was made");
+    home.replace(Name::Descriptor, b"one").unwrap();
+    assert_last("a file that was replaced");
+    home.remove(Name::Descriptor).unwrap();
+    assert_last("a file that was removed");
+    home.overwrite(Name::EpochKeys, b"keys").unwrap();
+    assert_last("a secret that was made by writing over nothing");
+    home.destroy(Name::EpochKeys).unwrap();
+    assert_last("a secret that was destroyed");
+}
+
 #[test]
 fn a_file_of_the_wrong_length_is_said_to_be_damaged() {
     let (_dir, home) = home();
