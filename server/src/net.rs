@@ -21,7 +21,6 @@ mod ready;
 mod register;
 mod scrape;
 mod socket;
-mod stack;
 mod survey;
 mod tasks;
 mod tls;

@@ -6,6 +6,8 @@
 //! kernel ─ real address ─► socket ─ alias ─► quinn ─ alias ─► admission, links
 //!                            └─── table ◄── holds, proofs ──────┘
 //! ```
+//! A call that sees a real address leaves it on the stack of its thread, and an idle relay's threads sleep for hours. So each is a
+//! function that never becomes a part of its caller, who overwrites right after it as much as it may have had.
 
 mod lease;
 mod socket;
@@ -16,13 +18,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
+use zeroize::zeroize_stack;
 
 pub(super) use lease::Lease;
 use lease::Link;
 pub(super) use socket::AliasSocket;
 use table::Table;
 
-use super::stack::wipe_stack;
 use crate::random::SystemRandom;
 
 /// Between two looks at what is to be forgotten, and at who moved to another address.
@@ -48,7 +50,7 @@ impl Aliases {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Who an alias is. The caller must leave no trace of it ([`super::stack`]).
+    /// Who an alias is. The caller must leave no trace of it (see above).
     pub(super) fn address(&self, alias: SocketAddr) -> Option<SocketAddr> {
         self.table().address(alias)
     }
@@ -62,7 +64,7 @@ impl Aliases {
             self.follow();
             self.pass();
             also();
-            wipe_stack::<PASSING>();
+            zeroize_stack::<PASSING>();
         }
     }
 

@@ -12,6 +12,7 @@ use quinn::{Endpoint, Incoming, Runtime as _, VarInt};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use zeroize::zeroize_stack;
 
 use super::admin::{self, Desk};
 use super::admission::{Admission, Pass, Verdict};
@@ -23,7 +24,6 @@ use super::hub::Hub;
 use super::link::{End, FIRST_COMMAND, LinkTask};
 use super::scrape::{self, Booth};
 use super::socket::{Drops, Loopback};
-use super::stack::wipe_stack;
 use super::survey::Survey;
 use super::tasks::Tasks;
 use super::tls::{BadTlsKey, TlsKey};
@@ -248,7 +248,7 @@ fn look_at_places(admission: &Admission, hub: &Arc<Hub>, now: Timestamp) {
 async fn accept(endpoint: Endpoint, aliases: Arc<Aliases>, admission: Arc<Admission>, hub: Arc<Hub>) {
     while let Some(incoming) = endpoint.accept().await {
         let verdict = judge(&aliases, &admission, &incoming);
-        wipe_stack::<JUDGING>();
+        zeroize_stack::<JUDGING>();
         match verdict {
             Some(Verdict::Enter(pass)) => match aliases.hold(incoming.remote_address()) {
                 Some(lease) => {

@@ -14,9 +14,9 @@ use std::task::{Context, Poll, ready};
 
 use quinn::udp::{BATCH_SIZE, RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, UdpPoller};
+use zeroize::zeroize_stack;
 
 use super::Aliases;
-use crate::net::stack::wipe_stack;
 
 /// Bytes of stack that receiving needs, at the most: the kernel's and our own lists of a batch are 12 KiB.
 const RECEIVING: usize = 24 * 1024;
@@ -86,7 +86,7 @@ impl AliasSocket {
         if came.left.is_empty() {
             let received = self.receive(cx, &mut came);
             if received.is_ready() {
-                wipe_stack::<RECEIVING>();
+                zeroize_stack::<RECEIVING>();
             }
             ready!(received)?;
         }
@@ -158,7 +158,7 @@ impl AsyncUdpSocket for AliasSocket {
 
     fn try_send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
         let sent = self.send(transmit);
-        wipe_stack::<SENDING>();
+        zeroize_stack::<SENDING>();
         sent
     }
 
