@@ -10,13 +10,10 @@ use beresta_server::net::Port;
 use beresta_server::queue::guard::Intake;
 use beresta_server::setup::Key;
 
-use super::fault::Fault;
+use super::fault::{Fault, LOOK, WRONG};
 use super::hold::day;
 use super::put;
 use super::text::{Text, pasted};
-
-const LOOK: u8 = 4;
-const WRONG: u8 = 5;
 
 pub(crate) fn doctor(dir: &Path, text: &Text) -> Result<ExitCode, Fault> {
     let found = examine(dir, clock::now())?;

@@ -63,6 +63,10 @@ pub(crate) enum Fault {
 const INTERNAL: u8 = 1;
 const USAGE: u8 = 2;
 const NETWORK: u8 = 3;
+/// Something should be looked at: no failure of the command, which says it of a relay.
+pub(super) const LOOK: u8 = 4;
+/// Something of a relay is wrong.
+pub(super) const WRONG: u8 = 5;
 const LOCKED: u8 = 6;
 const NOT_FOUND: u8 = 7;
 

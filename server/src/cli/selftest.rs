@@ -12,13 +12,10 @@ use beresta_server::selftest::{Step, Tried, Trouble, run};
 use clap::ArgMatches;
 
 use super::args::value;
-use super::fault::Fault;
+use super::fault::{Fault, LOOK, WRONG};
 use super::invite::read_code;
 use super::put;
 use super::text::Text;
-
-const LOOK: u8 = 4;
-const WRONG: u8 = 5;
 
 pub(crate) fn selftest(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     let address: String = value(found, "via").ok_or(Fault::Internal)?;
