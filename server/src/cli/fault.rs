@@ -46,9 +46,9 @@ pub(crate) enum Fault {
     /// A code stands on the command line.
     CreditInSight,
     /// It is a code of another relay than the one that is tried.
-    OtherCredit,
+    OtherCreditToTry,
     /// It is a code of another relay than the one that is to take it back.
-    CreditOfAnother,
+    OtherCreditToRevoke,
     NoCredit,
     ManyCredits,
     NoRoom,
@@ -152,8 +152,8 @@ impl Fault {
             | Self::IdInSight
             | Self::BadCredit
             | Self::CreditInSight
-            | Self::OtherCredit
-            | Self::CreditOfAnother
+            | Self::OtherCreditToTry
+            | Self::OtherCreditToRevoke
             | Self::BadAddress
             | Self::NoPassphrase
             | Self::ShortPassphrase
@@ -192,8 +192,8 @@ impl Fault {
             Self::NoQueue => text.say("error-no-queue"),
             Self::BadCredit => text.say("error-bad-credit"),
             Self::CreditInSight => text.say("error-credit-in-sight"),
-            Self::OtherCredit => text.say("error-other-credit"),
-            Self::CreditOfAnother => text.say("error-credit-of-another"),
+            Self::OtherCreditToTry => text.say("error-other-credit-to-try"),
+            Self::OtherCreditToRevoke => text.say("error-other-credit-to-revoke"),
             Self::NoCredit => text.say("error-no-credit"),
             Self::ManyCredits => text.say("error-many-credits"),
             Self::NoRoom => text.say("error-no-room"),

@@ -110,7 +110,7 @@ pub(crate) fn revoke(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let of = |code: CreditCode| {
         // A name is made of any, and nothing would be found under it: it would seem to be over, and is good elsewhere.
         if setup::address(dir)?.relay != code.relay {
-            return Err(Fault::CreditOfAnother);
+            return Err(Fault::OtherCreditToRevoke);
         }
         Ok(CreditId::of(&name(dir, &code.credit)?).0)
     };

@@ -54,7 +54,7 @@ pub(crate) fn selftest(found: &ArgMatches, text: &Text) -> Result<ExitCode, Faul
 fn code(relay: &RelayAddress) -> Result<Credit, Fault> {
     let code = read_code()?;
     // A credit goes to the relay that takes it and to no other.
-    if code.relay == relay.relay { Ok(code.credit) } else { Err(Fault::OtherCredit) }
+    if code.relay == relay.relay { Ok(code.credit) } else { Err(Fault::OtherCreditToTry) }
 }
 
 fn words(tried: Tried, text: &Text) -> String {
