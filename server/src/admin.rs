@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::guard::Intake;
+use crate::queue::intake::Intake;
 
 /// Bytes of a queue's id, for reading or for sending.
 pub const QUEUE_ID: usize = 24;

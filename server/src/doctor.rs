@@ -17,7 +17,7 @@ use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
 use crate::admin::{Reply, Request};
 use crate::home::{Home, Name, is_ours};
 use crate::net::{self, Port};
-use crate::queue::guard::Intake;
+use crate::queue::intake::Intake;
 use crate::queue::sqlite::{OpenError, SqliteEngine};
 use crate::setup::{self, Config, Key, RENEW_DAYS, SetupError};
 

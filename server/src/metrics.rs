@@ -20,7 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::queue::guard::Intake;
+use crate::queue::intake::Intake;
 use crate::queue::{COMMIT_BINS_MS, Stats};
 use crate::relay::{Kind, Outcome, Tally};
 use coarse::{Level, Rising, Share};

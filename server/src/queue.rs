@@ -6,8 +6,8 @@
 //! for every engine; engines differ in where they keep things.
 
 pub mod credit;
-pub mod guard;
 mod health;
+pub mod intake;
 pub mod memory;
 pub mod name;
 pub mod rules;

@@ -20,8 +20,8 @@ mod days;
 mod disk;
 #[path = "queue_conformance/durable.rs"]
 mod durable;
-#[path = "queue_conformance/guard.rs"]
-mod guard;
+#[path = "queue_conformance/intake.rs"]
+mod intake;
 #[path = "queue_conformance/lifetime.rs"]
 mod lifetime;
 #[path = "queue_conformance/older.rs"]

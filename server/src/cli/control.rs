@@ -9,7 +9,7 @@ use beresta_server::admin::{QUEUE_ID, Reply, Request, Status};
 use beresta_server::clock;
 use beresta_server::home::{Home, Name};
 use beresta_server::net;
-use beresta_server::queue::guard::Intake;
+use beresta_server::queue::intake::Intake;
 use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::setup::{self, RENEW_DAYS};
 use clap::ArgMatches;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use beresta_server::clock;
 use beresta_server::doctor::{Finding, Unopened, Verdict, examine};
 use beresta_server::net::Port;
-use beresta_server::queue::guard::Intake;
+use beresta_server::queue::intake::Intake;
 use beresta_server::setup::Key;
 
 use super::fault::{Fault, LOOK, WRONG};

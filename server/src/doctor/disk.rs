@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::{StatVfsMountFlags, statvfs};
 
 use super::Finding;
-use crate::queue::guard::{Intake, Room};
+use crate::queue::intake::{Intake, Room};
 use crate::queue::rules::Cap;
 use crate::queue::sqlite::SqliteEngine;
 use crate::setup::{Config, LEAST_DISK_MIB};

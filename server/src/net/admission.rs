@@ -223,7 +223,7 @@ impl Admission {
     }
 
     /// Judges who knocks; `proven` says that it receives at its address. The machine itself is let in: it needs no
-    /// guard, and its programs share one address. Leaves parts of the address on the stack ([`super::alias`]).
+    /// protection, and its programs share one address. Leaves parts of the address on the stack ([`super::alias`]).
     pub(super) fn arrive(self: &Arc<Self>, at: IpAddr, proven: bool, now: Timestamp) -> Verdict {
         let at = at.to_canonical();
         let mut state = self.lock();

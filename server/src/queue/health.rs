@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::guard::Intake;
+use super::intake::Intake;
 
 /// Upper ends of the bins in milliseconds. A disk with a cache of its own takes less than the first, a shared one of a
 /// rented machine some ten, one that dies the last.

@@ -43,9 +43,9 @@ use rusqlite::Connection;
 use self::day::DayKeys;
 use self::files::{keys_of, lock, private_file, with_suffix};
 use self::reserve::Reserve;
-use self::room::{FileSystem, Guard};
+use self::room::{FileSystem, Watch};
 pub use self::salvage::Salvaged;
-use super::guard::{Disk, Room};
+use super::intake::{Disk, Room};
 use super::rules::Cap;
 use super::{Answer, Completion, Health, KeyProof, Op, QueueEngine, Stats};
 
@@ -227,8 +227,8 @@ impl SqliteEngine {
             engine.readers.push(jobs);
         }
         let reserve = Reserve::new(reserve);
-        let (guard, health) = (Guard::new(disk, cap), engine.health());
-        let run = move |jobs| writer::run(&conn, cap, keys, (guard, health), reserve, &jobs);
+        let (watch, health) = (Watch::new(disk, cap), engine.health());
+        let run = move |jobs| writer::run(&conn, cap, keys, (watch, health), reserve, &jobs);
         engine.writer = Some(engine.spawn("queue-writer", run)?);
         Ok(engine)
     }

@@ -11,7 +11,7 @@ use super::passing::{hurry, write};
 use super::statements::Statements;
 use super::work::{Decided, Work, set_counter};
 use crate::clock;
-use crate::queue::guard::Grows;
+use crate::queue::intake::Grows;
 use crate::queue::rules::{self, Append, Cost, Hour};
 use crate::queue::{Answer, MessageName, Op, QueueRef, SendName};
 

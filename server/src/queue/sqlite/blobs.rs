@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use super::day;
 use super::seal::Row as Sealed;
 use super::work::Work;
-use crate::queue::guard::Grows;
+use crate::queue::intake::Grows;
 use crate::queue::rules::{self, Claim, Cost, Hour};
 use crate::queue::{Answer, BlobName, ClaimantName, Payment};
 

@@ -7,7 +7,7 @@ use rusqlite::{ErrorCode, ffi};
 
 use crate::clock;
 use crate::queue::Op;
-use crate::queue::guard::{Disk, Grows, Intake, Room};
+use crate::queue::intake::{Disk, Grows, Intake, Room};
 use crate::queue::rules::Cap;
 
 /// Between two warnings of one step.
@@ -43,7 +43,7 @@ impl Disk for FileSystem {
 }
 
 /// Watches the disk and says what is taken in (rule Q16).
-pub(super) struct Guard {
+pub(super) struct Watch {
     disk: Box<dyn Disk>,
     cap: Cap,
     intake: Intake,
@@ -51,7 +51,7 @@ pub(super) struct Guard {
     warned: Option<(Intake, Instant)>,
 }
 
-impl Guard {
+impl Watch {
     pub(super) fn new(disk: Box<dyn Disk>, cap: Cap) -> Self {
         Self { disk, cap, intake: Intake::All, warned: None }
     }
@@ -161,25 +161,25 @@ mod tests {
         let (used, paper) = (Arc::new(AtomicU64::new(0)), Paper::default());
         let writer = paper.clone();
         let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
-        let mut guard = Guard::new(Box::new(Said(Arc::clone(&used))), Cap { bytes: 1 << 40 });
-        let warned = |guard: &mut Guard, percent| {
+        let mut watch = Watch::new(Box::new(Said(Arc::clone(&used))), Cap { bytes: 1 << 40 });
+        let warned = |watch: &mut Watch, percent| {
             used.store(percent, Ordering::Relaxed);
-            guard.look(0, 0, || {});
+            watch.look(0, 0, || {});
             String::from_utf8(core::mem::take(&mut *paper.0.lock().unwrap())).unwrap()
         };
         tracing::subscriber::with_default(log, || {
-            assert_eq!(warned(&mut guard, 79), "");
+            assert_eq!(warned(&mut watch, 79), "");
             for (percent, level) in [(80, "WARN"), (85, "WARN"), (95, "ERROR")] {
-                let said = warned(&mut guard, percent);
+                let said = warned(&mut watch, percent);
                 assert!(said.contains(level) && said.contains(&format!("{percent} % full")), "{said}");
                 assert_eq!(said.lines().count(), 1);
-                assert_eq!(warned(&mut guard, percent), "");
+                assert_eq!(warned(&mut watch, percent), "");
             }
-            assert_eq!([0, 95, 80].map(|percent| warned(&mut guard, percent)), [""; 3], "to and fro");
-            let (step, at) = guard.warned.unwrap();
-            guard.warned = at.checked_sub(WARN_AGAIN).map(|at| (step, at));
-            assert!(warned(&mut guard, 80).contains("80 % full"), "it lasts");
-            assert_eq!(warned(&mut guard, 80), "");
+            assert_eq!([0, 95, 80].map(|percent| warned(&mut watch, percent)), [""; 3], "to and fro");
+            let (step, at) = watch.warned.unwrap();
+            watch.warned = at.checked_sub(WARN_AGAIN).map(|at| (step, at));
+            assert!(warned(&mut watch, 80).contains("80 % full"), "it lasts");
+            assert_eq!(warned(&mut watch, 80), "");
         });
     }
 

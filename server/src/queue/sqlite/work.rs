@@ -14,11 +14,11 @@ use super::day::DayKeys;
 use super::expiry::Look;
 use super::graves::Graves;
 use super::passing::GRACE;
-use super::room::Guard;
+use super::room::Watch;
 use super::schema::{PAGE, int, most_pages};
 use super::statements::Statements;
 use crate::clock;
-use crate::queue::guard::Grows;
+use crate::queue::intake::Grows;
 use crate::queue::rules::{self, Cap, Cost, Felt};
 use crate::queue::{Answer, CreditName, Health, Op, QueueRef, ReadName, SendName};
 
@@ -64,7 +64,7 @@ pub(super) struct Work<'c> {
     pub(super) tight: bool,
     /// What is remembered here is not what the file says: a failed transaction could not be forgotten.
     stale: bool,
-    guard: Guard,
+    watch: Watch,
     health: Arc<Health>,
 }
 
@@ -74,7 +74,7 @@ impl<'c> Work<'c> {
         statements: Statements<'c>,
         cap: Cap,
         keys: DayKeys,
-        (guard, health): (Guard, Arc<Health>),
+        (watch, health): (Watch, Arc<Health>),
     ) -> rusqlite::Result<Self> {
         let mut work = Self {
             statements,
@@ -95,7 +95,7 @@ impl<'c> Work<'c> {
             crowded: false,
             tight: false,
             stale: false,
-            guard,
+            watch,
             health,
         };
         work.reload()?;
@@ -131,10 +131,10 @@ impl<'c> Work<'c> {
         let pages = self.pages()?;
         self.crowded = pages > int(most_pages(self.cap));
         let felt = self.felt.follow(self.used, self.cap);
-        let (guard, statements) = (&mut self.guard, &mut self.statements);
+        let (watch, statements) = (&mut self.watch, &mut self.statements);
         let live = pages.unsigned_abs().saturating_mul(PAGE);
         // Before the transaction, within which the log can't be emptied.
-        let intake = guard.look(live, felt, || {
+        let intake = watch.look(live, felt, || {
             statements.empty_log();
         });
         self.health.takes(intake);
@@ -152,7 +152,7 @@ impl<'c> Work<'c> {
     /// or its disk too full.
     pub(super) fn weight(&mut self, grows: Grows) -> u64 {
         let felt = self.felt.follow(self.used, self.cap);
-        if self.tight || self.crowded || !self.guard.admits(grows) { u64::MAX } else { felt }
+        if self.tight || self.crowded || !self.watch.admits(grows) { u64::MAX } else { felt }
     }
 
     /// Makes a transaction durable. `unwritten`: what counts against the cap and is in memory only.

@@ -19,7 +19,7 @@ use super::day::DayKeys;
 use super::files::hide_last_change;
 use super::passing::GRACE;
 use super::reserve::Reserve;
-use super::room::{Guard, frees, is_weighed, may_be_full};
+use super::room::{Watch, frees, is_weighed, may_be_full};
 use super::statements::Statements;
 use super::work::{Decided, Work};
 use super::{Job, tell, tell_early};
@@ -41,7 +41,7 @@ pub(super) fn run(
     conn: &Connection,
     cap: Cap,
     keys: DayKeys,
-    disk: (Guard, Arc<Health>),
+    disk: (Watch, Arc<Health>),
     reserve: Reserve,
     jobs: &Receiver<Job>,
 ) {

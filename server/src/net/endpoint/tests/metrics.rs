@@ -9,7 +9,7 @@ use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 
 use super::*;
 use crate::metrics::{Board, EVERY_MS};
-use crate::queue::guard::Intake;
+use crate::queue::intake::Intake;
 use crate::relay::{Kind, Outcome};
 use crate::{admin, net};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use beresta_proto::limits::{BUCKET_L, BUCKET_M, BUCKET_S};
-use beresta_server::queue::guard::{Disk, Intake, Room};
+use beresta_server::queue::intake::{Disk, Intake, Room};
 use beresta_server::queue::rules::queue_ref;
 use beresta_server::queue::sqlite::{Keeping, SqliteEngine};
 use beresta_server::queue::{Answer, Op};
@@ -132,7 +132,7 @@ fn a_disk_that_does_not_tell_refuses_nothing() {
 
 #[test]
 fn a_real_disk_that_others_fill_is_noticed_before_it_is_full() {
-    on_a_small_disk("guard::child_on_a_disk_that_fills", 24);
+    on_a_small_disk("intake::child_on_a_disk_that_fills", 24);
 }
 
 /// Not a test: what [`a_real_disk_that_others_fill_is_noticed_before_it_is_full`] runs.
