@@ -11,10 +11,12 @@ use beresta_server::net::{AdminError, ServerError};
 use beresta_server::queue::sqlite::OpenError;
 use beresta_server::setup::{ConfigError, Key, SetupError};
 use beresta_server::transfer::TransferError;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::args::PROGRAM;
 use super::text::{Text, pasted};
+
+mod usage;
+
+pub(super) use usage::harmless;
 
 /// A failure that a person hears of.
 #[derive(Debug)]
@@ -166,7 +168,7 @@ impl Fault {
 
     pub(crate) fn words(&self, text: &Text) -> String {
         match self {
-            Self::Usage(error) => usage(error, text),
+            Self::Usage(error) => usage::words(error, text),
             Self::Setup(error) => setup(*error, text),
             Self::Server(ServerError::Bind(_)) => text.say("error-bind"),
             Self::Server(ServerError::Tls(_)) => lost(Name::TlsKey, "error-damaged-file", text),
@@ -327,37 +329,6 @@ fn form(key: Key, text: &Text) -> String {
         Key::Metrics => "config-metrics",
         Key::Open => "config-open",
     })
-}
-
-fn usage(error: &clap::Error, text: &Text) -> String {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(one)) => Some(harmless(one)),
-        Some(ContextValue::Strings(many)) => Some(harmless(&many.join(", "))),
-        Some(_) | None => None,
-    };
-    let arg = context(ContextKind::InvalidArg);
-    let value = context(ContextKind::InvalidValue);
-    let sub = context(ContextKind::InvalidSubcommand);
-    if error.kind() == ErrorKind::MissingSubcommand {
-        return text.say("error-no-command");
-    }
-    if error.kind() == ErrorKind::MissingRequiredArgument
-        && let Some(what) = arg
-    {
-        return text.say_with("error-missing", &[("what", &what)]);
-    }
-    if let (Some(option), Some(what)) = (&arg, value) {
-        return text.say_with("error-value", &[("what", &what), ("option", option)]);
-    }
-    if let Some(what) = arg.or(sub) {
-        return text.say_with("error-unknown", &[("what", &what)]);
-    }
-    text.say_with("error-usage", &[("program", PROGRAM)])
-}
-
-/// What somebody typed may have been pasted: nothing in it may steer the terminal.
-pub(super) fn harmless(typed: &str) -> String {
-    typed.chars().map(|one| if one.is_control() { '\u{fffd}' } else { one }).collect()
 }
 
 #[cfg(test)]
