@@ -89,7 +89,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
     }
     let dir: PathBuf = value(found, "dir").ok_or(Fault::Internal)?;
     if name == "doctor" {
-        return doctor::doctor(&dir, text);
+        return doctor::doctor(&dir, text).map_err(|fault| fault.at(&dir));
     }
     if WRITES.contains(&name) && Home::at(&dir).is_of_another() {
         return Err(Fault::OfAnother(dir));
@@ -99,7 +99,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         return Err(Fault::Moved);
     }
     let done = match name {
-        "init" => init(found, dir, text),
+        "init" => init(found, dir.clone(), text),
         "run" => relay(&dir, text),
         "export" => moving::export(found, &dir, text),
         "take-back" => moving::take_back(&dir, text),
@@ -119,7 +119,7 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         "what-i-hold" => what_i_hold(found, &dir, text),
         _ => Err(Fault::Internal),
     };
-    done.map(|()| ExitCode::SUCCESS)
+    done.map(|()| ExitCode::SUCCESS).map_err(|fault| fault.at(&dir))
 }
 
 /// Prints a line of data.
@@ -158,6 +158,9 @@ fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     tell(&text.say_with(key, &[("file", &file)]));
     if wish.identity.is_some() && !made.identity_was_there {
         tell(&text.say_with("init-identity-made", &[("file", &file)]));
+    }
+    if !made.renewed && made.identity_was_there && !made.queues {
+        tell(&text.say_with("init-made-anew", &[("dir", &pasted(&wish.dir))]));
     }
     if !made.renewed {
         tell_how_to_start(&wish.dir, text);

@@ -69,6 +69,8 @@ pub struct Made {
     pub identity: PathBuf,
     /// Whether it was there before.
     pub identity_was_there: bool,
+    /// Whether queues lie in the folder. A relay that people use has some: if it was made anew here, it may be elsewhere.
+    pub queues: bool,
 }
 
 /// A relay as it stands in its folder, ready to run. It needs no identity key.
@@ -157,8 +159,11 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         Some((old, _)) => old.policy,
         None => Config::FIRST_POLICY,
     };
-    if !(1..=ROUTES).contains(&routes.len()) {
+    if routes.is_empty() {
         return Err(SetupError::NoAddress);
+    }
+    if routes.len() > ROUTES {
+        return Err(SetupError::ManyRoutes);
     }
     let named = wish.identity.as_deref();
     let identity_at = identity::place(&home, named);
@@ -203,6 +208,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         renewed: known.is_some(),
         identity: identity_at,
         identity_was_there,
+        queues: home.has(Name::Queues),
     })
 }
 

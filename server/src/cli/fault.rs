@@ -1,7 +1,7 @@
 //! What went wrong, in words that say what to do, and the exit code for it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use beresta_proto::address::{RELAY_SCHEME, RelayAddress};
@@ -14,6 +14,7 @@ use beresta_server::transfer::TransferError;
 
 use super::text::{Text, pasted};
 
+mod folder;
 mod usage;
 
 pub(super) use usage::harmless;
@@ -23,6 +24,10 @@ pub(super) use usage::harmless;
 pub(crate) enum Fault {
     Usage(Box<clap::Error>),
     Setup(SetupError),
+    /// In this folder there is none, and one was named that is there: mistyped, perhaps.
+    NoRelay(PathBuf),
+    /// The same of what would renew a relay, or make one if it said where it is to be.
+    NoAddress(PathBuf),
     Server(ServerError),
     Admin(AdminError),
     Transfer(TransferError),
@@ -103,12 +108,24 @@ impl From<AdminError> for Fault {
 }
 
 impl Fault {
+    /// The same, with the folder in which it was looked for.
+    pub(crate) fn at(self, dir: &Path) -> Self {
+        if matches!(self, Self::Setup(SetupError::NoRelay)) {
+            Self::NoRelay(dir.to_owned())
+        } else if matches!(self, Self::Setup(SetupError::NoAddress)) {
+            Self::NoAddress(dir.to_owned())
+        } else {
+            self
+        }
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
             Self::Setup(SetupError::NoRelay | SetupError::HalfImported | SetupError::NoIdentity) => NOT_FOUND,
             Self::Setup(
                 SetupError::NoAddress
+                | SetupError::ManyRoutes
                 | SetupError::BadPublic(_)
                 | SetupError::NoPort
                 | SetupError::LongName
@@ -157,12 +174,13 @@ impl Fault {
             | Self::OtherCreditToTry
             | Self::OtherCreditToRevoke
             | Self::BadAddress
+            | Self::NoAddress(_)
             | Self::NoPassphrase
             | Self::ShortPassphrase
             | Self::LongPassphrase
             | Self::PassphrasesDiffer => USAGE,
             // No start brings them back (`RestartPreventExitStatus` of the service), and nobody copies a file under one.
-            Self::NoQueue | Self::NoCredit | Self::QueuesGone(_) => NOT_FOUND,
+            Self::NoQueue | Self::NoCredit | Self::NoRelay(_) | Self::QueuesGone(_) => NOT_FOUND,
         })
     }
 
@@ -170,6 +188,8 @@ impl Fault {
         match self {
             Self::Usage(error) => usage::words(error, text),
             Self::Setup(error) => setup(*error, text),
+            Self::NoRelay(dir) => folder::without_relay(dir, "error-no-relay", text),
+            Self::NoAddress(dir) => folder::without_relay(dir, "error-no-address", text),
             Self::Server(ServerError::Bind(_)) => text.say("error-bind"),
             Self::Server(ServerError::Tls(_)) => lost(Name::TlsKey, "error-damaged-file", text),
             Self::Server(ServerError::Threads(_)) | Self::Internal => text.say("error-internal"),
@@ -209,6 +229,7 @@ impl Fault {
 fn setup(error: SetupError, text: &Text) -> String {
     match error {
         SetupError::NoAddress => text.say("error-no-address"),
+        SetupError::ManyRoutes => text.say("error-many-routes"),
         SetupError::BadPublic(at) => text.say_with("error-bad-public", &[("at", &at.to_string())]),
         SetupError::NoPort => text.say("error-no-port"),
         SetupError::LongName => text.say("error-long-name"),

@@ -12,9 +12,12 @@ use crate::net::BadTlsKey;
 /// Why a relay was not made or renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SetupError {
-    /// The operator did not say where to listen and where clients find it.
+    /// There is no relay in the folder, and the operator did not say where one is to listen and where clients find it.
     #[error("no address was given")]
     NoAddress,
+    /// More addresses than a descriptor names.
+    #[error("too many addresses")]
+    ManyRoutes,
     /// No client can come to this address, which the operator would hand out.
     #[error("nobody can reach that address")]
     BadPublic(SocketAddr),

@@ -211,3 +211,71 @@ fn a_relay_is_not_made_to_listen_at_another_port_after_each_start() {
     assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
     assert!(err(&refused).contains("a port other than 0"), "{}", err(&refused));
 }
+
+#[test]
+fn who_mistypes_the_folder_of_a_relay_that_is_to_be_renewed_is_told_what_is_there_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let [right, missing, empty, other] =
+        ["relay", "rely", "empty", "other"].map(|name| folder.path().join(name));
+    init(&right);
+    let key = folder.path().join("stick.key");
+    std::fs::rename(right.join("identity.key"), &key).unwrap();
+    for dir in [&empty, &other] {
+        std::fs::create_dir(dir).unwrap();
+    }
+    std::fs::write(other.join("notes"), "").unwrap();
+    for (dir, [english, russian]) in [
+        (&missing, ["is not there", "нет."]),
+        (&empty, ["is empty", "пуста"]),
+        (&other, ["There is no relay in", "нет узла"]),
+    ] {
+        let at = dir.to_str().unwrap();
+        let renewal = ["init", "--dir", at, "--identity", key.to_str().unwrap()];
+        let moved = [&renewal[..], &["--public", "192.0.2.2:443"]].concat();
+        let commands =
+            [(&renewal[..], 2), (&moved, 2), (&["run", "--dir", at], 7), (&["doctor", "--dir", at], 7)];
+        for (command, code) in commands {
+            for (language, says) in [("en", english), ("ru", russian)] {
+                let refused = relay(&[command, &["--lang", language]].concat());
+                assert_eq!(refused.status.code(), Some(code), "{}", err(&refused));
+                for says in [at, says, "--dir", "--listen"] {
+                    assert!(err(&refused).contains(says), "{says}: {}", err(&refused));
+                }
+            }
+        }
+    }
+    assert!(!missing.exists() && std::fs::read_dir(&empty).unwrap().next().is_none(), "nothing was made");
+}
+
+#[test]
+fn who_makes_a_relay_anew_in_place_of_a_renewal_is_told_not_to_start_it_and_how_to_go_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let [right, wrong] = ["relay", "rely"].map(|name| folder.path().join(name));
+    let address = out(&init(&right));
+    once(right.to_str().unwrap());
+    let key = folder.path().join("stick.key");
+    std::fs::rename(right.join("identity.key"), &key).unwrap();
+    let again = |dir: &Path, more: &[&str]| {
+        let base = ["init", "--dir", dir.to_str().unwrap(), "--identity", key.to_str().unwrap()];
+        relay(&[&base[..], more].concat())
+    };
+    let warned = |made: &Output| ["don't start this one", "не запускайте"].map(|one| err(made).contains(one));
+    let whole = ["--listen", "127.0.0.1:1", "--public", "192.0.2.1:443"];
+    let made = again(&wrong, &whole);
+    assert_eq!((out(&made), warned(&made)), (address.clone(), [true, false]), "{}", err(&made));
+    assert!(err(&made).contains(&format!("relay.id in {}", wrong.display())), "{}", err(&made));
+    // As it says.
+    for file in ["descriptor", "relay.id"] {
+        std::fs::remove_file(wrong.join(file)).unwrap();
+    }
+    assert_eq!(relay(&["run", "--dir", wrong.to_str().unwrap()]).status.code(), Some(7));
+    let made = again(&wrong, &[&whole[..], &["--lang", "ru"]].concat());
+    assert_eq!(warned(&made), [false, true], "{}", err(&made));
+
+    // Neither a renewal is such a mistake, nor what makes a lost descriptor anew beside the queues, nor a new relay.
+    let renewed = again(&right, &[]);
+    assert_eq!((out(&renewed), warned(&renewed)), (address, [false; 2]), "{}", err(&renewed));
+    std::fs::remove_file(right.join("descriptor")).unwrap();
+    assert_eq!(warned(&again(&right, &whole)), [false; 2]);
+    assert_eq!(warned(&init(&folder.path().join("new"))), [false; 2]);
+}

@@ -32,6 +32,7 @@ fn every_text_that_is_asked_for_is_in_the_catalogues_and_none_is_left_over() {
         include_str!("../control.rs"),
         include_str!("../doctor.rs"),
         include_str!("../fault.rs"),
+        include_str!("../fault/folder.rs"),
         include_str!("../fault/usage.rs"),
         include_str!("../hold.rs"),
         include_str!("../invite.rs"),
