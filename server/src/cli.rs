@@ -159,6 +159,9 @@ fn init(found: &ArgMatches, dir: PathBuf, text: &Text) -> Result<(), Fault> {
     if wish.identity.is_some() && !made.identity_was_there {
         tell(&text.say_with("init-identity-made", &[("file", &file)]));
     }
+    for at in made.inside {
+        tell(&doctor::only_inside(at, &wish.dir, text));
+    }
     if !made.renewed && made.identity_was_there && !made.queues {
         tell(&text.say_with("init-made-anew", &[("dir", &pasted(&wish.dir))]));
     }

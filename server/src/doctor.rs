@@ -95,6 +95,8 @@ pub enum Finding {
     },
     /// It listens by IPv4 only, and is announced by IPv6 only.
     OtherFamily(SocketAddr),
+    /// People are told this address, by which nobody comes from outside.
+    OnlyInside(SocketAddr),
     /// It runs and can't be asked how it is.
     Silent,
     /// Whether a socket gets the buffers that a busy relay needs.
@@ -176,6 +178,7 @@ impl Finding {
             | Self::Paused
             | Self::OnlyHere { .. }
             | Self::OtherFamily(_)
+            | Self::OnlyInside(_)
             | Self::OtherPolicy(_)
             | Self::Outdated
             | Self::Descriptor { days: Some(_), .. } => Verdict::Warning,
@@ -238,6 +241,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         roomy = running.as_ref().map(|one| one.roomy_buffers);
         let routes = descriptor.as_ref().map_or(&[][..], |one| &one.routes);
         found.extend(unreached(config.listen, routes));
+        found.extend(setup::inside(config.listen, routes).into_iter().map(Finding::OnlyInside));
         let newest = descriptor.as_ref().map_or(0, |one| one.sequence);
         if running.as_ref().is_some_and(|one| one.descriptor_sequence < newest) {
             found.push(Finding::Outdated);

@@ -5,6 +5,7 @@ mod config;
 mod error;
 mod identity;
 mod memory;
+mod reach;
 mod remains;
 mod renewal;
 mod rotation;
@@ -31,6 +32,7 @@ pub(crate) use config::LEAST_DISK_MIB;
 pub use config::{Config, ConfigError, Key, LogLevel};
 pub use error::SetupError;
 pub(crate) use memory::is_more_than_there_is;
+pub(crate) use reach::inside;
 pub use renewal::{Due, RENEW_DAYS, Renewal};
 pub use rotation::rotate;
 
@@ -71,6 +73,8 @@ pub struct Made {
     pub identity_was_there: bool,
     /// Whether queues lie in the folder. A relay that people use has some: if it was made anew here, it may be elsewhere.
     pub queues: bool,
+    /// Of the addresses that people are told, those by which nobody comes from outside.
+    pub inside: Vec<SocketAddr>,
 }
 
 /// A relay as it stands in its folder, ready to run. It needs no identity key.
@@ -148,6 +152,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         Some((old, _)) if wish.public.is_empty() => old.routes.clone(),
         _ => wish.public.iter().copied().map(Route::Quic).collect(),
     };
+    let routes = reach::once(routes);
     let listen = match (wish.listen, &known) {
         (Some(listen), _) => listen,
         (None, Some(_)) => Config::read(&home)?.listen,
@@ -204,6 +209,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     home.replace(Name::RelayId, &relay.0)?;
     home.replace(Name::Descriptor, &descriptor.sign(&identity)?)?;
     Ok(Made {
+        inside: inside(listen, &descriptor.routes),
         address: descriptor.address(),
         renewed: known.is_some(),
         identity: identity_at,

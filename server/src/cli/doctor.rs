@@ -1,6 +1,7 @@
 //! `doctor`: one line for each thing that was looked at, with what to do. Exit codes: 0 all is well, 4 something should
 //! be looked at, 5 something is wrong.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -77,6 +78,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
             let (at, all) = (at.to_string(), format!("[::]:{}", at.port()));
             text.say_with("doctor-other-family", &[("at", &at), ("all", &all)])
         }
+        Finding::OnlyInside(at) => only_inside(*at, folder, text),
         Finding::Buffers { roomy: true } => text.say("doctor-buffers"),
         Finding::Buffers { roomy: false } => text.say("run-small-buffers"),
         Finding::Disk { free_mib, steps_mib: [new, large, all] } => {
@@ -104,6 +106,11 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::Paused => text.say("status-paused"),
         Finding::Moved => Fault::Moved.words(text),
     }
+}
+
+/// People are told an address by which nobody comes from outside.
+pub(crate) fn only_inside(at: SocketAddr, dir: &Path, text: &Text) -> String {
+    text.say_with("only-inside", &[("at", &at.to_string()), ("dir", &pasted(dir))])
 }
 
 /// What the relay signed says otherwise than this setting.

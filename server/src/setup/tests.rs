@@ -122,6 +122,9 @@ fn a_relay_that_moves_is_found_at_its_old_and_its_new_place() {
     assert_eq!(both.address.relay, made.address.relay);
     assert_eq!(routes(both), two.map(Route::Quic));
     assert_eq!(routes(init(&renewal(dir.path()), NOW, &mut rng()).unwrap()), two.map(Route::Quic));
+    // Said twice, it is one.
+    let twice = Wish { public: [two, two, two].concat(), ..renewal(dir.path()) };
+    assert_eq!(routes(init(&twice, NOW, &mut rng()).unwrap()), two.map(Route::Quic));
     let five = [1, 2, 3, 4, 5].map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
     let five = Wish { public: five.to_vec(), ..renewal(dir.path()) };
     assert_eq!(init(&five, NOW, &mut rng()).unwrap_err(), SetupError::ManyRoutes);

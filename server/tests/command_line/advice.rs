@@ -143,6 +143,32 @@ fn a_relay_that_people_are_sent_to_by_ipv6_and_that_listens_by_ipv4_is_told_so()
 }
 
 #[test]
+fn who_hands_out_an_address_that_nobody_outside_reaches_is_told_so_and_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = |name: &str, listen: &str, public: &[&str]| {
+        let dir = folder.path().join(name);
+        let dir = dir.to_str().unwrap();
+        let public = public.iter().flat_map(|at| ["--public", at]);
+        let made: Vec<&str> = ["init", "--dir", dir, "--listen", listen].into_iter().chain(public).collect();
+        ["en", "ru"].map(|language| {
+            // Once more, as a renewal, in the other language.
+            let made = relay(&[&made[..], &["--lang", language]].concat());
+            assert_eq!(made.status.code(), Some(0), "{}", err(&made));
+            let advice = format!("init --dir {dir} --public IP:");
+            let looked = out(&relay(&["doctor", "--dir", dir, "--lang", language]));
+            let warned = |line: &&str| line.starts_with("warn") && line.contains(&advice);
+            let here = err(&made).lines().filter(|line| line.contains(&advice)).count();
+            assert_eq!(looked.lines().filter(warned).count(), here, "{looked}");
+            here
+        })
+    };
+    assert_eq!(told("private", "0.0.0.0:4443", &["192.168.1.2:443", "192.168.1.2:443"]), [1; 2]);
+    assert_eq!(told("some", "[::]:4443", &["192.0.2.1:443", "127.0.0.1:443", "[fd00::1]:443"]), [2; 2]);
+    assert_eq!(told("public", "0.0.0.0:4443", &["192.0.2.1:443"]), [0; 2]);
+    assert_eq!(told("tried", "127.0.0.1:4443", &["127.0.0.1:4443"]), [0; 2]);
+}
+
+#[test]
 fn settings_that_are_a_link_to_another_file_stay_one() {
     let folder = tempfile::tempdir().unwrap();
     let [dir, theirs] = ["relay", "theirs.toml"].map(|name| folder.path().join(name));
