@@ -241,6 +241,12 @@ impl UnverifiedDescriptor {
         self.claimed.sequence
     }
 
+    /// Whose it claims to be. For a relay that looks at its own; who asked for an address has that to check it against.
+    #[must_use]
+    pub fn relay(&self) -> RelayId {
+        relay_id(&self.claimed.identity)
+    }
+
     /// When it claims to end. For a relay that looks at its own.
     #[must_use]
     pub const fn not_after(&self) -> Timestamp {

@@ -146,10 +146,11 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if home.has(Name::Queues) && !home.has(Name::QueueKey) {
         return Err(HomeError::Missing(Some(Name::QueueKey)).into());
     }
-    let known = if home.has(Name::Descriptor) { Some(known(&home)?) } else { None };
-    let sequence = next_sequence(known.as_ref().map(|(old, _)| old), now, wish.clock_is_right)?;
+    // Not by `relay.id`, which is written anew below: the identity key says whose it is.
+    let known = if home.has(Name::Descriptor) { Some(signed(&home)?) } else { None };
+    let sequence = next_sequence(known.as_ref(), now, wish.clock_is_right)?;
     let routes = match &known {
-        Some((old, _)) if wish.public.is_empty() => old.routes.clone(),
+        Some(old) if wish.public.is_empty() => old.routes.clone(),
         _ => wish.public.iter().copied().map(Route::Quic).collect(),
     };
     let routes = reach::once(routes);
@@ -161,7 +162,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let policy = match &known {
         _ if home.has(Name::Config) => Config::read(&home)?.policy(),
         // The file was lost. People rely on what was signed, and the defaults say less.
-        Some((old, _)) => old.policy,
+        Some(old) => old.policy,
         None => Config::FIRST_POLICY,
     };
     if routes.is_empty() {
@@ -181,7 +182,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         read => read?,
     };
     let relay = relay_id(&identity.verifying_key()?);
-    if known.as_ref().is_some_and(|(_, known)| *known != relay) {
+    if known.as_ref().is_some_and(|known| relay_id(&known.identity) != relay) {
         return Err(SetupError::OtherIdentity);
     }
     if known.is_none() {
@@ -193,7 +194,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     or_make(&home, Name::QueueKey, || Ok(Zeroizing::new(rng.array::<32>().to_vec())))?;
     let epoch_signer = read_key(&home.path(Name::EpochSigner), Name::EpochSigner)?;
 
-    let old = known.as_ref().map(|(old, _)| old);
+    let old = known.as_ref();
     let descriptor = Descriptor {
         identity: identity.verifying_key()?,
         sequence,
@@ -227,7 +228,7 @@ pub fn load(dir: &Path, now: Timestamp) -> Result<Setup, SetupError> {
     let home = Home::at(dir);
     whole(&home)?;
     finish_rotation(&home)?;
-    let relay = RelayId(*home.read_array(Name::RelayId)?);
+    let relay = relay_id(&known(&home)?.identity);
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
     let signed = home.read(Name::Descriptor)?.to_vec();
     let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
@@ -275,13 +276,13 @@ pub fn describe(dir: &Path) -> Result<Descriptor, SetupError> {
     let home = Home::at(dir);
     whole(&home)?;
     finish_rotation(&home)?;
-    Ok(known(&home)?.0)
+    known(&home)
 }
 
 /// Whether all is there and fits together that the relay in a folder needs to run, whether its descriptor has ended or not.
 pub(crate) fn complete(home: &Home) -> Result<(), SetupError> {
     Config::read(home)?;
-    let (descriptor, _) = known(home)?;
+    let descriptor = known(home)?;
     signer_of(home, &descriptor)?;
     namer(home).map(drop)
 }
@@ -318,16 +319,23 @@ fn finish_rotation(home: &Home) -> Result<(), SetupError> {
     rotation::finish(home)
 }
 
-/// The relay that is in the folder, its signature checked at the time of its own making.
-fn known(home: &Home) -> Result<(Descriptor, RelayId), SetupError> {
-    let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
+/// The relay that is in the folder: its descriptor, and `relay.id` fits.
+fn known(home: &Home) -> Result<Descriptor, SetupError> {
+    let descriptor = signed(home)?;
     let relay = RelayId(*home.read_array(Name::RelayId)?);
+    let fits = relay_id(&descriptor.identity) == relay;
+    if fits { Ok(descriptor) } else { Err(HomeError::Damaged(Name::RelayId).into()) }
+}
+
+/// The descriptor that is in the folder, its signature checked by the identity key that it names, at the time of its own
+/// making, and of the links' key that is there. So it is whole, and this folder's, whatever `relay.id` says.
+fn signed(home: &Home) -> Result<Descriptor, SetupError> {
+    let damaged = SetupError::Home(HomeError::Damaged(Name::Descriptor));
     let tls = TlsKey::from_pkcs8(home.read(Name::TlsKey)?)?;
     let signed = home.read(Name::Descriptor)?;
     let heard = UnverifiedDescriptor::decode(&signed).map_err(|_| damaged)?;
-    let made = heard.not_before();
-    let descriptor = heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)?;
-    Ok((descriptor, relay))
+    let (relay, made) = (heard.relay(), heard.not_before());
+    heard.verify(&relay, &tls.hash(), 0, made).map_err(|_| damaged)
 }
 
 /// The number of a descriptor that is made now: above that of the one before, and no less than the seconds of the clock. So a

@@ -131,6 +131,7 @@ impl Fault {
                 | SetupError::LongName
                 | SetupError::OtherIdentity
                 | SetupError::WasRelay(_)
+                | SetupError::WasAnother { .. }
                 | SetupError::NotAnIdentity
                 | SetupError::Config(_)
                 | SetupError::LinkedConfig(_)
@@ -243,6 +244,10 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::WasRelay(Some(relay)) => {
             text.say_with("error-was-relay", &[("address", &beginning(relay))])
         }
+        SetupError::WasAnother { was, given } => {
+            let (was, given) = (beginning(was), beginning(given));
+            text.say_with("error-was-another", &[("address", &was), ("given", &given)])
+        }
         SetupError::WasRelay(None) => text.say("error-was-some-relay"),
         SetupError::NoRelay => text.say("error-no-relay"),
         SetupError::HalfImported => text.say("error-half-imported"),
@@ -272,7 +277,8 @@ fn setup(error: SetupError, text: &Text) -> String {
 fn lost(name: Name, other: &str, text: &Text) -> String {
     match name {
         Name::Descriptor => text.say("error-remake-descriptor"),
-        Name::RelayId | Name::TlsKey | Name::EpochSigner | Name::Rotation => {
+        Name::RelayId => text.say("error-remake-id"),
+        Name::TlsKey | Name::EpochSigner | Name::Rotation => {
             text.say_with("error-remake-file", &[("file", name.as_str())])
         }
         Name::QueueKey => text.say("error-queue-key"),

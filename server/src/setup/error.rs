@@ -51,6 +51,14 @@ pub enum SetupError {
     /// There was a relay in the folder, this one if that can be told, and its identity key was not given.
     #[error("another relay was here")]
     WasRelay(Option<RelayId>),
+    /// There was a relay in the folder, by its `relay.id`, and the identity key that was given is of another.
+    #[error("another relay's identity key, where one was")]
+    WasAnother {
+        /// Which one, if `relay.id` is whole and its own.
+        was: RelayId,
+        /// Whose identity key was given.
+        given: RelayId,
+    },
     /// There is no relay in the folder.
     #[error("no relay in this folder")]
     NoRelay,

@@ -14,15 +14,19 @@ const LEFT: [Name; 6] =
 pub(super) fn refuse_another(home: &Home, ours: Option<RelayId>) -> Result<(), SetupError> {
     let was = match home.read_array(Name::RelayId) {
         Ok(was) => Some(RelayId(*was)),
-        Err(HomeError::Missing(_)) => None,
-        Err(error) => return Err(error.into()),
+        Err(HomeError::Missing(_) | HomeError::Damaged(_)) => None,
+        Err(error @ (HomeError::Exists(_) | HomeError::Foreign | HomeError::Busy | HomeError::Io(_))) => {
+            return Err(error.into());
+        }
     };
-    let fits = match (ours, was) {
-        (Some(ours), Some(was)) => ours == was,
-        // Whose it was can't be told: its operator says.
-        (Some(_), None) => true,
-        (None, Some(_)) => false,
-        (None, None) => !LEFT.into_iter().any(|name| home.has(name)),
-    };
-    if fits { Ok(()) } else { Err(SetupError::WasRelay(was)) }
+    match (ours, was) {
+        (Some(given), Some(was)) if given != was => Err(SetupError::WasAnother { was, given }),
+        // Where no id is left whose it was can't be told: its operator says.
+        (Some(_), _) => Ok(()),
+        (None, Some(_)) => Err(SetupError::WasRelay(was)),
+        (None, None) => {
+            let left = home.has(Name::RelayId) || LEFT.into_iter().any(|name| home.has(name));
+            if left { Err(SetupError::WasRelay(None)) } else { Ok(()) }
+        }
+    }
 }

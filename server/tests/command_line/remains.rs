@@ -251,6 +251,62 @@ fn a_relay_that_lost_a_file_goes_on_as_it_is_told_with_its_address_and_queues() 
 }
 
 #[test]
+fn a_damaged_relay_id_is_not_blamed_on_the_descriptor_and_is_made_anew_by_the_identity_key() {
+    for damaged in [Some(&[7; 32][..]), Some(b"short"), None] {
+        let kept = Kept::new();
+        kept.away("relay.id");
+        if let Some(damaged) = damaged {
+            fs::write(kept.path("relay.id"), damaged).unwrap();
+        }
+        for language in ["en", "ru"] {
+            for command in ["run", "address", "doctor"] {
+                let told = kept.call(&[command, "--lang", language], false);
+                let told = [out(&told), err(&told)].concat();
+                let said = told.lines().find(|line| line.contains("relay.id")).unwrap();
+                assert!(said.contains("--identity") && !said.contains("--public"), "{said}");
+                assert!(
+                    !told.contains("descriptor is damaged") && !told.contains("descriptor повр"),
+                    "{told}"
+                );
+            }
+        }
+        let made = kept.call(&["init"], true);
+        assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
+        kept.runs(1);
+    }
+    // Nor the other way round.
+    let kept = Kept::new();
+    let mut descriptor = fs::read(kept.path("descriptor")).unwrap();
+    *descriptor.last_mut().unwrap() ^= 1;
+    fs::write(kept.path("descriptor"), descriptor).unwrap();
+    let said = err(&kept.call(&["run"], false));
+    assert!(said.contains("descriptor is damaged") && !said.contains("relay.id"), "{said}");
+}
+
+#[test]
+fn a_relay_that_lost_its_descriptor_goes_on_though_its_id_is_damaged_too() {
+    let kept = Kept::new();
+    kept.away("descriptor");
+    let again = ["init", "--listen", &free(), "--public", "192.0.2.1:443"];
+    fs::write(kept.path("relay.id"), [7; 32]).unwrap();
+    for (language, says) in [("en", "move relay.id out"), ("ru", "уберите relay.id")] {
+        let refused = kept.call(&[&again[..], &["--lang", language]].concat(), true);
+        assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+        let said = err(&refused);
+        let known = |word: &str| kept.address.starts_with(word.trim_end_matches(['.', ',']));
+        let told = said.split_whitespace().filter(|word| word.starts_with("beresta-relay:"));
+        assert_eq!(told.map(known).collect::<Vec<_>>(), [false, true], "{said}");
+        assert!(said.contains(says), "{said}");
+    }
+    fs::write(kept.path("relay.id"), "short").unwrap();
+    let refused = kept.call(&again, false);
+    assert_eq!(refused.status.code(), Some(2), "no other is made: {}", err(&refused));
+    let made = kept.call(&again, true);
+    assert_eq!((made.status.code(), out(&made)), (Some(0), kept.address.clone()), "{}", err(&made));
+    kept.runs(1);
+}
+
+#[test]
 fn who_lost_the_file_of_the_queues_is_told_so() {
     let kept = Kept::new();
     let queues = kept.path("queues.sqlite");
