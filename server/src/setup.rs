@@ -182,11 +182,14 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
         read => read?,
     };
     let relay = relay_id(&identity.verifying_key()?);
-    if known.as_ref().is_some_and(|known| relay_id(&known.identity) != relay) {
-        return Err(SetupError::OtherIdentity);
-    }
-    if known.is_none() {
-        remains::refuse_another(&home, Some(relay))?;
+    match known.as_ref().map(|known| relay_id(&known.identity)) {
+        Some(here) if here == relay => {}
+        Some(here) => return Err(identity::refused(&home, named, &identity, here)),
+        None if home.read_array(Name::RelayId).is_ok_and(|was| *was == relay.0) => {}
+        None => {
+            identity::refuse_other_file(&home, named, &identity)?;
+            remains::refuse_another(&home, Some(relay))?;
+        }
     }
     let tls = or_make(&home, Name::TlsKey, || Ok(Zeroizing::new(TlsKey::generate()?.pkcs8().to_vec())))?;
     let tls = TlsKey::from_pkcs8(tls)?;

@@ -129,7 +129,8 @@ impl Fault {
                 | SetupError::BadPublic(_)
                 | SetupError::NoPort
                 | SetupError::LongName
-                | SetupError::OtherIdentity
+                | SetupError::OtherIdentity(_)
+                | SetupError::OtherFile(_)
                 | SetupError::WasRelay(_)
                 | SetupError::WasAnother { .. }
                 | SetupError::NotAnIdentity
@@ -240,7 +241,10 @@ fn setup(error: SetupError, text: &Text) -> String {
         SetupError::IdentityDenied => text.say("error-identity-denied"),
         SetupError::HalfRotated => text.say("error-half-rotated"),
         SetupError::ClockBehind => text.say("error-clock-behind"),
-        SetupError::OtherIdentity => text.say("error-other-identity"),
+        SetupError::OtherIdentity(here) => {
+            text.say_with("error-other-identity", &[("address", &beginning(here))])
+        }
+        SetupError::OtherFile(name) => text.say_with("error-other-file", &[("file", name.as_str())]),
         SetupError::WasRelay(Some(relay)) => {
             text.say_with("error-was-relay", &[("address", &beginning(relay))])
         }

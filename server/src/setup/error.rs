@@ -45,9 +45,13 @@ pub enum SetupError {
     /// The clock stands before the making of the descriptor that is there: a new one would be over before it.
     #[error("the clock is behind")]
     ClockBehind,
-    /// This is the identity key of another relay.
-    #[error("another relay's identity key")]
-    OtherIdentity,
+    /// The file is not the identity key of this relay, which is in the folder: another's, or none, since any 32 bytes pass
+    /// for one.
+    #[error("not this relay's identity key")]
+    OtherIdentity(RelayId),
+    /// The file is another one of a relay, and no identity key.
+    #[error("another of a relay's files")]
+    OtherFile(Name),
     /// There was a relay in the folder, this one if that can be told, and its identity key was not given.
     #[error("another relay was here")]
     WasRelay(Option<RelayId>),

@@ -1,13 +1,19 @@
 //! The identity key, which its operator keeps elsewhere, often on a stick that is not in.
 
+use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use beresta_proto::id::RelayId;
 use beresta_proto::key::SigningKey;
 use beresta_proto::rng::Random;
 
 use super::SetupError;
 use crate::home::{self, Home, HomeError, Name};
+
+/// What an operator may take for the identity key, and is as long, or may be.
+const OTHERS: [Name; 6] =
+    [Name::RelayId, Name::QueueKey, Name::EpochSigner, Name::EpochKeys, Name::DayKeys, Name::TlsKey];
 
 /// Where it lies: where its operator says, else in the folder.
 pub(super) fn place(home: &Home, named: Option<&Path>) -> PathBuf {
@@ -34,6 +40,25 @@ pub(super) fn read(home: &Home, named: Option<&Path>) -> Result<SigningKey, Setu
             | HomeError::Io(_)),
         ) => Err(error.into()),
     }
+}
+
+/// Why the key that was read is not that of the relay `here`.
+pub(super) fn refused(home: &Home, named: Option<&Path>, key: &SigningKey, here: RelayId) -> SetupError {
+    refuse_other_file(home, named, key).err().unwrap_or(SetupError::OtherIdentity(here))
+}
+
+/// Refuses a file of a relay that is no identity key, by its name or because the folder has the same. Any 32 bytes pass for
+/// a key: of `relay.id` everybody could make it again, of the others whoever takes the machine.
+pub(super) fn refuse_other_file(
+    home: &Home,
+    named: Option<&Path>,
+    key: &SigningKey,
+) -> Result<(), SetupError> {
+    let place = place(home, named);
+    let has_its_name = |name: Name| place.file_name() == Some(OsStr::new(name.as_str()));
+    let is_the_same = |name| home.read(name).is_ok_and(|bytes| **bytes == key.expose()[..]);
+    let other = OTHERS.into_iter().find(|name| has_its_name(*name) || is_the_same(*name));
+    other.map_or(Ok(()), |name| Err(SetupError::OtherFile(name)))
 }
 
 /// Makes one, that of a new relay.

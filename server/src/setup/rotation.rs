@@ -34,9 +34,10 @@ pub fn rotate(
     finish(&home)?;
     let old = describe(dir)?;
     let sequence = next_sequence(Some(&old), now, false)?;
-    let identity = identity::read(&home, identity)?;
-    if relay_id(&identity.verifying_key()?) != relay_id(&old.identity) {
-        return Err(SetupError::OtherIdentity);
+    let (named, here) = (identity, relay_id(&old.identity));
+    let identity = identity::read(&home, named)?;
+    if relay_id(&identity.verifying_key()?) != here {
+        return Err(identity::refused(&home, named, &identity, here));
     }
     let (tls, signer) = (TlsKey::generate()?, SigningKey::random(rng));
     let descriptor = Descriptor {
@@ -125,7 +126,7 @@ mod tests {
 
         let (other, theirs) = relay();
         let refused = rotate(dir.path(), Some(&theirs.path(Name::Identity)), NOW, &mut rng);
-        assert_eq!(refused, Err(SetupError::OtherIdentity));
+        assert_eq!(refused, Err(SetupError::OtherIdentity(after.relay)));
         drop(other);
     }
 

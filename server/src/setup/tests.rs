@@ -71,7 +71,8 @@ fn another_relays_identity_key_signs_nothing_here() {
     let mut theirs = Seeded(ChaCha20Rng::seed_from_u64(2));
     let theirs = init(&wish(other.path()), NOW, &mut theirs).unwrap().identity;
     let wrong = Wish { identity: Some(theirs), ..renewal(dir.path()) };
-    assert_eq!(init(&wrong, NOW, &mut rng()).unwrap_err(), SetupError::OtherIdentity);
+    let here = load(&wish(dir.path()).dir, NOW).unwrap().relay;
+    assert_eq!(init(&wrong, NOW, &mut rng()).unwrap_err(), SetupError::OtherIdentity(here));
     assert_eq!(load(&wish(dir.path()).dir, NOW).unwrap().descriptor.sequence, NOW.0 / SECOND_MS);
 }
 

@@ -48,6 +48,54 @@ fn a_file_that_is_no_identity_key_is_not_called_a_damaged_relay() {
 }
 
 #[test]
+fn another_of_a_relays_files_is_not_taken_for_its_identity_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let [dir, fresh, half] = ["relay", "fresh", "half"].map(|name| folder.path().join(name));
+    let address = out(&init(&dir));
+    let public = ["--listen", "127.0.0.1:1", "--public", "192.0.2.1:443"];
+    let refused = |command: &[&str], dir: &Path, key: &Path, says: &str| {
+        for language in ["en", "ru"] {
+            let at = ["--dir", dir.to_str().unwrap(), "--identity", key.to_str().unwrap()];
+            let refused = relay(&[command, &at, &["--lang", language]].concat());
+            assert_eq!(refused.status.code(), Some(2), "{}", err(&refused));
+            let told = err(&refused);
+            assert!(told.contains(says) && told.contains("--identity"), "{told}");
+            assert!(says != "beresta-relay:" || told.contains(address.get(..54).unwrap()), "{told}");
+        }
+    };
+    for file in ["queue.key", "epoch-signer.key", "relay.id"] {
+        let (key, copy) = (dir.join(file), folder.path().join("copy.key"));
+        std::fs::copy(&key, &copy).unwrap();
+        for key in [&key, &copy] {
+            refused(&["init"], &dir, key, file);
+            refused(&["keys", "rotate"], &dir, key, file);
+        }
+        // No relay is made by it, in no folder where it has its name or lies.
+        refused(&[&["init"][..], &public].concat(), &fresh, &key, file);
+        assert!(!fresh.join("descriptor").exists());
+        std::fs::create_dir_all(&half).unwrap();
+        std::fs::copy(&key, half.join(file)).unwrap();
+        refused(&[&["init"][..], &public].concat(), &half, &copy, file);
+        assert!(!half.join("descriptor").exists());
+        std::fs::remove_dir_all(&half).unwrap();
+    }
+    // Of other bytes nobody can tell what they are.
+    let other = folder.path().join("other");
+    std::fs::write(&other, [7; 32]).unwrap();
+    refused(&["init"], &dir, &other, "beresta-relay:");
+    refused(&["keys", "rotate"], &dir, &other, "beresta-relay:");
+    // Who was let do so before goes on: what signed a relay is its identity key.
+    let key = folder.path().join("queue.key");
+    std::fs::copy(dir.join("identity.key"), &key).unwrap();
+    let signs = ["init", "--dir", dir.to_str().unwrap(), "--identity", key.to_str().unwrap()];
+    let renewed = relay(&signs);
+    assert_eq!((renewed.status.code(), out(&renewed)), (Some(0), address.clone()), "{}", err(&renewed));
+    std::fs::remove_file(dir.join("descriptor")).unwrap();
+    let made = relay(&[&signs[..], &public].concat());
+    assert_eq!((made.status.code(), out(&made)), (Some(0), address), "{}", err(&made));
+}
+
+#[test]
 fn who_names_an_identity_key_that_is_not_there_hears_that_the_relay_is_a_new_one() {
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("stick.key");
