@@ -30,6 +30,7 @@ use beresta_server::queue::sqlite::{Keeping, OpenError, Salvaged, SqliteEngine, 
 use beresta_server::random::SystemRandom;
 use beresta_server::relay::{Identity, Relay};
 use beresta_server::setup::{self, Config, Due, Renewal, Setup, SetupError, Wish};
+use beresta_server::transfer::Mark;
 use clap::ArgMatches;
 use clap::error::ErrorKind;
 use qrcode::QrCode;
@@ -95,8 +96,10 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         return Err(Fault::OfAnother(dir));
     }
     // The relay ends by day 90 for who believes that it was renewed.
-    if WHERE_IT_RUNS.contains(&name) && Home::at(&dir).has(Name::Moved) {
-        return Err(Fault::Moved);
+    if WHERE_IT_RUNS.contains(&name)
+        && let Some(mark) = Mark::of(&Home::at(&dir))
+    {
+        return Err(Fault::Moved(mark));
     }
     let done = match name {
         "init" => init(found, dir.clone(), text),
@@ -292,8 +295,8 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
     }
     let home = Home::at(dir);
     // Once the queues are ours: an export has them, or has left its mark.
-    if home.has(Name::Moved) {
-        return Err(Fault::Moved);
+    if let Some(mark) = Mark::of(&home) {
+        return Err(Fault::Moved(mark));
     }
     // If it can't be taken away, the next start tries again.
     let _ = home.settle_import();

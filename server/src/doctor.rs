@@ -20,6 +20,7 @@ use crate::net::{self, Port};
 use crate::queue::intake::Intake;
 use crate::queue::sqlite::{OpenError, SqliteEngine};
 use crate::setup::{self, Config, Key, RENEW_DAYS, SetupError};
+use crate::transfer::Mark;
 
 /// What files may say of a time that has not come, because file systems round.
 const TOLERANCE_MS: u64 = HOUR_MS;
@@ -149,8 +150,8 @@ pub enum Finding {
     OtherPolicy(Key),
     /// The relay that runs has not taken up the newest descriptor.
     Outdated,
-    /// The relay was exported to run elsewhere.
-    Moved,
+    /// The relay was exported to run elsewhere, or that was begun.
+    Moved(Mark),
 }
 
 impl Finding {
@@ -195,7 +196,7 @@ impl Finding {
             | Self::DiskTiny { .. }
             | Self::DiskStep { intake: Intake::Nothing, .. }
             | Self::CapStep { reached: true }
-            | Self::Moved
+            | Self::Moved(_)
             | Self::Descriptor { days: None, .. } => Verdict::Failure,
         }
     }
@@ -255,8 +256,8 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
         found.push(Finding::WritesElsewhere);
     }
     found.push(buffers(roomy));
-    let marks = [(Name::Paused, Finding::Paused), (Name::Moved, Finding::Moved)];
-    found.extend(marks.into_iter().filter(|(name, _)| home.has(*name)).map(|(_, finding)| finding));
+    found.extend(home.has(Name::Paused).then_some(Finding::Paused));
+    found.extend(Mark::of(&home).map(Finding::Moved));
     Ok(found)
 }
 

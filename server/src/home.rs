@@ -8,7 +8,7 @@
 //! epoch.keys         at most four private epoch keys          queue.key      hides ids and keys in the queues' files
 //! day.keys           seal what waits; one goes a day          paused         no new queues while it is there
 //! admin.sock         for the operator, while it runs          rotation       new keys that are being taken up
-//! moved              the relay was exported, and does not run here
+//! moved              the relay is exported, and does not run here: begun, or done
 //! importing          an import is at work, or was cut short where there is no descriptor yet
 //! ```
 //! The folder is 0700, every file in it 0600. Secrets are never renamed over: `epoch.keys` and `day.keys` are overwritten in

@@ -4,7 +4,14 @@
 //! A relay that was moved must not run in its old place too: two would answer under one address, each with half of the
 //! queues, and with other epoch keys for the same day, which looks like an attack to everybody (rule D9). So moving leaves
 //! a mark, and [`crate::home::Name::Moved`] keeps the old one from running.
+//!
+//! ```text
+//! the mark says begun │ the file is made │ written │ flushed, its name too │ the mark says done
+//! ```
+//! Each is on the disk before the next. Where one fails, the mark goes only once no file is left that could be imported.
 
+mod import;
+mod mark;
 mod seal;
 
 use std::fs::{self, File, OpenOptions};
@@ -13,18 +20,19 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use beresta_proto::rng::Random;
-use zeroize::Zeroizing;
 
-use crate::home::{Home, HomeError, Name};
+use crate::home::{Home, HomeError, Name, sync_folder};
 use crate::queue::rules::Cap;
 use crate::queue::sqlite::{Keeping, OpenError, SqliteEngine};
 use crate::setup::{self, Config, SetupError};
 
+pub use import::import;
+pub use mark::Mark;
 pub use seal::Cost;
-use seal::{Opener, Sealer};
+use seal::Sealer;
 
-/// Bytes of any file but the queues'.
-const LONGEST: u64 = 64 * 1024;
+/// Bytes of the queues that are in memory at a time.
+const PIECE: usize = 64 * 1024;
 
 /// What is taken along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,18 +63,36 @@ pub enum TransferError {
     /// The key of the queues' names is another relay's: a copy with it would find none of them.
     #[error("the key of the queues is another")]
     QueueKey,
-    /// The file is there already.
+    /// The file is there already. Of a move with what the mark in the folder says: it may be the one that an export left.
     #[error("the file exists")]
-    Exists,
+    Exists(Option<Mark>),
+    /// What was named as the file is a folder.
+    #[error("a folder")]
+    Folder,
+    /// The folder in which the file would be is not there.
+    #[error("no such folder")]
+    NoFolder,
     /// There is a relay in the folder, or a part of one.
     #[error("the folder is not empty")]
     Occupied,
-    /// The file can't be read or written, or the disk is full.
-    #[error("input or output failed")]
-    Io(ErrorKind),
+    /// The file can't be written, or its disk is full.
+    #[error("the file can't be written")]
+    Unwritten(ErrorKind),
     /// The file could not be written to its end, and what was written could not be removed.
     #[error("half of the file is left")]
     Left,
+    /// The file was written to its end, that could not be made to last, and it could not be removed for good: it may be whole.
+    #[error("the file may be whole")]
+    Unsure,
+    /// The file that is to be imported is not there.
+    #[error("no such file")]
+    NoFile,
+    /// It can't be read.
+    #[error("the file can't be read")]
+    Unread(ErrorKind),
+    /// The relay's folder can't be made or written, or its disk is full.
+    #[error("the folder can't be written")]
+    Target(ErrorKind),
     /// The file is no export, or one of a later version.
     #[error("not an export")]
     NotAnExport,
@@ -96,23 +122,43 @@ impl From<HomeError> for TransferError {
     }
 }
 
-impl From<io::Error> for TransferError {
-    fn from(error: io::Error) -> Self {
-        let kind = error.kind();
-        if matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof) {
-            Self::Damaged
-        } else if kind == ErrorKind::AlreadyExists {
-            Self::Exists
-        } else {
-            Self::Io(kind)
-        }
+/// Why the file of an export was not made.
+fn unmade(kind: ErrorKind, file: &Path, what: What, mark: Option<Mark>) -> TransferError {
+    if file.is_dir() {
+        TransferError::Folder
+    } else if kind == ErrorKind::AlreadyExists {
+        TransferError::Exists(if what == What::Move { mark } else { None })
+    } else if matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory) {
+        TransferError::NoFolder
+    } else {
+        TransferError::Unwritten(kind)
+    }
+}
+
+/// Why it was not written.
+fn unwritten(error: io::Error) -> TransferError {
+    TransferError::Unwritten(error.kind())
+}
+
+/// Why the file of an import was not read.
+fn unread(error: io::Error) -> TransferError {
+    let kind = error.kind();
+    if matches!(kind, ErrorKind::InvalidData | ErrorKind::UnexpectedEof) {
+        TransferError::Damaged
+    } else if matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory) {
+        TransferError::NoFile
+    } else if kind == ErrorKind::IsADirectory {
+        TransferError::Folder
+    } else {
+        TransferError::Unread(kind)
     }
 }
 
 /// Writes a relay into `file`, which must not be there.
 ///
 /// # Errors
-/// [`TransferError`]; the file is not there then, but for [`TransferError::Left`], and a relay that could run still can.
+/// [`TransferError`]; the file is not there then, but for [`TransferError::Left`] and [`TransferError::Unsure`], and a relay that
+/// could run still can, but for the latter.
 pub fn export(
     dir: &Path,
     file: &Path,
@@ -126,39 +172,86 @@ pub fn export(
     let _alone = home.alone()?;
     // What lacks a key is no copy of the relay: the last good one would give way to it, or the keys here be destroyed.
     setup::complete(&home)?;
-    let marked = home.has(Name::Moved);
+    let before = Mark::of(&home);
     if what == What::Move {
         // First the mark, then the lock: a relay that starts in between finds one of the two.
-        home.replace(Name::Moved, b"")?;
+        Mark::Begun.leave(&home)?;
     }
     // First the file: to settle a relay that became volatile destroys what waits there.
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
-    let done = made.map_err(TransferError::from).and_then(|out| {
-        let written = settled(&home, what).and_then(|()| write(&home, out, what, passphrase, cost, rng));
-        if written.is_ok() {
-            return Ok(());
+    let done = match made {
+        Ok(out) => {
+            let written = settled(&home, what).and_then(|()| write(&home, out, what, passphrase, cost, rng));
+            kept(&home, file, what, written)
         }
-        match fs::remove_file(file) {
-            // Where the disk only reads since a write failed. It lies there under the name of an export.
-            Err(error) if error.kind() != ErrorKind::NotFound => Err(TransferError::Left),
-            Ok(()) | Err(_) => written,
-        }
-    });
-    if done.is_err() && what == What::Move && !marked {
+        Err(error) => Err(unmade(error.kind(), file, what, before)),
+    };
+    let stays = |error| error == TransferError::Unsure;
+    if what == What::Move && before.is_none() && done.is_err_and(|error| !stays(error)) {
         home.remove(Name::Moved)?;
     }
     done
 }
 
-/// Takes the mark of an export away, after which the relay runs nowhere else.
+/// Makes a file last that was written to its end, and the mark say so; else removes it.
+fn kept(
+    home: &Home,
+    file: &Path,
+    what: What,
+    written: Result<File, TransferError>,
+) -> Result<(), TransferError> {
+    // From its last byte on it can be imported, whatever else fails.
+    let may_be_whole = written.is_ok() && what == What::Move;
+    let kept = written.and_then(|out| {
+        out.sync_all().and_then(|()| flush_name(file)).map_err(unwritten)?;
+        if what == What::Move { Ok(Mark::Done.leave(home)?) } else { Ok(()) }
+    });
+    if kept.is_ok() {
+        return Ok(());
+    }
+    let removed = fs::remove_file(file);
+    if may_be_whole {
+        // One that somebody took away meanwhile is elsewhere, and one whose end is not on the disk comes back with the power.
+        return if removed.and_then(|()| flush_name(file)).is_ok() {
+            kept
+        } else {
+            Err(TransferError::Unsure)
+        };
+    }
+    match removed {
+        // Where the disk only reads since a write failed. It lies there under the name of an export.
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(TransferError::Left),
+        Ok(()) | Err(_) => kept,
+    }
+}
+
+/// Has the folder of a file last with the names in it. Where a user may not open it, or its file system has no such wish, there
+/// is no more to be had.
+fn flush_name(file: &Path) -> io::Result<()> {
+    match sync_folder(file) {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::PermissionDenied | ErrorKind::Unsupported | ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(())
+        }
+        flushed => flushed,
+    }
+}
+
+/// Takes the mark of an export away, after which the relay runs nowhere else. Gives what it said.
 ///
 /// # Errors
 /// [`TransferError`]; while an export is under way it is left.
-pub fn take_back(dir: &Path) -> Result<(), TransferError> {
+pub fn take_back(dir: &Path) -> Result<Option<Mark>, TransferError> {
     let home = Home::at(dir);
     setup::describe(dir)?;
     let _alone = home.alone()?;
-    Ok(home.remove(Name::Moved)?)
+    let mark = Mark::of(&home);
+    home.remove(Name::Moved)?;
+    Ok(mark)
 }
 
 /// Brings all that was committed into the one file of the queues, and finds out that nobody has it open, and that the keys of
@@ -201,129 +294,55 @@ fn write(
     passphrase: &str,
     cost: Cost,
     rng: &mut impl Random,
-) -> Result<(), TransferError> {
+) -> Result<File, TransferError> {
     let mut sealer = Sealer::new(out, passphrase, cost, rng)?;
     let moved = what == What::Move;
     for name in Name::LASTING {
         if home.has(name) && (moved || !matches!(name, Name::EpochKeys | Name::DayKeys)) {
             let bytes = home.read(name)?;
             entry(&mut sealer, name, bytes.len() as u64)?;
-            sealer.write_all(&bytes)?;
+            sealer.write_all(&bytes).map_err(unwritten)?;
         }
     }
     if moved {
-        let mut queues = File::open(home.path(Name::Queues))?;
-        let length = queues.metadata()?.len();
+        let unopened = |_| TransferError::Queues;
+        let queues = File::open(home.path(Name::Queues)).map_err(unopened)?;
+        let length = queues.metadata().map_err(unopened)?.len();
         entry(&mut sealer, Name::Queues, length)?;
-        if io::copy(&mut (&mut queues).take(length), &mut sealer)? != length {
+        if pour(&mut queues.take(length), unopened, &mut sealer, unwritten)? != length {
             return Err(TransferError::Queues);
         }
     }
-    sealer.write_all(&[0])?;
-    sealer.finish()?.sync_all()?;
-    Ok(())
+    sealer.write_all(&[0]).map_err(unwritten)?;
+    sealer.finish()
+}
+
+/// Copies to the end, and says which side failed. Gives how many bytes there were.
+fn pour(
+    from: &mut impl Read,
+    unread: impl Fn(io::Error) -> TransferError,
+    out: &mut impl Write,
+    unwritten: impl Fn(io::Error) -> TransferError,
+) -> Result<u64, TransferError> {
+    let (mut piece, mut poured) = (vec![0; PIECE], 0_u64);
+    loop {
+        let read = match from.read(&mut piece) {
+            Ok(0) => return Ok(poured),
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(unread(error)),
+        };
+        out.write_all(piece.get(..read).unwrap_or_default()).map_err(&unwritten)?;
+        poured = poured.saturating_add(read as u64);
+    }
 }
 
 /// `length of the name 1 │ name │ length 8`, and then its bytes. A name of no length is the end.
 fn entry(out: &mut impl Write, name: Name, length: u64) -> Result<(), TransferError> {
     let name = name.as_str();
-    out.write_all(&[u8::try_from(name.len()).map_err(|_| TransferError::TooLong)?])?;
-    out.write_all(name.as_bytes())?;
-    Ok(out.write_all(&length.to_be_bytes())?)
-}
-
-/// Makes the relay of an export in a folder that has none. What an import that was cut short left there is removed.
-///
-/// # Errors
-/// [`TransferError`]; nothing of the relay is in the folder then.
-pub fn import(dir: &Path, file: &Path, passphrase: &str) -> Result<(), TransferError> {
-    let home = Home::at(dir);
-    if is_occupied(&home) {
-        return Err(TransferError::Occupied);
-    }
-    let mut opener = Opener::new(File::open(file)?, passphrase)?;
-    home.create()?;
-    let _alone = home.alone()?;
-    if is_occupied(&home) {
-        return Err(TransferError::Occupied);
-    }
-    clear(&home)?;
-    // Of queues that are gone; or what comes would be taken for a relay that ran.
-    SqliteEngine::forget_traces(&home.path(Name::Queues))?;
-    home.create_file(Name::Importing, b"")?;
-    let done = read(&home, &mut opener).and_then(|()| Ok(setup::describe(dir).map(drop)?));
-    // What can't be removed now is by the next import, and the mark of one that is whole by whoever is next alone here.
-    let _ = if done.is_ok() { home.settle_import().map_err(Into::into) } else { clear(&home) };
-    done
-}
-
-/// All that an import may bring, and what must not be there before.
-fn brought() -> impl Iterator<Item = Name> {
-    Name::LASTING.into_iter().chain([Name::Queues, Name::Moved, Name::Rotation])
-}
-
-/// Whether there is a relay, or a part of one that no import left. A log that lies there would be played into the queues that
-/// come, and queues that a repair left would take their place.
-fn is_occupied(home: &Home) -> bool {
-    let left = || log_of(home).exists() || SqliteEngine::has_salvaged(&home.path(Name::Queues));
-    setup::whole(home) != Err(SetupError::HalfImported) && (brought().any(|name| home.has(name)) || left())
-}
-
-/// Removes what an import that did not end has brought: first what makes it a relay, and last the mark that says so.
-fn clear(home: &Home) -> Result<(), TransferError> {
-    home.remove(Name::Descriptor)?;
-    for name in brought() {
-        if Name::SECRETS.contains(&name) { home.destroy(name)? } else { home.remove(name)? }
-    }
-    Ok(home.remove(Name::Importing)?)
-}
-
-fn read(home: &Home, from: &mut impl Read) -> Result<(), TransferError> {
-    let mut descriptor = None;
-    loop {
-        let mut length = [0];
-        from.read_exact(&mut length)?;
-        let [length] = length;
-        if length == 0 {
-            break;
-        }
-        let mut written = vec![0; usize::from(length)];
-        from.read_exact(&mut written)?;
-        let mut length = [0; 8];
-        from.read_exact(&mut length)?;
-        let length = u64::from_be_bytes(length);
-        let mut known = Name::LASTING.into_iter().chain([Name::Queues]);
-        let name = known.find(|name| name.as_str().as_bytes() == written).ok_or(TransferError::Damaged)?;
-        if name == Name::Queues {
-            let path = home.path(name);
-            let mut queues = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            if io::copy(&mut from.take(length), &mut queues)? != length {
-                return Err(TransferError::Damaged);
-            }
-            queues.sync_all()?;
-            continue;
-        }
-        if length > LONGEST {
-            return Err(TransferError::Damaged);
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4_096));
-        from.take(length).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 != length {
-            return Err(TransferError::Damaged);
-        }
-        if name == Name::Descriptor {
-            descriptor = Some(bytes);
-        } else {
-            home.create_file(name, &bytes)?;
-        }
-    }
-    // The end of the stream: until it is reached, nobody knows that nothing is missing.
-    if from.read(&mut [0])? != 0 {
-        return Err(TransferError::Damaged);
-    }
-    // Last, because a folder with a descriptor is taken for a relay.
-    let descriptor = descriptor.ok_or(TransferError::Damaged)?;
-    Ok(home.create_file(Name::Descriptor, &descriptor)?)
+    let short = u8::try_from(name.len()).map_err(|_| TransferError::TooLong)?;
+    let entry = [&[short], name.as_bytes(), &length.to_be_bytes()].concat();
+    out.write_all(&entry).map_err(unwritten)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ fn words(finding: &Finding, dir: &Path, text: &Text) -> String {
         Finding::OtherPolicy(key) => other_policy(*key, folder, text),
         Finding::Outdated => text.say("outdated"),
         Finding::Paused => text.say("status-paused"),
-        Finding::Moved => Fault::Moved.words(text),
+        Finding::Moved(mark) => Fault::Moved(*mark).words(text),
     }
 }
 

@@ -10,7 +10,7 @@ use beresta_server::home::{HomeError, Name};
 use beresta_server::net::{AdminError, ServerError};
 use beresta_server::queue::sqlite::OpenError;
 use beresta_server::setup::{ConfigError, Key, SetupError};
-use beresta_server::transfer::TransferError;
+use beresta_server::transfer::{Mark, TransferError};
 
 use super::text::{Text, pasted};
 
@@ -31,7 +31,8 @@ pub(crate) enum Fault {
     Server(ServerError),
     Admin(AdminError),
     Transfer(TransferError),
-    Moved,
+    /// The relay is exported, or that was begun.
+    Moved(Mark),
     /// Root is about to write into another user's folder.
     OfAnother(PathBuf),
     /// What a command prints can't be written.
@@ -167,7 +168,7 @@ impl Fault {
             | Self::OfAnother(_)
             | Self::Internal => INTERNAL,
             Self::Admin(AdminError::NotRunning) => NETWORK,
-            Self::Transfer(TransferError::WrongPassphrase) | Self::Moved => LOCKED,
+            Self::Transfer(TransferError::WrongPassphrase) | Self::Moved(_) => LOCKED,
             Self::Transfer(_) => INTERNAL,
             Self::BadId
             | Self::IdInSight
@@ -205,7 +206,8 @@ impl Fault {
             Self::IdInSight => text.say("error-id-in-sight"),
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
-            Self::Moved => text.say("error-moved"),
+            Self::Moved(Mark::Done) => text.say("error-moved"),
+            Self::Moved(Mark::Begun) => text.say("error-half-moved"),
             Self::OfAnother(dir) => text.say_with("error-of-another", &[("dir", &pasted(dir))]),
             Self::Output => text.say("error-output"),
             Self::NoPassphrase => text.say("error-no-passphrase"),
@@ -323,15 +325,36 @@ fn transfer(error: TransferError) -> &'static str {
         TransferError::Queues => "error-queues",
         TransferError::Keys => "error-day-keys",
         TransferError::QueueKey => "error-queue-key",
-        TransferError::Exists => "error-exists",
+        TransferError::Exists(None) => "error-exists",
+        TransferError::Exists(Some(Mark::Begun)) => "error-exists-half",
+        TransferError::Exists(Some(Mark::Done)) => "error-exists-exported",
+        TransferError::Folder => "error-file-is-folder",
+        TransferError::NoFolder => "error-no-folder",
         TransferError::Occupied => "error-occupied",
-        TransferError::Io(_) => "error-export-file",
+        TransferError::Unwritten(kind) if is_denied(kind) => "error-export-denied",
+        TransferError::Unwritten(kind) if is_full(kind) => "error-export-full",
+        TransferError::Unwritten(_) => "error-export-file",
         TransferError::Left => "error-export-left",
+        TransferError::Unsure => "error-export-unsure",
+        TransferError::NoFile => "error-no-file",
+        TransferError::Unread(kind) if is_denied(kind) => "error-import-denied",
+        TransferError::Unread(_) => "error-import-file",
+        TransferError::Target(kind) if is_denied(kind) => "error-target-denied",
+        TransferError::Target(kind) if is_full(kind) => "error-target-full",
+        TransferError::Target(_) => "error-target",
         TransferError::NotAnExport => "error-not-an-export",
         TransferError::WrongPassphrase => "error-wrong-passphrase",
         TransferError::Damaged => "error-export-damaged",
         TransferError::OutOfMemory => "error-out-of-memory",
     }
+}
+
+fn is_denied(kind: io::ErrorKind) -> bool {
+    kind == io::ErrorKind::PermissionDenied
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 fn config(error: ConfigError, text: &Text) -> String {
@@ -378,5 +401,21 @@ mod tests {
             let said = fault.words(&Text::new(Language::English));
             assert!(said.contains("cp -a") && said.contains("one address would lose"), "{said}");
         }
+    }
+
+    #[test]
+    fn who_may_not_write_and_who_has_no_room_are_told_different_things_of_file_and_folder() {
+        let kinds =
+            [io::ErrorKind::PermissionDenied, io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem];
+        let whys = [TransferError::Unwritten, TransferError::Unread, TransferError::Target];
+        let keys = whys.map(|why| kinds.map(|kind| transfer(why(kind))));
+        assert_eq!(
+            keys,
+            [
+                ["error-export-denied", "error-export-full", "error-export-file"],
+                ["error-import-denied", "error-import-file", "error-import-file"],
+                ["error-target-denied", "error-target-full", "error-target"],
+            ]
+        );
     }
 }

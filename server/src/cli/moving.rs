@@ -8,7 +8,7 @@ use beresta_server::home::{Home, Name};
 use beresta_server::queue::sqlite::SqliteEngine;
 use beresta_server::random::SystemRandom;
 use beresta_server::setup::Config;
-use beresta_server::transfer::{self, Cost, What};
+use beresta_server::transfer::{self, Cost, Mark, What};
 use clap::ArgMatches;
 
 use super::args::value;
@@ -55,9 +55,11 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
 
 /// Lets a relay run again that was exported.
 pub(crate) fn take_back(dir: &Path, text: &Text) -> Result<(), Fault> {
-    let exported = Home::at(dir).has(Name::Moved);
-    transfer::take_back(dir)?;
-    tell(&text.say(if exported { "taken-back" } else { "not-exported" }));
+    tell(&text.say(match transfer::take_back(dir)? {
+        Some(Mark::Done) => "taken-back",
+        Some(Mark::Begun) => "taken-back-half",
+        None => "not-exported",
+    }));
     Ok(())
 }
 

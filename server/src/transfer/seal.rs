@@ -16,7 +16,7 @@ use chacha20poly1305::{Key, XChaCha20Poly1305};
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::TransferError;
+use super::{TransferError, unread, unwritten};
 
 const MAGIC: &[u8; 24] = b"beresta relay export v1\n";
 const SALT: usize = 32;
@@ -98,7 +98,7 @@ impl<W: Write> Sealer<W> {
             .try_into()
             .map_err(|_| TransferError::NotAnExport)?;
         let cipher = derive(passphrase, &salt, cost)?;
-        out.write_all(&head)?;
+        out.write_all(&head).map_err(unwritten)?;
         let stream = EncryptorBE32::from_aead(cipher, &nonce(prefix));
         Ok(Self { out, head, stream, text: Zeroizing::new(Vec::with_capacity(CHUNK)) })
     }
@@ -107,7 +107,7 @@ impl<W: Write> Sealer<W> {
     pub(super) fn finish(mut self) -> Result<W, TransferError> {
         let last = Payload { msg: &self.text, aad: &self.head };
         let sealed = self.stream.encrypt_last(last).map_err(|_| TransferError::TooLong)?;
-        self.out.write_all(&sealed)?;
+        self.out.write_all(&sealed).map_err(unwritten)?;
         Ok(self.out)
     }
 }
@@ -131,6 +131,20 @@ impl<W: Write> Write for Sealer<W> {
     }
 }
 
+/// Whether a file begins as an export does.
+pub(super) fn is_export(mut from: impl Read) -> Result<(), TransferError> {
+    let mut magic = [0; MAGIC.len()];
+    begin(&mut from, &mut magic)?;
+    if &magic == MAGIC { Ok(()) } else { Err(TransferError::NotAnExport) }
+}
+
+fn begin(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), TransferError> {
+    from.read_exact(bytes).map_err(|error| match error.kind() == io::ErrorKind::UnexpectedEof {
+        true => TransferError::NotAnExport,
+        false => unread(error),
+    })
+}
+
 /// Opens what a [`Sealer`] wrote. Bytes are given once their chunk was checked; that nothing is missing is known at the end.
 pub(super) struct Opener<R> {
     from: BufReader<R>,
@@ -145,7 +159,7 @@ impl<R: Read> Opener<R> {
     pub(super) fn new(from: R, passphrase: &str) -> Result<Self, TransferError> {
         let mut from = BufReader::new(from);
         let mut head = [0; HEAD];
-        from.read_exact(&mut head).map_err(|_| TransferError::NotAnExport)?;
+        begin(&mut from, &mut head)?;
         let rest = head.strip_prefix(MAGIC).ok_or(TransferError::NotAnExport)?;
         let (salt, rest) = rest.split_at_checked(SALT).ok_or(TransferError::NotAnExport)?;
         let mut numbers =
@@ -156,8 +170,12 @@ impl<R: Read> Opener<R> {
         let cipher = derive(passphrase, salt, cost)?;
         let stream = Some(DecryptorBE32::from_aead(cipher, &nonce(prefix)));
         let mut opener = Self { from, head, stream, text: Zeroizing::new(Vec::new()), given: 0 };
-        opener.next_chunk().map_err(|_| TransferError::WrongPassphrase)?;
-        Ok(opener)
+        match opener.next_chunk().map_err(unread) {
+            // What is too short to be a chunk does not open either.
+            Err(TransferError::Damaged) => Err(TransferError::WrongPassphrase),
+            Err(error) => Err(error),
+            Ok(()) => Ok(opener),
+        }
     }
 
     /// Opens the next chunk. Does nothing after the last.

@@ -1,3 +1,4 @@
+mod cut;
 mod left;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,6 +9,8 @@ use beresta_proto::key::{CapabilityHash, VerifyingKey};
 use beresta_proto::limits::BUCKET_S;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
+use super::import::read;
+use super::seal::Opener;
 use super::*;
 use crate::queue::rules::queue_ref;
 use crate::queue::{Answer, MessageName, Op, QueueEngine as _, ReadName, SendName};
@@ -213,7 +216,7 @@ fn a_relay_that_runs_is_not_moved_and_may_run_on() {
     assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
     drop(runs);
     fs::write(place.folder.path().join("file"), b"mine").unwrap();
-    assert_eq!(place.export(What::Move), Err(TransferError::Exists));
+    assert_eq!(place.export(What::Move), Err(TransferError::Exists(None)));
     assert!(!place.home("old").has(Name::Moved));
     assert_eq!(fs::read(place.folder.path().join("file")).unwrap(), b"mine");
 }

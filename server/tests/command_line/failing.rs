@@ -46,4 +46,10 @@ fn what_a_write_that_failed_left_does_not_keep_a_backup_from_being_made() {
     let refused = while_it_only_reads(&dir, &["keys", "rotate", "--dir", at], "").unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(err(&refused).contains("Nothing can be written to the disk"), "{}", err(&refused));
+    // And who would make a relay there.
+    let elsewhere = format!("{at}/another");
+    let refused =
+        while_it_only_reads(&dir, &["import", "--dir", &elsewhere, "--file", file], passphrase).unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("could not be written into this folder"), "{}", err(&refused));
 }

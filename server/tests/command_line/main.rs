@@ -10,6 +10,7 @@ mod advice;
 mod drain;
 mod failing;
 mod mistakes;
+mod moving;
 mod remains;
 mod repair;
 mod running;

@@ -3,9 +3,9 @@
 use super::*;
 
 /// Breaks a disk when the first key is drawn, which is after the file was made.
-struct Breaks<F: FnMut()> {
-    rng: SystemRandom,
-    disk: F,
+pub(super) struct Breaks<F: FnMut()> {
+    pub(super) rng: SystemRandom,
+    pub(super) disk: F,
 }
 
 impl<F: FnMut()> Random for Breaks<F> {
@@ -16,7 +16,7 @@ impl<F: FnMut()> Random for Breaks<F> {
 }
 
 /// What nobody reads or removes as a file, root neither.
-fn make_unusable(file: &Path) {
+pub(super) fn make_unusable(file: &Path) {
     if file.is_file() {
         fs::remove_file(file).unwrap();
         fs::create_dir(file).unwrap();
