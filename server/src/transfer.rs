@@ -10,6 +10,7 @@
 //! ```
 //! Each is on the disk before the next. Where one fails, the mark goes only once no file is left that could be imported.
 
+mod check;
 mod import;
 mod mark;
 mod seal;
@@ -26,6 +27,7 @@ use crate::queue::rules::Cap;
 use crate::queue::sqlite::{Keeping, OpenError, SqliteEngine};
 use crate::setup::{self, Config, SetupError};
 
+pub use check::{check_export, check_import};
 pub use import::import;
 pub use mark::Mark;
 pub use seal::Cost;

@@ -25,6 +25,8 @@ const DIFFERENT: usize = 8;
 pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let what = if found.get_flag("backup") { What::Backup } else { What::Move };
+    transfer::check_export(dir, &file, what)?;
+    refuse_gone(dir, what)?;
     let passphrase = ask::passphrase(&text.say("ask-new-passphrase"))?;
     // A part of it would open what the whole should.
     if passphrase.len() as u64 >= LINE {
@@ -36,10 +38,8 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     if stdin().is_terminal() && *passphrase != *ask::passphrase(&text.say("ask-again"))? {
         return Err(Fault::PassphrasesDiffer);
     }
-    // A move opens them, which destroys the keys of what waited: whoever knows where the file is puts it back first.
-    if what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues)) {
-        return Err(Fault::QueuesGone(dir.to_owned()));
-    }
+    // Somebody may have thought for long about their passphrase.
+    refuse_gone(dir, what)?;
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
     let file = pasted(&file);
@@ -51,6 +51,13 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         tell(&text.say("exported-volatile"));
     }
     Ok(())
+}
+
+/// A move opens the queues, which destroys the keys of what waited where they are gone: whoever knows where their file is puts it
+/// back first.
+fn refuse_gone(dir: &Path, what: What) -> Result<(), Fault> {
+    let gone = what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues));
+    if gone { Err(Fault::QueuesGone(dir.to_owned())) } else { Ok(()) }
 }
 
 /// Lets a relay run again that was exported.
@@ -65,6 +72,7 @@ pub(crate) fn take_back(dir: &Path, text: &Text) -> Result<(), Fault> {
 
 pub(crate) fn import(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault> {
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
+    transfer::check_import(dir, &file)?;
     let passphrase = ask::passphrase(&text.say("ask-passphrase"))?;
     transfer::import(dir, &file, &passphrase)?;
     let shown = pasted(dir);

@@ -95,3 +95,46 @@ fn an_import_says_whether_the_file_or_the_folder_is_in_its_way() {
     import(&new, &format!("{old}/descriptor"), ["is not an export", "не файл переноса"]);
     assert!(!Path::new(&new).exists());
 }
+
+#[test]
+fn nobody_types_a_passphrase_for_what_would_be_refused_whatever_it_is() {
+    let (folder, [old, new, file]) = place(["old", "new", "file"]);
+    let [onto, nowhere, other] = ["", "nowhere/file", "other"].map(|name| folder.path().join(name));
+    let [onto, nowhere, other] = [&onto, &nowhere, &other].map(|path| path.to_str().unwrap());
+    // Nothing comes on standard input.
+    let refused = |command: &str, dir: &str, file: &str, words: &str| {
+        let refused = relay(&[command, "--dir", dir, "--file", file]);
+        assert!(err(&refused).contains(words), "{command} {dir} {file}: {}", err(&refused));
+        assert!(!refused.status.success());
+    };
+    refused("export", &old, &file, "no relay in this folder");
+    init(Path::new(&old));
+    refused("export", &old, onto, "is a folder");
+    refused("export", &old, nowhere, "is not there. Make it");
+    let running = start(&old);
+    refused("export", &old, &file, "Stop it first");
+    stop(running);
+    refused("export", &old, &file, "No passphrase was given");
+    refused("import", &new, &file, "There is no such file");
+    assert_eq!(told(&["export", "--dir", &old, "--file", &file], PASSPHRASE).status.code(), Some(0));
+    refused("export", &old, &file, "what to import");
+    refused("import", &old, &file, "empty folder");
+    refused("import", &new, onto, "is a folder");
+    refused("import", &new, &format!("{old}/descriptor"), "is not an export");
+    refused("import", &new, &file, "No passphrase was given");
+    fs::remove_file(format!("{old}/queues.sqlite")).unwrap();
+    refused("export", &old, other, "put it back");
+    assert!(!Path::new(&new).exists() && !Path::new(other).exists());
+}
+
+#[test]
+fn an_import_out_of_a_pipe_misses_none_of_it() {
+    let (_folder, [old, new, file]) = place(["old", "new", "file"]);
+    let address = out(&init(Path::new(&old)));
+    assert_eq!(told(&["export", "--dir", &old, "--file", &file], PASSPHRASE).status.code(), Some(0));
+    let piped =
+        "cat \"$2\" | { exec 3<&0; printf '%s\\n' \"$3\" | \"$0\" import --dir \"$1\" --file /dev/fd/3; }";
+    let program = env!("CARGO_BIN_EXE_beresta-relay");
+    let imported = Command::new("sh").args(["-c", piped, program, &new, &file, PASSPHRASE]).output().unwrap();
+    assert_eq!((imported.status.code(), out(&imported)), (Some(0), address), "{}", err(&imported));
+}

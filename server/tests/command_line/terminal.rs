@@ -62,17 +62,19 @@ impl Terminal {
 #[test]
 fn who_breaks_off_at_a_passphrase_has_a_terminal_that_shows_what_they_type() {
     let folder = tempfile::tempdir().unwrap();
-    let [dir, file, new] =
-        ["relay", "file", "new"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
+    let [dir, file, new, other] =
+        ["relay", "file", "new", "other"].map(|name| folder.path().join(name).to_str().unwrap().to_owned());
     init(Path::new(&dir));
     let backup = ["export", "--dir", &dir, "--file", &file, "--backup"];
     let (passphrase, first) = ("five words that nobody guesses", "New passphrase");
+    let kept = told(&["export", "--dir", &dir, "--file", &other, "--backup"], passphrase);
+    assert_eq!(kept.status.code(), Some(0), "{}", err(&kept));
     let mut terminal = Terminal::new();
     assert!(terminal.is_usual());
     for (command, typed) in [
         (&backup[..], "\u{3}"),
         (&backup, "five words\u{3}"),
-        (&["import", "--dir", &new, "--file", &file], "\u{3}"),
+        (&["import", "--dir", &new, "--file", &other], "\u{3}"),
     ] {
         let mut called = terminal.call(command);
         terminal.answer("assphrase", typed);
