@@ -136,6 +136,10 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     if wish.listen.is_some_and(|at| at.port() == 0) {
         return Err(SetupError::NoPort);
     }
+    let public = reach::once(wish.public.iter().copied().map(Route::Quic).collect());
+    if public.len() > ROUTES {
+        return Err(SetupError::ManyRoutes);
+    }
     home.create()?;
     let _alone = home.alone()?;
     if whole(&home) == Err(SetupError::HalfImported) {
@@ -150,10 +154,9 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let known = if home.has(Name::Descriptor) { Some(signed(&home)?) } else { None };
     let sequence = next_sequence(known.as_ref(), now, wish.clock_is_right)?;
     let routes = match &known {
-        Some(old) if wish.public.is_empty() => old.routes.clone(),
-        _ => wish.public.iter().copied().map(Route::Quic).collect(),
+        Some(old) if public.is_empty() => reach::once(old.routes.clone()),
+        _ => public,
     };
-    let routes = reach::once(routes);
     let listen = match (wish.listen, &known) {
         (Some(listen), _) => listen,
         (None, Some(_)) => Config::read(&home)?.listen,
@@ -167,9 +170,6 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     };
     if routes.is_empty() {
         return Err(SetupError::NoAddress);
-    }
-    if routes.len() > ROUTES {
-        return Err(SetupError::ManyRoutes);
     }
     let named = wish.identity.as_deref();
     let identity_at = identity::place(&home, named);

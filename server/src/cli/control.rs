@@ -51,7 +51,11 @@ pub(crate) fn delete(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         return Err(Fault::IdInSight);
     }
     let typed = line().map_err(|_| Fault::BadId)?;
-    let id = queue_id(typed.trim()).ok_or(Fault::BadId)?;
+    let typed = typed.trim();
+    if typed.is_empty() {
+        return Err(Fault::NothingTyped);
+    }
+    let id = queue_id(typed).ok_or(Fault::BadId)?;
     order(dir, Request::DeleteQueue(id), "deleted", text)
 }
 

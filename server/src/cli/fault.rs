@@ -46,6 +46,8 @@ pub(crate) enum Fault {
     BadId,
     /// An id of a queue stands on the command line.
     IdInSight,
+    /// A line was to come on standard input, and nothing came.
+    NothingTyped,
     /// What was typed is no address of a relay.
     BadAddress,
     NoQueue,
@@ -172,6 +174,7 @@ impl Fault {
             Self::Transfer(_) => INTERNAL,
             Self::BadId
             | Self::IdInSight
+            | Self::NothingTyped
             | Self::BadCredit
             | Self::CreditInSight
             | Self::OtherCreditToTry
@@ -204,6 +207,7 @@ impl Fault {
             Self::Admin(AdminError::Unreached) | Self::Refused => text.say("error-refused"),
             Self::BadId => text.say("error-bad-id"),
             Self::IdInSight => text.say("error-id-in-sight"),
+            Self::NothingTyped => text.say("error-nothing-typed"),
             Self::BadAddress => text.say("error-bad-address"),
             Self::Transfer(error) => text.say(transfer(*error)),
             Self::Moved(Mark::Done) => text.say("error-moved"),

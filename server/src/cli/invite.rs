@@ -142,7 +142,11 @@ fn take_back(dir: &Path, id: u64) -> Result<(), Fault> {
 
 /// A code, from a line of standard input.
 pub(super) fn read_code() -> Result<CreditCode, Fault> {
-    CreditCode::from_code(&line().map_err(|_| Fault::BadCredit)?).map_err(|_| Fault::BadCredit)
+    let typed = line().map_err(|_| Fault::BadCredit)?;
+    if typed.trim().is_empty() {
+        return Err(Fault::NothingTyped);
+    }
+    CreditCode::from_code(&typed).map_err(|_| Fault::BadCredit)
 }
 
 /// The name under which the relay in this folder keeps a credit.

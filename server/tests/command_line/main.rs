@@ -16,6 +16,7 @@ mod repair;
 mod running;
 mod selftest;
 mod terminal;
+mod usage;
 
 use running::{free, start, stop};
 
