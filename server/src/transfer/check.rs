@@ -27,7 +27,7 @@ pub fn check_export(dir: &Path, file: &Path, what: What) -> Result<(), TransferE
     }
     match fs::symlink_metadata(file) {
         Ok(_) => Err(unmade(io::ErrorKind::AlreadyExists, file, what, Mark::of(&home))),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(TransferError::Unwritten(error.kind())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unmade(error.kind(), file, what, None)),
         Err(_) => {
             let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
             may_write(folder.unwrap_or(Path::new("."))).map_err(|kind| unmade(kind, file, what, None))

@@ -111,6 +111,7 @@ fn nobody_types_a_passphrase_for_what_would_be_refused_whatever_it_is() {
     init(Path::new(&old));
     refused("export", &old, onto, "is a folder");
     refused("export", &old, nowhere, "is not there. Make it");
+    refused("export", &old, &format!("{old}/descriptor/file"), "is not there. Make it");
     let running = start(&old);
     refused("export", &old, &file, "Stop it first");
     stop(running);
