@@ -107,7 +107,7 @@ fn nobody_types_a_passphrase_for_what_would_be_refused_whatever_it_is() {
         assert!(err(&refused).contains(words), "{command} {dir} {file}: {}", err(&refused));
         assert!(!refused.status.success());
     };
-    refused("export", &old, &file, "no relay in this folder");
+    refused("export", &old, &file, "is not there");
     init(Path::new(&old));
     refused("export", &old, onto, "is a folder");
     refused("export", &old, nowhere, "is not there. Make it");
