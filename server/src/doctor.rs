@@ -228,7 +228,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     }
     let policy = descriptor.as_ref().map(|one| one.policy);
     found.push(clock(&home, descriptor.as_ref().map_or(Timestamp(0), |one| one.not_before), now));
-    let mut roomy = None;
+    let (mut roomy, moved) = (None, Mark::of(&home));
     if let Ok(config) = Config::read(&home) {
         let status = net::ask(&home, Request::Status);
         match &status {
@@ -236,6 +236,8 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
             Err(_) if SqliteEngine::is_in_use(&home.path(Name::Queues)) == Some(true) => {
                 found.push(Finding::Silent)
             }
+            // How it is started is not what its operator is to hear.
+            Err(_) if moved.is_some() => {}
             Err(_) => found.extend([Finding::Stopped, Finding::Port(net::port(config.listen))]),
         }
         let running = if let Ok(Reply::Status(status)) = status { Some(status) } else { None };
@@ -257,7 +259,7 @@ pub fn examine(dir: &Path, now: Timestamp) -> Result<Vec<Finding>, SetupError> {
     }
     found.push(buffers(roomy));
     found.extend(home.has(Name::Paused).then_some(Finding::Paused));
-    found.extend(Mark::of(&home).map(Finding::Moved));
+    found.extend(moved.map(Finding::Moved));
     Ok(found)
 }
 
