@@ -13,7 +13,7 @@ use crate::home::{Home, Name};
 use crate::queue::sqlite::SqliteEngine;
 use crate::setup;
 
-/// Whether [`super::export`] would be refused.
+/// Whether [`super::export()`] would be refused.
 ///
 /// # Errors
 /// [`TransferError`], as of the export.
@@ -35,7 +35,7 @@ pub fn check_export(dir: &Path, file: &Path, what: What) -> Result<(), TransferE
     }
 }
 
-/// Whether [`super::import`] would be refused.
+/// Whether [`super::import()`] would be refused.
 ///
 /// # Errors
 /// [`TransferError`], as of the import.
