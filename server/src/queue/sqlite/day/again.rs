@@ -32,6 +32,8 @@ pub(in crate::queue::sqlite) fn find_again(
     let is = |what: &str| conn.query_row(what, [], |row| row.get::<_, bool>(0));
     let expected = is(LISTS_ONE)? || lost && is(WAITS)?;
     if !expected && matches!(path.try_exists(), Ok(false)) {
+        // Those of days that are over: the start takes any for one whose key has to be there.
+        conn.execute("DELETE FROM day_key", [])?;
         return Ok(!lost);
     }
     let seeds = Seeds::look(path)?;
