@@ -177,6 +177,7 @@ pub fn init(wish: &Wish, now: Timestamp, rng: &mut impl Random) -> Result<Made, 
     let identity = match identity::read(&home, named) {
         Err(SetupError::NoIdentity) if known.is_none() => {
             remains::refuse_another(&home, None)?;
+            identity::refuse_other_name(&home, named)?;
             identity::make(&home, named, rng)?
         }
         read => read?,

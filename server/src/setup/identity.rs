@@ -54,10 +54,19 @@ pub(super) fn refuse_other_file(
     named: Option<&Path>,
     key: &SigningKey,
 ) -> Result<(), SetupError> {
+    refuse_other_name(home, named)?;
+    let is_the_same = |name: &Name| home.read(*name).is_ok_and(|bytes| **bytes == key.expose()[..]);
+    OTHERS.into_iter().find(is_the_same).map_or(Ok(()), |name| Err(SetupError::OtherFile(name)))
+}
+
+/// Refuses a place that has the name of another of a relay's files: one that is made there would be taken for that one, or be
+/// written over.
+pub(super) fn refuse_other_name(home: &Home, named: Option<&Path>) -> Result<(), SetupError> {
     let place = place(home, named);
-    let has_its_name = |name: Name| place.file_name() == Some(OsStr::new(name.as_str()));
-    let is_the_same = |name| home.read(name).is_ok_and(|bytes| **bytes == key.expose()[..]);
-    let other = OTHERS.into_iter().find(|name| has_its_name(*name) || is_the_same(*name));
+    let has_its_name = |name: &Name| place.file_name() == Some(OsStr::new(name.as_str()));
+    let others =
+        Name::LASTING.into_iter().chain([Name::Queues, Name::Moved, Name::Rotation, Name::Importing]);
+    let other = others.filter(|name| *name != Name::Identity).find(has_its_name);
     other.map_or(Ok(()), |name| Err(SetupError::OtherFile(name)))
 }
 

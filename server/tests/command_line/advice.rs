@@ -79,6 +79,11 @@ fn another_of_a_relays_files_is_not_taken_for_its_identity_key() {
         assert!(!half.join("descriptor").exists());
         std::fs::remove_dir_all(&half).unwrap();
     }
+    // Nor is one made under such a name, which the next start would take for that file, or write over.
+    for file in ["queue.key", "descriptor", "relay.toml"] {
+        refused(&[&["init"][..], &public].concat(), &fresh, &fresh.join(file), file);
+        assert!(!fresh.join(file).exists());
+    }
     // Of other bytes nobody can tell what they are.
     let other = folder.path().join("other");
     std::fs::write(&other, [7; 32]).unwrap();
