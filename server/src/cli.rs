@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use beresta_server::admin::Request;
 use beresta_server::clock;
-use beresta_server::home::{Home, Name};
+use beresta_server::home::{Home, HomeError, Name};
 use beresta_server::net::{Server, tell_ready};
 use beresta_server::queue::QueueEngine;
 use beresta_server::queue::sqlite::{Keeping, OpenError, Salvaged, SqliteEngine, Standing};
@@ -96,10 +96,13 @@ fn command(found: &ArgMatches, text: &Text) -> Result<ExitCode, Fault> {
         return Err(Fault::OfAnother(dir));
     }
     // The relay ends by day 90 for who believes that it was renewed.
-    if WHERE_IT_RUNS.contains(&name)
-        && let Some(mark) = Mark::of(&Home::at(&dir))
-    {
-        return Err(Fault::Moved(mark));
+    if WHERE_IT_RUNS.contains(&name) {
+        let home = Home::at(&dir);
+        // Whoever may not look is not to hear that it is so.
+        home.path(Name::Moved).try_exists().map_err(|error| SetupError::Home(HomeError::Io(error.kind())))?;
+        if let Some(mark) = Mark::of(&home) {
+            return Err(Fault::Moved(mark));
+        }
     }
     let done = match name {
         "init" => init(found, dir.clone(), text),
@@ -305,7 +308,7 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
         descriptor: setup.signed,
         epoch_signer: setup.epoch_signer,
         epochs: setup.epochs,
-        namer: setup.namer,
+        namer,
     };
     let rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     let Config { listen, .. } = setup.config;

@@ -174,6 +174,7 @@ pub fn export(
     let _alone = home.alone()?;
     // What lacks a key is no copy of the relay: the last good one would give way to it, or the keys here be destroyed.
     setup::complete(&home)?;
+    fits(&home, what)?;
     let before = Mark::of(&home);
     if what == What::Move {
         // First the mark, then the lock: a relay that starts in between finds one of the two.
@@ -189,10 +190,26 @@ pub fn export(
         Err(error) => Err(unmade(error.kind(), file, what, before)),
     };
     let stays = |error| error == TransferError::Unsure;
-    if what == What::Move && before.is_none() && done.is_err_and(|error| !stays(error)) {
-        home.remove(Name::Moved)?;
+    if what == What::Move && done.is_err_and(|error| !stays(error)) {
+        Mark::put_back(before, &home)?;
     }
     done
+}
+
+/// Whether the keys that are here are those of the queues that are. A backup has neither queues nor keys of days, but the key of
+/// the names: whoever makes one destroys the one before, perhaps the last that had the right one. Changes nothing.
+fn fits(home: &Home, what: What) -> Result<(), TransferError> {
+    let queues = home.path(Name::Queues);
+    if !queues.exists() {
+        return Ok(());
+    }
+    let (keeping, proof) = (Config::read(home)?.keeping(), setup::namer(home)?.proof());
+    match SqliteEngine::check(&queues, keeping, proof) {
+        Err(OpenError::QueueKey) => Err(TransferError::QueueKey),
+        Err(OpenError::Keys) if what == What::Move => Err(TransferError::Keys),
+        // A backup is made of a relay whose queues are damaged, and a move opens them.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Makes a file last that was written to its end, and the mark say so; else removes it.
@@ -249,7 +266,10 @@ fn flush_name(file: &Path) -> io::Result<()> {
 /// [`TransferError`]; while an export is under way it is left.
 pub fn take_back(dir: &Path) -> Result<Option<Mark>, TransferError> {
     let home = Home::at(dir);
-    setup::describe(dir)?;
+    if Mark::of(&home).is_none() {
+        return setup::describe(dir).map(|_| None).map_err(Into::into);
+    }
+    // Also of a relay that lacks something: what makes it anew refuses to as long as the mark is there.
     let _alone = home.alone()?;
     let mark = Mark::of(&home);
     home.remove(Name::Moved)?;

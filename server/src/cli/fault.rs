@@ -125,6 +125,7 @@ impl Fault {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
+            Self::Queues(OpenError::QueueKey) => NOT_FOUND,
             Self::Setup(SetupError::NoRelay | SetupError::HalfImported | SetupError::NoIdentity) => NOT_FOUND,
             Self::Setup(
                 SetupError::NoAddress

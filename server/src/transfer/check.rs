@@ -8,7 +8,7 @@ use std::path::Path;
 use rustix::fs::{Access, access};
 
 use super::import::is_occupied;
-use super::{Mark, TransferError, What, seal, unmade, unread};
+use super::{Mark, TransferError, What, fits, seal, unmade, unread};
 use crate::home::{Home, Name};
 use crate::queue::sqlite::SqliteEngine;
 use crate::setup;
@@ -22,6 +22,7 @@ pub fn check_export(dir: &Path, file: &Path, what: What) -> Result<(), TransferE
     setup::describe(dir)?;
     drop(home.alone()?);
     setup::complete(&home)?;
+    fits(&home, what)?;
     if what == What::Move && SqliteEngine::is_in_use(&home.path(Name::Queues)) == Some(true) {
         return Err(TransferError::Running);
     }

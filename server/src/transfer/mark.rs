@@ -32,4 +32,13 @@ impl Mark {
             (Some(Self::Begun) | None, Self::Done) => home.replace(Name::Moved, DONE),
         }
     }
+
+    /// Puts back what was there before an export of which no file is left.
+    pub(super) fn put_back(before: Option<Self>, home: &Home) -> Result<(), HomeError> {
+        match before {
+            None => home.remove(Name::Moved),
+            Some(Self::Begun) if Self::of(home) == Some(Self::Done) => home.replace(Name::Moved, BEGUN),
+            Some(Self::Begun | Self::Done) => Ok(()),
+        }
+    }
 }

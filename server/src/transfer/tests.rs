@@ -203,6 +203,8 @@ fn a_relay_with_the_queue_key_of_another_is_not_moved() {
     place.store("old");
     place.home("old").overwrite(Name::QueueKey, &[7; 32]).unwrap();
     assert_eq!(place.export(What::Move), Err(TransferError::QueueKey), "no queue would be found there");
+    let backup = place.export(What::Backup);
+    assert_eq!(backup, Err(TransferError::QueueKey), "the last good one would be destroyed");
     assert!(!place.home("old").has(Name::Moved) && !place.folder.path().join("file").exists());
 }
 

@@ -28,9 +28,9 @@ fn an_export_that_was_killed_is_not_called_a_move() {
     init(Path::new(&old));
     once(&old);
     let export = ["export", "--dir", &old, "--file", &file];
-    // The kernel kills who writes more than a block into a file: the mark is shorter.
+    // The kernel kills who writes so much into a file: the mark, and what SQLite needs to look at the queues, is shorter.
     let mut killed = Command::new("sh");
-    killed.args(["-c", "ulimit -f 1; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_beresta-relay")]).args(export);
+    killed.args(["-c", "ulimit -f 64; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_beresta-relay")]).args(export);
     let mut killed = killed.stdin(Stdio::piped()).spawn().unwrap();
     killed.stdin.take().unwrap().write_all(format!("{PASSPHRASE}\n").as_bytes()).unwrap();
     assert_eq!(killed.wait().unwrap().code(), None);
@@ -56,6 +56,33 @@ fn an_export_that_was_killed_is_not_called_a_move() {
     says(&["run", "--dir", &old], 6, ["was exported to run elsewhere", "Этот узел перенесён"]);
     let taken = relay(&["take-back", "--dir", &old]);
     assert!(err(&taken).contains("it can't start anywhere else"), "{}", err(&taken));
+}
+
+#[test]
+fn the_mark_of_an_export_is_taken_back_also_where_a_file_of_the_relay_was_lost() {
+    let (_folder, [old]) = place(["old"]);
+    init(Path::new(&old));
+    for (mark, file) in [("begun\n", "relay.id"), ("done\n", "descriptor"), ("", "tls.key")] {
+        fs::write(Path::new(&old).join("moved"), mark).unwrap();
+        fs::remove_file(Path::new(&old).join(file)).unwrap();
+        let again = ["init", "--dir", &old, "--listen", "127.0.0.1:1", "--public", "192.0.2.1:443"];
+        assert_eq!(relay(&again).status.code(), Some(6));
+        let taken = relay(&["take-back", "--dir", &old]);
+        assert_eq!(taken.status.code(), Some(0), "{}", err(&taken));
+        let made = relay(&[&again[..], &["--identity", &format!("{old}/identity.key")]].concat());
+        assert!(made.status.success() || file == "tls.key", "{}", err(&made));
+    }
+}
+
+#[test]
+fn who_cannot_look_into_a_folder_is_not_told_that_a_relay_was_exported() {
+    let (_folder, [file]) = place(["file"]);
+    fs::write(&file, "no folder").unwrap();
+    for command in [&["init"][..], &["keys", "rotate"], &["repair"]] {
+        let refused = relay(&[command, &["--dir", &file]].concat());
+        assert_eq!(refused.status.code(), Some(1), "{}", err(&refused));
+        assert!(!err(&refused).contains("exported"), "{}", err(&refused));
+    }
 }
 
 #[test]
