@@ -6,11 +6,11 @@ use std::path::Path;
 use beresta_proto::credit::CreditCode;
 use beresta_proto::key::Credit;
 use beresta_server::admin::{self, Reply, Request};
-use beresta_server::home::{Home, Name};
+use beresta_server::home::Home;
 use beresta_server::net::{self, AdminError};
-use beresta_server::queue::{CreditId, CreditName, Namer};
+use beresta_server::queue::{CreditId, CreditName};
 use beresta_server::random::SystemRandom;
-use beresta_server::setup::{self, Config, SetupError};
+use beresta_server::setup::{self, Config};
 use clap::ArgMatches;
 use serde::Serialize;
 
@@ -152,8 +152,7 @@ pub(super) fn read_code() -> Result<CreditCode, Fault> {
 /// The name under which the relay in this folder keeps a credit.
 fn name(dir: &Path, credit: &Credit) -> Result<CreditName, Fault> {
     setup::describe(dir)?;
-    let key = Home::at(dir).read_array(Name::QueueKey).map_err(SetupError::Home)?;
-    Ok(Namer::new(&key).credit(credit))
+    Ok(setup::namer(&Home::at(dir))?.credit(credit))
 }
 
 fn hex(id: u64) -> String {

@@ -387,8 +387,9 @@ fn open_file(path: &Path, keeping: Keeping, proof: KeyProof) -> Result<(Connecti
     // SQLite gives its other files the permissions of this one.
     drop(private_file(path)?);
     let mut conn = schema::open_writer(path)?;
+    // First of all: a step to this version is for good, and at a volatile relay the keys of what waits are forgotten.
+    proof::check(&conn, proof)?;
     schema::migrate(&mut conn)?;
-    // First of all: at a volatile relay the keys of what waits would be forgotten.
     proof::prove(&conn, proof)?;
     let keys = DayKeys::open(&conn, &keys_of(path), keeping)?;
     Ok((conn, keys))
