@@ -131,8 +131,8 @@ fn a_repair_of_queues_in_which_nothing_waits_needs_no_keys() {
     for sql in ["", "INSERT INTO day_key (day, slot, proof, over) VALUES (1, 3, zeroblob(40), 1)"] {
         let mut rig = Rig::with(CAP);
         assert!(matches!(rig.ask(make(1)), Answer::Made(_)));
-        rig.change(sql);
         rig.meddle(|queues| {
+            Connection::open(queues).unwrap().execute_batch(sql).unwrap();
             fs::remove_file(queues.with_file_name("day.keys")).unwrap();
             let done = SqliteEngine::salvage(queues, Keeping::Durable, PROOF, NOW).unwrap();
             assert_eq!(done, Salvaged { queues: 1, messages: 0, whole: true });
