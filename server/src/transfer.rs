@@ -266,10 +266,11 @@ fn flush_name(file: &Path) -> io::Result<()> {
 /// [`TransferError`]; while an export is under way it is left.
 pub fn take_back(dir: &Path) -> Result<Option<Mark>, TransferError> {
     let home = Home::at(dir);
-    if Mark::of(&home).is_none() {
+    // Also of a relay that lacks something: what makes it anew refuses to as long as the mark is there. But nobody else's file is
+    // taken away that has its name.
+    if Mark::of(&home).is_none() || !Name::LASTING.into_iter().any(|name| home.has(name)) {
         return setup::describe(dir).map(|_| None).map_err(Into::into);
     }
-    // Also of a relay that lacks something: what makes it anew refuses to as long as the mark is there.
     let _alone = home.alone()?;
     let mark = Mark::of(&home);
     home.remove(Name::Moved)?;

@@ -75,6 +75,15 @@ fn the_mark_of_an_export_is_taken_back_also_where_a_file_of_the_relay_was_lost()
 }
 
 #[test]
+fn a_file_of_somebody_else_is_not_taken_for_the_mark_of_an_export() {
+    let (folder, [file]) = place(["moved"]);
+    fs::write(&file, "done\n").unwrap();
+    let refused = relay(&["take-back", "--dir", folder.path().to_str().unwrap()]);
+    assert_eq!(refused.status.code(), Some(7), "{}", err(&refused));
+    assert!(Path::new(&file).exists());
+}
+
+#[test]
 fn who_cannot_look_into_a_folder_is_not_told_that_a_relay_was_exported() {
     let (_folder, [file]) = place(["file"]);
     fs::write(&file, "no folder").unwrap();
