@@ -9,6 +9,7 @@ use beresta_proto::time::{DAY_MS, Timestamp};
 use beresta_server::queue::rules::Cap;
 use beresta_server::queue::sqlite::{Keeping, OpenError, SqliteEngine};
 use beresta_server::queue::{Answer, KeyProof, Op, QueueEngine as _};
+use rusqlite::Connection;
 
 use crate::carve::{files, holds, keys, yields};
 use crate::rig::{
@@ -119,6 +120,11 @@ fn queues_under_the_names_of_another_secret_are_refused_and_nothing_is_changed()
         rig.close();
         SqliteEngine::salvage(&path, keeping, PROOF, now).unwrap();
         let refused = SqliteEngine::open(&path, ROOMY, keeping, other);
+        assert!(matches!(refused, Err(OpenError::QueueKey)), "{refused:?}");
+        // As the known issues say.
+        Connection::open(&path).unwrap().execute_batch("UPDATE held SET key_proof = NULL").unwrap();
+        drop(SqliteEngine::open(&path, ROOMY, keeping, other).unwrap());
+        let refused = SqliteEngine::open(&path, ROOMY, keeping, PROOF);
         assert!(matches!(refused, Err(OpenError::QueueKey)), "{refused:?}");
     }
 }
