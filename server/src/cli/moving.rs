@@ -26,7 +26,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
     let file: PathBuf = value(found, "file").ok_or(Fault::Internal)?;
     let what = if found.get_flag("backup") { What::Backup } else { What::Move };
     transfer::check_export(dir, &file, what)?;
-    refuse_gone(dir, what)?;
+    refuse_without_queues(dir, what)?;
     let passphrase = ask::passphrase(&text.say("ask-new-passphrase"))?;
     // A part of it would open what the whole should.
     if passphrase.len() as u64 >= LINE {
@@ -39,7 +39,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
         return Err(Fault::PassphrasesDiffer);
     }
     // Somebody may have thought for long about their passphrase.
-    refuse_gone(dir, what)?;
+    refuse_without_queues(dir, what)?;
     let mut rng = SystemRandom::new().map_err(|_| Fault::Internal)?;
     transfer::export(dir, &file, what, &passphrase, Cost::DEFAULT, &mut rng)?;
     let file = pasted(&file);
@@ -55,7 +55,7 @@ pub(crate) fn export(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), 
 
 /// A move opens the queues, which destroys the keys of what waited where they are gone: whoever knows where their file is puts it
 /// back first.
-fn refuse_gone(dir: &Path, what: What) -> Result<(), Fault> {
+fn refuse_without_queues(dir: &Path, what: What) -> Result<(), Fault> {
     let gone = what == What::Move && SqliteEngine::has_vanished(&Home::at(dir).path(Name::Queues));
     if gone { Err(Fault::QueuesGone(dir.to_owned())) } else { Ok(()) }
 }
