@@ -75,7 +75,8 @@ const USAGE: u8 = 2;
 const NETWORK: u8 = 3;
 /// Something should be looked at: no failure of the command, which says it of a relay.
 pub(super) const LOOK: u8 = 4;
-/// Something of a relay is wrong.
+/// Something of a relay is wrong: a file is lost, damaged or another's, and no start mends that (`RestartPreventExitStatus` of
+/// the service).
 pub(super) const WRONG: u8 = 5;
 const LOCKED: u8 = 6;
 const NOT_FOUND: u8 = 7;
@@ -125,7 +126,6 @@ impl Fault {
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => USAGE,
-            Self::Queues(OpenError::QueueKey) => NOT_FOUND,
             Self::Setup(SetupError::NoRelay | SetupError::HalfImported | SetupError::NoIdentity) => NOT_FOUND,
             Self::Setup(
                 SetupError::NoAddress
@@ -141,32 +141,37 @@ impl Fault {
                 | SetupError::Config(_)
                 | SetupError::LinkedConfig(_)
                 | SetupError::LongConfig
-                // No start mends them either (`RestartPreventExitStatus` of the service).
                 | SetupError::Home(HomeError::Missing(Some(Name::Config)) | HomeError::Damaged(Name::Config)),
             ) => USAGE,
+            Self::Setup(SetupError::Home(HomeError::Missing(Some(_)) | HomeError::Damaged(_)))
+            | Self::Server(ServerError::Tls(_))
+            | Self::Queues(OpenError::Keys | OpenError::QueueKey | OpenError::Newer | OpenError::Damaged)
+            | Self::Transfer(TransferError::Keys | TransferError::QueueKey)
+            | Self::BeyondRepair => WRONG,
+            // A clock that is wrong only as long as the machine starts says that a descriptor has ended: the next start may do.
             Self::Setup(
                 SetupError::Ended
                 | SetupError::IdentityDenied
                 | SetupError::IdentityNotWritten
                 | SetupError::ClockBehind
                 | SetupError::HalfRotated
-                | SetupError::Home(_)
+                | SetupError::Home(
+                    HomeError::Missing(None)
+                    | HomeError::Exists(_)
+                    | HomeError::Busy
+                    | HomeError::Foreign
+                    | HomeError::Io(_),
+                )
                 | SetupError::Key,
             ) => INTERNAL,
             Self::Server(ServerError::Bind(_)) => NETWORK,
-            Self::Server(
-                ServerError::Tls(_)
-                | ServerError::Threads(_)
-                | ServerError::Admin(_)
-                | ServerError::Metrics(_),
-            )
+            Self::Server(ServerError::Threads(_) | ServerError::Admin(_) | ServerError::Metrics(_))
             | Self::Admin(AdminError::Denied | AdminError::NoAnswer | AdminError::Unreached)
             | Self::Refused
             | Self::ManyCredits
             | Self::NoRoom
             | Self::StillDraining
-            | Self::Queues(_)
-            | Self::BeyondRepair
+            | Self::Queues(OpenError::InUse | OpenError::Io(_) | OpenError::Sqlite)
             | Self::Output
             | Self::OfAnother(_)
             | Self::Internal => INTERNAL,

@@ -283,7 +283,7 @@ fn a_check_says_whether_this_version_can_open_the_queues() {
     queues().execute_batch("INSERT INTO day_key (day, slot, proof) VALUES (1, 0, zeroblob(40))").unwrap();
     for args in [&["config", "check", "--dir", at][..], &["run", "--dir", at]] {
         let lost = relay(args);
-        assert_eq!(lost.status.code(), Some(1));
+        assert_eq!(lost.status.code(), Some(5));
         assert!(err(&lost).contains("day.keys") && err(&lost).contains("volatile = true"), "{}", err(&lost));
     }
     let settings = std::fs::read_to_string(dir.path().join("relay.toml")).unwrap();
@@ -298,7 +298,7 @@ fn a_check_says_whether_this_version_can_open_the_queues() {
     queues().execute_batch("PRAGMA user_version = 99").unwrap();
     for args in [&["config", "check", "--dir", at][..], &["run", "--dir", at]] {
         let newer = relay(args);
-        assert_eq!(newer.status.code(), Some(1));
+        assert_eq!(newer.status.code(), Some(5));
         assert!(err(&newer).contains("newer version"), "{}", err(&newer));
     }
 }
@@ -317,8 +317,16 @@ fn a_damaged_file_is_named() {
     init(dir.path());
     std::fs::write(dir.path().join("tls.key"), b"no key").unwrap();
     let output = relay(&["run", "--dir", dir.path().to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(5));
     assert!(err(&output).contains("tls.key"));
+    // No start mends it, and a service that starts again each five seconds says so each time.
+    for unit in [
+        include_str!("../../../packaging/beresta-relay.service"),
+        include_str!("../../../packaging/container/beresta-relay.service"),
+    ] {
+        let codes = unit.lines().find_map(|line| line.strip_prefix("RestartPreventExitStatus=")).unwrap();
+        assert!(codes.split(' ').any(|code| code == "5"), "{codes}");
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_relay_whose_queues_are_damaged_says_how_to_go_on_with_the_rest() {
 
     damage(&queues, "tombstone");
     let ended = relay(&["run", "--dir", at]);
-    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(ended.status.code(), Some(5));
     assert!(err(&ended).contains("beresta-relay repair --dir"), "{}", err(&ended));
     let repaired = repair();
     assert_eq!(repaired.status.code(), Some(0));
@@ -53,7 +53,7 @@ fn a_relay_whose_queues_are_damaged_says_how_to_go_on_with_the_rest() {
     overwrite(&queues, 0);
     let before = fs::read(&queues).unwrap();
     let beyond = repair();
-    assert_eq!((beyond.status.code(), fs::read(&queues).unwrap()), (Some(1), before));
+    assert_eq!((beyond.status.code(), fs::read(&queues).unwrap()), (Some(5), before));
     assert!(err(&beyond).contains("move day.keys, and queues.sqlite with all"), "{}", err(&beyond));
     for file in fs::read_dir(&dir).unwrap().flatten() {
         let name = file.file_name().into_string().unwrap();

@@ -1,11 +1,11 @@
 //! A person at a terminal, who is asked for a passphrase.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, tcgetattr};
 
@@ -22,6 +22,7 @@ impl Terminal {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
+        fcntl_setfl(&person, OFlags::NONBLOCK).unwrap();
         let name = ptsname(&person, Vec::new()).unwrap();
         let mut options = File::options();
         options.read(true).write(true).custom_flags(OFlags::NOCTTY.bits().cast_signed());
@@ -44,16 +45,18 @@ impl Terminal {
         program.stdin(self.line.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Types once it is asked.
-    fn answer(&mut self, question: &str, keys: &str) {
+    /// Types once `called` asks.
+    fn answer(&mut self, called: &mut Child, question: &str, keys: &str) {
         let mut shown = Vec::new();
         while !String::from_utf8_lossy(&shown).contains(question) || self.is_usual() {
             let mut some = [0; 64];
-            // What is shown ends with the question, and reading would wait behind it.
-            if !String::from_utf8_lossy(&shown).contains(question) {
-                let read = self.person.read(&mut some).unwrap();
-                shown.extend(some.iter().take(read));
+            match self.person.read(&mut some) {
+                Ok(read) => shown.extend(some.iter().take(read)),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
             }
+            let ended = called.try_wait().unwrap();
+            assert_eq!(ended, None, "before it asked: {}", String::from_utf8_lossy(&shown));
+            std::thread::yield_now();
         }
         self.person.write_all(keys.as_bytes()).unwrap();
     }
@@ -77,16 +80,16 @@ fn who_breaks_off_at_a_passphrase_has_a_terminal_that_shows_what_they_type() {
         (&["import", "--dir", &new, "--file", &other], "\u{3}"),
     ] {
         let mut called = terminal.call(command);
-        terminal.answer("assphrase", typed);
+        terminal.answer(&mut called, "assphrase", typed);
         assert_eq!(called.wait().unwrap().signal(), Some(2), "{command:?}");
         assert!(terminal.is_usual(), "{command:?}");
     }
     assert!(!Path::new(&file).exists());
 
     // Who does not, is understood.
-    let called = terminal.call(&backup);
-    terminal.answer(first, "five worse\u{7f}\u{7f}ds that nobody guesses\n");
-    terminal.answer("Once more", &format!("{passphrase}\n"));
+    let mut called = terminal.call(&backup);
+    terminal.answer(&mut called, first, "five worse\u{7f}\u{7f}ds that nobody guesses\n");
+    terminal.answer(&mut called, "Once more", &format!("{passphrase}\n"));
     let ended = called.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(0), "{}", err(&ended));
     assert!(terminal.is_usual());
