@@ -84,7 +84,9 @@ impl<'c> Statements<'c> {
             }
             Op::FindSend { send } => {
                 let found = self.find_send.query_row([send.0], record).optional()?;
-                Ok(Answer::Found(vec![found.map(|found| self.with_last(found))]))
+                Ok(Answer::Found(vec![
+                    found.map(|found| QueueRecord { last: self.last_of(found.queue), ..found }),
+                ]))
             }
             Op::Fetch { queue, after, max_messages, max_bytes, now } => {
                 self.fetch(*queue, *after, *max_messages, *max_bytes, *now)
@@ -131,17 +133,19 @@ impl<'c> Statements<'c> {
         let queue = rules::queue_ref(read);
         let row = self.find.query_row([queue.0], |row| Ok((record(row)?, row.get(2)?))).optional()?;
         let found = row.filter(|(_, kept)| ReadName(*kept) == *read).map(|(record, _)| record);
-        Ok(found.map(|found| self.with_last(found)))
+        // Also where there is no such queue, or the time would tell that there is (rule Q3).
+        let last = self.last_of(queue);
+        Ok(found.map(|found| QueueRecord { last, ..found }))
     }
 
-    /// With the place of the last message that waits. Where that can't be read, its fetches will say so: what is damaged of one
-    /// queue must not keep a reader's others from being subscribed to.
-    fn with_last(&mut self, found: QueueRecord) -> QueueRecord {
-        let last = self.last.query_row([found.queue.0], |row| row.get::<_, i64>(0));
+    /// The place of the last message that waits, 0 for none. Where it can't be read, the queue's fetches will say so: what is
+    /// damaged of one queue must not keep a reader's others from being subscribed to.
+    fn last_of(&mut self, queue: QueueRef) -> Option<u64> {
+        let last = self.last.query_row([queue.0], |row| row.get::<_, i64>(0));
         if last.is_err() {
             tracing::error!("how far a queue reaches could not be read");
         }
-        QueueRecord { last: last.ok().map(i64::unsigned_abs), ..found }
+        last.ok().map(i64::unsigned_abs)
     }
 
     fn fetch(
