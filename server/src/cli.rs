@@ -263,7 +263,12 @@ fn what_i_hold(found: &ArgMatches, dir: &Path, text: &Text) -> Result<(), Fault>
         return Err(Fault::QueuesGone(dir.to_owned()));
     }
     let stats = if queues.exists() { SqliteEngine::peek(&queues)? } else { Default::default() };
-    put(&if found.get_flag("json") { hold::json(&stats) } else { hold::sentences(&stats, text) })
+    let keys = hold::keys(&home);
+    put(&if found.get_flag("json") {
+        hold::json(&stats, &keys)
+    } else {
+        hold::sentences(&stats, &keys, text)
+    })
 }
 
 /// Says something to a person. Where nobody can hear it, on a full disk say, what was begun goes on all the same.

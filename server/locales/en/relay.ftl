@@ -185,6 +185,8 @@ hold-handed-credits = Codes that came with invites, as keyed hashes: { $count }
 hold-bytes = Bytes used: { $count }
 hold-first-end = The waiting message that ends first ends within the hour that begins at { $hour } (UTC).
 hold-nothing-waits = No message waits.
+hold-keys = The relay's keys in this folder: { $files }. Who has them can pose as this relay until its descriptor ends (with identity.key for ever, from any machine), and take the outer seal off what waits.
+hold-each = Beyond these numbers the files tell, of each queue: how many messages wait and how many it ever had, the sizes (of three), order and end of those that wait, whether it was full lately, on which of the last days, up to 78 hours back, messages were fetched, and in which stretch of 30 days it was last read. Of each code: what is left of it and its last day. Of each invite: its last day, and whether it was claimed.
 hold-explain = Messages are ciphertext whose keys this relay never had. It keeps no addresses of people, no names, no accounts and no log of who connected. Ids of queues are kept as keyed hashes.
 
 error-usage = { $program }: this command line was not understood. See --help.

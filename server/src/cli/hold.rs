@@ -1,11 +1,17 @@
-//! `what-i-hold`: what a seizure of this machine would give, in numbers.
+//! `what-i-hold`: what a seizure of this machine would give, in numbers, and what its files tell beyond them.
 
 use beresta_proto::time::{DAY_MS, HOUR_MS, Timestamp};
+use beresta_server::home::{Home, Name};
 use beresta_server::queue::Stats;
 
 use super::text::Text;
 
-pub(crate) fn sentences(stats: &Stats, text: &Text) -> String {
+/// The files of `home` that are keys of the relay.
+pub(crate) fn keys(home: &Home) -> Vec<Name> {
+    Name::SECRETS.into_iter().filter(|name| home.has(*name)).collect()
+}
+
+pub(crate) fn sentences(stats: &Stats, keys: &[Name], text: &Text) -> String {
     let Stats { queues, messages, tombstones, blobs, credits, handed_credits, used, first_end } = *stats;
     let count = |key: &str, count: u64| text.say_with(key, &[("count", &count.to_string())]);
     let ends = first_end.map_or_else(
@@ -21,17 +27,24 @@ pub(crate) fn sentences(stats: &Stats, text: &Text) -> String {
         count("hold-credits", credits),
         count("hold-handed-credits", handed_credits),
         count("hold-bytes", used),
+        text.say_with("hold-keys", &[("files", &names(keys, ", "))]),
+        text.say("hold-each"),
         text.say("hold-explain"),
     ]
     .join("\n")
 }
 
-pub(crate) fn json(stats: &Stats) -> String {
+pub(crate) fn json(stats: &Stats, keys: &[Name]) -> String {
     let Stats { queues, messages, tombstones, blobs, credits, handed_credits, used, first_end } = *stats;
     let end = first_end.map_or_else(|| "null".to_owned(), |end| format!("\"{}\"", hour(end)));
+    let keys = if keys.is_empty() { String::new() } else { format!("\"{}\"", names(keys, "\",\"")) };
     format!(
-        "{{\"queues\":{queues},\"messages\":{messages},\"tombstones\":{tombstones},\"blobs\":{blobs},\"credits\":{credits},\"handed_credits\":{handed_credits},\"used\":{used},\"first_end\":{end}}}"
+        "{{\"queues\":{queues},\"messages\":{messages},\"tombstones\":{tombstones},\"blobs\":{blobs},\"credits\":{credits},\"handed_credits\":{handed_credits},\"used\":{used},\"first_end\":{end},\"keys\":[{keys}]}}"
     )
+}
+
+fn names(keys: &[Name], between: &str) -> String {
+    keys.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(between)
 }
 
 /// The hour as `2026-11-24T09Z`.
@@ -79,8 +92,9 @@ mod tests {
     fn numbers_are_given_as_json_for_programs() {
         let stats = Stats { queues: 2, first_end: Some(Timestamp(0)), ..Stats::default() };
         assert_eq!(
-            json(&stats),
-            r#"{"queues":2,"messages":0,"tombstones":0,"blobs":0,"credits":0,"handed_credits":0,"used":0,"first_end":"1970-01-01T00Z"}"#
+            json(&stats, &[Name::TlsKey, Name::DayKeys]),
+            r#"{"queues":2,"messages":0,"tombstones":0,"blobs":0,"credits":0,"handed_credits":0,"used":0,"first_end":"1970-01-01T00Z","keys":["tls.key","day.keys"]}"#
         );
+        assert!(json(&stats, &[]).ends_with("\"keys\":[]}"));
     }
 }

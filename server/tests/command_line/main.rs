@@ -69,12 +69,16 @@ fn a_relay_says_listening_answers_what_it_holds_and_stops_when_told() {
     assert_eq!((second.status.code(), second.stdout.len()), (Some(1), 0));
     let held = relay(&["what-i-hold", "--json", "--dir", at]);
     assert!(out(&held).starts_with("{\"queues\":0,"));
+    let keys = r#""keys":["identity.key","tls.key","epoch-signer.key","epoch.keys","queue.key","day.keys"]"#;
+    assert!(out(&held).contains(keys), "{}", out(&held));
 
     let id = running.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(running.wait().unwrap().code(), Some(0));
+    std::fs::remove_file(dir.path().join("identity.key")).unwrap();
     let held = relay(&["what-i-hold", "--dir", at, "--lang", "ru"]);
     assert!(out(&held).contains("Очередей: 0"));
+    assert!(out(&held).contains("в этой папке: tls.key, epoch-signer.key, epoch.keys,"), "{}", out(&held));
 }
 
 #[test]
