@@ -1,5 +1,5 @@
-//! Every size and count of the protocol, each with its unit and where it comes from. A relay's descriptor may
-//! promise less of some of them, never more.
+//! Every size and count of the protocol, each with its unit and where it comes from. No relay or client has limits of its own
+//! in their place.
 
 /// Bytes of the smallest frame: every command and reply that carries no capsule, envelope, list or blob.
 pub const FRAME_CONTROL: usize = 256;
@@ -41,7 +41,7 @@ pub const RECEIVER_AHEAD: u32 = 2_000;
 
 /// Routes in an address, invite or descriptor.
 pub const ROUTES: usize = 4;
-/// Bytes of a route: kinds of today need at most 50.
+/// Bytes of a route: kinds of today need at most 18.
 pub const ROUTE_BYTES: usize = 64;
 /// Queue addresses of one contact: two relays for each of four devices.
 pub const ADDRESSES: usize = 8;

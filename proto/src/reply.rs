@@ -142,7 +142,7 @@ pub enum Push {
     },
     /// All that waited in the queues of the link when it subscribed to them was pushed (rule Q17).
     CaughtUp {
-        /// As of so many SUBSCRIBED on the link, counted from its beginning.
+        /// As of so many SUBSCRIBED on the link, counted from its beginning, but for those that name no queue.
         subscribed: u32,
     },
     /// The relay stops, or a queue of this link was deleted, which is Gone when it is subscribed again; come back after so many

@@ -1,5 +1,5 @@
-//! Looks a relay over for its operator: what would keep it from running, or from running well. It changes nothing, and
-//! may be called while the relay runs. What to say about each finding is the command line's business.
+//! Looks a relay over for its operator: what would keep it from running, or from running well. It changes nothing, but
+//! for a change of keys that was cut short, which it finishes; and may be called while the relay runs. What to say about each finding is the command line's business.
 
 mod disk;
 mod file_system;

@@ -176,7 +176,7 @@ pub enum Op {
         /// The relay's clock.
         now: Timestamp,
     },
-    /// Deletes what ended by `now`, at most `limit` rows together; a queue goes whole. Queues end later by the time in
+    /// Deletes what ended by `now`, at most `limit` rows together; a queue goes whole, but for ids that are remembered beyond what goes along with it. Queues end later by the time in
     /// which this was not asked. [`Answer::Expired`].
     Expire {
         /// The relay's clock.
@@ -247,11 +247,11 @@ pub enum Answer {
     Full,
     /// What ended is deleted.
     Expired {
-        /// Rows that went: queues, messages, blobs, and remembered message ids.
+        /// Rows that went: queues, messages, blobs, credits, and remembered message ids.
         deleted: usize,
         /// Queues that had refused a message and are now at half of their quotas: said once.
         drained: Vec<QueueRef>,
-        /// The limit was reached; there may be more.
+        /// There may be more: the limit was reached, or not every queue was looked at.
         more: bool,
     },
     /// What is held.

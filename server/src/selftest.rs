@@ -26,7 +26,7 @@ use crate::clock;
 use crate::net::{Visit, VisitError};
 use crate::random::SystemRandom;
 
-/// A relay's clock that differs by more is worth a word. Clients bear half an hour (rule D4).
+/// A relay's clock that differs by more is worth a word. Clients bear an hour (DESCRIPTOR, `docs/protocol/7-descriptor.md`).
 const CLOCK_MS: u64 = 5 * MINUTE_MS;
 
 /// What is tried, in this order.

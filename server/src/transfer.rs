@@ -80,7 +80,8 @@ pub enum TransferError {
     /// The file can't be written, or its disk is full.
     #[error("the file can't be written")]
     Unwritten(ErrorKind),
-    /// The file could not be written to its end, and what was written could not be removed.
+    /// The file could not be written to its end, or that could not be made to last, and what was written could not be removed:
+    /// half of it, or of a backup perhaps all, lies there.
     #[error("half of the file is left")]
     Left,
     /// The file was written to its end, that could not be made to last, and it could not be removed for good: it may be whole.

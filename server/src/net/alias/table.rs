@@ -11,7 +11,7 @@
 //! | answered | something was sent there | after [`KEPT`] | by 65,536 others who were |
 //! | held | a handshake or link is there | after [`SILENT`] without a datagram | never |
 //!
-//! A link whose machine was switched off is QUIC's for two minutes, but where it was is forgotten before. If it was only a
+//! A link whose machine was switched off is QUIC's for a minute and a half or two, but where it was is forgotten before. If it was only a
 //! bad line, whoever is heard again gets another alias, and QUIC follows the link there (RFC 9000 §9).
 //!
 //! What is sent to an address that may be forged is three times what came from there, at the most (RFC 9000 §8.1):
