@@ -217,3 +217,29 @@ fn stats(statement: &mut Statement<'_>) -> rusqlite::Result<Stats> {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::queue::sqlite::schema;
+
+    #[test]
+    fn a_queue_that_is_not_there_costs_as_many_looks_as_one_that_is() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut conn).unwrap();
+        let (there, absent) = (ReadName([1; 32]), ReadName([2; 32]));
+        let row = rusqlite::params![rules::queue_ref(&there).0, there.0, [0_u8; 32]];
+        conn.execute("INSERT INTO queue VALUES (?1, ?2, ?3, ?3, ?3, 1)", row).unwrap();
+
+        let mut statements = Statements::prepare(&conn, Ring::default()).unwrap();
+        let mut looks = |read| {
+            let found = statements.find(&read).unwrap().is_some();
+            let ran = [&statements.find, &statements.last].map(|one| one.reset_status(StatementStatus::Run));
+            (found, ran)
+        };
+        assert_eq!(looks(there), (true, [1, 1]));
+        assert_eq!(looks(absent), (false, [1, 1]));
+    }
+}
