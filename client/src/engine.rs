@@ -40,6 +40,7 @@ mod invite;
 mod leave;
 mod line;
 mod links;
+mod making;
 mod meet;
 mod outbox;
 mod progress;
@@ -239,7 +240,7 @@ impl Engine {
     pub fn is_busy(&self, store: &mut Store) -> Result<bool, StoreError> {
         let receipts = store.transaction(|tx| tx.next_receipt())?.is_some();
         let asked = |line: &Line| match line {
-            Line::Up(up) => up.sending() > 0 || up.is_making(|_| true),
+            Line::Up(up) => up.sending() > 0 || up.goes_on_making(self.last),
             Line::Dialling { failures } => *failures == 0,
             Line::Down(_) => false,
         };

@@ -32,6 +32,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
 mod attack;
+mod known;
 mod lie;
 mod line;
 mod look;

@@ -153,6 +153,10 @@ status-dropped = { $n ->
    *[other] Dropped as not genuine: { $n } items. A few are harmless; many may be an attack.
 }
 relay-set = Your letters wait at the new relay from now on. Contacts whose own relay works are told; open invites lead to the old one, so take them back. Whom you do not reach any more, meet again: “beresta invite new --for …”.
+relay-telling = { $n ->
+    [one] { $n } contact is still to be told…
+   *[other] { $n } contacts are still to be told…
+}
 relay-untold = { $n ->
     [one] { $n } CONTACT DOES NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.
    *[other] { $n } CONTACTS DO NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.

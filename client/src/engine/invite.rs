@@ -133,12 +133,10 @@ impl QueueFor {
         send_id: SendId,
         exporter: &Exporter,
     ) -> Result<(MadeQueue, Command), Self> {
-        match self.read_key.sign(&auth::subscribe(exporter, &read_id)) {
-            Ok(signature) => {
-                let command = Command::Subscribe(vec![Subscription { queue: read_id, signature }]);
-                Ok((MadeQueue { queue: self, read_id, send_id }, command))
-            }
-            Err(_) => Err(self),
+        let made = MadeQueue { queue: self, read_id, send_id };
+        match made.subscription(exporter) {
+            Some(command) => Ok((made, command)),
+            None => Err(made.queue),
         }
     }
 }
@@ -170,6 +168,12 @@ impl Purpose {
 }
 
 impl MadeQueue {
+    /// The command that subscribes to it on the line of `exporter`.
+    pub(super) fn subscription(&self, exporter: &Exporter) -> Option<Command> {
+        let signature = self.queue.read_key.sign(&auth::subscribe(exporter, &self.read_id)).ok()?;
+        Some(Command::Subscribe(vec![Subscription { queue: self.read_id, signature }]))
+    }
+
     pub(super) fn into_row(self, relay: &RelayAddress) -> (Purpose, OwnQueue) {
         let Self { queue: QueueFor { purpose, read_key, capability, envelope }, read_id, send_id } = self;
         let queue = OwnQueue {

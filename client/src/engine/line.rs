@@ -10,6 +10,7 @@ use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::effect::{AskId, Token};
 use super::invite::{MadeQueue, Purpose, PutInvite, QueueFor};
+use super::making::Making;
 use crate::rng::Rng;
 use crate::store::invite::InviteId;
 use crate::store::outbox::OutboxId;
@@ -84,6 +85,7 @@ pub(super) struct Up {
     pub(super) taken_over: BTreeSet<ReadId>,
     /// Queues of which an acknowledgement was refused, and up to where: said again once the refusal is over.
     pub(super) unacknowledged: BTreeMap<ReadId, u64>,
+    pub(super) making: Making,
     pub(super) flights: BTreeMap<Token, Flight>,
 }
 
@@ -238,7 +240,12 @@ impl Up {
     fn wakes(&self, now: Timestamp) -> Option<Timestamp> {
         let idle = self.idle.map(|idle| idle.plus(LINGER_MS));
         let rest = self.rest.map(|rest| rest.until);
-        idle.into_iter().chain(rest).chain(self.turn_ends()).filter(|at| *at > now).min()
+        idle.into_iter()
+            .chain(rest)
+            .chain(self.turn_ends())
+            .chain(self.making.wakes())
+            .filter(|at| *at > now)
+            .min()
     }
 
     /// Whether a queue is read, as far as the relay lets us.

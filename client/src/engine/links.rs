@@ -6,17 +6,14 @@ use beresta_proto::address::RelayAddress;
 use beresta_proto::command::Command;
 use beresta_proto::id::{ReadId, RelayId, SendId};
 use beresta_proto::reply::{Refusal, Reply, Subscribed};
-use beresta_proto::time::{MINUTE_MS, Timestamp};
+use beresta_proto::time::Timestamp;
 
 use super::Engine;
 use super::effect::{AskError, DialFailure, Effect, LinkUp, Token};
 use super::invite::{MadeQueue, Purpose, QueueFor};
 use super::line::{Flight, Line, Up};
+use super::making::{FRESH_QUEUE_MS, Making};
 use crate::store::{Store, StoreError, Tx};
-
-/// For one contact a queue is made at most this often. A relay that forgets each at once would otherwise have us tell
-/// the contact of a new one without end, and each time costs a step of the ratchet.
-pub(super) const FRESH_QUEUE_MS: u64 = 10 * MINUTE_MS;
 
 impl Engine {
     /// A relay was reached and checked.
@@ -50,6 +47,7 @@ impl Engine {
                 caught_up: 0,
                 taken_over: BTreeSet::new(),
                 unacknowledged: BTreeMap::new(),
+                making: Making::default(),
                 flights: BTreeMap::new(),
             };
             engine.lines.insert(relay, Line::Up(Box::new(up)));
@@ -251,6 +249,9 @@ impl Engine {
             }
             (flight, Reply::Refused(refusal)) => {
                 self.refused(relay, &flight, refusal, now);
+                if let Flight::FirstSubscribe(made) = flight {
+                    self.keep_unread(relay, *made, refusal);
+                }
                 Ok(())
             }
             (flight, _) => self.misbehaved(tx, relay, &flight, now),

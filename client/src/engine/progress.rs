@@ -16,7 +16,7 @@ use super::Engine;
 use super::effect::{AskError, DialFailure, Effect};
 use super::invite::{Purpose, QueueFor, Waiting, Wish};
 use super::line::{Flight, Line};
-use super::links::FRESH_QUEUE_MS;
+use super::making::FRESH_QUEUE_MS;
 use super::outbox::IN_FLIGHT;
 use crate::store::contact::ContactId;
 use crate::store::queue::OwnQueueState;
@@ -213,33 +213,6 @@ impl Engine {
         for batch in missing.chunks(SUBSCRIPTIONS) {
             let queues = batch.iter().map(|one| one.queue).collect();
             self.transmit(relay, Command::Subscribe(batch.to_vec()), Flight::Subscribe(queues));
-        }
-        Ok(())
-    }
-
-    fn progress_contacts(
-        &mut self,
-        tx: &Tx<'_>,
-        relay: RelayId,
-        needing: &[ContactId],
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if needing.is_empty() || tx.profile()?.home.is_none_or(|home| home.relay != relay) {
-            return Ok(());
-        }
-        for contact in needing.iter().copied() {
-            if self.fresh.contains_key(&contact) || !self.may_be_prompted(contact, now) {
-                continue;
-            }
-            let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
-            // One after the other, once it shows how many are read: what a crowded relay makes and has no room for is paid for, and lost.
-            if self.turns.contains_key(&relay) && (up.any(Flight::is_subscription) || up.is_making(|_| true))
-            {
-                return Ok(());
-            }
-            if !up.is_making(|purpose| matches!(purpose, Purpose::Contact(id) if *id == contact)) {
-                self.make_queue(tx, relay, Purpose::Contact(contact))?;
-            }
         }
         Ok(())
     }

@@ -27,6 +27,12 @@ impl World {
         self.restart_relay();
     }
 
+    /// From now on each link may spend so many tokens at once, and so many more in a second.
+    pub fn ration(&mut self, burst: u32, per_second: u32) {
+        (self.limits.burst, self.limits.per_second) = (burst, per_second);
+        self.restart_relay();
+    }
+
     /// From now on it has room for everybody.
     pub fn uncrowd(&mut self) {
         self.limits = Limits { asks_credit: self.limits.asks_credit, ..Limits::default() };

@@ -289,6 +289,29 @@ fn a_refusal_to_make_a_queue_for_a_contact_is_known_until_it_is_over() {
 }
 
 #[test]
+fn a_queue_whose_first_subscription_is_refused_for_now_is_subscribed_to_later_and_no_other_is_made() {
+    for refusal in [Refusal::RateLimited, Refusal::Failed] {
+        let (home, old) = (Station::new(1), Station::new(2));
+        let mut bench = Bench::new(Some(home.address()));
+        untold(&mut bench, &old);
+        bench.links(&home);
+        let making = bench.effects();
+        let mut subscribing = bench.answers(&home, &making, made(1));
+        for _ in 0..3 {
+            assert_eq!(said(&bench.answers(&home, &subscribing, Reply::Refused(refusal))), [""; 0]);
+            subscribing = bench.pass(10 * SECOND_MS);
+            assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
+        }
+        let Some(Effect::Transmit { command: Command::Subscribe(queues), .. }) = subscribing.last() else {
+            panic!("no subscription")
+        };
+        assert_eq!(queues[0].queue, ReadId([1; 24]));
+        bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+        assert!(bench.store.transaction(|tx| tx.own_queue(&home.id(), &ReadId([1; 24]))).unwrap().is_some());
+    }
+}
+
+#[test]
 fn what_leads_to_a_contact_who_was_told_of_nothing_else_is_given_up_once_its_relay_is_gone() {
     let (home, old) = (Station::new(1), Station::new(2));
     let mut bench = Bench::new(Some(home.address()));

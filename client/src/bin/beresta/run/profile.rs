@@ -19,7 +19,7 @@ use super::{Done, Shell};
 /// How long `status` waits for the line before it says how it is.
 const LOOK: Duration = Duration::from_secs(4);
 
-/// How long `relay set` waits for contacts to be told.
+/// How long `relay set` waits for contacts to be told before it looks whether that goes on.
 const MOVE: Duration = Duration::from_secs(15);
 
 pub(super) async fn init(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
@@ -123,8 +123,7 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
     let client = shell.open(Network::Online).await?;
     client.set_relay(&relay).await?;
     shell.print.talk("reaching", []);
-    // What contacts are told should leave now. The relay before may be gone, so not everything will settle.
-    client.settle(MOVE).await?;
+    tell_contacts(shell, &client).await?;
     let status = client.status().await?;
     client.close().await;
     if shell.print.json {
@@ -144,6 +143,22 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
         shell.print.warn("status-not-linked", []);
     }
     Ok(if told && linked { Done::Fully } else { Done::Partly })
+}
+
+/// What contacts are told should leave now. The relay before may be gone, so not everything will settle; but hundreds of contacts
+/// take a while, and are waited for as long as ever fewer are left.
+async fn tell_contacts(shell: &Shell, client: &Client) -> Result<(), Fault> {
+    let mut before = u64::MAX;
+    while !client.settle(MOVE).await? {
+        let status = client.status().await?;
+        let makes = status.relay.as_ref().is_some_and(|relay| relay.linked && relay.refusal.is_none());
+        if !makes || status.untold == 0 || status.untold >= before {
+            break;
+        }
+        before = status.untold;
+        shell.print.talk("relay-telling", [("n", before.into())]);
+    }
+    Ok(())
 }
 
 pub(super) async fn set_credit(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
