@@ -4,12 +4,15 @@
 //! The next link would make as many in vain, for as much of an operator's code.
 
 use beresta_proto::id::RelayId;
+use beresta_proto::limits::SENDER_AHEAD;
 use beresta_proto::reply::Refusal;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
+use super::compose::peer;
 use super::invite::{MadeQueue, Purpose};
 use super::line::{Flight, Line, Up};
+use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactId;
 use crate::store::{StoreError, Tx};
 
@@ -101,10 +104,25 @@ impl Engine {
                 up.making.held = true;
                 return Ok(());
             }
+            if Self::is_at_cap(tx, contact)? {
+                // They can be told once they were heard. Until then the queue that they know is read (rule I13).
+                self.prompted.insert(contact, now);
+                continue;
+            }
             up.making.begun = up.making.begun.saturating_add(1);
             self.make_queue(tx, relay, Purpose::Contact(contact))?;
         }
         Ok(())
+    }
+
+    /// Whether a Meeting would be refused because too many messages are undelivered (rule S9): a queue that they can't be told of
+    /// would be made, and paid for, again and again.
+    fn is_at_cap(tx: &Tx<'_>, contact: ContactId) -> Result<bool, StoreError> {
+        match crypto::sent_ahead(tx, &peer(&tx.contact(contact)?)) {
+            Ok(ahead) => Ok(ahead >= SENDER_AHEAD),
+            Err(EncryptError::Store(error)) => Err(error),
+            Err(_) => Ok(false),
+        }
     }
 
     /// The first subscription to a queue was refused. That of a wish is forgotten: its person was answered.
