@@ -125,7 +125,7 @@ impl Engine {
             self.answer(ask, Err(AskError::LineBroke));
         }
         match flight {
-            Flight::Send { outbox, queue, reply: _ } => Self::unsent(tx, (outbox, queue), now),
+            Flight::Send { outbox, queue, reply: _ } => self.unsent(tx, (outbox, queue), now),
             Flight::Subscribe(_)
             | Flight::Acknowledge { .. }
             | Flight::Refresh

@@ -27,6 +27,17 @@ const FULL_LONGEST_MS: u64 = 6 * HOUR_MS;
 /// Capsules in flight at one relay. More gain nothing on a bad line, and a crash repeats them all.
 pub(super) const IN_FLIGHT: usize = 32;
 
+/// Why an envelope is not at its relay yet.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Unsent {
+    /// The line broke, or the relay refused it.
+    Broken,
+    /// The relay takes it in so many milliseconds, and not before.
+    Later(u64),
+    /// Its queue is full.
+    Full,
+}
+
 impl Engine {
     /// Seals one envelope into a fresh capsule for the relay. None if the relay's keys are not known yet.
     pub(super) fn capsule(
@@ -85,13 +96,11 @@ impl Engine {
         match answer {
             Some(SendReply::Stored) => self.stored(tx, &outgoing, now),
             Some(SendReply::Gone) => self.queue_gone(tx, outgoing, now),
-            Some(SendReply::QueueFull) => Self::again(tx, outgoing, true, FULL_FIRST_MS, now),
+            Some(SendReply::QueueFull) => self.again(tx, outgoing, Unsent::Full, now),
             Some(SendReply::Later { seconds }) => {
-                let first =
-                    u64::from(seconds).saturating_mul(SECOND_MS).clamp(RETRY_FIRST_MS, RETRY_LONGEST_MS);
-                Self::again(tx, outgoing, false, first, now)
+                self.again(tx, outgoing, Unsent::Later(u64::from(seconds).saturating_mul(SECOND_MS)), now)
             }
-            None => Self::again(tx, outgoing, false, RETRY_FIRST_MS, now),
+            None => self.again(tx, outgoing, Unsent::Broken, now),
         }
     }
 
@@ -214,32 +223,42 @@ impl Engine {
     }
 
     /// Tries again after a pause that doubles for as long as tries end alike: what broken lines drew out says nothing of
-    /// a queue that is full.
+    /// a queue that is full. By chance half as long or half as long again (rule L9): what was refused together must not come
+    /// together again.
     pub(super) fn again(
+        &mut self,
         tx: &Tx<'_>,
         mut outgoing: Outgoing,
-        full: bool,
-        first: u64,
+        why: Unsent,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let full = matches!(why, Unsent::Full);
         if outgoing.full != full {
             (outgoing.attempts, outgoing.full) = (0, full);
         }
-        let longest = if full { FULL_LONGEST_MS } else { RETRY_LONGEST_MS };
+        let (first, at_least, longest) = match why {
+            Unsent::Broken => (RETRY_FIRST_MS, 0, RETRY_LONGEST_MS),
+            Unsent::Later(ms) => {
+                let asked = ms.clamp(RETRY_FIRST_MS, RETRY_LONGEST_MS);
+                (asked, asked, RETRY_LONGEST_MS)
+            }
+            Unsent::Full => (FULL_FIRST_MS, 0, FULL_LONGEST_MS),
+        };
         let pause = first.saturating_mul(1 << outgoing.attempts.min(20)).min(longest);
         outgoing.attempts = outgoing.attempts.saturating_add(1);
-        outgoing.due = now.plus(pause);
+        outgoing.due = now.plus(at_least.max(pause / 2)).plus(self.rng.below(pause));
         tx.update_outgoing(&outgoing)
     }
 
     /// The line broke under a capsule: the next line tries it again at once.
     pub(super) fn unsent(
+        &mut self,
         tx: &Tx<'_>,
         (outbox, queue): (OutboxId, PeerQueueId),
         now: Timestamp,
     ) -> Result<(), StoreError> {
         match tx.outgoing(outbox)?.filter(|outgoing| outgoing.queue == queue) {
-            Some(outgoing) => Self::again(tx, outgoing, false, RETRY_FIRST_MS, now),
+            Some(outgoing) => self.again(tx, outgoing, Unsent::Broken, now),
             None => Ok(()),
         }
     }

@@ -4,6 +4,20 @@ use beresta_proto::reply::{Refusal, Reply};
 
 use super::*;
 use crate::engine::line::Flight;
+use crate::engine::outbox::Unsent;
+
+impl Bench {
+    /// The first envelope did not arrive: when it is tried again.
+    pub(super) fn is_unsent(&mut self, why: Unsent) -> Timestamp {
+        let Self { engine, store, now } = self;
+        let tried = |tx: &Tx<'_>| {
+            let Some(outgoing) = tx.outgoing(OutboxId(1))? else { return Err(StoreError::NotFound) };
+            engine.again(tx, outgoing, why, *now)?;
+            Ok(tx.outgoing(OutboxId(1))?.map(|outgoing| outgoing.due))
+        };
+        store.transaction(tried).unwrap().unwrap()
+    }
+}
 
 /// Envelopes that are under way to a relay.
 fn under_way(bench: &Bench, station: &Station) -> Vec<OutboxId> {
@@ -39,6 +53,29 @@ fn an_envelope_goes_once_the_relay_has_the_one_before() {
     bench.store.transaction(|tx| tx.delete_outgoing(both[0])).unwrap();
     bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
     assert!(under_way(&bench, &station).contains(&second));
+}
+
+#[test]
+fn what_was_refused_together_is_not_tried_again_together_nor_before_the_relay_wants_it() {
+    let minutes = [(Unsent::Full, 5 * MINUTE_MS), (Unsent::Later(MINUTE_MS), MINUTE_MS)];
+    for (why, pause) in minutes.into_iter().chain([(Unsent::Broken, 2 * SECOND_MS)]) {
+        let mut bench = Bench::new(None);
+        bench.writes_to(1, Station::new(1).address());
+        let first = |bench: &mut Bench| {
+            let due = bench.is_unsent(why).since(bench.now);
+            let anew = |tx: &Tx<'_>| {
+                let outgoing = tx.outgoing(OutboxId(1))?.ok_or(StoreError::NotFound)?;
+                tx.update_outgoing(&Outgoing { attempts: 0, ..outgoing })
+            };
+            bench.store.transaction(anew).unwrap();
+            due
+        };
+        let dues: Vec<u64> = (0..64).map(|_| first(&mut bench)).collect();
+        let soonest = if matches!(why, Unsent::Later(_)) { pause } else { pause / 2 };
+        let (early, late) = (soonest..soonest + pause / 4, soonest + pause - pause / 4..soonest + pause);
+        assert!(dues.iter().all(|due| (early.start..late.end).contains(due)), "{dues:?}");
+        assert!([early, late].iter().all(|part| dues.iter().any(|due| part.contains(due))), "{dues:?}");
+    }
 }
 
 #[test]
