@@ -92,6 +92,28 @@ fn what_disappeared_undelivered_is_told() {
 }
 
 #[test]
+fn a_text_that_was_read_is_not_called_lost_where_its_writer_was_away_for_most_of_its_time() {
+    let (mut world, anna, boris) = two(115);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, None);
+    world.run(MINUTE_MS);
+    world.go_offline(boris);
+    let row = world.say(anna, to_boris, "read, and she is away").unwrap();
+    world.run(MINUTE_MS);
+    world.sleep(anna);
+    world.run(DAY_MS);
+    world.go_online(boris);
+    world.run(HOUR_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["read, and she is away"]);
+    world.run(19 * DAY_MS);
+    world.wake(anna);
+    world.run(HOUR_MS);
+    assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
+    world.run(3 * DAY_MS);
+    assert!(not_delivered(&mut world, anna).is_empty());
+}
+
+#[test]
 fn what_could_not_leave_is_told_and_then_disappears() {
     let (mut world, anna, boris) = two(104);
     let (to_boris, _) = world.meet(anna, boris);

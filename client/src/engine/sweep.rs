@@ -141,7 +141,8 @@ impl Engine {
         while let Some((contact, contents)) = tx.take_due_receipts(now, limit)? {
             let contact = tx.contact(contact)?;
             if !contact.state.is_shut() {
-                self.compose_quietly(tx, &contact, Body::Delivered(contents), TtlClass::Week, now)?;
+                // As long as the text: its sender may be away for as long as we may.
+                self.compose_quietly(tx, &contact, Body::Delivered(contents), TtlClass::ThreeWeeks, now)?;
             }
         }
         Ok(())
