@@ -164,3 +164,23 @@ fn the_way_to_a_seized_device_is_forgotten_at_both_ends() {
     assert_eq!(world.state(boris, row), Some(MessageState::Failed));
     assert_eq!(world.heard_texts(anna, to_boris), ["read", "not read"]);
 }
+
+#[test]
+fn what_lay_in_a_queue_that_its_relay_lost_is_said_again_into_the_one_after_it() {
+    // Rule I16.
+    let (mut world, anna, boris) = two(143);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "read").unwrap();
+    world.run(MINUTE_MS);
+    world.sleep(boris);
+    let rows = ["one", "two"].map(|text| world.say(anna, to_boris, text).unwrap());
+    world.run(MINUTE_MS);
+    let lost = world.get(boris).store.transaction(|tx| tx.own_queues()).unwrap();
+    lost.iter().for_each(|queue| world.lose_queue(boris, queue.read_id));
+    world.wake(boris);
+    world.run(HOUR_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["one", "two"]);
+    for row in rows {
+        assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
+    }
+}

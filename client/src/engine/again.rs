@@ -44,9 +44,9 @@ impl Engine {
         Ok(())
     }
 
-    /// A contact reads at another relay now. What the one before has, and nobody acknowledged, may never come: that relay may be
-    /// out of reach, and once the two have answered each other five times it does not open any more (rule I16). It is said again,
-    /// before what waits. It stays as it is for the person: at a relay.
+    /// A contact reads at another relay now, or their relay lost their queue. What the one before has, and nobody acknowledged, may
+    /// never come: that relay may be out of reach, and once the two have answered each other five times it does not open any more
+    /// (rule I16). It is said again, before what waits. It stays as it is for the person: at a relay.
     pub(super) fn say_elsewhere(
         &mut self,
         tx: &Tx<'_>,

@@ -164,14 +164,22 @@ impl Engine {
         addresses: &[QueueAddress],
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let before = tx.peer_queues(contact.id)?;
+        let (before, written) = (tx.peer_queues(contact.id)?, tx.peer_queue(contact.id)?);
         before.iter().for_each(|queue| self.forget_session(queue));
         tx.replace_peer_queues(contact.id, addresses)?;
         self.follow(tx, contact.id, now)?;
         // Not at the next timeout: whoever moves without end must not fill our store meanwhile, nor have us read all of it.
         tx.forget_retired_peer_queues()?;
-        let stays = |old: &PeerQueue| addresses.iter().any(|new| new.relay.relay == old.address.relay.relay);
-        if !before.iter().any(stays) {
+        let here = |old: &PeerQueue, new: &QueueAddress| new.relay.relay == old.address.relay.relay;
+        let same = |old: &PeerQueue, new: &QueueAddress| {
+            here(old, new) && new.send_id == old.address.send_id
+        };
+        let stays = before.iter().any(|old| addresses.iter().any(|new| here(old, new)));
+        // Nobody makes a second queue at a relay that has the first: it was lost there, with what lay in it. Only the
+        // invite's gives way to another one while it is read.
+        let lost = contact.state == ContactState::Active
+            && written.is_some_and(|old| !addresses.iter().any(|new| same(&old, new)));
+        if !stays || lost {
             self.say_elsewhere(tx, contact, now)?;
         }
         if contact.state == ContactState::Meeting {
