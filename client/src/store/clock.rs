@@ -51,8 +51,8 @@ impl Tx<'_> {
     }
 
     /// The clock was set back by so many milliseconds: what should disappear does so no later for it, and what should be
-    /// tried does not wait for a time that is months away. In doubt about the clock a text goes too early rather than
-    /// never.
+    /// tried or acknowledged waits no longer for it: what comes later goes behind that. Where it is not known by how much, nothing
+    /// waits for more than a day. In doubt about the clock a text goes too early rather than never.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -63,6 +63,8 @@ impl Tx<'_> {
             [back],
         )?;
         let (now, latest) = (to_db(now), to_db(now.plus(DAY_MS)));
+        self.run("UPDATE outbox SET due = max(due - ?1, ?2) WHERE due > ?2 AND ?1 > 0", [back, now])?;
+        self.run("UPDATE receipt SET due = max(due - ?1, ?2) WHERE due > ?2 AND ?1 > 0", [back, now])?;
         self.run("UPDATE outbox SET due = ?1 WHERE due > ?2", [now, latest])?;
         self.run("UPDATE receipt SET due = ?1 WHERE due > ?2", [now, latest])?;
         self.run("UPDATE message SET expires = ?1 + timer * 1000 WHERE expires > ?1 + timer * 1000", [now])?;

@@ -1,11 +1,12 @@
 //! Which relay's clock is heard.
 
 use beresta_proto::id::ContentId;
-use beresta_proto::reply::Reply;
+use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::HOUR_MS;
 
 use super::*;
 use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::outbox::DueReceipt;
 
 impl Bench {
     fn links_at(&mut self, station: &Station, clock: Timestamp) {
@@ -120,4 +121,43 @@ fn a_clock_that_was_set_back_between_two_runs_delays_no_end_though_the_first_ste
     bench.now = bench.now.plus(HOUR_MS);
     bench.engine.handle_timeout(&mut bench.store, bench.now).unwrap();
     assert!(!there(&mut bench));
+}
+
+#[test]
+fn a_clock_that_was_set_back_by_hours_delays_no_receipt_and_no_next_try() {
+    for starts in [false, true] {
+        let station = Station::new(1);
+        let mut bench = Bench::new(None);
+        let right = bench.now;
+        bench.now = right.plus(3 * HOUR_MS);
+        bench.engine.handle_start(&mut bench.store, bench.now).unwrap();
+        let boris = bench.writes_to(1, station.address());
+        bench.links(&station);
+        let token = *tokens(&bench.effects()).last().unwrap();
+        let refused = Some(Reply::Refused(Refusal::RateLimited));
+        bench.engine.handle_reply(&mut bench.store, station.id(), token, refused, bench.now).unwrap();
+        let plan = |bench: &mut Bench, number: u8| {
+            let (due, content) = (bench.now.plus(20 * SECOND_MS), ContentId([number; 16]));
+            let receipt = DueReceipt { contact: boris, content, due };
+            bench.store.transaction(|tx| tx.insert_receipt(receipt)).unwrap();
+        };
+        plan(&mut bench, 1);
+
+        bench.now = right;
+        if starts {
+            bench.engine = Engine::new(rng(4));
+            bench.engine.handle_start(&mut bench.store, right).unwrap();
+        } else {
+            bench.engine.handle_timeout(&mut bench.store, right).unwrap();
+        }
+        plan(&mut bench, 2);
+        let soon = right.plus(MINUTE_MS);
+        let look = |tx: &Tx<'_>| {
+            let tried = tx.outgoing_to(boris)?.iter().map(|one| one.due).max();
+            Ok::<_, StoreError>((tx.next_receipt()?, tried))
+        };
+        let (receipt, tried) = bench.store.transaction(look).unwrap();
+        assert!(receipt.is_some_and(|due| due > right && due <= soon), "{starts}: {receipt:?}");
+        assert!(tried.is_some_and(|due| due <= soon), "{starts}: {tried:?}");
+    }
 }
