@@ -91,10 +91,8 @@ mod simulation {
         // One seed, or so many from one on.
         let seeds: Vec<u64> = match (number("BERESTA_SEED"), number("BERESTA_SEEDS")) {
             (Some(seed), None) => vec![seed],
-            (first, many) => {
-                let first = first.unwrap_or(0);
-                KEPT.into_iter().chain(first..first + many.unwrap_or(FIXED)).collect()
-            }
+            (first, Some(many)) => (first.unwrap_or(0)..).take(usize::try_from(many).unwrap()).collect(),
+            (None, None) => KEPT.into_iter().chain(0..FIXED).collect(),
         };
         let Outcome { all, broken, mut cost } = run(&seeds);
         cost.sort_unstable();
