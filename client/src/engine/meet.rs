@@ -171,9 +171,7 @@ impl Engine {
         // Not at the next timeout: whoever moves without end must not fill our store meanwhile, nor have us read all of it.
         tx.forget_retired_peer_queues()?;
         let here = |old: &PeerQueue, new: &QueueAddress| new.relay.relay == old.address.relay.relay;
-        let same = |old: &PeerQueue, new: &QueueAddress| {
-            here(old, new) && new.send_id == old.address.send_id
-        };
+        let same = |old: &PeerQueue, new: &QueueAddress| here(old, new) && new.send_id == old.address.send_id;
         let stays = before.iter().any(|old| addresses.iter().any(|new| here(old, new)));
         // Nobody makes a second queue at a relay that has the first: it was lost there, with what lay in it. Only the
         // invite's gives way to another one while it is read.
