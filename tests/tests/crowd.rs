@@ -1,8 +1,10 @@
-//! Somebody with more queues than a crowded relay has room for, the real cores in a false world.
+//! Relays that have no room for all: for somebody with more queues than theirs has room for, and for long texts. The real cores in
+//! a false world.
 
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
-use beresta_proto::time::{MINUTE_MS, SECOND_MS};
+use beresta_client::store::message::MessageState;
+use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_tests::world::{Person, Who, World};
 
 /// As many queues as a link gets in a crowd: one command's.
@@ -104,4 +106,55 @@ fn who_has_just_as_many_queues_as_are_read_in_a_crowd_meets_others_all_the_same(
         met += 1;
     }
     assert_eq!(world.contacts(lawyer).len(), met);
+}
+
+#[test]
+fn a_long_text_that_a_full_relay_does_not_take_holds_up_nothing_shorter_and_opens_whenever_it_goes() {
+    // Rule I9.
+    let mut world = World::new(325);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.run(MINUTE_MS);
+    world.takes_no_long = true;
+    let texts = ["one", "two"].map(|text| text.repeat(2_000));
+    let long = texts.clone().map(|text| world.say(anna, to_boris, &text).unwrap());
+    let short = world.say(anna, to_boris, "short").unwrap();
+    world.run(MINUTE_MS);
+    assert_eq!(world.heard_texts(boris, to_anna), ["short"]);
+    assert_eq!(world.state(anna, short), Some(MessageState::Delivered));
+    assert_eq!(world.state(anna, long[0]), Some(MessageState::Queued));
+    let why = world.get(anna).store.transaction(|tx| tx.is_too_long_now(long[0]));
+    assert_eq!(why, Ok(true));
+
+    // They answer each other more often than a reader keeps what it skipped, and she closes her laptop in between.
+    for round in 0..12 {
+        let his = world.say(boris, to_anna, &format!("b{round}")).unwrap();
+        world.run(HOUR_MS);
+        world.say(anna, to_boris, &format!("a{round}")).unwrap();
+        world.run(HOUR_MS);
+        assert_eq!(world.state(boris, his), Some(MessageState::Delivered));
+        world.crash(anna);
+    }
+    world.takes_no_long = false;
+    world.run(HOUR_MS);
+    let heard = world.heard_texts(boris, to_anna);
+    assert_eq!(heard[heard.len() - 2..], texts);
+    assert_eq!(long.map(|row| world.state(anna, row)), [Some(MessageState::Delivered); 2]);
+    assert_eq!(heard.len(), 15, "each came once");
+}
+
+#[test]
+fn a_long_text_that_only_failed_keeps_its_place() {
+    // Rule I9.
+    let mut world = World::new(326);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.refuses = 2;
+    let texts = ["long".repeat(2_000), "short".to_owned()];
+    for text in &texts {
+        world.say(anna, to_boris, text).unwrap();
+    }
+    world.run(MINUTE_MS);
+    assert_eq!(world.refuses, 0);
+    assert_eq!(world.heard_texts(boris, to_anna), texts);
 }

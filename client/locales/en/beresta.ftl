@@ -280,6 +280,7 @@ verified = The number is the same. You are talking to { $name } and to nobody el
 
 me = me
 state-queued = kept here
+state-too-long-now = kept here, as their relay takes no long texts at present; it goes by itself once there is room, shorter ones go now
 state-at-relay = at the relay
 state-delivered = delivered
 state-failed = no word came that it arrived
@@ -289,6 +290,7 @@ sent = The relay has your message for { $name }.
 sent-volatile = The relay has your message for { $name }, in memory only: if it restarts before { $name } has fetched it, the message is lost, and you hear only after 21 days. Look later whether it was delivered: “beresta chat history”.
 contact-volatile = The relay of { $name } keeps what waits there in memory only: if it restarts before { $name } has fetched a message, that message is lost, and you hear only after 21 days. Rely on “delivered” and not on “at the relay”, and ask after what matters.
 kept-not-sent = Kept, and not sent yet: the relay that it is for could not be reached, or takes nothing at the moment. It goes out as soon as Beresta runs and that relay takes it.
+kept-too-long-now = Kept, and not sent yet: the relay of { $name } takes no long texts at present. It goes out by itself, while Beresta runs, once there is room; shorter ones go now.
 send-failed = Not delivered: { $name } cannot be reached any more. They may have blocked or removed you.
 came-further = { $state }: { $text }
 chat-opened = Conversation with { $name } ({ $trust }). Type and press Enter. /help shows more, Ctrl-D ends it.

@@ -19,7 +19,7 @@ use crate::engine::{AcceptRequest, Answer, InviteRequest};
 use crate::store::contact::{Contact, ContactId};
 use crate::store::event::{self, EventRow};
 use crate::store::invite::{InviteId, InviteState};
-use crate::store::message::{Message, MessageRow};
+use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::{StoreError, Tx};
 
 impl From<Closed> for Error {
@@ -223,7 +223,7 @@ pub(super) async fn chats(client: &Client) -> Result<Vec<Chat>, Error> {
         .rows(|tx| {
             let chats = tx.contacts()?.into_iter().map(|contact| {
                 let new_messages = tx.count_unshown(Some(contact.id))?;
-                let last = tx.history(contact.id, None, 1)?.pop().map(MessageInfo::from);
+                let last = tx.history(contact.id, None, 1)?.pop().map(|one| info(tx, one)).transpose()?;
                 Ok(Chat { contact: ContactInfo::of(tx, &contact)?, new_messages, last })
             });
             chats.collect()
@@ -242,7 +242,7 @@ pub(super) async fn history(
     client
         .rows(move |tx| {
             tx.contact(with)?;
-            Ok(tx.history(with, before, limit)?.into_iter().map(MessageInfo::from).collect())
+            tx.history(with, before, limit)?.into_iter().map(|one| info(tx, one)).collect()
         })
         .await
 }
@@ -266,7 +266,13 @@ pub(super) async fn mark_shown(client: &Client, ids: &[super::MessageId]) -> Res
 pub(super) async fn message(client: &Client, id: &str) -> Result<Option<MessageInfo>, Error> {
     let row = message_of(id)?;
     let there = |message: &Message| !message.body.is_empty();
-    client.rows(move |tx| Ok(tx.message(row)?.filter(there).map(MessageInfo::from))).await
+    client.rows(move |tx| tx.message(row)?.filter(there).map(|one| info(tx, one)).transpose()).await
+}
+
+/// A message, and why it waits.
+fn info(tx: &Tx<'_>, message: Message) -> Result<MessageInfo, Error> {
+    let too_long_now = message.state == MessageState::Queued && tx.is_too_long_now(message.id)?;
+    Ok(MessageInfo { too_long_now, ..MessageInfo::from(message) })
 }
 
 pub(super) async fn set_timer(client: &Client, with: &str, seconds: Option<u32>) -> Result<(), Error> {

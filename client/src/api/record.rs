@@ -220,6 +220,8 @@ pub struct MessageInfo {
     pub state: DeliveryState,
     /// When it disappears, once its timer runs.
     pub expires_ms: Option<u64>,
+    /// Whether it waits because its relay takes no long texts at present.
+    pub too_long_now: bool,
 }
 
 /// Something that happened.
@@ -355,6 +357,7 @@ impl From<Message> for MessageInfo {
             arrived_ms: message.arrived.0,
             state: message.state.into(),
             expires_ms: message.expires.map(|at| at.0),
+            too_long_now: false,
         }
     }
 }

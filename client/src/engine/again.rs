@@ -6,9 +6,10 @@ use beresta_proto::content::{Body, Timer};
 use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
 
 use super::Engine;
-use super::compose::{ComposeError, Draft};
+use super::compose::{ComposeError, Draft, Turn, unless_refused};
 use crate::store::contact::Contact;
 use crate::store::message::{Message, MessageRow, MessageState};
+use crate::store::outbox::Outgoing;
 use crate::store::{StoreError, Tx};
 
 /// Texts that are said again at once to who moved: a transaction must stay small, and a contact who moves without end must not
@@ -84,6 +85,28 @@ impl Engine {
         for outgoing in waiting {
             tx.delete_outgoing(outgoing.id)?;
             tx.insert_outgoing(&outgoing)?;
+        }
+        Ok(())
+    }
+
+    /// A long text waits for room while others go past it and are answered. Once the two have answered each other five times its
+    /// reader has forgotten the step of the ratchet that it was sealed by: before the next try it is sealed by the one that holds,
+    /// under its id (rule I9). One that cannot be sealed now is tried as it is.
+    pub(super) fn seal_afresh(
+        &mut self,
+        tx: &Tx<'_>,
+        outgoing: &mut Outgoing,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let Some(row) = outgoing.message else { return Ok(()) };
+        let Some(message) = tx.message(row)?.filter(|one| !one.body.is_empty()) else { return Ok(()) };
+        let contact = tx.contact(outgoing.contact)?;
+        let sealed = self.seal(tx, once_more(&contact, message), Turn::Kept, now);
+        if let Some(fresh) = unless_refused(sealed)? {
+            (outgoing.queue, outgoing.transport, outgoing.envelope) =
+                (fresh.queue, fresh.transport, fresh.envelope);
+            outgoing.stale = false;
+            tx.update_outgoing(outgoing)?;
         }
         Ok(())
     }

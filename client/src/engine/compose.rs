@@ -12,7 +12,7 @@ use super::line::Line;
 use crate::crypto::{self, AccountError, EncryptError, Handle, Peer};
 use crate::store::contact::Contact;
 use crate::store::message::MessageRow;
-use crate::store::outbox::Outgoing;
+use crate::store::outbox::{Held, Outgoing};
 use crate::store::{StoreError, Tx};
 
 /// Nothing at all is sealed past this many undelivered messages: what a receiver's guard admits, less what may be
@@ -171,7 +171,8 @@ impl Engine {
             envelope,
             ttl,
             attempts: 0,
-            full: false,
+            held: Held::No,
+            stale: false,
             due: now,
             expires: clocks.certificate.plus(ttl.millis()),
         })

@@ -13,7 +13,7 @@ use super::sweep::start_timer;
 use crate::store::contact::{ContactId, ContactState};
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
-use crate::store::outbox::{OutboxId, Outgoing};
+use crate::store::outbox::{Held, OutboxId, Outgoing};
 use crate::store::queue::{PeerQueue, PeerQueueId};
 use crate::store::{StoreError, Tx};
 
@@ -24,6 +24,9 @@ const RETRY_LONGEST_MS: u64 = 10 * MINUTE_MS;
 /// First and longest pause where the other side's queue is full: only its reader can make room, and says so.
 const FULL_FIRST_MS: u64 = 5 * MINUTE_MS;
 const FULL_LONGEST_MS: u64 = 6 * HOUR_MS;
+/// Who is told to come back later than this with a long text lets others go past it: the relay has no room for it (rule Q16). A
+/// shorter pause says that it failed, and texts keep their order.
+const NO_ROOM_SECS: u32 = 60;
 /// Capsules in flight at one relay. More gain nothing on a bad line, and a crash repeats them all.
 pub(super) const IN_FLIGHT: usize = 32;
 
@@ -34,8 +37,23 @@ pub(super) enum Unsent {
     Broken,
     /// The relay takes it in so many milliseconds, and not before.
     Later(u64),
+    /// The same, because it is a long text and others would be taken.
+    TooLong(u64),
     /// Its queue is full.
     Full,
+}
+
+impl Unsent {
+    /// What holds it from now on. A try that says nothing of that leaves it held for its length: what others go past would be waited
+    /// for again at each broken line.
+    fn holds(self, before: Held) -> Held {
+        match self {
+            Self::Broken | Self::Later(_) if before == Held::TooLong => Held::TooLong,
+            Self::Broken | Self::Later(_) => Held::No,
+            Self::TooLong(_) => Held::TooLong,
+            Self::Full => Held::QueueFull,
+        }
+    }
 }
 
 impl Engine {
@@ -98,9 +116,32 @@ impl Engine {
             Some(SendReply::Gone) => self.queue_gone(tx, outgoing, now),
             Some(SendReply::QueueFull) => self.again(tx, outgoing, Unsent::Full, now),
             Some(SendReply::Later { seconds }) => {
-                self.again(tx, outgoing, Unsent::Later(u64::from(seconds).saturating_mul(SECOND_MS)), now)
+                let asked = u64::from(seconds).saturating_mul(SECOND_MS);
+                if outgoing.is_long_text() && seconds >= NO_ROOM_SECS && outgoing.held != Held::TooLong {
+                    self.too_long_now(tx, outgoing, asked, now)
+                } else {
+                    self.again(tx, outgoing, Unsent::Later(asked), now)
+                }
             }
             None => self.again(tx, outgoing, Unsent::Broken, now),
+        }
+    }
+
+    /// Its relay takes no long text for so many milliseconds: the person hears why it waits, and what is none goes past it.
+    fn too_long_now(
+        &mut self,
+        tx: &Tx<'_>,
+        outgoing: Outgoing,
+        asked: u64,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (contact, message) = (outgoing.contact, outgoing.message);
+        self.again(tx, outgoing, Unsent::TooLong(asked), now)?;
+        match message {
+            Some(row) if tx.message(row)?.is_some_and(|one| one.state == MessageState::Queued) => {
+                self.message_changed(tx, contact, row, now)
+            }
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -169,7 +210,7 @@ impl Engine {
         let Ok(envelope) = Envelope::seal(&new.address.key, &inside, &mut self.rng) else { return false };
         (outgoing.queue, outgoing.envelope) = (new.id, envelope);
         outgoing.transport = MessageId::random(&mut self.rng);
-        (outgoing.attempts, outgoing.full, outgoing.due) = (0, false, now);
+        (outgoing.attempts, outgoing.held, outgoing.due) = (0, Held::No, now);
         true
     }
 
@@ -232,13 +273,13 @@ impl Engine {
         why: Unsent,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let full = matches!(why, Unsent::Full);
-        if outgoing.full != full {
-            (outgoing.attempts, outgoing.full) = (0, full);
+        let held = why.holds(outgoing.held);
+        if outgoing.held != held {
+            (outgoing.attempts, outgoing.held) = (0, held);
         }
         let (first, at_least, longest) = match why {
             Unsent::Broken => (RETRY_FIRST_MS, 0, RETRY_LONGEST_MS),
-            Unsent::Later(ms) => {
+            Unsent::Later(ms) | Unsent::TooLong(ms) => {
                 let asked = ms.clamp(RETRY_FIRST_MS, RETRY_LONGEST_MS);
                 (asked, asked, RETRY_LONGEST_MS)
             }

@@ -240,8 +240,14 @@ impl Engine {
         }
         // What is over by the relay's clock stays here until ours is right, and is given up then: it is too old for its
         // certificate to be sure to hold, and must not be told to be at the relay.
-        for outgoing in tx.due_outgoing(&relay, now, up.relay_now(now), room, |id| !up.is_sending(id))? {
+        for mut outgoing in tx.due_outgoing(&relay, now, up.relay_now(now), room, |id| !up.is_sending(id))? {
+            if outgoing.stale {
+                self.seal_afresh(tx, &mut outgoing, now)?;
+            }
             let queue = tx.peer_queue_by_id(outgoing.queue)?;
+            if queue.address.relay.relay != relay {
+                continue;
+            }
             let Some((command, reply)) = self.capsule(&queue, &outgoing, now) else { break };
             self.transmit(relay, command, Flight::Send { outbox: outgoing.id, queue: queue.id, reply });
         }

@@ -233,6 +233,7 @@ impl Engine {
             clocks,
             &mut self.rng,
         )?;
+        tx.heard_past_long(contact.id)?;
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);

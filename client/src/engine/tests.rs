@@ -18,7 +18,7 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 use crate::crypto;
 use crate::store::contact::{Contact, Handle};
-use crate::store::outbox::{OutboxId, Outgoing};
+use crate::store::outbox::{Held, OutboxId, Outgoing};
 use crate::store::profile::Profile;
 use crate::store::queue::OwnQueueId;
 
@@ -233,7 +233,8 @@ impl Bench {
                 envelope: Envelope::seal(&queue.address.key, b"inside", &mut rng).unwrap(),
                 ttl: TtlClass::ThreeWeeks,
                 attempts: 0,
-                full: false,
+                held: Held::No,
+                stale: false,
                 due: now,
                 expires: now.plus(21 * DAY_MS),
             })

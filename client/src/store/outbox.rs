@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use beresta_proto::envelope::Envelope;
+use beresta_proto::envelope::{Bucket, Envelope};
 use beresta_proto::id::{ContentId, MessageId, RelayId};
 use beresta_proto::time::{Timestamp, TtlClass};
 use rusqlite::{Row, params};
@@ -12,6 +12,11 @@ use super::contact::ContactId;
 use super::message::MessageRow;
 use super::queue::PeerQueueId;
 use super::{StoreError, Tx};
+
+mod lane;
+
+use self::lane::First;
+pub use self::lane::Held;
 
 /// Names an envelope in the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,8 +41,10 @@ pub struct Outgoing {
     pub ttl: TtlClass,
     /// Tries in a row that ended alike.
     pub attempts: u32,
-    /// Whether the last one found the queue full.
-    pub full: bool,
+    /// What held the last one.
+    pub held: Held,
+    /// Whether its contact was heard while others went past it: the step of the ratchet by which it was sealed may be too old.
+    pub stale: bool,
     /// When the next try is due.
     pub due: Timestamp,
     /// When it is given up.
@@ -59,7 +66,8 @@ fn read(row: &Row<'_>) -> Result<Outgoing, StoreError> {
             u8::try_from(code).ok().and_then(|code| TtlClass::from_code(code).ok())
         })?,
         attempts: row.get("attempts")?,
-        full: row.get("full")?,
+        held: code(row, "full", Held::from_code)?,
+        stale: code(row, "full", |code| Some(Held::is_stale(code)))?,
         due: time(row, "due")?,
         expires: time(row, "expires")?,
     })
@@ -74,6 +82,14 @@ pub struct DueReceipt {
     pub content: ContentId,
     /// From when on.
     pub due: Timestamp,
+}
+
+impl Outgoing {
+    /// Whether it is a text that a relay takes none of from 85 % of its disk on.
+    #[must_use]
+    pub fn is_long_text(&self) -> bool {
+        self.message.is_some() && self.envelope.bucket() == Bucket::L
+    }
 }
 
 impl Tx<'_> {
@@ -95,7 +111,7 @@ impl Tx<'_> {
                 one.envelope.as_bytes(),
                 one.ttl.code(),
                 one.attempts,
-                one.full,
+                one.held.with(one.stale),
                 to_db(one.due),
                 to_db(one.expires),
             ],
@@ -113,7 +129,8 @@ impl Tx<'_> {
     }
 
     /// Envelopes for queues at a relay whose time has come, is not over at `relay_now`, and that are `wanted`, oldest first,
-    /// at most `limit`: of each contact the oldest alone. Of the others no more is read than their id.
+    /// at most `limit`: of each contact the oldest alone, and where that is a long text of which the relay takes none, the oldest
+    /// of what is none, too. Of the others no more is read than their id.
     ///
     /// One goes after the other, because a relay may refuse one for the moment and take the next, which would overtake it.
     /// What waits for another relay holds up nothing: that relay may be gone for good.
@@ -128,17 +145,25 @@ impl Tx<'_> {
         limit: usize,
         wanted: impl Fn(OutboxId) -> bool,
     ) -> Result<Vec<Outgoing>, StoreError> {
-        let sql = "SELECT peer_queue.contact, outbox.id, outbox.due FROM outbox
+        let sql = "SELECT peer_queue.contact, outbox.id, outbox.due, outbox.full & 3 = 2 AS refused,
+                  outbox.message IS NOT NULL AND length(outbox.envelope) = ?3 AS long FROM outbox
              CROSS JOIN peer_queue ON peer_queue.id = outbox.queue WHERE peer_queue.relay = ?1
                   AND outbox.expires > ?2";
-        let read =
-            |row: &Row<'_>| Ok((ContactId(row.get("contact")?), OutboxId(row.get("id")?), time(row, "due")?));
-        let mut oldest = BTreeMap::new();
-        for (contact, id, due) in self.query_all(sql, params![relay.0, to_db(relay_now)], read)? {
-            let first = oldest.entry(contact).or_insert((id, due));
-            *first = (*first).min((id, due));
+        let read = |row: &Row<'_>| {
+            let (long, refused): (bool, bool) = (row.get("long")?, row.get("refused")?);
+            Ok((ContactId(row.get("contact")?), OutboxId(row.get("id")?), time(row, "due")?, (long, refused)))
+        };
+        let mut oldest: BTreeMap<ContactId, First> = BTreeMap::new();
+        let params = params![relay.0, to_db(relay_now), Bucket::L.size()];
+        for (contact, id, due, (long, refused)) in self.query_all(sql, params, read)? {
+            let first = oldest.entry(contact).or_default();
+            if long {
+                first.long = first.long.into_iter().chain([(id, due, refused)]).min();
+            } else {
+                first.other = first.other.into_iter().chain([(id, due)]).min();
+            }
         }
-        let due = oldest.into_values().filter(|(id, due)| *due <= now && wanted(*id));
+        let due = oldest.into_values().flat_map(First::may_go).filter(|(id, due)| *due <= now && wanted(*id));
         let mut ids: Vec<OutboxId> = due.map(|(id, _)| id).collect();
         ids.sort_unstable();
         ids.truncate(limit);
@@ -169,10 +194,33 @@ impl Tx<'_> {
                 one.envelope.as_bytes(),
                 one.attempts,
                 to_db(one.due),
-                one.full
+                one.held.with(one.stale)
             ],
         )?;
         Ok(())
+    }
+
+    /// A contact was heard, which turns the ratchet: long texts that others go past are sealed anew before they are tried again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn heard_past_long(&self, contact: ContactId) -> Result<(), StoreError> {
+        self.run(
+            "UPDATE outbox SET full = full | 4
+             WHERE contact = ?1 AND message IS NOT NULL AND length(envelope) = ?2 AND full & 4 = 0
+                 AND EXISTS (SELECT 1 FROM outbox WHERE contact = ?1 AND full & 3 = 2)",
+            params![contact.0, Bucket::L.size()],
+        )?;
+        Ok(())
+    }
+
+    /// Whether a message of ours waits because its relay takes no long texts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_too_long_now(&self, message: MessageRow) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM outbox WHERE message = ?1 AND full & 3 = 2";
+        Ok(self.one(sql, [message.0], |_| Ok(()))?.is_some())
     }
 
     /// Makes everything that waits for a contact due at once.

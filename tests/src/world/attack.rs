@@ -4,7 +4,7 @@
 use beresta_client::crypto;
 use beresta_client::store::StoreError;
 use beresta_client::store::contact::ContactId;
-use beresta_client::store::outbox::{OutboxId, Outgoing};
+use beresta_client::store::outbox::{Held, OutboxId, Outgoing};
 use beresta_proto::auth::{self, Exporter};
 use beresta_proto::command::Command;
 use beresta_proto::content::{Body, Content};
@@ -88,7 +88,8 @@ impl World {
                     envelope: Envelope::seal(&queue.address.key, &sealed.0, rng).unwrap(),
                     ttl: TtlClass::ThreeWeeks,
                     attempts: 0,
-                    full: false,
+                    held: Held::No,
+                    stale: false,
                     due: now,
                     expires: now.plus(DAY_MS),
                 })

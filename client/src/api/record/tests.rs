@@ -158,7 +158,7 @@ fn rows_and_records_show_no_word_and_no_name() {
         &preview(&link()).unwrap(),
         &Error::Ambiguous(vec![NAME.into()]),
     ]), @r#"
-    MessageInfo { id: "m1", contact: "c2", outgoing: true, text: Words(..), sent_ms: 5, arrived_ms: 5, state: Queued, expires_ms: None }
+    MessageInfo { id: "m1", contact: "c2", outgoing: true, text: Words(..), sent_ms: 5, arrived_ms: 5, state: Queued, expires_ms: None, too_long_now: false }
     ContactInfo { id: "c2", name: Words(..), account: Words(..), tag: Words(..), trust: Verified, met: true, blocked: false, seized: false, timer_secs: None, volatile: false }
     Status { name: Words(..), account: Words(..), language: "en", relay: Some(RelayStatus { address: Words(..), linked: true, volatile: false, fault: None, passed_over: 0, refusal: None }), contacts: 1, untold: 0, new_messages: 0, waiting: 0, clock_skew_ms: None, trouble: StoreTrouble { unwritable: false, unwiped: false }, dropped: [] }
     NewInvite { id: "i3", link: Words(..), expires_ms: 9 }

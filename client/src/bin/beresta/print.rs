@@ -142,8 +142,9 @@ impl Printer {
         )
     }
 
-    fn state(&self, state: DeliveryState) -> String {
-        self.text.say(match state {
+    fn state(&self, message: &MessageInfo) -> String {
+        self.text.say(match message.state {
+            DeliveryState::Queued if message.too_long_now => "state-too-long-now",
             DeliveryState::Queued => "state-queued",
             DeliveryState::AtRelay => "state-at-relay",
             DeliveryState::Delivered => "state-delivered",
@@ -156,8 +157,7 @@ impl Printer {
     /// A message on its lines.
     fn message(&self, message: &MessageInfo, from: &str) -> String {
         let who = if message.outgoing { self.text.say("me") } else { harmless_line(from) };
-        let state =
-            if message.outgoing { format!("  · {}", self.state(message.state)) } else { String::new() };
+        let state = if message.outgoing { format!("  · {}", self.state(message)) } else { String::new() };
         let text = harmless(&message.text).replace('\n', FOLLOWS);
         format!("{}  {who}: {text}{state}", utc(message.sent_ms))
     }
@@ -165,7 +165,7 @@ impl Printer {
     /// What became of a message of ours, for who watches. That it was not delivered everybody hears.
     pub(crate) fn came_further(&self, message: &MessageInfo) {
         let text: String = harmless_line(&message.text).chars().take(24).collect();
-        let values = [("state", self.state(message.state).into()), ("text", text.into())];
+        let values = [("state", self.state(message).into()), ("text", text.into())];
         if message.state == DeliveryState::Failed {
             self.warn("came-further", values);
         } else {

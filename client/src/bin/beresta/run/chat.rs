@@ -271,6 +271,7 @@ mod tests {
             arrived_ms: number.into(),
             state: DeliveryState::New,
             expires_ms: None,
+            too_long_now: false,
         }
     }
 

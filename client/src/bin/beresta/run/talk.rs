@@ -64,7 +64,8 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     match state {
         DeliveryState::Queued => {
             shell.print.fault(&status);
-            shell.print.warn("kept-not-sent", []);
+            let kept = if message.too_long_now { "kept-too-long-now" } else { "kept-not-sent" };
+            shell.print.warn(kept, [("name", harmless_line(&contact.name).into())]);
             Ok(Done::Partly)
         }
         DeliveryState::Failed => {
