@@ -15,6 +15,7 @@ mod client;
 mod destroy;
 mod duress;
 mod error;
+mod line;
 mod link;
 mod lock;
 mod open;
@@ -27,6 +28,7 @@ pub use crate::store::{Duress, KdfCost, KeyFile, Passphrase, Surroundings, harde
 pub use alert::{ALERT_CONTACTS, AlertContact, AlertInfo};
 pub use destroy::{Closing, Panic, panic};
 pub use error::{Error, LinkFault, QueueFault};
+pub use line::{LineStatus, Lines};
 pub use link::{inspect_invite, parse_relay};
 pub use lock::{
     Ended, IDLE_BOUNDS, IDLE_DEFAULT, Idle, LockCauses, LockOn, LockReason, LockWord, end_after_sleep,

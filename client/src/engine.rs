@@ -259,6 +259,15 @@ impl Engine {
         self.unreached.get(relay).copied()
     }
 
+    /// The same of the tries that go on: what was in the way of an earlier need says nothing of the first try for this one.
+    #[must_use]
+    pub fn standing_failure(&self, relay: &RelayId) -> Option<DialFailure> {
+        match self.lines.get(relay) {
+            None | Some(Line::Dialling { failures: 0 }) => None,
+            Some(Line::Dialling { .. } | Line::Down(_) | Line::Up(_)) => self.dial_failure(relay),
+        }
+    }
+
     fn number(&mut self) -> u64 {
         let number = self.next_number;
         self.next_number = number.wrapping_add(1);

@@ -165,6 +165,9 @@ relay-crowded = Your relay has more people than room, and lets you read only som
     [one] One waits
    *[other] { $n } wait
 } for a turn, which comes within minutes while Beresta stays open (“beresta receive --follow”); with very many conversations, within an hour or two. What was written waits at the relay, for up to three weeks. If this goes on, take another relay by “beresta relay set”.
+home-lost = YOUR RELAY IS NOT REACHED: nothing of what is written to you comes, and what you write waits here. { $why } Beresta goes on trying, and says when it is back.
+home-back = Your relay is reached again.
+line-unreachable = Check your connection; the relay may be down, or blocked where you are. If this goes on, ask its operator over another way.
 credit-set = Your relay makes queues and invites for you from now on, as far as the code goes.
 credit-set-elsewhere = The code is kept. It is of another relay than yours: it counts once that one is yours, by “beresta relay set …”.
 key-file-stays = The new key file stays where it was made. Try whether the profile opens with your passphrase of before; if not, it opens with the new one and this file. Delete the file only once you know that you do not need it.
@@ -291,6 +294,7 @@ sent-volatile = The relay has your message for { $name }, in memory only: if it 
 contact-volatile = The relay of { $name } keeps what waits there in memory only: if it restarts before { $name } has fetched a message, that message is lost, and you hear only after 21 days. Rely on “delivered” and not on “at the relay”, and ask after what matters.
 kept-not-sent = Kept, and not sent yet: the relay that it is for could not be reached, or takes nothing at the moment. It goes out as soon as Beresta runs and that relay takes it.
 kept-too-long-now = Kept, and not sent yet: the relay of { $name } takes no long texts at present. It goes out by itself, while Beresta runs, once there is room; shorter ones go now.
+contact-lost = THE RELAY OF { $name } IS NOT REACHED: what you write to { $name } waits here, and goes out once it is. { $why }
 send-failed = Not delivered: { $name } cannot be reached any more. They may have blocked or removed you.
 came-further = { $state }: { $text }
 chat-opened = Conversation with { $name } ({ $trust }). Type and press Enter. /help shows more, Ctrl-D ends it.

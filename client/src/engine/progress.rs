@@ -89,6 +89,14 @@ impl Engine {
         }
     }
 
+    /// Whether there is something to say to a relay, or something comes from it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_wanted(&self, tx: &Tx<'_>, relay: &RelayId) -> Result<bool, StoreError> {
+        Ok(self.wanted(tx, &tx.contacts_needing_queue()?)?.contains(relay))
+    }
+
     /// The relays that there is something to say to.
     fn wanted(&self, tx: &Tx<'_>, needing: &[ContactId]) -> Result<BTreeSet<RelayId>, StoreError> {
         let mut wanted: BTreeSet<RelayId> = self.waiting.iter().map(|one| one.relay.relay).collect();

@@ -20,6 +20,7 @@ mod full_disk;
 mod killed;
 mod locked;
 mod logs;
+mod lost;
 mod memory;
 mod moved;
 mod operators;

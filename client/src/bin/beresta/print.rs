@@ -11,6 +11,7 @@ use qrcode::render::unicode::Dense1x2;
 use serde::Serialize;
 
 use super::fault::Fault;
+use super::run::Word;
 use super::sanitize::{harmless, harmless_line};
 use super::span::utc;
 use super::text::{Put, Text};
@@ -221,10 +222,49 @@ impl Printer {
     /// What keeps the relay from being reached, if it is more than a line that does not work.
     pub(crate) fn fault(&self, status: &Status) {
         match status.relay.as_ref().and_then(|relay| relay.fault) {
-            Some(LinkFault::Stale) => self.warn("error-stale", []),
-            Some(LinkFault::NotTheRelay) => self.warn("error-not-the-relay", []),
-            Some(LinkFault::NoRoute) => self.warn("error-no-route", []),
             Some(LinkFault::Unreachable | LinkFault::Broke) | None => {}
+            fault => tell(&self.why(fault)),
+        }
+    }
+
+    /// Why a line is not there, and what to do, where it is tried for as long as somebody waits.
+    fn why(&self, fault: Option<LinkFault>) -> String {
+        match fault {
+            Some(LinkFault::Unreachable | LinkFault::Broke) | None => self.text.say("line-unreachable"),
+            Some(fault) => Fault::from(Error::Link(fault)).words(&self.text),
+        }
+    }
+
+    /// Tells that home is not reached, or is again.
+    pub(crate) fn home_line(&self, word: Word) {
+        self.line_object("home", word);
+        match word {
+            Word::Lost(fault) => self.warn("home-lost", [("why", self.why(fault).into())]),
+            Word::Back => self.warn("home-back", []),
+        }
+    }
+
+    /// Tells that a contact's relay is not reached, for who wrote to them.
+    pub(crate) fn contact_line(&self, contact: &ContactInfo, fault: Option<LinkFault>) {
+        self.line_object(&contact.id, Word::Lost(fault));
+        self.contact_lost(contact, fault);
+    }
+
+    /// The same where it is no news: `--json` has the state of the message.
+    pub(crate) fn contact_lost(&self, contact: &ContactInfo, fault: Option<LinkFault>) {
+        let name = harmless_line(&contact.name);
+        self.warn("contact-lost", [("name", name.into()), ("why", self.why(fault).into())]);
+    }
+
+    /// A line whose state changed; `of`: home, or a contact's id.
+    fn line_object(&self, of: &str, word: Word) {
+        if self.json {
+            let fault = match word {
+                Word::Lost(fault) => fault,
+                Word::Back => None,
+            };
+            let line = serde_json::json!({ "of": of, "linked": word == Word::Back, "fault": fault });
+            self.object(&serde_json::json!({ "line": line }));
         }
     }
 

@@ -8,6 +8,7 @@ mod duress;
 mod invite;
 mod lines;
 mod lock;
+mod outage;
 mod profile;
 mod said;
 mod talk;
@@ -29,6 +30,7 @@ use super::locale::{Language, default_dir};
 use super::passphrase::Source;
 use super::print::{Printer, put, tell};
 use super::text::Text;
+pub(crate) use outage::Word;
 
 /// How long a word to lock may come after the profile was destroyed under a command.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 use super::super::fault::Fault;
 use super::super::print::tell as tell_line;
 use super::super::sanitize::harmless_line;
-use super::beside::{tell_crowd, tell_trouble};
+use super::beside::{tell_crowd, tell_lines, tell_trouble};
 use super::lines::{Broken, Line, Marks, lines};
 use super::said::{self, Command, Said};
 use super::talk::{show, span, tell};
@@ -21,6 +21,8 @@ use super::{Done, Shell, contact_of};
 
 /// Messages of before that are shown at the start.
 const RECENT: u32 = 20;
+/// How long nothing is said of a line that is not there yet.
+const FIRST: Duration = Duration::from_secs(15);
 /// How long the end waits for what was typed last to leave.
 const LAST: Duration = Duration::from_secs(5);
 /// How long a panic that was typed may take to destroy, before this program hears of it.
@@ -87,8 +89,10 @@ async fn converse(
     show_recent(shell, client, &contact).await?;
     let (idle, after) = (Idle::default(), client.idle_lock().await?);
     tell_idle(shell, after);
+    let with = contact.clone();
     tokio::select! {
         talked = talk(shell, client, contact, typed, &idle) => talked,
+        fault = tell_lines(shell, client, Some(&with), FIRST) => fault,
         trouble = tell_trouble(shell, client) => trouble,
         fault = tell_crowd(shell, client, false) => fault,
         () = idle.over(after) => Err(Fault::Locked(LockReason::Idle)),

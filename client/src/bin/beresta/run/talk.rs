@@ -14,7 +14,7 @@ use super::super::args;
 use super::super::fault::Fault;
 use super::super::sanitize::harmless_line;
 use super::super::span::{seconds, utc};
-use super::beside::{tell_crowd, tell_trouble, unwatched};
+use super::beside::{tell_crowd, tell_lines, tell_trouble, unwatched};
 use super::contact::sure;
 use super::lines::is_cut;
 use super::{Done, Shell, contact_of};
@@ -52,7 +52,7 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     }
     let message = client.send(&contact.id, text.into()).await?;
     let state = client.wait_sent(&message.id, wait).await?;
-    let status = client.status().await?;
+    let (status, lines) = (client.status().await?, client.lines(Some(&contact.id)).await?);
     let message = client.message(&message.id).await?.unwrap_or(message);
     // What its relay is may have been learned with the first word to it.
     let contact = client.find_contact(&contact.id).await?;
@@ -63,7 +63,12 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
     shell.print.skew(status.clock_skew_ms);
     match state {
         DeliveryState::Queued => {
-            shell.print.fault(&status);
+            match lines.contact {
+                Some(line) if !line.linked => shell.print.contact_lost(&contact, line.fault),
+                // Home has no part in it.
+                Some(_) => {}
+                None => shell.print.fault(&status),
+            }
             let kept = if message.too_long_now { "kept-too-long-now" } else { "kept-not-sent" };
             shell.print.warn(kept, [("name", harmless_line(&contact.name).into())]);
             Ok(Done::Partly)
@@ -189,6 +194,9 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
     shell.print.skew(status.clock_skew_ms);
     let crowded = shell.print.crowded(&status);
     // Who follows without a terminal (a service, a script) can't show that they are there.
+    let follow = wanted.follow;
+    // Who followed until now has waited for it.
+    let first = if reached { REACH } else { Duration::ZERO };
     let after = if wanted.follow && stdin().is_terminal() { client.idle_lock().await? } else { None };
     super::chat::tell_idle(shell, after);
     let ended = tokio::select! {
@@ -196,6 +204,8 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         () = unwatched(after) => return Err(Fault::Locked(LockReason::Idle)),
         trouble = tell_trouble(shell, &client) => trouble,
         fault = tell_crowd(shell, &client, crowded) => fault,
+        // Who does not follow is told at the end.
+        fault = tell_lines(shell, &client, None, first), if follow => fault,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
     let status = client.status().await.ok();
@@ -210,7 +220,9 @@ pub(super) async fn receive(shell: &mut Shell, found: &ArgMatches) -> Result<Don
         shell.print.talk("nothing-new", []);
     }
     let untold = status.as_ref().is_some_and(|status| shell.print.untold(status));
-    if reached {
+    let linked =
+        status.as_ref().is_some_and(|status| status.relay.as_ref().is_some_and(|relay| relay.linked));
+    if reached || follow && linked {
         let crowded = status.as_ref().is_some_and(Status::is_crowded);
         return Ok(if untold || crowded { Done::Partly } else { Done::Fully });
     }

@@ -1,0 +1,82 @@
+//! A relay that is gone, or is somebody else, under people who stay.
+
+use std::path::Path;
+
+use beresta_tests::process::{Programs, Relay, free_port};
+
+use super::{ANNA, BORIS, World};
+
+const TEXT: &str = "Written while nobody was there";
+
+/// A relay, and somebody else who will answer at its address.
+fn with_impostor(programs: &Programs, folder: &Path) -> (Relay, Relay) {
+    let at = free_port().unwrap();
+    let make = |name| Relay::make_at(programs, &folder.join(name), &at, &at).unwrap();
+    let (mut relay, impostor) = (make("true"), make("false"));
+    relay.start().unwrap();
+    (relay, impostor)
+}
+
+#[test]
+fn who_stays_is_told_that_home_is_not_reached_and_that_it_is_back() {
+    let mut world = World::new();
+    world.relay.kill().unwrap();
+    let (boris, follow) = (world.boris.reading("ru"), ["receive", "--follow", "--timeout", "1"]);
+    let mut chat = boris.chat(&world.anna).unwrap();
+    let mut follows = world.anna.start(&follow).unwrap();
+    follows.expect("YOUR RELAY IS NOT REACHED: nothing of what is written to you comes").unwrap();
+    chat.type_line(TEXT).unwrap();
+    chat.expect("НЕТ СВЯЗИ С ВАШИМ УЗЛОМ").unwrap();
+    world.relay.start().unwrap();
+    follows.expect("Your relay is reached again.").unwrap();
+    chat.expect("Связь с вашим узлом снова есть.").unwrap();
+    follows.expect(TEXT).unwrap();
+    chat.finish().unwrap();
+    let lost = |lines: &[String]| lines.iter().filter(|line| line.contains("NOT REACHED")).count();
+    assert_eq!(lost(follows.seen()), 1, "{:?}", follows.seen());
+}
+
+#[test]
+fn who_stays_is_told_at_once_that_somebody_else_answers_at_homes_address() {
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (relay, mut impostor) = with_impostor(&programs, folder.path());
+    let mut world = World::at(&programs, relay, folder);
+    world.anna.meet(&world.boris).unwrap();
+    world.relay.kill().unwrap();
+    impostor.start().unwrap();
+    let mut follows = world.anna.start(&["--json", "receive", "--follow"]).unwrap();
+    follows.expect("{\"line\":{\"fault\":\"not_the_relay\",\"linked\":false,\"of\":\"home\"}}").unwrap();
+    let mut chat = world.boris.chat(&world.anna).unwrap();
+    chat.expect("Somebody else answers at the relay's address.").unwrap();
+    impostor.kill().unwrap();
+    world.relay.start().unwrap();
+    follows.expect("{\"line\":{\"fault\":null,\"linked\":true,\"of\":\"home\"}}").unwrap();
+    chat.expect("Your relay is reached again.").unwrap();
+}
+
+#[test]
+fn where_a_contacts_relay_is_not_reached_that_is_said_of_it_and_not_of_home() {
+    let programs = Programs::for_tests().unwrap();
+    let mut world = World::new();
+    let folder = world.relay.dir.parent().unwrap();
+    let (mut other, mut impostor) = with_impostor(&programs, folder);
+    world.boris.run(&["relay", "set", &other.address], "").unwrap();
+    world.anna.run(&["receive"], "").unwrap();
+    other.kill().unwrap();
+    impostor.start().unwrap();
+    let mut chat = world.anna.chat(&world.boris).unwrap();
+    chat.type_line(TEXT).unwrap();
+    chat.expect(&format!("THE RELAY OF {} IS NOT REACHED", BORIS.name)).unwrap();
+    assert!(!chat.seen().iter().any(|line| line.contains("YOUR RELAY")), "{:?}", chat.seen());
+    chat.finish().unwrap();
+    let sent = world.anna.try_run(&["send", BORIS.name, "--wait", "3s"], TEXT).unwrap();
+    assert_eq!(sent.code, 8, "{} {}", sent.out, sent.err);
+    let said = sent.err.find(&format!("THE RELAY OF {} IS NOT REACHED", BORIS.name));
+    assert!(said.is_some() && sent.err.contains("Somebody else answers"), "{}", sent.err);
+    // His home is somebody else, and what he writes waits for hers all the same.
+    world.relay.kill().unwrap();
+    let sent = world.boris.try_run(&["send", ANNA.name, "--wait", "3s"], TEXT).unwrap();
+    let said = sent.err.contains(&format!("THE RELAY OF {} IS NOT REACHED", ANNA.name));
+    assert!(sent.code == 8 && said && !sent.err.contains("Somebody else"), "{}", sent.err);
+}
