@@ -74,7 +74,8 @@ pub(super) async fn send(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
             Ok(Done::Partly)
         }
         DeliveryState::Failed => {
-            shell.print.warn("send-failed", [("name", harmless_line(&contact.name).into())]);
+            let name = harmless_line(&contact.name);
+            shell.print.warn("send-failed", [("name", name.into()), ("id", contact.id.to_string().into())]);
             Ok(Done::Partly)
         }
         DeliveryState::AtRelay | DeliveryState::Delivered | DeliveryState::New | DeliveryState::Shown => {
