@@ -269,7 +269,10 @@ impl Sim {
         self.tell(|| format!("{transition:?}"));
         match transition {
             Transition::Meet(one, other) => self.meet(one, other, false),
-            Transition::MeetAgain(one, other) => self.meet(one, other, true),
+            Transition::MeetAgain(one, other) => {
+                self.model.met_anew.extend([(one, other), (other, one)]);
+                self.meet(one, other, true);
+            }
             Transition::Revoke(who) => self.revoke(who),
             Transition::Say(from, to) => self.say(from, to),
             Transition::Timer(who, with, seconds) => self.set_timer(who, with, seconds),

@@ -85,6 +85,8 @@ pub(super) struct Model {
     removed: BTreeSet<(Who, Who)>,
     /// Who met anew by an invite that did not name them, both ways: its maker was told what to do, and does not do it here.
     half_met: BTreeSet<(Who, Who)>,
+    /// Who was to meet anew whom they know, both ways.
+    pub(super) met_anew: BTreeSet<(Who, Who)>,
     /// Who took an invite back: somebody may have used it whom they did not meet yet.
     revoked: BTreeSet<Who>,
     /// Who deleted what was said to whom, and when last.

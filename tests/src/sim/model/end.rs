@@ -94,7 +94,11 @@ impl Model {
             // A relay counts from the first time that it stored a text (rule Q9), its sender from the last that they heard of it.
             let weeks = TtlClass::ThreeWeeks.millis();
             let over = was_away(reader, weeks) && now.since(said.at) > weeks;
+            // It had disappeared with its sender when the two met anew, and could not be said again; the session before, by which it
+            // would open, ended.
+            let unsayable = message.body.is_empty() && self.met_anew.contains(&(said.from, said.to));
             if (late && stranger)
+                || unsayable
                 || ended
                 || over
                 || self.left_unread(said.to, reader)
