@@ -359,7 +359,8 @@ fn relay(dir: &Path, text: &Text) -> Result<(), Fault> {
                     look(&mut renewal, &server);
                     if !engine.is_alive() {
                         tracing::error!("a thread of the queues has ended, and so the relay stops");
-                        break Err(Fault::Queues(OpenError::Damaged));
+                        // A panic or a full disk may be why: the next start tells files that no start mends.
+                        break Err(Fault::Queues(OpenError::Sqlite));
                     }
                 }
             }
