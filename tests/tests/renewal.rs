@@ -7,7 +7,11 @@ use beresta_client::store::StoreError;
 use beresta_client::store::contact::ContactState;
 use beresta_client::store::event::{DropReason, EventKind};
 use beresta_client::store::message::MessageState;
-use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
+use beresta_proto::address::{QueueAddress, RelayAddress};
+use beresta_proto::content::Body;
+use beresta_proto::id::RelayId;
+use beresta_proto::limits::SENDER_AHEAD;
+use beresta_proto::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use beresta_proto::words::Words;
 use beresta_tests::world::{Who, World};
 
@@ -183,4 +187,65 @@ fn what_lay_in_a_queue_that_its_relay_lost_is_said_again_into_the_one_after_it()
     for row in rows {
         assert_eq!(world.state(anna, row), Some(MessageState::Delivered));
     }
+}
+
+/// A relay loses all of somebody's queues. They learn of it, tell `other`, and are gone before anything is said again.
+fn loses(world: &mut World, who: Who, other: Who) {
+    let lost = world.get(who).store.transaction(|tx| tx.own_queues()).unwrap();
+    lost.iter().for_each(|queue| world.lose_queue(who, queue.read_id));
+    world.sleep(other);
+    world.wake(who);
+    world.run(MINUTE_MS);
+    world.sleep(who);
+    world.wake(other);
+    world.run(HOUR_MS);
+}
+
+#[test]
+fn a_relay_that_loses_a_queue_again_and_again_keeps_nobody_from_hearing_that_no_word_came() {
+    // Rule I16.
+    let (mut world, anna, boris) = two(145);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.set_timer(anna, to_boris, None);
+    world.say(boris, to_anna, "read").unwrap();
+    world.run(MINUTE_MS);
+    world.sleep(boris);
+    let row = world.say(anna, to_boris, "swallowed").unwrap();
+    world.run(MINUTE_MS);
+    for _ in 0..3 {
+        world.run(14 * DAY_MS);
+        assert_eq!(world.state(anna, row), Some(MessageState::AtRelay));
+        loses(&mut world, boris, anna);
+    }
+    world.run(14 * DAY_MS);
+    loses(&mut world, boris, anna);
+    assert_eq!(world.state(anna, row), Some(MessageState::Failed));
+}
+
+#[test]
+fn a_relay_that_loses_a_queue_again_and_again_leaves_room_for_when_its_reader_moves_away() {
+    // Rule I16.
+    let (mut world, anna, boris) = two(144);
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.say(boris, to_anna, "read").unwrap();
+    world.run(MINUTE_MS);
+    world.sleep(boris);
+    for number in 0..130 {
+        world.say(anna, to_boris, &format!("{number}")).unwrap();
+    }
+    world.run(MINUTE_MS);
+    loses(&mut world, boris, anna);
+    assert_eq!(world.ahead(anna, to_boris), 128, "he answered what came before");
+    (0..6).for_each(|_| loses(&mut world, boris, anna));
+    assert_eq!(world.ahead(anna, to_boris), SENDER_AHEAD / 2);
+
+    let address = world.get(anna).store.transaction(|tx| tx.peer_queue(to_boris)).unwrap().unwrap().address;
+    let relay = RelayAddress { relay: RelayId([7; 32]), routes: address.relay.routes.clone() };
+    let addresses = vec![QueueAddress { relay, ..address }];
+    let meeting = Body::Meeting { name: "Boris".into(), addresses };
+    world.wake(boris);
+    world.say_edited(boris, to_anna, meeting, |_| ());
+    world.run(MINUTE_MS);
+    let waits = world.get(anna).store.transaction(|tx| tx.outgoing_to(to_boris)).unwrap();
+    assert_eq!(waits.iter().filter(|outgoing| outgoing.message.is_some()).count(), 128);
 }

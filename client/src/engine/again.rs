@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use beresta_proto::content::{Body, Timer};
+use beresta_proto::limits::SENDER_AHEAD;
 use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
 
 use super::Engine;
-use super::compose::{ComposeError, Draft, Turn, unless_refused};
+use super::compose::{ComposeError, Draft, Turn, peer, unless_refused};
+use crate::crypto::{self, EncryptError};
 use crate::store::contact::Contact;
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::outbox::Outgoing;
@@ -17,6 +19,29 @@ use crate::store::{StoreError, Tx};
 const ELSEWHERE: usize = 128;
 /// For so long nothing is said again to who moves once more.
 const ELSEWHERE_AGAIN_MS: u64 = HOUR_MS;
+/// What was written longer ago is not said again to who moves: a text waits here for three weeks at most, and then at a relay for as
+/// long. A contact or a relay that moves it on without end must not keep its writer from hearing that no word came.
+const ELSEWHERE_UNTIL_MS: u64 = 2 * TtlClass::ThreeWeeks.millis();
+
+/// Why what is said to a contact goes elsewhere now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// They read at another relay, as only they decide.
+    Moved,
+    /// Their relay says that it lost their queue, as it may say again and again.
+    Lost,
+}
+
+impl Elsewhere {
+    /// How many undelivered messages what is said again may follow. A relay that swallows all and loses the queue each time leaves
+    /// half for when its reader moves away from it, and for what is new until then.
+    const fn most_ahead(self) -> u32 {
+        match self {
+            Self::Moved => SENDER_AHEAD,
+            Self::Lost => SENDER_AHEAD / 2,
+        }
+    }
+}
 
 impl Engine {
     /// What waits for a contact was said in a session that is over (rules I8 and I10): says it again in the one that
@@ -52,6 +77,7 @@ impl Engine {
         &mut self,
         tx: &Tx<'_>,
         contact: &Contact,
+        why: Elsewhere,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         if self.elsewhere.get(&contact.id).is_some_and(|at| *at <= now && now.since(*at) < ELSEWHERE_AGAIN_MS)
@@ -61,17 +87,17 @@ impl Engine {
         let waiting = tx.outgoing_to(contact.id)?;
         let waits: BTreeSet<MessageRow> = waiting.iter().filter_map(|outgoing| outgoing.message).collect();
         let is_there = |one: &Message| {
-            one.state == MessageState::AtRelay && !one.body.is_empty() && !waits.contains(&one.id)
+            one.state == MessageState::AtRelay
+                && !one.body.is_empty()
+                && !waits.contains(&one.id)
+                && now.since(one.sent) < ELSEWHERE_UNTIL_MS
         };
-        let there: Vec<Message> = tx.undelivered(contact.id)?.into_iter().filter(is_there).collect();
-        if there.is_empty() {
-            return Ok(());
-        }
-        self.elsewhere.insert(contact.id, now);
-        for message in there.into_iter().take(ELSEWHERE) {
+        let there = tx.undelivered(contact.id)?.into_iter().filter(is_there);
+        let mut said = false;
+        for message in there.take(Self::room_for(tx, contact, why)?.min(ELSEWHERE)) {
             let row = message.id;
             match self.compose(tx, once_more(contact, message), now) {
-                Ok(()) => {}
+                Ok(()) => said = true,
                 Err(ComposeError::Store(error)) => return Err(error),
                 // It stays at the relay before, and is told in its time.
                 Err(_) => break,
@@ -82,11 +108,25 @@ impl Engine {
                 tx.update_message(&Message { fails, ..message })?;
             }
         }
+        if !said {
+            return Ok(());
+        }
+        self.elsewhere.insert(contact.id, now);
         for outgoing in waiting {
             tx.delete_outgoing(outgoing.id)?;
             tx.insert_outgoing(&outgoing)?;
         }
         Ok(())
+    }
+
+    /// How many texts may be said again.
+    fn room_for(tx: &Tx<'_>, contact: &Contact, why: Elsewhere) -> Result<usize, StoreError> {
+        match crypto::sent_ahead(tx, &peer(contact)) {
+            Ok(ahead) => Ok(why.most_ahead().saturating_sub(ahead) as usize),
+            Err(EncryptError::Store(error)) => Err(error),
+            // Nothing can be sealed.
+            Err(_) => Ok(0),
+        }
     }
 
     /// A long text waits for room while others go past it and are answered. Once the two have answered each other five times its

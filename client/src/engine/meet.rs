@@ -6,6 +6,7 @@ use beresta_proto::content::Body;
 use beresta_proto::time::{DAY_MS, Timestamp, TtlClass};
 
 use super::Engine;
+use super::again::Elsewhere;
 use super::effect::AskError;
 use super::wish::leave_queues_of;
 use crate::crypto;
@@ -172,13 +173,14 @@ impl Engine {
         tx.forget_retired_peer_queues()?;
         let here = |old: &PeerQueue, new: &QueueAddress| new.relay.relay == old.address.relay.relay;
         let same = |old: &PeerQueue, new: &QueueAddress| here(old, new) && new.send_id == old.address.send_id;
-        let stays = before.iter().any(|old| addresses.iter().any(|new| here(old, new)));
+        let moved = !before.iter().any(|old| addresses.iter().any(|new| here(old, new)));
         // Nobody makes a second queue at a relay that has the first: it was lost there, with what lay in it. Only the
         // invite's gives way to another one while it is read.
         let lost = contact.state == ContactState::Active
             && written.is_some_and(|old| !addresses.iter().any(|new| same(&old, new)));
-        if !stays || lost {
-            self.say_elsewhere(tx, contact, now)?;
+        if moved || lost {
+            let why = if moved { Elsewhere::Moved } else { Elsewhere::Lost };
+            self.say_elsewhere(tx, contact, why, now)?;
         }
         if contact.state == ContactState::Meeting {
             contact.state = ContactState::Active;
