@@ -347,6 +347,7 @@ impl Engine {
         self.granted(relay);
         if let Some(Line::Up(up)) = self.lines.get_mut(&relay) {
             up.subscribed.insert(made.read_id);
+            up.making.works = true;
         }
         let home = tx.profile()?.home.filter(|home| home.relay == relay);
         let given = home.unwrap_or(RelayAddress { relay, routes: Vec::new() });

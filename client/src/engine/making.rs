@@ -16,11 +16,16 @@ use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactId;
 use crate::store::{StoreError, Tx};
 
-/// Queues that are being made at once, from what asks for one to the answer to its first subscription.
+/// Queues that are being made at once, from what asks for one to the answer to its first subscription; until one was read on this
+/// link, only one: a relay may have no room for any.
 const MADE_AT_ONCE: usize = 16;
 /// At most so many are begun in each such while, however fast the relay answers: 32 in a second, half of what it lets one link ask
 /// for, so that what is said meanwhile has the other half, and few enough for 400 contacts to be told within a quarter of a minute.
 const MADE_WITHIN_MS: u64 = SECOND_MS / 2;
+
+/// So often a relay is asked for what it says that it failed to read, before another queue is made: what it broke for good must not keep
+/// it from making the next.
+const READ_TRIES: u32 = 5;
 
 /// For one contact a queue is made at most this often. A relay that forgets each at once would otherwise have us tell
 /// the contact of a new one without end, and each time costs a step of the ratchet.
@@ -34,6 +39,8 @@ pub(super) struct Making {
     since: Timestamp,
     /// Whether others wait for the next while.
     held: bool,
+    /// Whether a queue that was made is read.
+    pub(super) works: bool,
     /// Made, and their first subscription was refused: it is asked for again, or they would have been made, and paid for, for nothing.
     unread: Vec<MadeQueue>,
 }
@@ -42,6 +49,10 @@ impl Making {
     /// When those that wait may be begun.
     pub(super) fn wakes(&self) -> Option<Timestamp> {
         self.held.then(|| self.since.plus(MADE_WITHIN_MS))
+    }
+
+    const fn at_once(&self) -> usize {
+        if self.works { MADE_AT_ONCE } else { 1 }
     }
 
     fn may_begin(&mut self, now: Timestamp) -> bool {
@@ -97,7 +108,7 @@ impl Engine {
             if up.is_begun(|purpose| matches!(purpose, Purpose::Contact(id) if *id == contact)) {
                 continue;
             }
-            if up.begun() >= MADE_AT_ONCE {
+            if up.begun() >= up.making.at_once() {
                 return Ok(());
             }
             if !up.making.may_begin(now) {
@@ -126,9 +137,11 @@ impl Engine {
     }
 
     /// The first subscription to a queue was refused. That of a wish is forgotten: its person was answered.
-    pub(super) fn keep_unread(&mut self, relay: RelayId, made: MadeQueue, refusal: Refusal) {
+    pub(super) fn keep_unread(&mut self, relay: RelayId, mut made: MadeQueue, refusal: Refusal) {
         let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return };
-        let for_now = matches!(refusal, Refusal::RateLimited | Refusal::Failed);
+        made.refused = made.refused.saturating_add(1);
+        let fails = refusal == Refusal::Failed && made.refused < READ_TRIES;
+        let for_now = refusal == Refusal::RateLimited || fails;
         if for_now && matches!(made.queue.purpose, Purpose::Contact(_)) {
             up.making.unread.push(made);
         }

@@ -312,6 +312,43 @@ fn a_queue_whose_first_subscription_is_refused_for_now_is_subscribed_to_later_an
 }
 
 #[test]
+fn what_a_relay_fails_to_read_for_good_gives_way_to_another_queue() {
+    let (home, old) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(Some(home.address()));
+    untold(&mut bench, &old);
+    bench.links(&home);
+    let making = bench.effects();
+    let mut subscribing = bench.answers(&home, &making, made(1));
+    for _ in 0..4 {
+        bench.answers(&home, &subscribing, Reply::Refused(Refusal::Failed));
+        subscribing = bench.pass(10 * MINUTE_MS);
+        assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
+    }
+    bench.answers(&home, &subscribing, Reply::Refused(Refusal::Failed));
+    assert_eq!(said(&bench.pass(10 * MINUTE_MS)), ["MAKE QUEUE"]);
+}
+
+#[test]
+fn at_a_relay_of_which_nothing_is_known_yet_one_queue_is_made_and_once_it_is_read_many() {
+    let (home, old) = (Station::new(1), Station::new(2));
+    let mut bench = Bench::new(Some(home.address()));
+    untold(&mut bench, &old);
+    let others: Vec<_> = (10..40).map(|number| bench.writes_to(number, old.address())).collect();
+    let needs = |tx: &Tx<'_>| {
+        let mut all = others.iter().copied();
+        all.try_for_each(|id| tx.update_contact(&Contact { needs_queue: true, ..tx.contact(id)? }))
+    };
+    bench.store.transaction(needs).unwrap();
+    bench.links(&home);
+    let making = bench.effects();
+    assert_eq!(said(&making), ["MAKE QUEUE"]);
+    let subscribing = bench.answers(&home, &making, made(1));
+    assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
+    let others = bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    assert_eq!(said(&others).iter().filter(|said| **said == "MAKE QUEUE").count(), 15);
+}
+
+#[test]
 fn what_leads_to_a_contact_who_was_told_of_nothing_else_is_given_up_once_its_relay_is_gone() {
     let (home, old) = (Station::new(1), Station::new(2));
     let mut bench = Bench::new(Some(home.address()));
