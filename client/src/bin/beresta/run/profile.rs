@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use beresta_client::api::{
-    Client, KdfCost, Network, NewProfile, StoreTrouble, Surroundings, make_key_file, parse_relay,
+    Client, KdfCost, Network, NewProfile, Status, StoreTrouble, Surroundings, make_key_file, parse_relay,
 };
 use clap::ArgMatches;
 
@@ -146,17 +146,21 @@ pub(super) async fn set_relay(shell: &mut Shell, found: &ArgMatches) -> Result<D
 }
 
 /// What contacts are told should leave now. The relay before may be gone, so not everything will settle; but hundreds of contacts
-/// take a while, and are waited for as long as ever fewer are left.
+/// take a while, and are waited for as long as ever fewer are left, and then what they are told. A relay that refused one may make
+/// the next.
 async fn tell_contacts(shell: &Shell, client: &Client) -> Result<(), Fault> {
-    let mut before = u64::MAX;
+    let left = |status: &Status| (status.untold, status.waiting);
+    let mut before = left(&client.status().await?);
     while !client.settle(MOVE).await? {
         let status = client.status().await?;
-        let makes = status.relay.as_ref().is_some_and(|relay| relay.linked && relay.refusal.is_none());
-        if !makes || status.untold == 0 || status.untold >= before {
+        let left = left(&status);
+        if !status.relay.as_ref().is_some_and(|relay| relay.linked) || left >= before {
             break;
         }
-        before = status.untold;
-        shell.print.talk("relay-telling", [("n", before.into())]);
+        before = left;
+        if status.untold > 0 {
+            shell.print.talk("relay-telling", [("n", status.untold.into())]);
+        }
     }
     Ok(())
 }
