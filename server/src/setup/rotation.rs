@@ -131,6 +131,30 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_a_relay_while_its_keys_are_rotated_does_not_take_it_for_damaged() {
+        let (dir, _) = relay();
+        let at = dir.path().to_owned();
+        let rotations = std::thread::spawn(move || {
+            for _ in 0..400 {
+                match rotate(&at, None, NOW, &mut SystemRandom::new().unwrap()) {
+                    Ok(()) | Err(SetupError::Home(HomeError::Busy)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(())
+        });
+        let mut read = 0;
+        while !rotations.is_finished() {
+            match load(dir.path(), NOW) {
+                Ok(_) => read += 1,
+                Err(error) => assert_eq!(error, SetupError::Home(HomeError::Busy)),
+            }
+        }
+        assert_eq!(rotations.join().unwrap(), Ok(()));
+        assert!(read > 0);
+    }
+
+    #[test]
     fn a_rotation_that_was_killed_anywhere_is_taken_up_whole() {
         let (dir, home) = relay();
         let files = [Name::TlsKey, Name::EpochSigner, Name::Descriptor];
