@@ -28,7 +28,11 @@ pub enum OpenError {
 
 impl From<rusqlite::Error> for OpenError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode;
+        use rusqlite::{Error, ErrorCode};
+        // A number that this engine does not write.
+        if matches!(error, Error::IntegralValueOutOfRange(..)) {
+            return Self::Damaged;
+        }
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged,
             Some(ErrorCode::DiskFull) => Self::Io(std::io::ErrorKind::StorageFull.into()),

@@ -212,13 +212,16 @@ fn days_of_a_clock_that_stood_wrong_do_not_take_every_key() {
 
 #[test]
 fn a_row_that_is_damaged_is_refused_and_does_not_panic() {
-    for sql in
-        ["UPDATE day_key SET slot = 128", "UPDATE day_key SET slot = -1", "UPDATE day_key SET proof = x''"]
-    {
+    for (sql, why) in [
+        ("UPDATE day_key SET slot = 128", "Damaged"),
+        ("UPDATE day_key SET slot = -1", "Damaged"),
+        ("UPDATE day_key SET proof = x''", "Keys"),
+    ] {
         let rig = Rig::new();
         let mut open = rig.open();
         drop(open.seal(7));
         open.conn.execute_batch(sql).unwrap();
-        assert!(DayKeys::open(&open.conn, &rig.path(), Keeping::Durable).is_err(), "{sql}");
+        let refused = DayKeys::open(&open.conn, &rig.path(), Keeping::Durable).unwrap_err();
+        assert_eq!(format!("{refused:?}"), why, "{sql}");
     }
 }
