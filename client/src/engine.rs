@@ -174,7 +174,9 @@ impl Engine {
     /// # Errors
     /// [`StoreError`].
     pub fn is_sent_to(&self, store: &mut Store, contact: ContactId) -> Result<bool, StoreError> {
-        store.transaction(|tx| Ok(tx.outgoing_to(contact)?.is_empty() && !tx.contact(contact)?.needs_queue))
+        store.transaction(|tx| {
+            Ok(tx.relay_waited_for(contact)?.is_none() && !tx.contact(contact)?.needs_queue)
+        })
     }
 
     /// Whether nothing of an invite is left at its relay.

@@ -62,11 +62,8 @@ impl Client {
 
 fn look(engine: &Engine, tx: &Tx<'_>, contact: Option<ContactRow>) -> Result<Lines, StoreError> {
     let home = tx.profile()?.home.map(|home| home.relay);
-    let written = match contact {
-        Some(contact) if !tx.outgoing_to(contact)?.is_empty() => tx.peer_queue(contact)?,
-        Some(_) | None => None,
-    };
-    let elsewhere = written.map(|queue| queue.address.relay.relay).filter(|relay| home != Some(*relay));
+    let written = contact.map(|contact| tx.relay_waited_for(contact)).transpose()?.flatten();
+    let elsewhere = written.filter(|relay| home != Some(*relay));
     let wanted = home.map_or(Ok(false), |home| engine.is_wanted(tx, &home))?;
     Ok(Lines {
         home: home.filter(|_| wanted).map(|home| line(engine, &home)),

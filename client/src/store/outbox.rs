@@ -179,6 +179,16 @@ impl Tx<'_> {
         self.query_all(&sql, [contact.0], read)
     }
 
+    /// Where what has waited longest for a contact is to be stored; none where nothing waits. Reads no envelope.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn relay_waited_for(&self, contact: ContactId) -> Result<Option<RelayId>, StoreError> {
+        let sql = "SELECT relay FROM outbox CROSS JOIN peer_queue ON peer_queue.id = outbox.queue
+                   WHERE outbox.contact = ?1 ORDER BY outbox.id LIMIT 1";
+        Ok(self.query_all(sql, [contact.0], |row| Ok(RelayId(array(row, "relay")?)))?.pop())
+    }
+
     /// Writes queue, id, envelope, tries and times back.
     ///
     /// # Errors
