@@ -6,6 +6,7 @@ use beresta_client::api::{Error, LinkFault, LockReason, Panic, Words};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::sanitize::harmless_line;
+use super::span::utc_now;
 use super::text::Text;
 
 /// A failure that a person hears of.
@@ -108,6 +109,10 @@ impl Fault {
             }
             Self::Api(Error::AlreadyContact(id)) => {
                 text.say_with("error-already-contact", [("id", id.into())])
+            }
+            // Whose clock is wrong only they can tell.
+            Self::Api(Error::Link(LinkFault::Stale)) => {
+                text.say_with("error-stale", [("now", utc_now().into())])
             }
             Self::BadSpan
             | Self::Api(_)

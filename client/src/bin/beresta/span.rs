@@ -1,4 +1,6 @@
-//! Spans of time as people type them: `30s`, `5m`, `24h`, `7d`, `1w`.
+//! Spans of time as people type them: `30s`, `5m`, `24h`, `7d`, `1w`; and moments as they are shown to them.
+
+use time::OffsetDateTime;
 
 /// Seconds of a span; none if it is not one.
 pub(crate) fn seconds(typed: &str) -> Option<u64> {
@@ -20,7 +22,15 @@ pub(crate) fn seconds(typed: &str) -> Option<u64> {
 /// The date and clock of a moment in UTC: `2026-11-24 08:15`.
 pub(crate) fn utc(unix_ms: u64) -> String {
     let seconds = i64::try_from(unix_ms / 1_000).unwrap_or(i64::MAX);
-    let Ok(moment) = time::OffsetDateTime::from_unix_timestamp(seconds) else { return String::from("?") };
+    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(|_| String::from("?"), shown)
+}
+
+/// The same of the moment that it is by the clock of this machine. The only place in the program that reads it.
+pub(crate) fn utc_now() -> String {
+    shown(OffsetDateTime::now_utc())
+}
+
+fn shown(moment: OffsetDateTime) -> String {
     let (date, clock) = (moment.date(), moment.time());
     format!(
         "{:04}-{:02}-{:02} {:02}:{:02}",
