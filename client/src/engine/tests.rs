@@ -28,6 +28,7 @@ mod ending;
 mod epochs;
 mod handed;
 mod lines;
+mod making;
 mod outbox;
 mod overdue;
 mod pushes;
