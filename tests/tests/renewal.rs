@@ -189,6 +189,35 @@ fn what_lay_in_a_queue_that_its_relay_lost_is_said_again_into_the_one_after_it()
     }
 }
 
+#[test]
+fn who_both_read_at_a_relay_that_lost_their_queues_hear_that_they_lost_each_other() {
+    for both in [false, true] {
+        let (mut world, anna, boris) = two(146);
+        let (to_boris, to_anna) = world.meet(anna, boris);
+        world.say(boris, to_anna, "before").unwrap();
+        world.run(DAY_MS);
+        let people = [anna, boris];
+        people.iter().for_each(|who| world.sleep(*who));
+        for who in people.into_iter().take(if both { 2 } else { 1 }) {
+            let lost = world.get(who).store.transaction(|tx| tx.own_queues()).unwrap();
+            lost.iter().for_each(|queue| world.lose_queue(who, queue.read_id));
+        }
+        people.iter().for_each(|who| world.wake(*who));
+        world.run(DAY_MS);
+        for (who, contact) in [(anna, to_boris), (boris, to_anna)] {
+            let told = world.get(who).store.transaction(|tx| tx.events_after(0, 100)).unwrap();
+            let lost = told.iter().filter(|event| event.kind == EventKind::LostEachOther);
+            let about: Vec<_> = lost.map(|event| event.contact).collect();
+            assert_eq!(about, if both { vec![Some(contact)] } else { vec![] });
+        }
+        // One who lost theirs alone is heard of by the other's.
+        world.say(boris, to_anna, "after").unwrap();
+        world.run(MINUTE_MS);
+        let heard: &[&str] = if both { &["before"] } else { &["before", "after"] };
+        assert_eq!(world.heard_texts(anna, to_boris), heard);
+    }
+}
+
 /// A relay loses all of somebody's queues. They learn of it, tell `other`, and are gone before anything is said again.
 fn loses(world: &mut World, who: Who, other: Who) {
     let lost = world.get(who).store.transaction(|tx| tx.own_queues()).unwrap();

@@ -329,6 +329,7 @@ event-relay-forked = The relay shows you and { $name } different keys. It may be
 event-not-delivered = No word came that a message to { $name } arrived, and its text has disappeared by the timer. If it matters, ask { $name }, or write it again.
 event-invite-names-another = { $name } used an invite of yours that was not made for them, and nothing came of it: you know each other already. If you do not reach each other any more, make one that names them: “beresta invite new --for { $id }”.
 event-not-to-be-met = { $name } cannot be reached by the invite that you accepted: it ended before your first letter came. Ask for a new one and accept it with --for { $id }, or make one yourself: “beresta invite new --for { $id }”.
+event-lost-each-other = You and { $name } may have lost each other: the queues by which you read each other are gone at their relay, and nothing that either of you writes arrives. Ask { $name } over another way, and meet again: “beresta invite new --for { $id }”. The safety number stays the same.
 event-invite-ended = An invite of yours ended unused.
 
 ## Errors

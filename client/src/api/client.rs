@@ -370,6 +370,7 @@ impl From<EventRow> for Event {
             event::EventKind::NotToBeMet => EventKind::NotToBeMet,
             event::EventKind::SeizedWrote => EventKind::SeizedWrote,
             event::EventKind::HomeVolatile => EventKind::HomeVolatile,
+            event::EventKind::LostEachOther => EventKind::LostEachOther,
         };
         Self {
             seq: row.seq,

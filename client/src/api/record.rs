@@ -276,6 +276,8 @@ pub enum EventKind {
     SeizedWrote,
     /// The home relay says that it keeps what waits in memory only: a restart loses it.
     HomeVolatile,
+    /// A contact's queue is gone, and so is ours that they know: neither may reach the other any more.
+    LostEachOther,
 }
 
 pub(super) fn plain<S: serde::Serializer>(text: &Words, to: S) -> Result<S::Ok, S::Error> {

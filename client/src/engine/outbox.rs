@@ -14,7 +14,7 @@ use crate::store::contact::{ContactId, ContactState};
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{Held, OutboxId, Outgoing};
-use crate::store::queue::{PeerQueue, PeerQueueId};
+use crate::store::queue::{OwnQueue, OwnQueueState, PeerQueue, PeerQueueId};
 use crate::store::{StoreError, Tx};
 
 /// First pause before an envelope is tried again; doubles.
@@ -173,8 +173,24 @@ impl Engine {
         let next = tx.next_peer_queue(&old)?;
         match next.filter(|next| self.seal_anew(&mut outgoing, &old, next, now)) {
             Some(_) => tx.update_outgoing(&outgoing),
-            None => self.not_to_be_met(tx, &outgoing, now),
+            None => {
+                self.lost_each_other(tx, outgoing.contact, now)?;
+                self.not_to_be_met(tx, &outgoing, now)
+            }
         }
+    }
+
+    /// A contact's last queue is gone. Where they know of none of ours either, as after their relay and ours lost all queues, no word
+    /// of a fresh one reaches anybody, and who only waits for mail would wait for ever: the person is told.
+    fn lost_each_other(&mut self, tx: &Tx<'_>, contact: ContactId, now: Timestamp) -> Result<(), StoreError> {
+        let reaches_us = |own: &OwnQueue| {
+            own.contact == Some(contact) && own.state == OwnQueueState::Read && own.told.is_none()
+        };
+        let met = tx.contact(contact)?.state == ContactState::Active;
+        if met && !tx.own_queues()?.iter().any(reaches_us) {
+            self.event(tx, EventKind::LostEachOther, Some(contact), now)?;
+        }
+        Ok(())
     }
 
     /// What waits for a contact goes to the queue to which they are written now (rule I11): the one before may be at a relay

@@ -64,6 +64,8 @@ codes!(
         SeizedWrote = 14,
         /// The home relay says that it keeps what waits in memory only.
         HomeVolatile = 15,
+        /// A contact's queue is gone, and so is ours that they know: neither reaches the other.
+        LostEachOther = 16,
     }
 );
 

@@ -191,6 +191,7 @@ impl Printer {
             EventKind::NotToBeMet => "event-not-to-be-met",
             EventKind::SeizedWrote => "event-seized-wrote",
             EventKind::HomeVolatile => "relay-volatile",
+            EventKind::LostEachOther => "event-lost-each-other",
             EventKind::MessageArrived | EventKind::MessageChanged | _ => return,
         };
         let timer = contact.map_or_else(String::new, |contact| self.timer(contact.timer_secs));
