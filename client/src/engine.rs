@@ -166,7 +166,8 @@ impl Engine {
         let (outgoing, needing) = store
             .transaction(|tx| Ok::<_, StoreError>((tx.count_outgoing()?, tx.contacts_needing_queue()?)))?;
         let idle = outgoing == 0 && needing.is_empty() && self.asked.is_empty();
-        Ok(idle && self.is_reached(store)?)
+        let is_read = |up: &Up, queue: &OwnQueue| up.reads(&queue.read_id);
+        Ok(idle && self.all_queues(store, |_| true, is_read, &[])?)
     }
 
     /// Whether nothing waits to be sent to a contact, nor a queue for them to be told of.
@@ -192,12 +193,13 @@ impl Engine {
     }
 
     /// Whether every queue of ours is subscribed, as far as its relay has room: what waits in them comes now. One that we are
-    /// leaving at another relay than our home may be gone with it, and does not count.
+    /// leaving at another relay than our home may be gone with it, and does not count; nor does one that was read out and is being
+    /// deleted.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_reached(&self, store: &mut Store) -> Result<bool, StoreError> {
-        self.all_queues(store, |up, queue| up.reads(&queue.read_id), &[])
+        self.all_queues(store, is_kept, |up, queue| up.reads(&queue.read_id), &[])
     }
 
     /// Whether all has come that lay in our queues when they were subscribed to, by their relays' words (rule Q17). The same do
@@ -210,12 +212,13 @@ impl Engine {
         let has_read = |up: &Up, queue: &OwnQueue| {
             up.has_read(&queue.read_id) || up.crowded && !up.subscribed.contains(&queue.read_id)
         };
-        self.all_queues(store, has_read, &needing)
+        self.all_queues(store, is_kept, has_read, &needing)
     }
 
     fn all_queues(
         &self,
         store: &mut Store,
+        of: impl Fn(&OwnQueue) -> bool,
         are: impl Fn(&Up, &OwnQueue) -> bool,
         counting: &[ContactId],
     ) -> Result<bool, StoreError> {
@@ -230,7 +233,7 @@ impl Engine {
             Some(Line::Up(up)) => queue.state == OwnQueueState::Read && are(up, queue),
             Some(Line::Dialling { .. } | Line::Down(_)) | None => false,
         };
-        Ok(queues.iter().all(|queue| is(queue) || left(queue)))
+        Ok(queues.iter().filter(|queue| of(queue)).all(|queue| is(queue) || left(queue)))
     }
 
     /// Whether something is under way that a program which ends would leave for its next run: receipts that wait for
@@ -371,6 +374,10 @@ impl Engine {
             self.effect(Effect::Answer { ask, outcome: Err(AskError::Store(error)) });
         }
     }
+}
+
+fn is_kept(queue: &OwnQueue) -> bool {
+    queue.state == OwnQueueState::Read
 }
 
 #[cfg(test)]

@@ -128,6 +128,21 @@ fn a_queue_whose_time_is_over_is_left_once_it_was_read_out() {
 }
 
 #[test]
+fn a_queue_that_is_being_deleted_keeps_nobody_from_being_reached() {
+    let home = Station::new(1);
+    let mut bench = Bench::new(Some(home.address()));
+    over(&mut bench, &home);
+    bench.links(&home);
+    let subscribing = bench.effects();
+    bench.answers(&home, &subscribing, Reply::Subscribed(vec![Subscribed::Ok]));
+    let deleting = bench.catches_up(&home, 1);
+    assert_eq!(said(&deleting), ["DELETE QUEUE"]);
+    let Bench { engine, store, .. } = &mut bench;
+    assert!(engine.is_reached(store).unwrap() && engine.has_caught_up(store).unwrap());
+    assert!(!engine.is_settled(store).unwrap(), "until its relay says that it is deleted");
+}
+
+#[test]
 fn a_queue_that_a_relay_let_wait_for_its_subscription_is_read_out_from_then_on() {
     let home = Station::new(1);
     let mut bench = Bench::new(Some(home.address()));
