@@ -16,6 +16,7 @@ use crate::api::{KdfCost, NewProfile, Passphrase};
 use crate::engine::{AcceptRequest, Answer, InviteRequest};
 use crate::rng::Rng;
 use crate::store::contact::Handle;
+use crate::store::contact::{Contact, ContactState};
 use crate::store::message::MessageRow;
 use crate::store::profile::Profile;
 use crate::store::queue::{OwnQueue, OwnQueueId, OwnQueueState};
