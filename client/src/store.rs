@@ -36,6 +36,7 @@ pub mod contact;
 pub mod event;
 mod gone;
 pub mod invite;
+mod lost;
 pub mod message;
 pub mod outbox;
 pub mod profile;

@@ -215,6 +215,22 @@ fn who_both_read_at_a_relay_that_lost_their_queues_hear_that_they_lost_each_othe
         world.run(MINUTE_MS);
         let heard: &[&str] = if both { &["before"] } else { &["before", "after"] };
         assert_eq!(world.heard_texts(anna, to_boris), heard);
+        let lost = |world: &mut World, who, contact| {
+            world
+                .get(who)
+                .store
+                .transaction(|tx| Ok::<_, StoreError>((tx.is_lost(contact)?, tx.count_lost()?)))
+        };
+        let now = (both, u64::from(both));
+        assert_eq!([lost(&mut world, anna, to_boris), lost(&mut world, boris, to_anna)], [Ok(now), Ok(now)]);
+        // They meet again.
+        let request = InviteRequest { hours: 24, name: Words::default(), renews: Some(to_boris) };
+        let link = world.invite_with(anna, request).unwrap();
+        let request = AcceptRequest { link, name: Words::default(), renews: Some(to_anna) };
+        world.accept_with(boris, request).unwrap();
+        world.run(DAY_MS);
+        let now = (false, 0);
+        assert_eq!([lost(&mut world, anna, to_boris), lost(&mut world, boris, to_anna)], [Ok(now), Ok(now)]);
     }
 }
 

@@ -145,6 +145,11 @@ status-no-relay = No relay yet: accept an invite, or name one by “beresta rela
 relay-volatile = Your relay keeps what waits there in memory only: nobody who takes the machine can open it, but each restart of the relay loses what you have not fetched yet, and your open invites. Whoever wrote it saw “at the relay” and hears only after 21 days. Fetch often, and ask after what matters.
 status-linked = Relay: reached
 status-not-linked = Relay: not reached. Check your connection; the relay may be down or blocked.
+status-lost = { $n ->
+    [one] YOU AND ONE CONTACT MAY HAVE LOST EACH OTHER
+   *[other] YOU AND { $n } CONTACTS MAY HAVE LOST EACH OTHER
+}: nothing that either of you writes arrives. See which by “beresta contact list”, and what to do by “beresta contact show”.
+contact-is-lost = LOST EACH OTHER
 status-contacts = Contacts: { $n }
 status-new = New messages: { $n }
 status-waiting = Waiting to be sent: { $n }

@@ -166,6 +166,7 @@ pub(super) async fn status(client: &Client) -> Result<Status, Error> {
                 relay,
                 contacts: count(tx.contacts()?.len()),
                 untold: count(untold.len()),
+                lost: tx.count_lost()?,
                 new_messages: tx.count_unshown(None)?,
                 waiting: tx.count_outgoing()?,
                 clock_skew_ms: engine.told_skew(),

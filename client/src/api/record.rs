@@ -33,6 +33,8 @@ pub struct Status {
     pub contacts: u64,
     /// How many of them are still to be told where to write: no queue was made for them since the last move.
     pub untold: u64,
+    /// With how many of them we may have lost each other ([`ContactInfo::lost`]).
+    pub lost: u64,
     /// Messages that arrived and were not shown.
     pub new_messages: u64,
     /// Envelopes that wait to be sent.

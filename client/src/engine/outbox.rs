@@ -14,7 +14,7 @@ use crate::store::contact::{ContactId, ContactState};
 use crate::store::event::EventKind;
 use crate::store::message::MessageState;
 use crate::store::outbox::{Held, OutboxId, Outgoing};
-use crate::store::queue::{OwnQueue, OwnQueueState, PeerQueue, PeerQueueId};
+use crate::store::queue::{PeerQueue, PeerQueueId};
 use crate::store::{StoreError, Tx};
 
 /// First pause before an envelope is tried again; doubles.
@@ -147,6 +147,7 @@ impl Engine {
 
     fn stored(&mut self, tx: &Tx<'_>, outgoing: &Outgoing, now: Timestamp) -> Result<(), StoreError> {
         tx.delete_outgoing(outgoing.id)?;
+        tx.set_gone(outgoing.queue, false)?;
         if let Some(row) = outgoing.message
             && let Some(mut message) = tx.message(row)?
             && matches!(message.state, MessageState::Queued | MessageState::AtRelay)
@@ -174,21 +175,25 @@ impl Engine {
         match next.filter(|next| self.seal_anew(&mut outgoing, &old, next, now)) {
             Some(_) => tx.update_outgoing(&outgoing),
             None => {
-                self.lost_each_other(tx, outgoing.contact, now)?;
+                self.lost_each_other(tx, &outgoing, now)?;
                 self.not_to_be_met(tx, &outgoing, now)
             }
         }
     }
 
     /// A contact's last queue is gone. Where they know of none of ours either, as after their relay and ours lost all queues, no word
-    /// of a fresh one reaches anybody, and who only waits for mail would wait for ever: the person is told.
-    fn lost_each_other(&mut self, tx: &Tx<'_>, contact: ContactId, now: Timestamp) -> Result<(), StoreError> {
-        let reaches_us = |own: &OwnQueue| {
-            own.contact == Some(contact) && own.state == OwnQueueState::Read && own.told.is_none()
-        };
-        let met = tx.contact(contact)?.state == ContactState::Active;
-        if met && !tx.own_queues()?.iter().any(reaches_us) {
-            self.event(tx, EventKind::LostEachOther, Some(contact), now)?;
+    /// of a fresh one reaches anybody, and who only waits for mail would wait for ever: the person is told. Of a text that comes to
+    /// nothing later they are told anyway.
+    fn lost_each_other(
+        &mut self,
+        tx: &Tx<'_>,
+        outgoing: &Outgoing,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let known = outgoing.message.is_some() && tx.is_lost(outgoing.contact)?;
+        tx.set_gone(outgoing.queue, true)?;
+        if !known && tx.is_lost(outgoing.contact)? {
+            self.event(tx, EventKind::LostEachOther, Some(outgoing.contact), now)?;
         }
         Ok(())
     }

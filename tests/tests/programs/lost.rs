@@ -1,8 +1,9 @@
 //! A relay that is gone, or is somebody else, under people who stay.
 
+use std::fs;
 use std::path::Path;
 
-use beresta_tests::process::{Programs, Relay, free_port};
+use beresta_tests::process::{Person, Programs, Relay, free_port};
 
 use super::{ANNA, BORIS, World};
 
@@ -79,4 +80,41 @@ fn where_a_contacts_relay_is_not_reached_that_is_said_of_it_and_not_of_home() {
     let sent = world.boris.try_run(&["send", ANNA.name, "--wait", "3s"], TEXT).unwrap();
     let said = sent.err.contains(&format!("THE RELAY OF {} IS NOT REACHED", ANNA.name));
     assert!(sent.code == 8 && said && !sent.err.contains("Somebody else"), "{}", sent.err);
+}
+
+#[test]
+fn two_whose_relay_lost_its_queues_are_told_that_they_lost_each_other_and_meet_again() {
+    let mut world = World::new();
+    world.relay.kill().unwrap();
+    for file in ["queues.sqlite", "queues.sqlite-wal", "queues.sqlite-shm", "day.keys"] {
+        // As an operator does who lost the first: docs/operators.md.
+        let _ = fs::remove_file(world.relay.dir.join(file));
+    }
+    world.relay.start().unwrap();
+    let told = |who: &Person, other: &str, word: &str| {
+        let mut said = String::new();
+        for _ in 0..10 {
+            said.push_str(&who.try_run(&["receive", "--timeout", "3"], "").unwrap().err);
+            if said.contains(word) {
+                break;
+            }
+        }
+        assert!(said.contains(word) && said.contains(other), "{said}");
+    };
+    told(&world.anna, BORIS.name, "may have lost each other");
+    told(&world.boris.reading("ru"), ANNA.name, "потеряли друг друга");
+    let (anna, boris) = (&world.anna, &world.boris);
+    let is_lost = || {
+        let (list, status) =
+            (anna.run(&["contact", "list"], "").unwrap(), anna.try_run(&["status"], "").unwrap());
+        [list.contains("LOST EACH OTHER"), status.err.contains("ONE CONTACT MAY HAVE LOST EACH OTHER")]
+    };
+    assert_eq!(is_lost(), [true, true]);
+    let link = anna.run(&["-q", "invite", "new", "--no-qr", "--for", BORIS.name], "").unwrap();
+    boris.run(&["invite", "accept", "--for", ANNA.name, "-"], &link).unwrap();
+    anna.run(&["receive"], "").unwrap();
+    boris.run(&["receive"], "").unwrap();
+    assert_eq!(is_lost(), [false, false]);
+    anna.run(&["send", BORIS.name], TEXT).unwrap();
+    assert!(boris.run(&["receive"], "").unwrap().contains(TEXT));
 }

@@ -47,6 +47,8 @@ pub struct ContactInfo {
     pub timer_secs: Option<u32>,
     /// Whether their relay says that it keeps what waits in memory only: a restart loses it.
     pub volatile: bool,
+    /// Whether their queue is gone at its relay, and so are those of ours that they know: nothing that either writes arrives.
+    pub lost: bool,
 }
 
 impl From<&Contact> for ContactInfo {
@@ -69,13 +71,15 @@ impl From<&Contact> for ContactInfo {
             seized: contact.state == ContactState::Seized,
             timer_secs: contact.timer.seconds,
             volatile: false,
+            lost: false,
         }
     }
 }
 
 impl ContactInfo {
-    /// A contact, and what is known of their relay.
+    /// A contact, and what is known of the ways to them.
     pub(in crate::api) fn of(tx: &Tx<'_>, contact: &Contact) -> Result<Self, StoreError> {
-        Ok(Self { volatile: tx.waits_in_memory_only(contact.id)?, ..contact.into() })
+        let (volatile, lost) = (tx.waits_in_memory_only(contact.id)?, tx.is_lost(contact.id)?);
+        Ok(Self { volatile, lost, ..contact.into() })
     }
 }

@@ -143,6 +143,7 @@ fn rows_and_records_show_no_word_and_no_name() {
         }),
         contacts: 1,
         untold: 0,
+        lost: 0,
         new_messages: 0,
         waiting: 0,
         clock_skew_ms: None,
@@ -160,8 +161,8 @@ fn rows_and_records_show_no_word_and_no_name() {
         &Error::Ambiguous(vec![NAME.into()]),
     ]), @r#"
     MessageInfo { id: "m1", contact: "c2", outgoing: true, text: Words(..), sent_ms: 5, arrived_ms: 5, state: Queued, expires_ms: None, too_long_now: false }
-    ContactInfo { id: "c2", name: Words(..), account: Words(..), tag: Words(..), trust: Verified, met: true, blocked: false, seized: false, timer_secs: None, volatile: false }
-    Status { name: Words(..), account: Words(..), language: "en", relay: Some(RelayStatus { address: Words(..), linked: true, volatile: false, fault: None, passed_over: 0, refusal: None }), contacts: 1, untold: 0, new_messages: 0, waiting: 0, clock_skew_ms: None, trouble: StoreTrouble { unwritable: false, unwiped: false }, dropped: [] }
+    ContactInfo { id: "c2", name: Words(..), account: Words(..), tag: Words(..), trust: Verified, met: true, blocked: false, seized: false, timer_secs: None, volatile: false, lost: false }
+    Status { name: Words(..), account: Words(..), language: "en", relay: Some(RelayStatus { address: Words(..), linked: true, volatile: false, fault: None, passed_over: 0, refusal: None }), contacts: 1, untold: 0, lost: 0, new_messages: 0, waiting: 0, clock_skew_ms: None, trouble: StoreTrouble { unwritable: false, unwiped: false }, dropped: [] }
     NewInvite { id: "i3", link: Words(..), expires_ms: 9 }
     InviteInfo { id: "i3", name: Some(Words(..)), status: Open, created_ms: 5, expires_ms: 9, link: Some(Words(..)) }
     InvitePreview { relay: Words(..), expires_ms: 5 }

@@ -133,14 +133,24 @@ impl Printer {
 
     /// A contact on one line.
     pub(crate) fn contact(&self, contact: &ContactInfo) -> String {
+        let lost =
+            if contact.lost { format!("  {}", self.text.say("contact-is-lost")) } else { String::new() };
         format!(
-            "{}  {}  [{}]  {}  {}",
+            "{}  {}  [{}]  {}  {}{lost}",
             contact.id,
             harmless_line(&contact.name),
             contact.tag.as_str(),
             self.trust(contact),
             self.timer(contact.timer_secs)
         )
+    }
+
+    /// Tells of a contact that we may have lost each other, and what to do.
+    pub(crate) fn lost(&self, contact: &ContactInfo) {
+        if contact.lost {
+            let (name, id) = (harmless_line(&contact.name), contact.id.to_string());
+            self.warn("event-lost-each-other", [("name", name.into()), ("id", id.into())]);
+        }
     }
 
     fn state(&self, message: &MessageInfo) -> String {

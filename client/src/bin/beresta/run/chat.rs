@@ -86,6 +86,7 @@ async fn converse(
     }
     shell.print.talk("chat-timer", [("timer", timer.into())]);
     shell.print.volatile(&contact);
+    shell.print.lost(&contact);
     show_recent(shell, client, &contact).await?;
     let (idle, after) = (Idle::default(), client.idle_lock().await?);
     tell_idle(shell, after);

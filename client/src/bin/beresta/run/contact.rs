@@ -40,6 +40,7 @@ pub(super) async fn show(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         }
     }
     shell.print.volatile(&contact);
+    shell.print.lost(&contact);
     Ok(Done::Fully)
 }
 

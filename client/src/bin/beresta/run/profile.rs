@@ -105,6 +105,9 @@ pub(super) async fn status(shell: &mut Shell) -> Result<Done, Fault> {
         shell.print.line(&shell.print.text.say_with(key, [("n", n.into())]));
     };
     count("status-contacts", status.contacts);
+    if status.lost > 0 {
+        shell.print.warn("status-lost", [("n", status.lost.into())]);
+    }
     count("status-new", status.new_messages);
     count("status-waiting", status.waiting);
     let dropped: u64 = status.dropped.iter().filter(|one| one.reason != "repeat").map(|one| one.count).sum();
