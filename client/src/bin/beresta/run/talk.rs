@@ -260,9 +260,14 @@ async fn follow_events(shell: &Shell, client: &Client, wanted: &mut Wanted) -> R
     }
     if wanted.brief {
         client.settle(LEAVE).await?;
-    } else if !client.rest(SOON).await? {
+        return Ok(());
+    }
+    if !client.rest(SOON).await? {
         shell.print.talk("receipts-wait", []);
         client.rest(RECEIPTS).await?;
+    }
+    // What came of that, as a word of a fresh queue that reaches nobody.
+    if wanted.shown < wanted.limit {
         (wanted.quiet, wanted.longer) = (Duration::ZERO, true);
         follow_on(shell, client, wanted).await?;
     }
