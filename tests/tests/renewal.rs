@@ -210,6 +210,16 @@ fn who_both_read_at_a_relay_that_lost_their_queues_hear_that_they_lost_each_othe
             let about: Vec<_> = lost.map(|event| event.contact).collect();
             assert_eq!(about, if both { vec![Some(contact)] } else { vec![] });
         }
+        // Who was told is not told again, though the fresh one is lost, too.
+        if both {
+            world.get(anna).store.transaction(|tx| tx.acknowledge_events(u64::MAX >> 1)).unwrap();
+            world.sleep(anna);
+            let lost = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap();
+            lost.iter().for_each(|queue| world.lose_queue(anna, queue.read_id));
+            world.wake(anna);
+            world.run(DAY_MS);
+            assert!(!world.events(anna).contains(&EventKind::LostEachOther));
+        }
         // One who lost theirs alone is heard of by the other's.
         world.say(boris, to_anna, "after").unwrap();
         world.run(MINUTE_MS);

@@ -182,17 +182,15 @@ impl Engine {
     }
 
     /// A contact's last queue is gone. Where they know of none of ours either, as after their relay and ours lost all queues, no word
-    /// of a fresh one reaches anybody, and who only waits for mail would wait for ever: the person is told. Of a text that comes to
-    /// nothing later they are told anyway.
+    /// of a fresh one reaches anybody, and who only waits for mail would wait for ever: the person is told.
     fn lost_each_other(
         &mut self,
         tx: &Tx<'_>,
         outgoing: &Outgoing,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let known = outgoing.message.is_some() && tx.is_lost(outgoing.contact)?;
         tx.set_gone(outgoing.queue, true)?;
-        if !known && tx.is_lost(outgoing.contact)? {
+        if tx.tells_lost(outgoing.contact)? {
             self.event(tx, EventKind::LostEachOther, Some(outgoing.contact), now)?;
         }
         Ok(())

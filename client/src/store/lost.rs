@@ -9,7 +9,7 @@ use super::{StoreError, Tx};
 
 /// Met, not shut, and known under a queue that is gone; and no queue of ours is read of which they were heard to know.
 const LOST: &str = "contact.state = 2
-    AND EXISTS (SELECT 1 FROM peer_queue WHERE peer_queue.contact = contact.id AND retired = 0 AND gone = 1)
+    AND EXISTS (SELECT 1 FROM peer_queue WHERE peer_queue.contact = contact.id AND retired = 0 AND gone > 0)
     AND NOT EXISTS (SELECT 1 FROM own_queue WHERE own_queue.contact = contact.id AND own_queue.state = 1
         AND told IS NULL)";
 
@@ -19,8 +19,21 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn set_gone(&self, queue: PeerQueueId, gone: bool) -> Result<(), StoreError> {
-        self.run("UPDATE peer_queue SET gone = ?2 WHERE id = ?1 AND gone <> ?2", params![queue.0, gone])?;
+        self.run(
+            "UPDATE peer_queue SET gone = ?2 WHERE id = ?1 AND (gone > 0) <> ?2",
+            params![queue.0, gone],
+        )?;
         Ok(())
+    }
+
+    /// Notes that a person was told that a contact may be lost: whether they are to be told now. A relay that loses all queues again
+    /// and again has them told once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn tells_lost(&self, contact: ContactId) -> Result<bool, StoreError> {
+        let sql = "UPDATE peer_queue SET gone = 2 WHERE contact = ?1 AND retired = 0 AND gone = 1";
+        Ok(self.is_lost(contact)? && self.run(sql, [contact.0])? > 0)
     }
 
     /// Whether a contact and we may have lost each other.
