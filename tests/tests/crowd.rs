@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "outside the test functions stand only their helpers")]
 
 use beresta_client::store::message::MessageState;
+use beresta_proto::command::Command;
+use beresta_proto::reply::{Refusal, Reply};
 use beresta_proto::time::{HOUR_MS, MINUTE_MS, SECOND_MS};
-use beresta_tests::world::{Person, Who, World};
+use beresta_tests::world::{Lie, Person, Who, World};
 
 /// As many queues as a link gets in a crowd: one command's.
 const SHARE: usize = 32;
@@ -123,8 +125,10 @@ fn a_long_text_that_a_full_relay_does_not_take_holds_up_nothing_shorter_and_open
     assert_eq!(world.heard_texts(boris, to_anna), ["short"]);
     assert_eq!(world.state(anna, short), Some(MessageState::Delivered));
     assert_eq!(world.state(anna, long[0]), Some(MessageState::Queued));
-    let why = world.get(anna).store.transaction(|tx| tx.is_too_long_now(long[0]));
-    assert_eq!(why, Ok(true));
+    for (row, waits) in [(long[0], true), (long[1], true), (short, false)] {
+        let why = world.get(anna).store.transaction(|tx| tx.is_too_long_now(row));
+        assert_eq!(why, Ok(waits));
+    }
 
     // They answer each other more often than a reader keeps what it skipped, and she closes her laptop in between.
     for round in 0..12 {
@@ -141,6 +145,35 @@ fn a_long_text_that_a_full_relay_does_not_take_holds_up_nothing_shorter_and_open
     assert_eq!(heard[heard.len() - 2..], texts);
     assert_eq!(long.map(|row| world.state(anna, row)), [Some(MessageState::Delivered); 2]);
     assert_eq!(heard.len(), 15, "each came once");
+}
+
+#[test]
+fn a_long_text_that_waits_uses_up_nothing_while_its_reader_writes_on_and_hears_nothing() {
+    // Rules I9 and S9.
+    let mut world = World::new(327);
+    let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+    let (to_boris, to_anna) = world.meet(anna, boris);
+    world.run(MINUTE_MS);
+    world.lie(move |asked| {
+        let deaf = asked.who == boris && matches!(asked.command, Command::Subscribe(_));
+        deaf.then_some(Lie::Reply(Reply::Refused(Refusal::Failed)))
+    });
+    world.go_offline(boris);
+    world.run(SECOND_MS);
+    world.go_online(boris);
+    world.takes_no_long = true;
+    world.say(anna, to_boris, &"long".repeat(2_000)).unwrap();
+    world.run(MINUTE_MS);
+    let before = world.ahead(anna, to_boris);
+    for round in 0..10 {
+        world.say(boris, to_anna, &format!("b{round}")).unwrap();
+        world.run(MINUTE_MS);
+        world.crash(anna);
+        world.run(MINUTE_MS);
+    }
+    assert_eq!(world.heard_texts(anna, to_boris).len(), 10);
+    // A receipt for each, and no more.
+    assert!(world.ahead(anna, to_boris) <= before + 10, "{before} {}", world.ahead(anna, to_boris));
 }
 
 #[test]

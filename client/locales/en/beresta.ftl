@@ -170,7 +170,7 @@ relay-crowded = Your relay has more people than room, and lets you read only som
     [one] One waits
    *[other] { $n } wait
 } for a turn, which comes within minutes while Beresta stays open (“beresta receive --follow”); with very many conversations, within an hour or two. What was written waits at the relay, for up to three weeks. If this goes on, take another relay by “beresta relay set”.
-home-lost = YOUR RELAY IS NOT REACHED: nothing of what is written to you comes, and what you write waits here. { $why } Beresta goes on trying, and says when it is back.
+home-lost = YOUR RELAY IS NOT REACHED: what is written to you there does not come, and what you write to others who read there waits here. { $why } Beresta goes on trying, and says when it is back.
 home-back = Your relay is reached again.
 line-unreachable = Check your connection; the relay may be down, or blocked where you are. If this goes on, ask its operator over another way.
 credit-set = Your relay makes queues and invites for you from now on, as far as the code goes.
@@ -288,7 +288,7 @@ verified = The number is the same. You are talking to { $name } and to nobody el
 
 me = me
 state-queued = kept here
-state-too-long-now = kept here, as their relay takes no long texts at present; it goes by itself once there is room, shorter ones go now
+state-too-long-now = kept here, as their relay takes no long texts at present; it goes by itself once there is room; shorter ones may go before it
 state-at-relay = at the relay
 state-delivered = delivered
 state-failed = no word came that it arrived
@@ -298,7 +298,7 @@ sent = The relay has your message for { $name }.
 sent-volatile = The relay has your message for { $name }, in memory only: if it restarts before { $name } has fetched it, the message is lost, and you hear only after 21 days. Look later whether it was delivered: “beresta chat history”.
 contact-volatile = The relay of { $name } keeps what waits there in memory only: if it restarts before { $name } has fetched a message, that message is lost, and you hear only after 21 days. Rely on “delivered” and not on “at the relay”, and ask after what matters.
 kept-not-sent = Kept, and not sent yet: the relay that it is for could not be reached, or takes nothing at the moment. It goes out as soon as Beresta runs and that relay takes it.
-kept-too-long-now = Kept, and not sent yet: the relay of { $name } takes no long texts at present. It goes out by itself, while Beresta runs, once there is room; shorter ones go now.
+kept-too-long-now = Kept, and not sent yet: the relay of { $name } takes no long texts at present. It goes out by itself, while Beresta runs, once there is room; shorter ones may go before it.
 contact-lost = THE RELAY OF { $name } IS NOT REACHED: what you write to { $name } waits here, and goes out once it is. { $why }
 send-failed = Not delivered: { $name } cannot be reached any more. Their relay may have lost its queues, or they may have removed or blocked you: ask them another way, and meet again by “beresta invite new --for { $id }”.
 came-further = { $state }: { $text }

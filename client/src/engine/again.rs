@@ -7,8 +7,7 @@ use beresta_proto::limits::SENDER_AHEAD;
 use beresta_proto::time::{HOUR_MS, Timestamp, TtlClass};
 
 use super::Engine;
-use super::compose::{ComposeError, Draft, Turn, peer, unless_refused};
-use crate::crypto::{self, EncryptError};
+use super::compose::{ComposeError, Draft, Turn, peer, sent_ahead, unless_refused};
 use crate::store::contact::Contact;
 use crate::store::message::{Message, MessageRow, MessageState};
 use crate::store::outbox::Outgoing;
@@ -121,12 +120,8 @@ impl Engine {
 
     /// How many texts may be said again.
     fn room_for(tx: &Tx<'_>, contact: &Contact, why: Elsewhere) -> Result<usize, StoreError> {
-        match crypto::sent_ahead(tx, &peer(contact)) {
-            Ok(ahead) => Ok(why.most_ahead().saturating_sub(ahead) as usize),
-            Err(EncryptError::Store(error)) => Err(error),
-            // Nothing can be sealed.
-            Err(_) => Ok(0),
-        }
+        let ahead = sent_ahead(tx, &peer(contact))?;
+        Ok(ahead.map_or(0, |ahead| why.most_ahead().saturating_sub(ahead) as usize))
     }
 
     /// A long text waits for room while others go past it and are answered. Once the two have answered each other five times its

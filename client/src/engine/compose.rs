@@ -94,6 +94,15 @@ pub(crate) fn peer(contact: &Contact) -> Peer {
     Peer { handle: Handle(contact.handle.0), identity: contact.identity, device: contact.device }
 }
 
+/// How many messages were sealed for a contact on the chain that holds; none where there is no session that can be read.
+pub(super) fn sent_ahead(tx: &Tx<'_>, peer: &Peer) -> Result<Option<u32>, StoreError> {
+    match crypto::sent_ahead(tx, peer) {
+        Ok(ahead) => Ok(Some(ahead)),
+        Err(EncryptError::Store(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
 impl Engine {
     /// Composes a content into the outbox; `progress` sends it. Every content passes here, so here it is refused whatever
     /// it is to a blocked contact, and to a changed key all but the Meeting with which the person accepted its invite

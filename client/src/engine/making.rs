@@ -9,10 +9,9 @@ use beresta_proto::reply::Refusal;
 use beresta_proto::time::{MINUTE_MS, SECOND_MS, Timestamp};
 
 use super::Engine;
-use super::compose::peer;
+use super::compose::{peer, sent_ahead};
 use super::invite::{MadeQueue, Purpose};
 use super::line::{Flight, Line, Up};
-use crate::crypto::{self, EncryptError};
 use crate::store::contact::ContactId;
 use crate::store::{StoreError, Tx};
 
@@ -129,11 +128,8 @@ impl Engine {
     /// Whether a Meeting would be refused because too many messages are undelivered (rule S9): a queue that they can't be told of
     /// would be made, and paid for, again and again.
     fn is_at_cap(tx: &Tx<'_>, contact: ContactId) -> Result<bool, StoreError> {
-        match crypto::sent_ahead(tx, &peer(&tx.contact(contact)?)) {
-            Ok(ahead) => Ok(ahead >= SENDER_AHEAD),
-            Err(EncryptError::Store(error)) => Err(error),
-            Err(_) => Ok(false),
-        }
+        let ahead = sent_ahead(tx, &peer(&tx.contact(contact)?))?;
+        Ok(ahead.is_some_and(|ahead| ahead >= SENDER_AHEAD))
     }
 
     /// The first subscription to a queue was refused. That of a wish is forgotten: its person was answered.

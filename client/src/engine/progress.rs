@@ -243,7 +243,8 @@ impl Engine {
     fn progress_outbox(&mut self, tx: &Tx<'_>, relay: RelayId, now: Timestamp) -> Result<(), StoreError> {
         let Some(Line::Up(up)) = self.lines.get(&relay) else { return Ok(()) };
         let room = IN_FLIGHT.saturating_sub(up.sending());
-        if room == 0 {
+        // Without a key for its capsules nothing leaves, and nothing is sealed anew for that.
+        if room == 0 || up.epoch_key(now).is_none() {
             return Ok(());
         }
         // What is over by the relay's clock stays here until ours is right, and is given up then: it is too old for its

@@ -233,7 +233,11 @@ impl Engine {
             clocks,
             &mut self.rng,
         )?;
-        tx.heard_past_long(contact.id)?;
+        // A new chain of ours begins at 0. What comes on one that they wrote by before turns nothing, and must not have us seal again
+        // and again (rule S9).
+        if super::compose::sent_ahead(tx, &peer)? == Some(0) {
+            tx.heard_past_long(contact.id)?;
+        }
         let content = Self::content(&decrypted.plaintext, Some(contact.id))?;
         Self::check_route(tx, &content, &contact)?;
         self.prompted.remove(&contact.id);

@@ -224,13 +224,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether a message of ours waits because its relay takes no long texts.
+    /// Whether a message of ours is a long text that waits because its relay takes none: the first of a contact's is tried, and the
+    /// others wait behind it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn is_too_long_now(&self, message: MessageRow) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM outbox WHERE message = ?1 AND full & 3 = 2";
-        Ok(self.one(sql, [message.0], |_| Ok(()))?.is_some())
+        let sql = "SELECT 1 FROM outbox AS one WHERE message = ?1 AND length(envelope) = ?2
+                   AND EXISTS (SELECT 1 FROM outbox WHERE contact = one.contact AND full & 3 = 2)";
+        Ok(self.one(sql, params![message.0, Bucket::L.size()], |_| Ok(()))?.is_some())
     }
 
     /// Makes everything that waits for a contact due at once.

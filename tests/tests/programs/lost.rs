@@ -25,7 +25,7 @@ fn who_stays_is_told_that_home_is_not_reached_and_that_it_is_back() {
     let (boris, follow) = (world.boris.reading("ru"), ["receive", "--follow", "--timeout", "1"]);
     let mut chat = boris.chat(&world.anna).unwrap();
     let mut follows = world.anna.start(&follow).unwrap();
-    follows.expect("YOUR RELAY IS NOT REACHED: nothing of what is written to you comes").unwrap();
+    follows.expect("YOUR RELAY IS NOT REACHED: what is written to you there does not come").unwrap();
     chat.type_line(TEXT).unwrap();
     chat.expect("НЕТ СВЯЗИ С ВАШИМ УЗЛОМ").unwrap();
     world.relay.start().unwrap();
