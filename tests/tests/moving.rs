@@ -4,6 +4,7 @@
 
 use beresta_client::crypto::{self, EncryptError, Peer};
 use beresta_client::store::contact::{Contact, ContactId};
+use beresta_client::store::event::EventKind;
 use beresta_client::store::{StoreError, Tx};
 use beresta_proto::command::Command;
 use beresta_proto::limits::SENDER_AHEAD;
@@ -101,4 +102,36 @@ fn for_who_can_be_told_nothing_no_queue_is_made_and_the_one_that_they_know_is_re
     assert_eq!(world.heard_texts(anna, to_boris).last().map(String::as_str), Some("after"));
     let kept = world.get(anna).store.transaction(|tx| tx.own_queues()).unwrap();
     assert_eq!(kept.len(), 1);
+}
+
+#[test]
+fn who_had_moved_before_a_relay_lost_the_queues_of_both_hears_that_they_lost_each_other() {
+    // Rule I15. The last time, his is lost alone.
+    for hers_too in [true, false] {
+        let mut world = World::new(4);
+        let (anna, boris) = (world.person("Anna"), world.person("Boris"));
+        let (to_boris, to_anna) = world.meet(anna, boris);
+        world.say(boris, to_anna, "before").unwrap();
+        world.run(2 * DAY_MS);
+        let queues = |world: &mut World, who| {
+            world.get(who).store.transaction(|tx| tx.own_queues()).unwrap().remove(0)
+        };
+        let (hers, his) = (queues(&mut world, anna).read_id, queues(&mut world, boris).read_id);
+        world.sleep(boris);
+        moves(&mut world, anna, to_boris);
+        world.run(HOUR_MS);
+        assert_eq!(untold(&mut world, anna), 0);
+        world.lose_queue(boris, his);
+        if hers_too {
+            world.lose_queue(anna, hers);
+        }
+        world.run(DAY_MS);
+        world.wake(boris);
+        world.run(DAY_MS);
+        for (who, contact) in [(anna, to_boris), (boris, to_anna)] {
+            let told = world.events(who).into_iter().filter(|kind| *kind == EventKind::LostEachOther).count();
+            let is = world.get(who).store.transaction(|tx| tx.is_lost(contact)).unwrap();
+            assert_eq!((told, is), (usize::from(hers_too), hers_too));
+        }
+    }
 }

@@ -148,8 +148,8 @@ status-not-linked = Relay: not reached. Check your connection; the relay may be 
 status-lost = { $n ->
     [one] YOU AND ONE CONTACT MAY HAVE LOST EACH OTHER
    *[other] YOU AND { $n } CONTACTS MAY HAVE LOST EACH OTHER
-}: nothing that either of you writes arrives. See which by “beresta contact list”, and what to do by “beresta contact show”.
-contact-is-lost = LOST EACH OTHER
+}: what either of you writes may not arrive. See which by “beresta contact list”, and what to do by “beresta contact show”.
+contact-is-lost = MAY HAVE LOST EACH OTHER
 status-contacts = Contacts: { $n }
 status-new = New messages: { $n }
 status-waiting = Waiting to be sent: { $n }
@@ -161,6 +161,10 @@ relay-set = Your letters wait at the new relay from now on. Contacts whose own r
 relay-telling = { $n ->
     [one] { $n } contact is still to be told…
    *[other] { $n } contacts are still to be told…
+}
+relay-leaving = { $n ->
+    [one] { $n } message is still to leave…
+   *[other] { $n } messages are still to leave…
 }
 relay-untold = { $n ->
     [one] { $n } CONTACT DOES NOT KNOW YET where to write to you now: your relay made no queue for them, or was not reached. They go on writing to where they wrote before, which reaches you only while that queue is there and its relay answers. Look again by “beresta status”, or take another relay by “beresta relay set”.
@@ -334,7 +338,7 @@ event-relay-forked = The relay shows you and { $name } different keys. It may be
 event-not-delivered = No word came that a message to { $name } arrived, and its text has disappeared by the timer. If it matters, ask { $name }, or write it again.
 event-invite-names-another = { $name } used an invite of yours that was not made for them, and nothing came of it: you know each other already. If you do not reach each other any more, make one that names them: “beresta invite new --for { $id }”.
 event-not-to-be-met = { $name } cannot be reached by the invite that you accepted: it ended before your first letter came. Ask for a new one and accept it with --for { $id }, or make one yourself: “beresta invite new --for { $id }”.
-event-lost-each-other = You and { $name } may have lost each other: the queues by which you read each other are gone at their relay, and nothing that either of you writes arrives. Ask { $name } over another way, and meet again: “beresta invite new --for { $id }”. The safety number stays the same.
+event-lost-each-other = You and { $name } may have lost each other: { $name } cannot be reached any more, and no word came that they know where to write to you now. Their relay may have lost its queues, or they may have removed or blocked you. Ask { $name } another way, and meet again: “beresta invite new --for { $id }”. The safety number stays the same.
 event-invite-ended = An invite of yours ended unused.
 
 ## Errors

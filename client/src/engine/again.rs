@@ -83,6 +83,10 @@ impl Engine {
         {
             return Ok(());
         }
+        let room = Self::room_for(tx, contact, why)?.min(ELSEWHERE);
+        if room == 0 {
+            return Ok(());
+        }
         let waiting = tx.outgoing_to(contact.id)?;
         let waits: BTreeSet<MessageRow> = waiting.iter().filter_map(|outgoing| outgoing.message).collect();
         let is_there = |one: &Message| {
@@ -93,7 +97,7 @@ impl Engine {
         };
         let there = tx.undelivered(contact.id)?.into_iter().filter(is_there);
         let mut said = false;
-        for message in there.take(Self::room_for(tx, contact, why)?.min(ELSEWHERE)) {
+        for message in there.take(room) {
             let row = message.id;
             match self.compose(tx, once_more(contact, message), now) {
                 Ok(()) => said = true,

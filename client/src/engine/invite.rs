@@ -101,8 +101,8 @@ pub(super) struct MadeQueue {
     pub(super) queue: QueueFor,
     pub(super) read_id: ReadId,
     send_id: SendId,
-    /// How often its first subscription was refused.
-    pub(super) refused: u32,
+    /// How often its relay failed to read it, at its first subscription.
+    pub(super) failed: u32,
 }
 
 /// A blob on its way to the relay.
@@ -135,7 +135,7 @@ impl QueueFor {
         send_id: SendId,
         exporter: &Exporter,
     ) -> Result<(MadeQueue, Command), Self> {
-        let made = MadeQueue { queue: self, read_id, send_id, refused: 0 };
+        let made = MadeQueue { queue: self, read_id, send_id, failed: 0 };
         match made.subscription(exporter) {
             Some(command) => Ok((made, command)),
             None => Err(made.queue),
@@ -177,12 +177,8 @@ impl MadeQueue {
     }
 
     pub(super) fn into_row(self, relay: &RelayAddress) -> (Purpose, OwnQueue) {
-        let Self {
-            queue: QueueFor { purpose, read_key, capability, envelope },
-            read_id,
-            send_id,
-            refused: _,
-        } = self;
+        let Self { queue: QueueFor { purpose, read_key, capability, envelope }, read_id, send_id, failed: _ } =
+            self;
         let queue = OwnQueue {
             id: OwnQueueId(0),
             relay: relay.relay,

@@ -135,8 +135,8 @@ impl Engine {
     /// The first subscription to a queue was refused. That of a wish is forgotten: its person was answered.
     pub(super) fn keep_unread(&mut self, relay: RelayId, mut made: MadeQueue, refusal: Refusal) {
         let Some(Line::Up(up)) = self.lines.get_mut(&relay) else { return };
-        made.refused = made.refused.saturating_add(1);
-        let fails = refusal == Refusal::Failed && made.refused < READ_TRIES;
+        made.failed = made.failed.saturating_add(u32::from(refusal == Refusal::Failed));
+        let fails = refusal == Refusal::Failed && made.failed < READ_TRIES;
         let for_now = refusal == Refusal::RateLimited || fails;
         if for_now && matches!(made.queue.purpose, Purpose::Contact(_)) {
             up.making.unread.push(made);

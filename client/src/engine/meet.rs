@@ -96,7 +96,7 @@ impl Engine {
     /// What still comes by these queues is of the session that is over, and is said again: nobody owns them, so that it is
     /// dropped untried. To try it would use up the sender's allowance (rule S7), and with it what they say next.
     pub(super) fn begin_anew(tx: &Tx<'_>, known: ContactId) -> Result<(), StoreError> {
-        for mut queue in tx.own_queues()?.into_iter().filter(|queue| queue.contact == Some(known)) {
+        for mut queue in tx.queues_of(known)? {
             (queue.contact, queue.invite) = (None, None);
             queue.state = OwnQueueState::Leaving;
             tx.update_own_queue(&queue)?;
@@ -234,11 +234,7 @@ impl Engine {
         contact: &Contact,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let stays = |own: &OwnQueue| {
-            let read = own.state == OwnQueueState::Read && own.retire.is_none();
-            read && own.contact == Some(contact.id)
-        };
-        match tx.own_queues()?.into_iter().rfind(stays) {
+        match tx.queues_of(contact.id)?.into_iter().rfind(OwnQueue::stays) {
             Some(queue) => self.say_queue(tx, contact, (queue, false), now),
             None => Ok(()),
         }
@@ -253,7 +249,8 @@ impl Engine {
         contact: &Contact,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let Some(queue) = tx.unheard_queue(contact.id)? else { return Ok(()) };
+        let unheard = |own: &OwnQueue| own.stays() && own.told.is_some();
+        let Some(queue) = tx.queues_of(contact.id)?.into_iter().rfind(unheard) else { return Ok(()) };
         // One that lies as far ahead means that the clock was set back.
         let over = |told: Timestamp| now.since(told).max(told.since(now)) >= TtlClass::ThreeWeeks.millis();
         if queue.told.is_some_and(over) { self.say_queue(tx, contact, (queue, true), now) } else { Ok(()) }
@@ -308,10 +305,10 @@ impl Engine {
             return Ok(());
         }
         let by = self.later_clock(tx, now)?;
-        for mut older in tx.own_queues()? {
+        for mut older in tx.queues_of(contact)? {
             let end = by.plus(OLD_QUEUE_MS);
             let sooner = older.retire.is_none_or(|at| at > end);
-            if older.contact == Some(contact) && older.id < queue.id && sooner {
+            if older.id < queue.id && sooner {
                 older.retire = Some(end);
                 tx.update_own_queue(&older)?;
             }

@@ -202,8 +202,7 @@ impl Engine {
                 let ours_holds =
                     tx.profile()?.account < known.identity.account_id() || tx.peer_queue(known.id)?.is_none();
                 // We accepted theirs first, and made this one since.
-                let since =
-                    tx.own_queues()?.iter().all(|one| one.contact != Some(known.id) || one.id < own.id);
+                let since = tx.queues_of(known.id)?.iter().all(|one| one.id < own.id);
                 (ours_holds || (named && since), !since)
             }
         };
@@ -369,13 +368,14 @@ impl Engine {
         }
         if let Some(contact) = own.contact {
             let mut contact = tx.contact(contact)?;
-            let others = tx.own_queues()?;
-            let still = others.iter().any(|one| {
-                one.contact == Some(contact.id) && one.state == OwnQueueState::Read && one.retire.is_none()
-            });
-            if !still {
+            let left = tx.queues_of(contact.id)?;
+            if !left.iter().any(OwnQueue::stays) {
                 contact.needs_queue = true;
                 tx.update_contact(&contact)?;
+            } else if own.is_known() && !left.iter().any(OwnQueue::is_known) {
+                // The word of the one that is left may be lost with theirs at that relay. Said again, it shows whether it is. A relay
+                // can't have it said on and on: none is known again until they are heard.
+                self.tell_again(tx, &contact, self.last)?;
             }
         }
         Ok(())

@@ -298,11 +298,9 @@ fn drop_invites_for(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
 }
 
 pub(super) fn leave_queues_of(tx: &Tx<'_>, who: ContactId) -> Result<(), StoreError> {
-    for mut queue in tx.own_queues()? {
-        if queue.contact == Some(who) {
-            queue.state = OwnQueueState::Leaving;
-            tx.update_own_queue(&queue)?;
-        }
+    for mut queue in tx.queues_of(who)? {
+        queue.state = OwnQueueState::Leaving;
+        tx.update_own_queue(&queue)?;
     }
     Ok(())
 }

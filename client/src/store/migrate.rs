@@ -15,6 +15,7 @@ const STEPS: &[&str] = &[
     include_str!("migrations/0007_alert.sql"),
     include_str!("migrations/0008_told.sql"),
     include_str!("migrations/0009_lost.sql"),
+    include_str!("migrations/0010_queues_of.sql"),
 ];
 
 /// Brings the schema to what this program knows; all missing steps in one transaction.

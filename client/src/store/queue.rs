@@ -75,6 +75,18 @@ pub struct OwnQueue {
 }
 
 impl OwnQueue {
+    /// Whether it is read, and none took its place.
+    #[must_use]
+    pub fn stays(&self) -> bool {
+        self.state == OwnQueueState::Read && self.retire.is_none()
+    }
+
+    /// Whether it is read, and its contact was heard to know it.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.state == OwnQueueState::Read && self.told.is_none()
+    }
+
     /// What a contact needs to write to it.
     #[must_use]
     pub fn address(&self, relay: &RelayAddress) -> QueueAddress {
@@ -243,16 +255,13 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, params![invite.0], read_own)?.pop())
     }
 
-    /// The queue that took the place of all others of a contact, if nothing has come by it since they were told.
+    /// Those of ours that a contact writes to, or wrote to; the oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn unheard_queue(&self, contact: ContactId) -> Result<Option<OwnQueue>, StoreError> {
-        let sql = format!(
-            "SELECT {OWN} FROM own_queue WHERE contact = ?1 AND told IS NOT NULL AND state = 1 AND retire IS NULL
-             ORDER BY id DESC LIMIT 1"
-        );
-        Ok(self.query_all(&sql, [contact.0], read_own)?.pop())
+    pub fn queues_of(&self, contact: ContactId) -> Result<Vec<OwnQueue>, StoreError> {
+        let sql = format!("SELECT {OWN} FROM own_queue WHERE contact = ?1 ORDER BY id");
+        self.query_all(&sql, [contact.0], read_own)
     }
 
     /// Writes back what changes of a queue.

@@ -67,8 +67,9 @@ fn what_a_relay_fails_to_read_for_good_gives_way_to_another_queue() {
     bench.links(&home);
     let making = bench.effects();
     let mut subscribing = bench.answers(&home, &making, made(1));
-    for _ in 0..4 {
-        bench.answers(&home, &subscribing, Reply::Refused(Refusal::Failed));
+    // That it is asked too often is no failure of its.
+    for refusal in [[Refusal::RateLimited; 4], [Refusal::Failed; 4]].concat() {
+        bench.answers(&home, &subscribing, Reply::Refused(refusal));
         subscribing = bench.pass(10 * MINUTE_MS);
         assert_eq!(said(&subscribing), ["SUBSCRIBE"]);
     }

@@ -161,9 +161,12 @@ async fn tell_contacts(shell: &Shell, client: &Client) -> Result<(), Fault> {
             break;
         }
         before = left;
-        if status.untold > 0 {
-            shell.print.talk("relay-telling", [("n", status.untold.into())]);
-        }
+        let said = if status.untold > 0 {
+            ("relay-telling", status.untold)
+        } else {
+            ("relay-leaving", status.waiting)
+        };
+        shell.print.talk(said.0, [("n", said.1.into())]);
     }
     Ok(())
 }

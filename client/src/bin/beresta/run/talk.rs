@@ -269,7 +269,7 @@ async fn follow_events(shell: &Shell, client: &Client, wanted: &mut Wanted) -> R
     // What came of that, as a word of a fresh queue that reaches nobody.
     if wanted.shown < wanted.limit {
         (wanted.quiet, wanted.longer) = (Duration::ZERO, true);
-        follow_on(shell, client, wanted).await?;
+        while follow_on(shell, client, wanted).await? && !wanted.follow && wanted.shown < wanted.limit {}
     }
     Ok(())
 }
