@@ -34,6 +34,16 @@ pub(super) fn write(store: &mut Store, contact: ContactId, n: u32) -> Option<Mes
     store.transaction(|tx| tx.insert_message(&message(contact, n))).unwrap()
 }
 
+/// Many of them, a hundred to a transaction: each is flushed.
+pub(super) fn write_all(store: &mut Store, contact: ContactId, numbers: impl IntoIterator<Item = u32>) {
+    for some in numbers.into_iter().collect::<Vec<_>>().chunks(100) {
+        let put = |tx: &Tx<'_>| -> Result<Vec<_>, StoreError> {
+            some.iter().map(|n| tx.insert_message(&message(contact, *n))).collect()
+        };
+        assert!(store.transaction(put).unwrap().iter().all(Option::is_some));
+    }
+}
+
 fn texts(store: &mut Store, contact: ContactId) -> Vec<String> {
     let history = store.transaction(|tx| tx.history(contact, None, u32::MAX)).unwrap();
     history.iter().map(|one| one.body.as_str().to_owned()).collect()
@@ -49,9 +59,7 @@ fn the_file_of_keys_grows_in_steps_and_is_used_again() {
     let mut store = make(dir.path());
     assert_eq!(len(dir.path()), 64 * 1024);
     let boris = contact(&mut store);
-    for n in 0..2_048 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 0..2_048);
     // A repeat takes no key.
     assert_eq!(write(&mut store, boris, 7), None);
     assert_eq!(len(dir.path()), 64 * 1024);
@@ -62,9 +70,7 @@ fn the_file_of_keys_grows_in_steps_and_is_used_again() {
     store.transaction(|tx| tx.delete_history(boris, Timestamp(1))).unwrap();
     store.scrub().unwrap();
     assert_eq!(write(&mut store, boris, 7), None, "nor does one of a text that is gone");
-    for n in 10_000..14_096 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 10_000..14_096);
     assert_eq!(len(dir.path()), 128 * 1024);
 }
 
@@ -103,9 +109,7 @@ fn what_was_rolled_back_leaves_every_text_readable() {
     // What they were given is spent: overwritten first, then given to others.
     write(&mut store, boris, 2).unwrap();
     store.scrub().unwrap();
-    for n in 3..5_000 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 3..5_000);
     store.close().unwrap();
     let mut store = Store::open(dir.path(), &pass("right")).unwrap();
     assert_eq!(texts(&mut store, boris).len(), 4_999);
@@ -190,9 +194,7 @@ fn an_older_file_of_keys_costs_texts_and_not_the_store() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());
     let boris = contact(&mut store);
-    for n in 0..2_050 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 0..2_050);
     store.close().unwrap();
     let path = seeds_of(dir.path());
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(64 * 1024).unwrap();
@@ -260,15 +262,11 @@ fn an_older_database_beside_newer_keys_gives_no_key_away_that_one_of_its_texts_n
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());
     let boris = contact(&mut store);
-    for n in 0..3 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 0..3);
     let old = Store::killed(dir.path());
     store.transaction(|tx| tx.delete_history(boris, Timestamp(1))).unwrap();
     store.scrub().unwrap();
-    for n in 3..6 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 3..6);
     store.close().unwrap();
     Store::give_keys(dir.path(), old.path());
     let mut store = Store::open(old.path(), &pass("right")).unwrap();

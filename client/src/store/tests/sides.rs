@@ -1,6 +1,6 @@
 //! The two sides of a profile: alike in size and time whatever is done, and random to the last bit.
 
-use super::seeds::{contact, write};
+use super::seeds::{contact, write, write_all};
 use super::*;
 use crate::store::{older, side, sqlcipher};
 
@@ -22,11 +22,10 @@ fn both_sides_have_the_same_sizes_and_times_after_whatever_was_written() {
     let mut store = make(dir.path());
     assert_alike(dir.path());
     let boris = contact(&mut store);
-    for n in 0..2_100 {
-        write(&mut store, boris, n).unwrap();
-        if n % 100 == 0 {
-            assert_alike(dir.path());
-        }
+    for n in (0..2_100).step_by(100) {
+        write_all(&mut store, boris, n..n + 99);
+        write(&mut store, boris, n + 99).unwrap();
+        assert_alike(dir.path());
     }
     let mut sizes = std::collections::BTreeSet::new();
     for n in 0..60 {
@@ -72,9 +71,7 @@ fn the_bytes_of_a_side_do_not_tell_whether_anybody_uses_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = make(dir.path());
     let boris = contact(&mut store);
-    for n in 0..500 {
-        write(&mut store, boris, n).unwrap();
-    }
+    write_all(&mut store, boris, 0..500);
     store.close().unwrap();
     for side in Side::BOTH {
         for name in [side.database(), side.seeds()] {
