@@ -1,5 +1,6 @@
 //! The calls of [`super::Client`], each a job on the driver's desk.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use beresta_proto::address::RelayAddress;
@@ -221,9 +222,10 @@ pub(super) async fn accept_identity(client: &Client, shown: &ContactInfo) -> Res
 pub(super) async fn chats(client: &Client) -> Result<Vec<Chat>, Error> {
     client
         .rows(|tx| {
+            let refused = tx.too_long_now()?;
             let chats = tx.contacts()?.into_iter().map(|contact| {
                 let new_messages = tx.count_unshown(Some(contact.id))?;
-                let last = tx.history(contact.id, None, 1)?.pop().map(|one| info(tx, one)).transpose()?;
+                let last = tx.history(contact.id, None, 1)?.pop().map(|one| info(&refused, one));
                 Ok(Chat { contact: ContactInfo::of(tx, &contact)?, new_messages, last })
             });
             chats.collect()
@@ -242,7 +244,8 @@ pub(super) async fn history(
     client
         .rows(move |tx| {
             tx.contact(with)?;
-            tx.history(with, before, limit)?.into_iter().map(|one| info(tx, one)).collect()
+            let refused = tx.too_long_now()?;
+            Ok(tx.history(with, before, limit)?.into_iter().map(|one| info(&refused, one)).collect())
         })
         .await
 }
@@ -266,13 +269,18 @@ pub(super) async fn mark_shown(client: &Client, ids: &[super::MessageId]) -> Res
 pub(super) async fn message(client: &Client, id: &str) -> Result<Option<MessageInfo>, Error> {
     let row = message_of(id)?;
     let there = |message: &Message| !message.body.is_empty();
-    client.rows(move |tx| tx.message(row)?.filter(there).map(|one| info(tx, one)).transpose()).await
+    client
+        .rows(move |tx| {
+            let refused = tx.too_long_now()?;
+            Ok(tx.message(row)?.filter(there).map(|one| info(&refused, one)))
+        })
+        .await
 }
 
-/// A message, and why it waits.
-fn info(tx: &Tx<'_>, message: Message) -> Result<MessageInfo, Error> {
-    let too_long_now = message.state == MessageState::Queued && tx.is_too_long_now(message.id)?;
-    Ok(MessageInfo { too_long_now, ..MessageInfo::from(message) })
+/// A message, and why it waits: whether it is one of these, which their relay refused.
+fn info(refused: &BTreeSet<MessageRow>, message: Message) -> MessageInfo {
+    let too_long_now = message.state == MessageState::Queued && refused.contains(&message.id);
+    MessageInfo { too_long_now, ..MessageInfo::from(message) }
 }
 
 pub(super) async fn set_timer(client: &Client, with: &str, seconds: Option<u32>) -> Result<(), Error> {

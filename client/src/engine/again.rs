@@ -167,5 +167,6 @@ fn once_more(contact: &Contact, message: Message) -> Draft<'_> {
         timer,
         ttl: TtlClass::ThreeWeeks,
         message: Some(message.id),
+        said: Some(message.sent),
     }
 }

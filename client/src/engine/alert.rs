@@ -217,6 +217,7 @@ impl Engine {
             timer: contact.timer,
             ttl: TtlClass::ThreeWeeks,
             message: None,
+            said: None,
         };
         let outgoing = self.seal(tx, draft, Turn::Last, now)?;
         let queue = tx.peer_queue(contact.id)?.ok_or(ComposeError::NoAddress)?;

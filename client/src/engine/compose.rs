@@ -76,6 +76,8 @@ pub(super) struct Draft<'a> {
     pub(super) timer: Timer,
     pub(super) ttl: TtlClass,
     pub(super) message: Option<MessageRow>,
+    /// When it was said first, of what is said again.
+    pub(super) said: Option<Timestamp>,
 }
 
 /// What becomes of the ratchet's step.
@@ -129,7 +131,7 @@ impl Engine {
         turn: Turn,
         now: Timestamp,
     ) -> Result<Outgoing, ComposeError> {
-        let Draft { contact, id, body, timer, ttl, message } = draft;
+        let Draft { contact, id, body, timer, ttl, message, said } = draft;
         if contact.state.is_shut() {
             return Err(ComposeError::Blocked);
         }
@@ -157,7 +159,7 @@ impl Engine {
                 to_device: contact.device,
                 conversation: contact.conversation,
             },
-            sent: now,
+            sent: said.unwrap_or(now),
             timer,
             seen_epoch,
             body,
@@ -198,7 +200,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = ContentId::random(&mut self.rng);
-        let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
+        let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None, said: None };
         Ok(unless_refused(self.compose(tx, draft, now))?.is_some())
     }
 
@@ -211,7 +213,7 @@ impl Engine {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (id, ttl) = (ContentId::random(&mut self.rng), TtlClass::ThreeWeeks);
-        let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None };
+        let draft = Draft { contact, id, body, timer: contact.timer, ttl, message: None, said: None };
         match unless_refused(self.seal(tx, draft, Turn::Healing, now))? {
             Some(outgoing) => tx.insert_outgoing(&outgoing).map(|_| true),
             None => Ok(false),

@@ -99,7 +99,7 @@ impl Engine {
             let body = Body::Text(text.into());
             // Whatever its timer: the recipient's clock begins with reading, and they may be away (rule Q9).
             let (timer, ttl) = (contact.timer, TtlClass::ThreeWeeks);
-            let draft = Draft { contact: &contact, id, body, timer, ttl, message: Some(row) };
+            let draft = Draft { contact: &contact, id, body, timer, ttl, message: Some(row), said: None };
             engine.compose(tx, draft, now)?;
             Ok(SentMessage { row })
         })
@@ -133,6 +133,7 @@ impl Engine {
                 timer: contact.timer,
                 ttl: TtlClass::ThreeWeeks,
                 message: None,
+                said: None,
             };
             engine.compose(tx, draft, now)?;
             Ok(())

@@ -1,6 +1,6 @@
 //! Rows of what waits to leave: sealed envelopes, and receipts before they are sealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use beresta_proto::envelope::{Bucket, Envelope};
 use beresta_proto::id::{ContentId, MessageId, RelayId};
@@ -128,8 +128,8 @@ impl Tx<'_> {
         Ok(self.query_all(&sql, [id.0], read)?.pop())
     }
 
-    /// Envelopes for queues at a relay whose time has come, is not over at `relay_now`, and that are `wanted`, oldest first,
-    /// at most `limit`: of each contact the oldest alone, and where that is a long text of which the relay takes none, the oldest
+    /// Envelopes for queues at a relay whose time has come, is not over at `relay_now`, and that are `wanted`, oldest first, but
+    /// long texts that were refused last, at most `limit`: of each contact the oldest alone, and where that is a long text of which the relay takes none, the oldest
     /// of what is none, too. Of the others no more is read than their id.
     ///
     /// One goes after the other, because a relay may refuse one for the moment and take the next, which would overtake it.
@@ -163,11 +163,12 @@ impl Tx<'_> {
                 first.other = first.other.into_iter().chain([(id, due)]).min();
             }
         }
-        let due = oldest.into_values().flat_map(First::may_go).filter(|(id, due)| *due <= now && wanted(*id));
-        let mut ids: Vec<OutboxId> = due.map(|(id, _)| id).collect();
+        let due =
+            oldest.into_values().flat_map(First::may_go).filter(|(_, id, due)| *due <= now && wanted(*id));
+        let mut ids: Vec<(bool, OutboxId)> = due.map(|(refused, id, _)| (refused, id)).collect();
         ids.sort_unstable();
         ids.truncate(limit);
-        ids.into_iter().map(|id| self.outgoing(id)?.ok_or(StoreError::Damaged)).collect()
+        ids.into_iter().map(|(_, id)| self.outgoing(id)?.ok_or(StoreError::Damaged)).collect()
     }
 
     /// Every envelope that waits for a contact.
@@ -224,15 +225,15 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether a message of ours is a long text that waits because its relay takes none: the first of a contact's is tried, and the
-    /// others wait behind it.
+    /// The long texts of ours that wait because a relay takes none: the first of a contact's is tried, and the others wait behind it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn is_too_long_now(&self, message: MessageRow) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM outbox AS one WHERE message = ?1 AND length(envelope) = ?2
-                   AND EXISTS (SELECT 1 FROM outbox WHERE contact = one.contact AND full & 3 = 2)";
-        Ok(self.one(sql, params![message.0, Bucket::L.size()], |_| Ok(()))?.is_some())
+    pub fn too_long_now(&self) -> Result<BTreeSet<MessageRow>, StoreError> {
+        let sql = "SELECT message FROM outbox WHERE message IS NOT NULL AND length(envelope) = ?1
+                   AND contact IN (SELECT contact FROM outbox WHERE full & 3 = 2)";
+        let rows = self.query_all(sql, [Bucket::L.size()], |row| Ok(MessageRow(row.get("message")?)))?;
+        Ok(rows.into_iter().collect())
     }
 
     /// Makes everything that waits for a contact due at once.

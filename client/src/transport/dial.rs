@@ -95,11 +95,13 @@ impl Dialler {
     ) -> Result<Linked, ConnectError> {
         let (own, others) = relay.routes.split_at(own.min(relay.routes.len()));
         let mut worst = ConnectError::NoUsableRoute;
-        // Those whom others named learn of us only if those before them failed.
+        // Those whom others named learn of us only if those before them failed, and that somebody else is there tells nothing of the
+        // relay's own address.
         for (routes, alone) in [(own, ALONE), (others, CONNECT_TIMEOUT)] {
             match self.race((routes, alone), relay, known_sequence, &clock).await {
                 Ok(link) => return Ok(link),
-                Err(error) => worst = worse(worst, error),
+                Err(error) if worst == ConnectError::NoUsableRoute => worst = error,
+                Err(_) => {}
             }
         }
         Err(worst)

@@ -224,6 +224,7 @@ impl Engine {
             timer: contact.timer,
             ttl: TtlClass::ThreeWeeks,
             message: None,
+            said: None,
         };
         self.compose(tx, draft, now).map_err(|error| match error {
             ComposeError::Store(error) => AskError::Store(error),

@@ -53,11 +53,38 @@ pub(super) struct First {
 }
 
 impl First {
-    /// Those that may go: the oldest, and where that is a long text that is refused, what is behind it, too.
-    pub(super) fn may_go(self) -> impl Iterator<Item = (OutboxId, Timestamp)> {
-        let long = self.long.map(|(id, due, _)| (id, due));
-        let both = self.long.is_some_and(|(_, _, refused)| refused) && long < self.other;
-        let oldest = long.into_iter().chain(self.other).min().filter(|_| !both);
-        oldest.into_iter().chain([long, self.other].into_iter().flatten().filter(move |_| both))
+    /// Those that may go, each with whether its relay took none like it: the oldest, and where that is a long text that is refused, what
+    /// is behind it, too.
+    pub(super) fn may_go(self) -> impl Iterator<Item = (bool, OutboxId, Timestamp)> {
+        let long = self.long.map(|(id, due, refused)| (refused, id, due));
+        let other = self.other.map(|(id, due)| (false, id, due));
+        let behind = match (long, other) {
+            (Some((refused, long, _)), Some((_, other, _))) if long < other => refused,
+            (Some(_), Some(_)) => return [other, None].into_iter().flatten(),
+            _ => true,
+        };
+        [long, other.filter(|_| behind)].into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn go(long: Option<(i64, bool)>, other: Option<i64>) -> Vec<(bool, i64)> {
+        let first = First {
+            long: long.map(|(id, refused)| (OutboxId(id), Timestamp(0), refused)),
+            other: other.map(|id| (OutboxId(id), Timestamp(0))),
+        };
+        first.may_go().map(|(refused, id, _)| (refused, id.0)).collect()
+    }
+
+    #[test]
+    fn only_past_a_long_text_that_is_refused_goes_what_is_behind_it() {
+        assert_eq!(go(None, Some(1)), [(false, 1)]);
+        assert_eq!(go(Some((1, false)), Some(2)), [(false, 1)]);
+        assert_eq!(go(Some((1, true)), Some(2)), [(true, 1), (false, 2)]);
+        assert_eq!(go(Some((2, true)), Some(1)), [(false, 1)]);
+        assert_eq!(go(Some((1, true)), None), [(true, 1)]);
     }
 }
