@@ -172,3 +172,26 @@ fn doctor_tells_the_step_that_holds_as_a_disk_fills_and_the_relay_does_as_it_say
     relay.start().unwrap();
     assert!(lets_in(&relay));
 }
+
+#[test]
+fn who_writes_at_length_to_a_relay_with_little_room_hears_that_it_waits_for_its_length() {
+    let test =
+        "full_disk::who_writes_at_length_to_a_relay_with_little_room_hears_that_it_waits_for_its_length";
+    let Some(disk) = Disk::Memory(600).apart(test).unwrap() else { return };
+    let programs = Programs::for_tests().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let relay = Relay::make(&programs, &disk.join("relay")).unwrap();
+    let world = World::at(&programs, relay, folder);
+    world.anna.meet(&world.boris).unwrap();
+    fill_up_to(&disk, 80).unwrap();
+    let (long, why) = ("long ".repeat(1_200), "takes no long texts at present");
+    let sent = world.anna.try_run(&["send", BORIS.name, "--wait", "3s"], &long).unwrap();
+    assert!(sent.code == 8 && sent.err.contains(why), "{} {}", sent.code, sent.err);
+    let mut chat = world.anna.chat(&world.boris).unwrap();
+    chat.type_line("short").unwrap();
+    chat.expect("at the relay: short").unwrap();
+    let (code, said) = chat.finish().unwrap();
+    let last = said.last().map(String::as_str).unwrap_or_default();
+    assert!(code == Some(8) && last.starts_with("Kept") && last.contains(why), "{code:?} {said:?}");
+    assert!(world.boris.run(&["receive"], "").unwrap().contains("short"));
+}

@@ -168,7 +168,9 @@ async fn a_route_of_others_is_tried_only_once_those_of_the_relay_failed() {
     dialler.connect(&address, 1, 0, || NOW).await.unwrap();
     assert_eq!((between.heard(), relay.heard()), (1, 1));
     // Who names somebody else's address as the relay's does not have it called somebody else's.
-    let (address, _) = described(&identity(), relay.tls_key, &[silent, between.at]);
+    let broken = Server::new();
+    broken.show(vec![0]);
+    let (address, _) = described(&identity(), relay.tls_key, &[broken.at, between.at]);
     let refused = dialler.connect(&address, 1, 0, || NOW).await.unwrap_err();
-    assert_eq!((refused, between.heard()), (ConnectError::Unreachable, 2));
+    assert_eq!((refused, between.heard()), (ConnectError::Protocol, 2));
 }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use beresta_client::api::{
-    Client, ContactInfo, Error, Event, EventKind, Idle, LockReason, MessageId, MessageInfo, Network, Panic,
+    Client, ContactInfo, DeliveryState, Error, Event, EventKind, Idle, LockReason, MessageId, MessageInfo,
+    Network, Panic,
 };
 use clap::ArgMatches;
 use tokio::sync::mpsc::Receiver;
@@ -33,7 +34,7 @@ const PANIC: Duration = Duration::from_secs(3);
 pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, Fault> {
     let client = shell.open(Network::Online).await?;
     let contact = contact_of(&client, found).await?;
-    let to = contact.id.clone();
+    let (to, name) = (contact.id.clone(), harmless_line(&contact.name));
     // Before anything is shown: a terminal that was stopped holds that up, and must not hold up a panic.
     let dir = shell.dir()?;
     let mut typed = lines(move |line| Typed::of(line, &dir));
@@ -62,13 +63,19 @@ pub(super) async fn open(shell: &mut Shell, found: &ArgMatches) -> Result<Done, 
         return Ok(Done::Fully);
     }
     let sent = client.sent_to(&to, LAST).await?;
+    let only_long = !sent && client.history(&to, None, RECENT).await?.iter().all(is_sent_or_long);
     client.close().await;
     talked?;
     if sent {
         return Ok(Done::Fully);
     }
-    shell.print.warn("kept-not-sent", []);
+    shell.print.warn(if only_long { "kept-too-long-now" } else { "kept-not-sent" }, [("name", name.into())]);
     Ok(Done::Partly)
+}
+
+/// Whether a message did not stay here, or for its length alone.
+fn is_sent_or_long(message: &MessageInfo) -> bool {
+    message.too_long_now || message.state != DeliveryState::Queued
 }
 
 /// Shows what was said last, and talks until the person has enough.
