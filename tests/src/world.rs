@@ -120,6 +120,8 @@ pub struct World {
     pub tap: Vec<(bool, Vec<u8>)>,
     /// How many capsules the relay refuses before it takes one.
     pub refuses: u32,
+    /// How many envelopes it takes and then fails to store before it stores one.
+    pub fails: u32,
     /// Whether its disk is so full that it takes no envelopes of 16 KiB.
     pub takes_no_long: bool,
     /// Whether the relay runs and is reachable.
@@ -160,6 +162,7 @@ impl World {
             now: BEGIN,
             tap: Vec::new(),
             refuses: 0,
+            fails: 0,
             takes_no_long: false,
             relay_up: true,
             people: Vec::new(),

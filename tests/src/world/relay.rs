@@ -32,6 +32,16 @@ impl World {
         }
     }
 
+    /// What its disk answers instead of storing an envelope.
+    fn stores_not(&mut self, op: &Op) -> Option<Answer> {
+        let Op::Append { envelope, .. } = op else { return None };
+        if let Some(left) = self.fails.checked_sub(1) {
+            self.fails = left;
+            return Some(Answer::Failed);
+        }
+        (self.takes_no_long && envelope.bucket() == Bucket::L).then_some(Answer::Full)
+    }
+
     fn relay_output(&mut self, output: Output) {
         match output {
             Output::Frame { link, bytes } => {
@@ -50,11 +60,8 @@ impl World {
             Output::Resume { link: _ } => {}
             Output::Engine { ticket, op } => {
                 let answers = Arc::clone(&self.answers);
-                if self.takes_no_long
-                    && matches!(&op, Op::Append { envelope, .. } if envelope.bucket() == Bucket::L)
-                {
-                    let full = (ticket, Answer::Full);
-                    return answers.lock().unwrap_or_else(PoisonError::into_inner).push(full);
+                if let Some(refused) = self.stores_not(&op) {
+                    return answers.lock().unwrap_or_else(PoisonError::into_inner).push((ticket, refused));
                 }
                 self.queues.submit(
                     op,
