@@ -193,6 +193,6 @@ fn a_long_text_that_only_failed_keeps_its_place() {
         }
         world.run(2 * MINUTE_MS);
         assert_eq!((world.refuses, world.fails), (0, 0));
-        assert_eq!(world.heard_texts(boris, to_anna), texts);
+        assert!(world.heard_texts(boris, to_anna) == texts, "the short one came first");
     }
 }
